@@ -1,0 +1,53 @@
+// Package activities is the bridge from a monitor's decision to whatever trains
+// models: the ModelOps interface, which a backend implements, and the Temporal
+// activities that call it. Each backend has a subfolder of its own.
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// ModelOps takes retraining requests. Implement it to add a backend.
+type ModelOps interface {
+	// ScheduleRetraining asks for a retraining and returns without waiting for
+	// it. It is idempotent on request.RequestID: the same id again answers with
+	// the same job and starts none. An error is tried again with growing pauses,
+	// unless it is marked by Final; RetryAfter says how long to wait.
+	ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error)
+}
+
+// Follower is a ModelOps that can be asked what became of a job. It is asked
+// only about jobs that it answered with Followed set.
+type Follower interface {
+	// RetrainingOutcome asks after a job once. It returns ErrRunning while there
+	// is no outcome; any other error is tried again, unless marked by Final.
+	RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error)
+}
+
+// ErrRunning is a Follower's answer while the retraining is under way.
+var ErrRunning = errors.New("retraining is under way")
+
+// Final marks an error that asking again cannot help, such as a request that
+// the backend refuses.
+func Final(err error) error { return &finalError{err} }
+
+type finalError struct{ error }
+
+func (e *finalError) Unwrap() error { return e.error }
+
+// RetryAfter marks an error with the pause that the backend asked for before
+// the next try.
+func RetryAfter(pause time.Duration, err error) error { return &retryAfterError{pause, err} }
+
+type retryAfterError struct {
+	pause time.Duration
+	err   error
+}
+
+func (e *retryAfterError) Error() string { return fmt.Sprintf("%v (retry after %v)", e.err, e.pause) }
+func (e *retryAfterError) Unwrap() error { return e.err }

@@ -1,0 +1,112 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// DefaultPollInterval is how often a retraining under way is asked after.
+const DefaultPollInterval = 15 * time.Second
+
+// ErrorType is the type of every application error of these activities; its
+// message is a monitor.ModelOpsError's.
+const ErrorType = "ModelOpsError"
+
+// Retraining holds the activities, and what they depend on. Register it on a
+// worker of the retraining task queue.
+type Retraining struct {
+	Backends     map[string]ModelOps // by the name that policies use
+	Default      string              // the backend of policies that name none
+	PollInterval time.Duration       // zero means DefaultPollInterval
+}
+
+// Call is the argument of both activities.
+type Call struct {
+	Backend string                    `json:"backend,omitempty"` // empty means the worker's default
+	Request monitor.RetrainingRequest `json:"request"`
+	Job     monitor.Job               `json:"job,omitzero"` // for AwaitRetraining
+}
+
+// ScheduleRetraining asks the backend for a retraining. Temporal retries it
+// until the backend has taken the request or has refused it for good.
+func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor.Job, error) {
+	name, backend, err := r.backend(call)
+	if err != nil {
+		return monitor.Job{}, r.failure(name, call, err)
+	}
+	job, err := backend.ScheduleRetraining(ctx, call.Request)
+	if err != nil {
+		return monitor.Job{}, r.failure(name, call, err)
+	}
+	_, follows := backend.(Follower)
+	job.Backend, job.Followed = name, job.Followed && follows
+	return job, nil
+}
+
+// AwaitRetraining asks the backend what became of a job, once; while it is under
+// way the activity fails with the poll interval as its retry delay. Such retries
+// add nothing to the workflow's history.
+func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Outcome, error) {
+	name, backend, err := r.backend(call)
+	if err != nil {
+		return monitor.Outcome{}, r.failure(name, call, err)
+	}
+	follower, follows := backend.(Follower)
+	if !follows {
+		return monitor.Outcome{}, r.failure(name, call, Final(errors.New("can't be asked for an outcome any more")))
+	}
+	outcome, err := follower.RetrainingOutcome(ctx, call.Request, call.Job)
+	if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
+		err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
+	}
+	if err != nil {
+		return monitor.Outcome{}, r.failure(name, call, err)
+	}
+	outcome.RequestID = call.Request.RequestID
+	return outcome, nil
+}
+
+func (r *Retraining) backend(call Call) (string, ModelOps, error) {
+	name := call.Backend
+	if name == "" {
+		name = r.Default
+	}
+	backend, known := r.Backends[name]
+	if !known {
+		names := strings.Join(slices.Sorted(maps.Keys(r.Backends)), ", ")
+		return name, nil, Final(fmt.Errorf("this worker has no such backend, only %s; correct the policy's retraining.backend or configure the worker", names))
+	}
+	return name, backend, nil
+}
+
+// failure is a backend's error in the form that tells Temporal whether and when
+// to try again.
+func (r *Retraining) failure(name string, call Call, err error) error {
+	var final *finalError
+	var later *retryAfterError
+	options := temporal.ApplicationErrorOptions{NonRetryable: errors.As(err, &final)}
+	switch {
+	case errors.As(err, &later):
+		options.NextRetryDelay = later.pause
+	case call.Job.Backend != "": // a poll, tried again at its own pace
+		options.NextRetryDelay = r.PollInterval
+		if options.NextRetryDelay <= 0 {
+			options.NextRetryDelay = DefaultPollInterval
+		}
+	}
+	if errors.Is(err, ErrRunning) {
+		options.Category = temporal.ApplicationErrorCategoryBenign
+	}
+	options.Cause = err
+	wrapped := &monitor.ModelOpsError{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
+	return temporal.NewApplicationErrorWithOptions(wrapped.Error(), ErrorType, options)
+}

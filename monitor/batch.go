@@ -1,0 +1,49 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// BatchVersion is the version of the batch's wire form that this code writes.
+const BatchVersion = 1
+
+const maxPublisherBytes = 64
+
+// Batch is the payload of a `metric-digest` signal: what one publisher has to
+// say of one model since its last batch. Publisher and Sequence identify it, so
+// that a redelivery is told from news.
+type Batch struct {
+	Version   int       `json:"version"`    // BatchVersion
+	ModelName string    `json:"model_name"` // as the workflow's
+	Publisher string    `json:"publisher"`  // random per hub, 1 to 64 bytes
+	Sequence  int64     `json:"sequence"`   // from 1, higher with every batch of this publisher and model
+	Closed    bool      `json:"closed,omitempty"`
+	Digests   []*Digest `json:"digests"`
+}
+
+// DecodeBatch reads a batch and checks its envelope; its digests are judged one
+// by one when they are observed.
+func DecodeBatch(payload []byte) (*Batch, error) {
+	var batch Batch
+	if err := json.Unmarshal(payload, &batch); err != nil {
+		return nil, got(err, payload)
+	}
+	var faults []error
+	if batch.Version != BatchVersion {
+		faults = append(faults, fmt.Errorf("version: this worker reads version %d, got %d; upgrade the older of publisher and worker", BatchVersion, batch.Version))
+	}
+	faults = append(faults,
+		at("model_name", checkName(batch.ModelName, 1, MaxModelNameBytes)),
+		at("publisher", checkName(batch.Publisher, 1, maxPublisherBytes)))
+	if batch.Sequence < 1 {
+		faults = append(faults, fmt.Errorf("sequence: must be at least 1, got %d", batch.Sequence))
+	}
+	for i, digest := range batch.Digests {
+		if digest == nil {
+			faults = append(faults, at(fmt.Sprintf("digests[%d]", i), errors.New("must be an object, got null")))
+		}
+	}
+	return &batch, errors.Join(faults...)
+}

@@ -1,0 +1,155 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Digest is what a publisher saw of one model version: any number of events,
+// folded. One event is a digest of one, so the machine sees only digests.
+// Extremes are exact, so whether some event breached is decided exactly as if
+// each had been sent.
+type Digest struct {
+	ModelVersion string                   `json:"model_version,omitempty"`
+	Events       int64                    `json:"events"`
+	First        time.Time                `json:"first"`        // the earliest event's timestamp
+	Last         time.Time                `json:"last"`         // the latest event's timestamp
+	FoldedFrom   time.Time                `json:"folded_from"`  // when folding began, by the publisher's clock
+	FoldedUntil  time.Time                `json:"folded_until"` // when it ended
+	Metrics      map[string]*MetricDigest `json:"metrics,omitempty"`
+}
+
+// MetricDigest is one metric of a digest.
+type MetricDigest struct {
+	Count int64     `json:"count"` // events that measured it, at least 1
+	Sum   float64   `json:"sum"`
+	Min   float64   `json:"min"`
+	Max   float64   `json:"max"`
+	MinAt time.Time `json:"min_at"` // timestamp of the earliest event that measured Min
+	MaxAt time.Time `json:"max_at"`
+}
+
+// DigestOf folds one event, handled at now, which is also its timestamp where it
+// has none.
+func DigestOf(event *MetricEvent, now time.Time) *Digest {
+	stamp := event.Timestamp
+	if stamp.IsZero() {
+		stamp = now
+	}
+	stamp = stamp.UTC()
+	digest := &Digest{
+		ModelVersion: event.ModelVersion, Events: 1,
+		First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now,
+		Metrics: make(map[string]*MetricDigest, 3+len(event.Metrics)),
+	}
+	for _, named := range event.named() {
+		if value, taken := named.reading.Get(); taken {
+			digest.Metrics[named.metric] = oneReading(value, stamp)
+		}
+	}
+	for name, value := range event.Metrics {
+		digest.Metrics[name] = oneReading(value, stamp)
+	}
+	return digest
+}
+
+func oneReading(value float64, stamp time.Time) *MetricDigest {
+	return &MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp}
+}
+
+// Merge folds another digest of the same model version into d. It is
+// associative and commutative, sums within rounding.
+func (d *Digest) Merge(other *Digest) {
+	d.Events += other.Events
+	d.First, d.Last = earlier(d.First, other.First), later(d.Last, other.Last)
+	d.FoldedFrom, d.FoldedUntil = earlier(d.FoldedFrom, other.FoldedFrom), later(d.FoldedUntil, other.FoldedUntil)
+	for name, metric := range other.Metrics {
+		if mine, measured := d.Metrics[name]; measured {
+			mine.Merge(metric)
+			continue
+		}
+		if d.Metrics == nil {
+			d.Metrics = map[string]*MetricDigest{}
+		}
+		copied := *metric
+		d.Metrics[name] = &copied
+	}
+}
+
+// Merge folds another digest of the same metric into m.
+func (m *MetricDigest) Merge(other *MetricDigest) {
+	m.Count += other.Count
+	m.Sum += other.Sum
+	switch {
+	case other.Min < m.Min:
+		m.Min, m.MinAt = other.Min, other.MinAt
+	case other.Min == m.Min:
+		m.MinAt = earlier(m.MinAt, other.MinAt)
+	}
+	switch {
+	case other.Max > m.Max:
+		m.Max, m.MaxAt = other.Max, other.MaxAt
+	case other.Max == m.Max:
+		m.MaxAt = earlier(m.MaxAt, other.MaxAt)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Validate names every fault of a digest received at now.
+func (d *Digest) Validate(now time.Time) error {
+	faults := []error{at("model_version", checkName(d.ModelVersion, 0, MaxModelVersionBytes))}
+	if d.Events < 1 {
+		faults = append(faults, fmt.Errorf("events: must be at least 1, got %d", d.Events))
+	}
+	for _, stamp := range []struct {
+		name  string
+		value time.Time
+	}{{"first", d.First}, {"last", d.Last}, {"folded_from", d.FoldedFrom}, {"folded_until", d.FoldedUntil}} {
+		if stamp.value.IsZero() {
+			faults = append(faults, at(stamp.name, errors.New("is missing")))
+		}
+		faults = append(faults, at(stamp.name, checkTime(stamp.value, now)))
+	}
+	if d.Last.Before(d.First) || d.FoldedUntil.Before(d.FoldedFrom) {
+		faults = append(faults, errors.New("last must not be before first, nor folded_until before folded_from"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Metrics)) {
+		where := join("metrics", cut(name, 60))
+		faults = append(faults, at(where, checkName(name, 1, MaxMetricNameBytes)), at(where, d.Metrics[name].validate(d.Events)))
+	}
+	return errors.Join(faults...)
+}
+
+func (m *MetricDigest) validate(events int64) error {
+	if m == nil {
+		return errors.New("must be an object, got null")
+	}
+	var faults []error
+	if m.Count < 1 || m.Count > events {
+		faults = append(faults, fmt.Errorf("count: must be 1 to the %d events of the digest, got %d", events, m.Count))
+	}
+	faults = append(faults, at("min", checkReading(m.Min)), at("max", checkReading(m.Max)))
+	if m.Min > m.Max {
+		faults = append(faults, fmt.Errorf("min: must not exceed max, got %v and %v", m.Min, m.Max))
+	}
+	if mag := MaxMagnitude * float64(max(m.Count, 1)); !(m.Sum >= -mag && m.Sum <= mag) {
+		faults = append(faults, fmt.Errorf("sum: must be a finite number that count and extremes allow, got %v", m.Sum))
+	}
+	return errors.Join(faults...)
+}

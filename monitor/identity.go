@@ -1,0 +1,68 @@
+package monitor
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Names of the wire contract: any language's Temporal client speaks them.
+const (
+	WorkflowType     = "MonitorWorkflow"
+	DefaultTaskQueue = "model-monitor"
+
+	SignalMetric            = "metric"             // one event, or an array of events
+	SignalMetricDigest      = "metric-digest"      // one Batch
+	SignalRetrainingOutcome = "retraining-outcome" // one Outcome
+
+	QueryStatus = "status" // answers with a Status
+
+	UpdateSetPolicy = "set-policy" // a Policy
+	UpdatePause     = "pause"      // this and all below: a Control
+	UpdateResume    = "resume"
+	UpdateRetrain   = "retrain"
+	UpdateStop      = "stop"
+
+	workflowIDPrefix = "model-monitor/"
+)
+
+// WorkflowID returns the id of a model's monitor. Bytes outside 0x21..0x7E, and
+// `%`, are percent-encoded, because the SDK sends ids as gRPC headers, which
+// take printable ASCII only.
+func WorkflowID(modelName string) string {
+	var id strings.Builder
+	id.WriteString(workflowIDPrefix)
+	for i := range len(modelName) {
+		if c := modelName[i]; c < 0x21 || c > 0x7E || c == '%' {
+			fmt.Fprintf(&id, "%%%02X", c)
+		} else {
+			id.WriteByte(c)
+		}
+	}
+	return id.String()
+}
+
+// ModelName is the inverse of WorkflowID. It refuses every id that WorkflowID
+// does not make, so that a model has one monitor.
+func ModelName(workflowID string) (string, error) {
+	encoded, ours := strings.CutPrefix(workflowID, workflowIDPrefix)
+	if !ours {
+		return "", fmt.Errorf("workflow id %q: must begin with %q", cut(workflowID, 80), workflowIDPrefix)
+	}
+	name, err := url.PathUnescape(encoded)
+	if err == nil {
+		err = checkName(name, 1, MaxModelNameBytes)
+	}
+	if err != nil {
+		return "", fmt.Errorf("workflow id %q: model name: %w", cut(workflowID, 80), err)
+	}
+	if want := WorkflowID(name); want != workflowID {
+		return "", fmt.Errorf("workflow id %q: the monitor of model %q is %q", cut(workflowID, 80), name, want)
+	}
+	return name, nil
+}
+
+// ValidateModelName says what is wrong with a model's name.
+func ValidateModelName(name string) error {
+	return at("model_name", checkName(name, 1, MaxModelNameBytes))
+}

@@ -1,0 +1,191 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// RetrainingRequest is what a backend is asked for. In JSON it is the data of
+// the webhook backend's CloudEvent.
+type RetrainingRequest struct {
+	// RequestID identifies the retraining for good: the same id asked for again
+	// is the same job.
+	RequestID    string                     `json:"request_id"`
+	ModelName    string                     `json:"model_name"`
+	ModelVersion string                     `json:"model_version,omitempty"` // the version that breached
+	Reason       string                     `json:"reason"`
+	Rule         string                     `json:"rule"` // RuleManual where an operator asked
+	Metric       string                     `json:"metric,omitempty"`
+	Value        Reading                    `json:"value,omitzero"`
+	Threshold    Reading                    `json:"threshold,omitzero"`
+	TriggeredAt  time.Time                  `json:"triggered_at"`
+	Params       map[string]json.RawMessage `json:"params,omitempty"` // the policy's retraining.params
+}
+
+// Job is a backend's answer to a request.
+type Job struct {
+	Backend   string `json:"backend"`              // which one took it
+	ID        string `json:"job_id,omitempty"`     // its own name for the job
+	StatusURL string `json:"status_url,omitempty"` // where the job is asked after
+	// Followed says that the backend can be asked for the outcome.
+	Followed bool `json:"followed,omitempty"`
+}
+
+// Flight is the retraining in flight.
+type Flight struct {
+	RetrainingRequest
+	By       string    `json:"by,omitempty"`      // the operator who asked for it
+	Backend  string    `json:"backend,omitempty"` // the policy's; empty means the worker's default
+	Deadline time.Time `json:"deadline"`          // when it times out
+	Job      *Job      `json:"job,omitempty"`     // once it is scheduled
+}
+
+// OutcomeState is what a training pipeline says of a retraining.
+type OutcomeState string
+
+// The states of a retraining that has ended.
+const (
+	OutcomeSucceeded OutcomeState = "succeeded"
+	OutcomeFailed    OutcomeState = "failed"
+)
+
+// Outcome is the end of a retraining, as the `retraining-outcome` signal or a
+// followed backend tells it.
+type Outcome struct {
+	RequestID    string       `json:"request_id"`
+	State        OutcomeState `json:"state"`
+	Message      string       `json:"message,omitempty"`
+	ModelVersion string       `json:"model_version,omitempty"` // the version it made
+}
+
+// DecodeOutcome reads the payload of a `retraining-outcome` signal.
+func DecodeOutcome(payload []byte) (Outcome, error) {
+	var o Outcome
+	err := decodeFields(payload, "", fields{
+		"request_id": &o.RequestID, "state": &o.State, "message": &o.Message, "model_version": &o.ModelVersion,
+	})
+	if err != nil {
+		return o, err
+	}
+	if o.State != OutcomeSucceeded && o.State != OutcomeFailed {
+		err = at("state", fmt.Errorf("must be %q or %q, got %q", OutcomeSucceeded, OutcomeFailed, cut(string(o.State), 40)))
+	}
+	if o.RequestID == "" {
+		err = errors.Join(err, at("request_id", errors.New("is missing")))
+	}
+	return o, errors.Join(err, at("model_version", checkName(o.ModelVersion, 0, MaxModelVersionBytes)))
+}
+
+// finished is what is remembered of a retraining whose flight has ended, so
+// that a pipeline's late word can be matched.
+type finished struct {
+	RequestID    string `json:"request_id"`
+	Kind         Kind   `json:"kind"` // Accepted until its outcome is known
+	Rule         string `json:"rule,omitempty"`
+	ModelVersion string `json:"model_version,omitempty"`
+}
+
+const maxRecent = 20
+
+// trigger puts a retraining in flight and starts the cooldown.
+func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) string {
+	s := &m.state
+	s.Counters.Retrainings.Requested++
+	request.RequestID = s.RequestBase + "/" + strconv.FormatInt(s.Counters.Retrainings.Requested, 10)
+	request.ModelName, request.TriggeredAt, request.Params = s.ModelName, now, s.Policy.Retraining.Params
+	s.Flight = &Flight{
+		RetrainingRequest: request, By: by, Backend: s.Policy.Retraining.Backend,
+		Deadline: now.Add(time.Duration(s.Policy.Retraining.Timeout.Or(Duration(DefaultTimeout)))),
+	}
+	s.LastTrigger = now
+	m.decide(Decision{
+		At: now, Kind: Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
+		Value: request.Value, Threshold: request.Threshold, RequestID: request.RequestID, By: by,
+	})
+	return request.RequestID
+}
+
+// Scheduled says that a backend took a request. Where it can't be followed, the
+// flight ends here. A request that is no longer in flight is passed over: its
+// outcome was faster than the backend's answer.
+func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
+	flight := m.state.Flight
+	if flight == nil || flight.RequestID != requestID {
+		return
+	}
+	job.Backend = cut(job.Backend, MaxMetricNameBytes)
+	job.ID = cut(job.ID, maxTextBytes)
+	flight.Job, flight.Backend = &job, job.Backend
+	if !job.Followed {
+		m.land(m.clock(now), Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
+	}
+}
+
+// Failed says that a request was refused for good, or can't be followed any
+// more. A request that is no longer in flight is passed over.
+func (m *Machine) Failed(now time.Time, requestID, message string) {
+	if flight := m.state.Flight; flight != nil && flight.RequestID == requestID {
+		m.land(m.clock(now), Failed, message, flight.ModelVersion)
+	}
+}
+
+// Outcome records how a retraining ended: the one in flight, or one of the last
+// that was accepted by a backend that can't be followed. One that fits none is
+// counted and explained.
+func (m *Machine) Outcome(now time.Time, outcome Outcome) {
+	now = m.clock(now)
+	kind := Failed
+	if outcome.State == OutcomeSucceeded {
+		kind = Succeeded
+	}
+	if flight := m.state.Flight; flight != nil && flight.RequestID == outcome.RequestID {
+		m.land(now, kind, outcome.Message, outcome.ModelVersion)
+		return
+	}
+	for i := range m.state.Recent {
+		recent := &m.state.Recent[i]
+		switch {
+		case recent.RequestID != outcome.RequestID:
+			continue
+		case recent.Kind == Accepted:
+			recent.Kind = kind
+			m.record(now, kind, *recent, outcome.Message, outcome.ModelVersion)
+		case recent.Kind != kind:
+			m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %s is recorded as %s already, this says %s",
+				cut(outcome.RequestID, maxTextBytes), recent.Kind, kind), nil)
+		}
+		return
+	}
+	m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %q is none of the last %d retrainings of this monitor",
+		cut(outcome.RequestID, maxTextBytes), maxRecent), nil)
+}
+
+// land ends the flight.
+func (m *Machine) land(now time.Time, kind Kind, message, modelVersion string) {
+	flight := m.state.Flight
+	m.state.Flight = nil
+	done := finished{flight.RequestID, kind, flight.Rule, flight.ModelVersion}
+	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
+	m.record(now, kind, done, message, modelVersion)
+}
+
+func (m *Machine) record(now time.Time, kind Kind, done finished, message, modelVersion string) {
+	counters := &m.state.Counters.Retrainings
+	switch kind {
+	case Accepted:
+		counters.Accepted++
+	case Succeeded:
+		counters.Succeeded++
+	default:
+		counters.Failed++
+	}
+	if modelVersion == "" {
+		modelVersion = done.ModelVersion
+	}
+	m.decide(Decision{
+		At: now, Kind: kind, Rule: done.Rule, Reason: message, ModelVersion: modelVersion, RequestID: done.RequestID,
+	})
+}

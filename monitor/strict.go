@@ -1,0 +1,115 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// fields names where each field of a JSON object goes.
+type fields map[string]any
+
+// decodeFields reads a JSON object into fields, and names every fault with its
+// path: a field that is unknown, one of the wrong type, and all that a field
+// that decodes itself has to say.
+func decodeFields(data []byte, path string, into fields) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil {
+		return at(path, fmt.Errorf("must be a JSON object, %w", got(err, data)))
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		target, known := into[name]
+		where := join(path, name)
+		switch nested, decodes := target.(pathDecoder); {
+		case !known:
+			known := strings.Join(slices.Sorted(maps.Keys(into)), ", ")
+			faults = append(faults, at(where, fmt.Errorf("unknown field; the fields are %s", known)))
+		case decodes:
+			faults = append(faults, nested.decodeAt(object[name], where))
+		default:
+			if err := json.Unmarshal(object[name], target); err != nil {
+				faults = append(faults, at(where, got(err, object[name])))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// pathDecoder is a value that decodes itself and names its faults below path.
+type pathDecoder interface {
+	decodeAt(data []byte, path string) error
+}
+
+// list decodes a JSON array whose elements decode themselves.
+type list[T any, P interface {
+	*T
+	pathDecoder
+}] struct{ into *[]T }
+
+func (l list[T, P]) decodeAt(data []byte, path string) error {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return at(path, fmt.Errorf("must be a JSON array, %w", got(err, data)))
+	}
+	if raw == nil {
+		return nil
+	}
+	var faults []error
+	*l.into = make([]T, len(raw))
+	for i := range raw {
+		faults = append(faults, P(&(*l.into)[i]).decodeAt(raw[i], fmt.Sprintf("%s[%d]", path, i)))
+	}
+	return errors.Join(faults...)
+}
+
+// got turns an error of encoding/json into one that says what was there.
+func got(err error, data []byte) error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	var badTime *time.ParseError
+	switch {
+	case errors.As(err, &badTime):
+		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", cut(string(data), 60))
+	case errors.As(err, &wrongType) && strings.HasPrefix(wrongType.Value, "number "):
+		return fmt.Errorf("%s is out of range", wrongType.Value)
+	case errors.As(err, &wrongType):
+		return fmt.Errorf("must be a %s, got a %s", typeWord(wrongType.Type.Kind().String()), wrongType.Value)
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("not JSON: %w, in %s", err, cut(string(bytes.TrimSpace(data)), 60))
+	}
+	return err
+}
+
+func typeWord(kind string) string {
+	switch kind {
+	case "float64", "int64", "int":
+		return "number"
+	case "map", "struct":
+		return "object"
+	case "slice":
+		return "list"
+	}
+	return kind
+}
+
+// at puts the path in front of an error; a nil error stays nil.
+func at(path string, err error) error {
+	if err == nil || path == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

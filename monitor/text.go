@@ -1,0 +1,41 @@
+package monitor
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// Bounds of what a name may hold, in bytes. They keep the state of a monitor
+// within its bound, however long it lives.
+const (
+	MaxModelNameBytes    = 200
+	MaxModelVersionBytes = 200
+	MaxMetricNameBytes   = 100
+	maxTextBytes         = 300 // free text that is kept: reasons, messages, who did it
+)
+
+// checkName says what is wrong with a name of at least min and at most max bytes.
+func checkName(name string, min, max int) error {
+	switch {
+	case len(name) < min:
+		return fmt.Errorf("must be %d to %d bytes of UTF-8, is missing or empty", min, max)
+	case len(name) > max:
+		return fmt.Errorf("must be %d to %d bytes of UTF-8, got %d bytes", min, max, len(name))
+	case !utf8.ValidString(name):
+		return fmt.Errorf("must be %d to %d bytes of UTF-8, got %q", min, max, cut(name, 40))
+	}
+	return nil
+}
+
+// cut shortens text to at most max bytes, never within a character.
+func cut(text string, max int) string {
+	if len(text) <= max {
+		return text
+	}
+	const ellipsis = "…"
+	end := max - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}

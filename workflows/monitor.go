@@ -1,0 +1,157 @@
+// Package workflows holds MonitorWorkflow, the durable shell around the decision
+// machine of package monitor: signals, updates, queries, timers and activities.
+// It decides nothing about thresholds itself.
+package workflows
+
+import (
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// maxRunSignals is after how many signals a run asks for its successor, even
+	// when the server does not suggest it yet. The server refuses signals past
+	// 10,000 a run, and a short history is replayed fast enough to end a run
+	// between two signals when they come without pause.
+	maxRunSignals = 2000
+	// maxHeldSignals is how long a run waits for a schedule call under way before
+	// it ends all the same, and its successor asks again by the same request id.
+	maxHeldSignals = 2 * maxRunSignals
+)
+
+// MonitorWorkflow watches one model. Its argument is an Input, which may be left
+// out in whole or in part.
+func MonitorWorkflow(ctx workflow.Context, input converter.RawValue) error {
+	m, err := setup(ctx, input)
+	if err != nil {
+		return err
+	}
+	return m.run(ctx)
+}
+
+// watch is one run of a monitor: the machine, and what is under way for it.
+type watch struct {
+	machine *monitor.Machine
+	log     log.Logger
+
+	signals  int  // received in this run
+	changed  bool // an update has changed the state since the loop last looked
+	schedule *call
+	await    *call
+	timers   []*timer
+}
+
+// run lets the machine see what has arrived, does what it wants, and waits for
+// more.
+func (m *watch) run(ctx workflow.Context) error {
+	for {
+		m.drain(ctx)
+		m.collect(ctx)
+		now := workflow.Now(ctx)
+		m.machine.Tick(now)
+		wants := m.machine.Wants(now)
+		switch {
+		case wants.Done:
+			m.describe(ctx)
+			return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+		case m.isFull(ctx):
+			return m.continueAsNew(ctx)
+		}
+		m.perform(ctx, wants)
+		m.describe(ctx)
+		m.changed = false
+		if err := workflow.Await(ctx, func() bool { return m.changed || m.isReady() || m.hasSignals(ctx) }); err != nil {
+			return err
+		}
+	}
+}
+
+// isFull says that the run should end. A schedule call under way is waited for,
+// so that a backend is not asked twice without need.
+func (m *watch) isFull(ctx workflow.Context) bool {
+	if m.schedule != nil && m.signals < maxHeldSignals {
+		return false
+	}
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() || m.signals >= maxRunSignals
+}
+
+// continueAsNew hands the state on to the next run, which derives from it what
+// is still to be done: what is left of the cooldown, the retraining in flight.
+// Everything that arrived is in the state by now.
+func (m *watch) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	state := m.machine.State()
+	return workflow.NewContinueAsNewError(ctx, monitor.WorkflowType, Input{ModelName: state.ModelName, State: &state})
+}
+
+// hasSignals says that signals wait, of names we know or not.
+func (m *watch) hasSignals(ctx workflow.Context) bool {
+	return len(workflow.GetUnhandledSignalNames(ctx)) > 0
+}
+
+// drain takes every signal that has arrived. They are received raw, so that one
+// that can't be decoded is counted and explained instead of dropped.
+func (m *watch) drain(ctx workflow.Context) {
+	names := workflow.GetUnhandledSignalNames(ctx)
+	slices.Sort(names) // the SDK names them in map order
+	for _, name := range names {
+		channel := workflow.GetSignalChannel(ctx, name)
+		for {
+			var raw converter.RawValue
+			if !channel.ReceiveAsync(&raw) {
+				break
+			}
+			m.signals++
+			m.receive(ctx, name, raw)
+		}
+	}
+}
+
+// receive hands one signal to the machine.
+func (m *watch) receive(ctx workflow.Context, name string, raw converter.RawValue) {
+	now := workflow.Now(ctx)
+	payload, err := jsonOf(raw)
+	if err != nil {
+		m.reject(ctx, name, err, nil)
+		return
+	}
+	switch name {
+	case monitor.SignalMetric:
+		events, faults := monitor.DecodeEvents(payload, now)
+		for i := range events {
+			m.machine.Observe(now, &events[i])
+		}
+		for _, fault := range faults {
+			m.reject(ctx, name, fault.Err, payload)
+		}
+	case monitor.SignalMetricDigest:
+		batch, err := monitor.DecodeBatch(payload)
+		if err != nil {
+			m.reject(ctx, name, err, payload)
+			return
+		}
+		m.machine.ObserveBatch(now, batch)
+	case monitor.SignalRetrainingOutcome:
+		outcome, err := monitor.DecodeOutcome(payload)
+		if err != nil {
+			m.reject(ctx, name, err, payload)
+			return
+		}
+		m.machine.Outcome(now, outcome)
+	default:
+		m.reject(ctx, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
+			monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome), payload)
+	}
+}
+
+func (m *watch) reject(ctx workflow.Context, source string, why error, payload []byte) {
+	m.machine.Reject(workflow.Now(ctx), source, why, payload)
+}

@@ -1,0 +1,151 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// attemptTimeout bounds one call to a backend. Its own deadlines are shorter.
+	attemptTimeout = time.Minute
+	// Pauses between the attempts to schedule a retraining, unless the backend
+	// asks for another.
+	firstRetryPause   = time.Second
+	longestRetryPause = time.Minute
+)
+
+// RetrainingTaskQueue is where a monitor's activities run, so that their limits
+// are theirs.
+func RetrainingTaskQueue(taskQueue string) string { return taskQueue + "-retraining" }
+
+// call is an activity under way for one retraining.
+type call struct {
+	requestID string
+	future    workflow.Future
+	cancel    workflow.CancelFunc
+}
+
+// timer is a durable timer under way.
+type timer struct {
+	wake   monitor.Wake
+	future workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// perform brings what is under way in line with what the machine wants.
+func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
+	var activity *activities.Retraining // names only
+	m.schedule = keep(m.schedule, wants.Schedule)
+	if m.schedule == nil && wants.Schedule != nil {
+		m.schedule = start(ctx, activity.ScheduleRetraining, wants.Schedule, &temporal.RetryPolicy{
+			InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause,
+		})
+	}
+	m.await = keep(m.await, wants.Await)
+	if m.await == nil && wants.Await != nil {
+		m.await = start(ctx, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
+			InitialInterval: activities.DefaultPollInterval, BackoffCoefficient: 1,
+		})
+	}
+	m.arm(ctx, wants.Wakes)
+}
+
+// keep returns the call while it is still wanted, and cancels it otherwise.
+func keep(c *call, wanted *monitor.Flight) *call {
+	if c != nil && (wanted == nil || wanted.RequestID != c.requestID) {
+		c.cancel()
+		return nil
+	}
+	return c
+}
+
+// start calls a backend. Only the deadline in the machine's state ends the
+// retries, so that it holds across runs.
+func start(ctx workflow.Context, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           RetrainingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		StartToCloseTimeout: attemptTimeout,
+		RetryPolicy:         retry,
+		Summary:             summary(flight.Reason),
+	}))
+	argument := activities.Call{Backend: flight.Backend, Request: flight.RetrainingRequest}
+	if flight.Job != nil {
+		argument.Job = *flight.Job
+	}
+	return &call{flight.RequestID, workflow.ExecuteActivity(ctx, activity, argument), cancel}
+}
+
+// arm sets a timer for each wake and cancels those that are not wanted any more.
+func (m *watch) arm(ctx workflow.Context, wakes []monitor.Wake) {
+	armed := m.timers
+	m.timers = nil
+	for _, wake := range wakes {
+		var found *timer
+		for i, t := range armed {
+			if t != nil && t.wake.At.Equal(wake.At) && !t.future.IsReady() {
+				found, armed[i] = t, nil
+				break
+			}
+		}
+		if found == nil {
+			timerCtx, cancel := workflow.WithCancel(ctx)
+			future := workflow.NewTimerWithOptions(timerCtx, wake.At.Sub(workflow.Now(ctx)),
+				workflow.TimerOptions{Summary: summary(wake.Summary)})
+			found = &timer{wake, future, cancel}
+		}
+		m.timers = append(m.timers, found)
+	}
+	for _, t := range armed {
+		if t != nil {
+			t.cancel()
+		}
+	}
+}
+
+// isReady says that an activity has ended or a timer has fired.
+func (m *watch) isReady() bool {
+	for _, t := range m.timers {
+		if t.future.IsReady() {
+			return true
+		}
+	}
+	return m.schedule != nil && m.schedule.future.IsReady() || m.await != nil && m.await.future.IsReady()
+}
+
+// collect hands the machine what the activities came back with.
+func (m *watch) collect(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	if c := m.schedule; c != nil && c.future.IsReady() {
+		m.schedule = nil
+		var job monitor.Job
+		if err := c.future.Get(ctx, &job); err != nil {
+			m.machine.Failed(now, c.requestID, messageOf(err))
+		} else {
+			m.machine.Scheduled(now, c.requestID, job)
+		}
+	}
+	if c := m.await; c != nil && c.future.IsReady() {
+		m.await = nil
+		var outcome monitor.Outcome
+		if err := c.future.Get(ctx, &outcome); err != nil {
+			m.machine.Failed(now, c.requestID, messageOf(err))
+		} else {
+			m.machine.Outcome(now, outcome)
+		}
+	}
+}
+
+// messageOf is an activity's error without Temporal's frame around it.
+func messageOf(err error) string {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		return application.Message()
+	}
+	return err.Error()
+}

@@ -1,0 +1,130 @@
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// Input is the argument of MonitorWorkflow. Left out, the model's name comes
+// from the workflow id, and the policy is the default.
+type Input struct {
+	ModelName string          `json:"model_name,omitempty"`
+	Policy    *monitor.Policy `json:"policy,omitempty"`
+	// State is for continue-as-new alone; from anyone else it is refused.
+	State *monitor.State `json:"state,omitempty"`
+}
+
+// invalidInput is the type of the error that a monitor fails with when its
+// argument makes no sense.
+const invalidInput = "InvalidInput"
+
+// setup makes the machine and registers what can be asked of it. It must not
+// block: an update may come with the first task.
+func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
+	machine, err := machineOf(workflow.GetInfo(ctx), raw)
+	if err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
+	}
+	m := &watch{machine: machine, log: workflow.GetLogger(ctx)}
+	metrics := workflow.GetMetricsHandler(ctx)
+	machine.OnDecision = func(d monitor.Decision) {
+		metrics.WithTags(map[string]string{"kind": string(d.Kind)}).Counter("modelvigil_decisions").Inc(1)
+		m.log.Info("decision", "kind", d.Kind, "rule", d.Rule, "reason", d.Reason, "model_version", d.ModelVersion,
+			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
+	}
+	machine.OnRejection = func(r monitor.Rejection) {
+		metrics.WithTags(map[string]string{"source": r.Source}).Counter("modelvigil_rejections").Inc(1)
+		m.log.Warn("rejected", "source", r.Source, "reason", r.Reason, "payload", r.Payload)
+	}
+	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {
+		return machine.Status(workflow.Now(ctx)), nil
+	}); err != nil {
+		return nil, err
+	}
+	return m, m.registerUpdates(ctx)
+}
+
+// machineOf makes the machine of a first run, or restores that of an earlier one.
+func machineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, error) {
+	id := info.WorkflowExecution.ID
+	name, err := monitor.ModelName(id)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := jsonOf(raw)
+	if err != nil {
+		return nil, fmt.Errorf("argument: %w", err)
+	}
+	input, err := decodeInput(payload)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("argument: %w", err)
+	case input.ModelName != "" && input.ModelName != name:
+		return nil, fmt.Errorf("argument: model_name: %q does not fit the workflow id; start it as %s",
+			input.ModelName, monitor.WorkflowID(input.ModelName))
+	case input.State != nil && info.ContinuedExecutionRunID == "":
+		return nil, errors.New("argument: state: only a monitor's own continue-as-new hands it on; leave it out")
+	case input.State != nil:
+		return monitor.Restore(*input.State), nil
+	}
+	var policy monitor.Policy
+	if input.Policy != nil {
+		policy = *input.Policy
+	}
+	return monitor.NewMachine(name, id+"/"+info.FirstRunID, policy), nil
+}
+
+func decodeInput(payload []byte) (Input, error) {
+	var wire struct {
+		ModelName string          `json:"model_name"`
+		Policy    json.RawMessage `json:"policy"`
+		State     json.RawMessage `json:"state"`
+	}
+	var input Input
+	if len(payload) == 0 {
+		return input, nil
+	}
+	if err := json.Unmarshal(payload, &wire); err != nil {
+		return input, err
+	}
+	input.ModelName = wire.ModelName
+	if isSet(wire.State) { // it holds the policy
+		state, err := monitor.DecodeState(wire.State)
+		input.State = &state
+		return input, err
+	}
+	if isSet(wire.Policy) {
+		policy, err := monitor.DecodePolicy(wire.Policy)
+		if err != nil {
+			return input, fmt.Errorf("policy: %w", err)
+		}
+		input.Policy = &policy
+	}
+	return input, nil
+}
+
+func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+// jsonOf returns the JSON of a raw argument; nothing when there was none.
+func jsonOf(raw converter.RawValue) ([]byte, error) {
+	payload := raw.Payload()
+	if payload == nil {
+		return nil, nil
+	}
+	switch encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding {
+	case converter.MetadataEncodingNil:
+		return nil, nil
+	case converter.MetadataEncodingJSON, converter.MetadataEncodingProtoJSON:
+		return payload.GetData(), nil
+	default:
+		return nil, fmt.Errorf("payload encoding %q: must be %q", encoding, converter.MetadataEncodingJSON)
+	}
+}
