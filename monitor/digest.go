@@ -13,13 +13,16 @@ import (
 // Extremes are exact, so whether some event breached is decided exactly as if
 // each had been sent.
 type Digest struct {
-	ModelVersion string                   `json:"model_version,omitempty"`
-	Events       int64                    `json:"events"`
-	First        time.Time                `json:"first"`        // the earliest event's timestamp
-	Last         time.Time                `json:"last"`         // the latest event's timestamp
-	FoldedFrom   time.Time                `json:"folded_from"`  // when folding began, by the publisher's clock
-	FoldedUntil  time.Time                `json:"folded_until"` // when it ended
-	Metrics      map[string]*MetricDigest `json:"metrics,omitempty"`
+	ModelVersion string    `json:"model_version,omitempty"`
+	Events       int64     `json:"events"`
+	First        time.Time `json:"first"`        // the earliest event's timestamp
+	Last         time.Time `json:"last"`         // the latest event's timestamp
+	FoldedFrom   time.Time `json:"folded_from"`  // when folding began, by the publisher's clock
+	FoldedUntil  time.Time `json:"folded_until"` // when it ended
+	// Late marks events that were published long after they were measured, such
+	// as labels that come hours later.
+	Late    bool                     `json:"late,omitempty"`
+	Metrics map[string]*MetricDigest `json:"metrics,omitempty"`
 }
 
 // MetricDigest is one metric of a digest.
@@ -30,6 +33,26 @@ type MetricDigest struct {
 	Max   float64   `json:"max"`
 	MinAt time.Time `json:"min_at"` // timestamp of the earliest event that measured Min
 	MaxAt time.Time `json:"max_at"`
+	// Sketch is the distribution; nil where the publisher kept none.
+	Sketch *Sketch `json:"sketch,omitempty"`
+}
+
+// Add folds one valid reading into m, whose zero value is empty. It allocates
+// only for the first reading and when the sketch grows.
+func (m *MetricDigest) Add(value float64, stamp time.Time) {
+	m.Count++
+	m.Sum += value
+	if m.Sketch == nil {
+		m.Sketch = NewSketch()
+		m.Min, m.Max, m.MinAt, m.MaxAt = value, value, stamp, stamp
+	}
+	m.Sketch.Add(value)
+	if value <= m.Min && (value < m.Min || stamp.Before(m.MinAt)) {
+		m.Min, m.MinAt = value, stamp
+	}
+	if value >= m.Max && (value > m.Max || stamp.Before(m.MaxAt)) {
+		m.Max, m.MaxAt = value, stamp
+	}
 }
 
 // DigestOf folds one event, handled at now, which is also its timestamp where it
@@ -75,12 +98,16 @@ func (d *Digest) Merge(other *Digest) {
 			d.Metrics = map[string]*MetricDigest{}
 		}
 		copied := *metric
+		copied.Sketch = metric.Sketch.Clone()
 		d.Metrics[name] = &copied
 	}
 }
 
 // Merge folds another digest of the same metric into m.
 func (m *MetricDigest) Merge(other *MetricDigest) {
+	if m.Sketch == nil || other.Sketch == nil || m.Sketch.Merge(other.Sketch) != nil {
+		m.Sketch = nil // half a distribution would be a wrong one
+	}
 	m.Count += other.Count
 	m.Sum += other.Sum
 	switch {

@@ -80,6 +80,14 @@ func (e *MetricEvent) Validate(now time.Time) error {
 	return errors.Join(faults...)
 }
 
+// Passes is Validate for the common event at the price of a few comparisons. It
+// is false for every event that Validate has to look at, and does not look at
+// names. latest is the latest timestamp that is not far in the future.
+func (e *MetricEvent) Passes(latest time.Time) bool {
+	return len(e.Metrics) == 0 && inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
+		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime))
+}
+
 type namedReading struct {
 	metric  string
 	reading Reading
@@ -88,6 +96,8 @@ type namedReading struct {
 func (e *MetricEvent) named() [3]namedReading {
 	return [3]namedReading{{Accuracy, e.Accuracy}, {LatencyMS, e.LatencyMS}, {DriftScore, e.DriftScore}}
 }
+
+func inRange(r Reading) bool { return !r.present || math.Abs(r.value) <= MaxMagnitude }
 
 // checkReading refuses NaN, infinities and what could overflow a sum.
 func checkReading(value float64) error {

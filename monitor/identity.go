@@ -15,7 +15,8 @@ const (
 	SignalMetricDigest      = "metric-digest"      // one Batch
 	SignalRetrainingOutcome = "retraining-outcome" // one Outcome
 
-	QueryStatus = "status" // answers with a Status
+	QueryStatus   = "status"   // answers with a Status
+	QueryGuidance = "guidance" // answers with a Guidance
 
 	UpdateSetPolicy = "set-policy" // a Policy
 	UpdatePause     = "pause"      // this and all below: a Control
@@ -65,4 +66,9 @@ func ModelName(workflowID string) (string, error) {
 // ValidateModelName says what is wrong with a model's name.
 func ValidateModelName(name string) error {
 	return at("model_name", checkName(name, 1, MaxModelNameBytes))
+}
+
+// ValidateModelVersion says what is wrong with the name of a model's version.
+func ValidateModelVersion(version string) error {
+	return at("model_version", checkName(version, 0, MaxModelVersionBytes))
 }

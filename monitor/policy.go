@@ -169,8 +169,9 @@ func (r *RetrainingPolicy) decodeAt(data []byte, path string) error {
 // DecodePolicy reads a policy and validates it: the error names every fault.
 func DecodePolicy(data []byte) (Policy, error) {
 	var policy Policy
-	if err := policy.UnmarshalJSON(data); err != nil {
+	err := policy.UnmarshalJSON(data)
+	if err = errors.Join(err, policy.Validate()); err != nil {
 		return Policy{}, err
 	}
-	return policy, policy.Validate()
+	return policy, nil
 }

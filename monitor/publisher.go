@@ -66,15 +66,3 @@ func (m *Machine) forgetPublishers(now time.Time) {
 	}
 	dropOldest(m.state.Publishers, maxPublishers, func(p *publisher) time.Time { return p.LastWord })
 }
-
-// ActivePublishers counts the publishers that were heard of within the last d
-// and have not closed.
-func (m *Machine) ActivePublishers(now time.Time, d time.Duration) int {
-	active := 0
-	for _, known := range m.state.Publishers {
-		if !known.Closed && now.Sub(known.LastWord) <= d {
-			active++
-		}
-	}
-	return active
-}

@@ -49,6 +49,11 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if err := workflow.SetQueryHandler(ctx, monitor.QueryGuidance, func() (monitor.Guidance, error) {
+		return machine.Guidance(workflow.Now(ctx)), nil
+	}); err != nil {
+		return nil, err
+	}
 	return m, m.registerUpdates(ctx)
 }
 

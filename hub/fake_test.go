@@ -1,0 +1,104 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// fakeCarrier is a server of monitors: real machines behind a wire that tests
+// can cut. Batches cross it as JSON.
+type fakeCarrier struct {
+	mu       sync.Mutex
+	machines map[string]*monitor.Machine
+	sent     []delivery
+	// before, where set, decides about an attempt: an error before or after the
+	// batch is taken in.
+	before, after func(batch *monitor.Batch) error
+}
+
+type delivery struct {
+	at    time.Time
+	batch monitor.Batch
+}
+
+func newFakeCarrier() *fakeCarrier { return &fakeCarrier{machines: map[string]*monitor.Machine{}} }
+
+func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+	encoded, err := json.Marshal(batch)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.before != nil {
+		if err := c.before(batch); err != nil {
+			return err
+		}
+	}
+	received, err := monitor.DecodeBatch(encoded)
+	if err != nil {
+		return err
+	}
+	c.sent = append(c.sent, delivery{time.Now(), *received})
+	c.machine(batch.ModelName).ObserveBatch(time.Now(), received)
+	if c.after != nil {
+		return c.after(batch)
+	}
+	return ctx.Err()
+}
+
+func (c *fakeCarrier) machine(model string) *monitor.Machine {
+	if c.machines[model] == nil {
+		c.machines[model] = monitor.NewMachine(model, monitor.WorkflowID(model)+"/run", monitor.Policy{})
+	}
+	return c.machines[model]
+}
+
+func (c *fakeCarrier) ask(_ context.Context, model string) (monitor.Guidance, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine(model).Guidance(time.Now()), nil
+}
+
+func (c *fakeCarrier) status(model string) monitor.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine(model).Status(time.Now())
+}
+
+func (c *fakeCarrier) set(before, after func(*monitor.Batch) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before, c.after = before, after
+}
+
+func (c *fakeCarrier) deliveries() []delivery {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]delivery(nil), c.sent...)
+}
+
+var quiet = Options{Logger: slog.New(slog.DiscardHandler)}
+
+func healthy(model string) monitor.MetricEvent {
+	return monitor.NewMetricEvent(model, "v1", 0.95, 120, 0.02)
+}
+
+func breaching(model string) monitor.MetricEvent {
+	return monitor.NewMetricEvent(model, "v1", 0.80, 120, 0.02)
+}
+
+func closeHub(t *testing.T, h *Hub) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, h.Close(ctx))
+}

@@ -1,0 +1,259 @@
+// Package hub is the serving side of modelvigil. A Hub takes metric events from
+// serving code, hands each to the observers registered on it, and folds them per
+// model into digests that it delivers, durably and once, to the model's monitor.
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// DefaultBudget is how many signals per second one hub sends at most.
+	DefaultBudget = 50
+	// maxModels bounds the models of one hub; each has a goroutine and, once
+	// published to, some 10 KiB.
+	maxModels = 20_000
+	// maxQueries bounds the queries for guidance under way at once.
+	maxQueries = 4
+	// askDelay keeps a query from the heels of the signal before it: a task that
+	// follows a query at once is handed to the worker some 40 ms later.
+	askDelay = 300 * time.Millisecond
+)
+
+// Options are a hub's settings; the zero value of each is its default.
+type Options struct {
+	TaskQueue string       // of the monitors; default monitor.DefaultTaskQueue
+	Budget    float64      // signals per second over all models; default DefaultBudget
+	Logger    *slog.Logger // default slog.Default()
+	// Pace overrides how often each of so many publishers of a model reports
+	// while healthy and repeats a breach. Defaults monitor.HealthyPace and
+	// monitor.UrgentPace.
+	HealthyPace, UrgentPace func(publishers int) time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.TaskQueue == "" {
+		o.TaskQueue = monitor.DefaultTaskQueue
+	}
+	if o.Budget <= 0 {
+		o.Budget = DefaultBudget
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.HealthyPace == nil {
+		o.HealthyPace = monitor.HealthyPace
+	}
+	if o.UrgentPace == nil {
+		o.UrgentPace = monitor.UrgentPace
+	}
+	return o
+}
+
+// Hub is the subject: serving code publishes to it from any goroutine. Make one
+// per process with New, and Close it before the process ends.
+type Hub struct {
+	options   Options
+	log       *slog.Logger
+	carrier   carrier
+	budget    *budget
+	publisher string // random: a hub is one publisher of each of its models
+	metrics   *metrics
+	observers *observers
+
+	pipes   atomic.Pointer[map[string]*pipe] // replaced, never changed
+	adding  sync.Mutex                       // held to replace pipes
+	closed  bool                             // under adding
+	latest  atomic.Pointer[time.Time]        // no timestamp up to it is far in the future
+	queries chan struct{}
+	work    sync.WaitGroup // every goroutine of the pipes
+	done    context.Context
+	stop    context.CancelFunc
+}
+
+// New returns a hub that delivers to the monitors through a Temporal client,
+// which stays the caller's to close.
+func New(temporal client.Client, options Options) *Hub {
+	options = options.withDefaults()
+	return newHub(&temporalCarrier{temporal, options.TaskQueue}, options)
+}
+
+func newHub(c carrier, options Options) *Hub {
+	options = options.withDefaults()
+	h := &Hub{
+		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
+		publisher: rand.Text(), queries: make(chan struct{}, maxQueries),
+	}
+	h.metrics = newMetrics(h)
+	h.observers = newObservers(h.log)
+	h.pipes.Store(&map[string]*pipe{})
+	h.latest.Store(new(time.Time))
+	h.done, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+func (h *Hub) now() time.Time { return time.Now() }
+
+// Publish folds an event and returns: it will be delivered while the process
+// lives. Observers that asked to Wait may hold it back until ctx ends. It fails
+// with every fault of an event that makes no sense, with monitor.ErrHubClosed
+// once the hub is closed, and with a *monitor.ObserverError when ctx ended before
+// an observer's queue had room; in that last case the event is folded all the
+// same, and every other observer has it.
+func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
+	_, err := h.publish(ctx, &event)
+	return err
+}
+
+// PublishDurable publishes an event and returns when it is durable.
+func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) error {
+	p, err := h.publish(ctx, &event)
+	if err != nil {
+		return err
+	}
+	before, _ := p.losses()
+	if err := p.flush(ctx); err != nil {
+		return notDurable(err, map[string]int64{p.model: p.pending()})
+	}
+	if lost, why := p.losses(); lost > before {
+		return notDurable(why, map[string]int64{p.model: lost - before})
+	}
+	return nil
+}
+
+func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, error) {
+	if !event.Passes(*h.latest.Load()) {
+		now := h.now()
+		if err := event.Validate(now); err != nil {
+			return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
+		}
+		latest := now.Add(monitor.MaxClockSkew)
+		h.latest.Store(&latest)
+	}
+	p, err := h.pipe(event.ModelName)
+	if err == nil {
+		err = p.add(event)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
+	}
+	return p, h.observers.deliver(ctx, event)
+}
+
+// pipe returns the model's pipe; the first event makes it.
+func (h *Hub) pipe(model string) (*pipe, error) {
+	if p := (*h.pipes.Load())[model]; p != nil {
+		return p, nil
+	}
+	if err := monitor.ValidateModelName(model); err != nil {
+		return nil, err
+	}
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	old := *h.pipes.Load()
+	switch {
+	case old[model] != nil:
+		return old[model], nil
+	case h.closed:
+		return nil, monitor.ErrHubClosed
+	case len(old) >= maxModels:
+		return nil, fmt.Errorf("more than %d models in one hub; use one hub for each group of models", maxModels)
+	}
+	p := newPipe(h, strings.Clone(model))
+	grown := maps.Clone(old)
+	grown[p.model] = p
+	h.pipes.Store(&grown)
+	h.work.Go(func() { p.run(h.done) })
+	return p, nil
+}
+
+// Register adds an observer, at any time. Its name must be its own.
+func (h *Hub) Register(name string, observer Observer, options ObserverOptions) error {
+	return h.observers.register(name, observer, options)
+}
+
+// Flush returns when all that was published before the call is durable. When it
+// is not, by the time ctx ends or because a monitor refused it, the error is a
+// *NotDurableError.
+func (h *Hub) Flush(ctx context.Context) error {
+	return h.settle(ctx, (*pipe).flush)
+}
+
+// Close flushes and refuses further events. It ends every goroutine of the hub,
+// those of observers too, unless one hangs. Closing again is an error.
+func (h *Hub) Close(ctx context.Context) error {
+	h.adding.Lock()
+	if h.closed {
+		h.adding.Unlock()
+		return fmt.Errorf("close hub: %w", monitor.ErrHubClosed)
+	}
+	h.closed = true
+	h.adding.Unlock()
+
+	err := h.settle(ctx, (*pipe).close)
+	h.stop()
+	h.work.Wait()
+	return errors.Join(err, h.observers.close(ctx))
+}
+
+// settle runs each pipe's flush or close at once, and sums up what failed.
+func (h *Hub) settle(ctx context.Context, action func(*pipe, context.Context) error) error {
+	type result struct {
+		pipe *pipe
+		err  error
+	}
+	pipes := slices.Collect(maps.Values(*h.pipes.Load()))
+	results := make(chan result, len(pipes))
+	for _, p := range pipes {
+		go func() { results <- result{p, action(p, ctx)} }()
+	}
+	missing, causes := map[string]int64{}, map[string]error{}
+	for range pipes {
+		r := <-results
+		lost, why := r.pipe.report()
+		if r.err != nil {
+			lost, why = lost+r.pipe.pending(), r.err
+		}
+		if lost > 0 {
+			missing[r.pipe.model] = lost
+			causes[why.Error()] = why
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return notDurable(errors.Join(slices.Collect(maps.Values(causes))...), missing)
+}
+
+// ask queries a monitor for guidance, within the hub's budget.
+func (h *Hub) ask(ctx context.Context, model string) (monitor.Guidance, error) {
+	select {
+	case <-time.After(askDelay):
+	case <-ctx.Done():
+		return monitor.Guidance{}, ctx.Err()
+	}
+	if err := h.budget.healthy.Wait(ctx); err != nil {
+		return monitor.Guidance{}, err
+	}
+	select {
+	case h.queries <- struct{}{}:
+		defer func() { <-h.queries }()
+	case <-ctx.Done():
+		return monitor.Guidance{}, ctx.Err()
+	}
+	return h.carrier.ask(ctx, model)
+}

@@ -1,0 +1,109 @@
+package hub
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// guidanceAge is after how long what was learnt of a monitor is asked anew,
+	// at the next send.
+	guidanceAge = time.Minute
+	// healthyShare is how much of the budget may go to digests that are not
+	// urgent, so that an urgent one never queues behind them.
+	healthyShare = 0.8
+	// healthyPause is about how long a digest that found no share pauses.
+	healthyPause = time.Second
+	firstBackoff = 200 * time.Millisecond
+	maxBackoff   = 15 * time.Second
+)
+
+// budget bounds the signals of one hub over all its models.
+type budget struct{ all, healthy *rate.Limiter }
+
+func newBudget(perSecond float64) *budget {
+	burst := max(1, int(perSecond))
+	return &budget{
+		all:     rate.NewLimiter(rate.Limit(perSecond), burst),
+		healthy: rate.NewLimiter(rate.Limit(perSecond*healthyShare), max(1, int(perSecond*healthyShare))),
+	}
+}
+
+// take takes a signal's share. An urgent one waits for it; another one is told
+// how long to pause before it asks again, so that it can become urgent meanwhile.
+func (b *budget) take(ctx context.Context, urgent bool) (pause time.Duration, err error) {
+	if !urgent && !b.healthy.Allow() {
+		return healthyPause/2 + rand.N(healthyPause), nil
+	}
+	return 0, b.all.Wait(ctx)
+}
+
+// tripwire tells Publish which readings are urgent: those that would breach
+// under the rules last learnt. It never decides anything.
+type tripwire struct {
+	named   [3]band
+	further map[string]band
+}
+
+// band is where a reading is healthy, its ends included.
+type band struct{ low, high float64 }
+
+var anything = band{math.Inf(-1), math.Inf(1)}
+
+func (b band) holds(value float64) bool { return value >= b.low && value <= b.high }
+
+// newTripwire compiles rules; without rules nothing is urgent.
+func newTripwire(rules []monitor.Rule) *tripwire {
+	t := &tripwire{named: [3]band{anything, anything, anything}, further: map[string]band{}}
+	for _, rule := range rules {
+		b, known := t.further[rule.Metric]
+		slot := -1
+		for i, name := range namedMetrics {
+			if name == rule.Metric {
+				slot, b, known = i, t.named[i], true
+			}
+		}
+		if !known {
+			b = anything
+		}
+		b.low, b.high = max(b.low, rule.Below.Or(b.low)), min(b.high, rule.Above.Or(b.high))
+		if slot >= 0 {
+			t.named[slot] = b
+		} else {
+			t.further[rule.Metric] = b
+		}
+	}
+	return t
+}
+
+func (t *tripwire) isUrgent(event *monitor.MetricEvent) bool {
+	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
+		if value, taken := reading.Get(); taken && !t.named[i].holds(value) {
+			return true
+		}
+	}
+	for name, value := range event.Metrics {
+		if b, ruled := t.further[name]; ruled && !b.holds(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCalm says that breaches trigger nothing at present, so none is urgent.
+func isCalm(g monitor.Guidance, now time.Time) bool {
+	return g.Phase != monitor.PhaseWatching && (g.Phase != monitor.PhaseCoolingDown || now.Before(g.CooldownUntil))
+}
+
+// backoff is the pause before attempt n+1, from 1, with jitter: half of it is
+// drawn, so that hubs that lost a server together do not come back together.
+func backoff(attempt int) time.Duration {
+	pause := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
+	return pause/2 + rand.N(pause/2)
+}

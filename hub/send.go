@@ -1,0 +1,115 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// sendTimeout bounds one attempt to hand a batch over.
+	sendTimeout = 10 * time.Second
+	// askTimeout bounds a query; it is only about pace, so it may fail.
+	askTimeout = 5 * time.Second
+	// signalsExceeded is the one InvalidArgument that passes: the run has taken
+	// all the signals it may, and its successor is on its way.
+	signalsExceeded = "exceeded workflow execution limit for signal events"
+)
+
+// carrier takes batches to the monitors.
+type carrier interface {
+	// send returns nil once the batch is durable.
+	send(ctx context.Context, batch *monitor.Batch) error
+	// ask returns what the model's monitor tells publishers.
+	ask(ctx context.Context, modelName string) (monitor.Guidance, error)
+}
+
+// StartOptions are how a model's monitor is started, by the first event or by an
+// operator. A monitor that an operator stopped is not raised again by them.
+func StartOptions(modelName, taskQueue string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                    monitor.WorkflowID(modelName),
+		TaskQueue:             taskQueue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		StaticSummary:         staticSummary(modelName),
+	}
+}
+
+// staticSummary is the line that the Temporal UI shows, in the 400 bytes that
+// the server takes of it as JSON.
+func staticSummary(modelName string) string {
+	const longest = 60 // each byte may take six in JSON
+	if name := []rune(modelName); len(name) > longest {
+		modelName = string(name[:longest]) + "…"
+	}
+	return "Watches model " + modelName
+}
+
+// temporalCarrier signals the workflows.
+type temporalCarrier struct {
+	client    client.Client
+	taskQueue string
+}
+
+type startInput struct {
+	ModelName string `json:"model_name"`
+}
+
+func (c *temporalCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	options := StartOptions(batch.ModelName, c.taskQueue)
+	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, monitor.SignalMetricDigest, batch, options,
+		monitor.WorkflowType, startInput{batch.ModelName})
+	var stopped *serviceerror.WorkflowExecutionAlreadyStarted
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &stopped):
+		return fmt.Errorf("%w: %s; start it anew with `starter apply`", monitor.ErrMonitorStopped, options.ID)
+	}
+	return fmt.Errorf("signal %s: %w", options.ID, err)
+}
+
+func (c *temporalCarrier) ask(ctx context.Context, modelName string) (monitor.Guidance, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var guidance monitor.Guidance
+	answer, err := c.client.QueryWorkflow(ctx, monitor.WorkflowID(modelName), "", monitor.QueryGuidance)
+	if err == nil {
+		err = answer.Get(&guidance)
+	}
+	return guidance, err
+}
+
+// passes says whether an error is known to pass, or leaves open whether the
+// batch arrived. Everything else is the server's last word.
+func passes(err error) bool {
+	if errors.Is(err, monitor.ErrMonitorStopped) {
+		return false
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	var status serviceerror.ServiceError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch serviceerror.ToStatus(status).Code() {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted,
+		codes.Canceled, codes.Internal, codes.Unknown, codes.DataLoss:
+		return true
+	case codes.InvalidArgument:
+		return strings.Contains(err.Error(), signalsExceeded)
+	}
+	return false
+}

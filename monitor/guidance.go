@@ -1,0 +1,59 @@
+package monitor
+
+import "time"
+
+// Guidance is the answer to the `guidance` query: what a publisher wants to know
+// to pace itself. It is only about urgency; the decision stays the machine's.
+type Guidance struct {
+	Phase         Phase     `json:"phase"`
+	CooldownUntil time.Time `json:"cooldown_until,omitzero"`
+	Rules         []Rule    `json:"rules"`
+	Publishers    int       `json:"publishers"` // heard of in the last two intervals
+}
+
+// Pace of all publishers of one model together.
+const (
+	// MaxSignalRate is the sustained signals per second that one workflow takes
+	// well; about 5, from Temporal's guidance (temporalio/documentation#3665).
+	MaxSignalRate = 5
+	// HealthyInterval is how often one publisher alone reports while healthy.
+	HealthyInterval = 10 * time.Second
+	// healthySignalRate bounds the signals per second of all while healthy.
+	healthySignalRate = 0.2
+)
+
+// HealthyPace is how often each of so many publishers reports while healthy.
+func HealthyPace(publishers int) time.Duration {
+	return max(HealthyInterval, time.Duration(float64(publishers)/healthySignalRate*float64(time.Second)))
+}
+
+// UrgentPace is how often each of so many publishers repeats a breach.
+func UrgentPace(publishers int) time.Duration {
+	return max(time.Second, time.Duration(publishers)*time.Second/MaxSignalRate)
+}
+
+// Guidance returns what publishers should know at now.
+func (m *Machine) Guidance(now time.Time) Guidance {
+	return Guidance{
+		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
+		Publishers: m.activePublishers(now),
+	}
+}
+
+// activePublishers counts those heard of within two of their own intervals.
+// Which that is depends on their number, so it is found by growing.
+func (m *Machine) activePublishers(now time.Time) int {
+	active := 1
+	for {
+		heard := 0
+		for _, known := range m.state.Publishers {
+			if !known.Closed && now.Sub(known.LastWord) <= 2*HealthyPace(active) {
+				heard++
+			}
+		}
+		if heard <= active {
+			return heard
+		}
+		active = heard
+	}
+}

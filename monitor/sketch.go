@@ -1,0 +1,121 @@
+package monitor
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/DataDog/sketches-go/ddsketch"
+	"github.com/DataDog/sketches-go/ddsketch/mapping"
+	"github.com/DataDog/sketches-go/ddsketch/store"
+)
+
+const (
+	// SketchAccuracy is the relative error of a sketch's quantiles.
+	SketchAccuracy = 0.01
+	// maxSketchBins bounds the bins on each side of zero; 1,024 span nine decades
+	// at 1 %. Beyond it the bins nearest to zero are merged.
+	maxSketchBins = 1024
+	// maxSketchBytes bounds an encoded sketch that is read.
+	maxSketchBytes = 32 << 10
+)
+
+// Sketch is a mergeable quantile sketch: a DDSketch (Masson, Rim & Lee, VLDB
+// 2019) of relative accuracy SketchAccuracy with bounded bins. In JSON it is the
+// base64 of DDSketch's own encoding; it is decoded only when it is asked.
+type Sketch struct {
+	sketch  *ddsketch.DDSketch
+	encoded []byte
+}
+
+// The mapping whose index is cheapest to compute at the smallest cost in bins.
+var sketchMapping = func() mapping.IndexMapping {
+	m, err := mapping.NewCubicallyInterpolatedMapping(SketchAccuracy)
+	if err != nil { // only for an accuracy outside 0 to 1
+		panic(err)
+	}
+	return m
+}()
+
+func newDDSketch() *ddsketch.DDSketch {
+	return ddsketch.NewDDSketch(sketchMapping,
+		store.NewCollapsingLowestDenseStore(maxSketchBins), store.NewCollapsingLowestDenseStore(maxSketchBins))
+}
+
+// NewSketch returns an empty sketch.
+func NewSketch() *Sketch { return &Sketch{sketch: newDDSketch()} }
+
+// Add counts a value of magnitude at most MaxMagnitude. It is for sketches that
+// NewSketch made.
+func (s *Sketch) Add(value float64) {
+	// The mapping reaches far beyond MaxMagnitude, so Add has nothing to refuse.
+	_ = s.sketch.Add(value)
+}
+
+// Quantile returns the value at q, 0 to 1, within SketchAccuracy of it.
+func (s *Sketch) Quantile(q float64) (float64, error) {
+	if err := s.decode(); err != nil {
+		return 0, err
+	}
+	return s.sketch.GetValueAtQuantile(q)
+}
+
+// Merge adds all values of another sketch.
+func (s *Sketch) Merge(other *Sketch) error {
+	if err := errors.Join(s.decode(), other.decode()); err != nil {
+		return err
+	}
+	s.encoded = nil
+	return s.sketch.MergeWith(other.sketch)
+}
+
+// Clone returns a copy that shares nothing that changes.
+func (s *Sketch) Clone() *Sketch {
+	if s == nil {
+		return nil
+	}
+	copied := &Sketch{encoded: s.encoded}
+	if s.sketch != nil {
+		copied.sketch = s.sketch.Copy()
+	}
+	return copied
+}
+
+func (s *Sketch) decode() error {
+	if s.sketch != nil {
+		return nil
+	}
+	sketch, err := ddsketch.DecodeDDSketch(s.encoded, func() store.Store {
+		return store.NewCollapsingLowestDenseStore(maxSketchBins)
+	}, sketchMapping)
+	if err != nil {
+		return fmt.Errorf("decode sketch: %w", err)
+	}
+	s.sketch = sketch
+	return nil
+}
+
+// MarshalJSON writes the sketch as base64. The mapping is the wire version's and
+// is left out.
+func (s *Sketch) MarshalJSON() ([]byte, error) {
+	encoded := s.encoded
+	if encoded == nil && s.sketch != nil {
+		s.sketch.Encode(&encoded, true)
+	}
+	return json.Marshal(base64.StdEncoding.EncodeToString(encoded))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *Sketch) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	encoded, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(encoded) > maxSketchBytes {
+		return fmt.Errorf("sketch: must be at most %d bytes in base64", maxSketchBytes)
+	}
+	*s = Sketch{encoded: encoded}
+	return nil
+}
