@@ -56,7 +56,12 @@ func (h *Hub) Collector() prometheus.Collector { return h.metrics }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(descriptions chan<- *prometheus.Desc) {
-	prometheus.DescribeByCollect(m, descriptions)
+	for _, desc := range []*prometheus.Desc{
+		publishedDesc, durableDesc, lostDesc, pendingDesc, oldestDesc, signalsDesc, againDesc, failedDesc, modelsDesc,
+		queueDesc, droppedDesc, obsFailedDesc,
+	} {
+		descriptions <- desc
+	}
 }
 
 // Collect implements prometheus.Collector.
