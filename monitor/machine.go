@@ -127,6 +127,9 @@ func (m *Machine) Phase(now time.Time) Phase {
 	return PhaseWatching
 }
 
+// CountSignal counts a signal, whatever it holds.
+func (m *Machine) CountSignal() { m.state.Counters.Signals++ }
+
 // Reject counts an input that could not be taken, and keeps why.
 func (m *Machine) Reject(now time.Time, source string, why error, payload []byte) {
 	m.state.Counters.Rejected++

@@ -25,12 +25,13 @@ const (
 // 2019) of relative accuracy SketchAccuracy with bounded bins. In JSON it is the
 // base64 of DDSketch's own encoding; it is decoded only when it is asked.
 type Sketch struct {
-	sketch  *ddsketch.DDSketch
-	encoded []byte
+	sketch             *ddsketch.DDSketch
+	positive, negative *store.CollapsingLowestDenseStore // sketch's own; nil where it was decoded
+	encoded            []byte
 }
 
 // The mapping whose index is cheapest to compute at the smallest cost in bins.
-var sketchMapping = func() mapping.IndexMapping {
+var sketchMapping = func() *mapping.CubicallyInterpolatedMapping {
 	m, err := mapping.NewCubicallyInterpolatedMapping(SketchAccuracy)
 	if err != nil { // only for an accuracy outside 0 to 1
 		panic(err)
@@ -38,19 +39,31 @@ var sketchMapping = func() mapping.IndexMapping {
 	return m
 }()
 
-func newDDSketch() *ddsketch.DDSketch {
-	return ddsketch.NewDDSketch(sketchMapping,
-		store.NewCollapsingLowestDenseStore(maxSketchBins), store.NewCollapsingLowestDenseStore(maxSketchBins))
+// NewSketch returns an empty sketch.
+func NewSketch() *Sketch {
+	positive, negative := store.NewCollapsingLowestDenseStore(maxSketchBins), store.NewCollapsingLowestDenseStore(maxSketchBins)
+	return &Sketch{
+		sketch:   ddsketch.NewDDSketch(sketchMapping, positive, negative),
+		positive: positive, negative: negative,
+	}
 }
 
-// NewSketch returns an empty sketch.
-func NewSketch() *Sketch { return &Sketch{sketch: newDDSketch()} }
+// minIndexable is the magnitude below which a sketch counts a value as zero.
+var minIndexable = sketchMapping.MinIndexableValue()
 
-// Add counts a value of magnitude at most MaxMagnitude. It is for sketches that
-// NewSketch made.
+// Add counts a value of magnitude at most MaxMagnitude, which the mapping's
+// range holds by far. It is for sketches that NewSketch made, and on the path of
+// every published event: it does what DDSketch.Add does, without its calls
+// through interfaces, in about half the time (BenchmarkSketchAdd).
 func (s *Sketch) Add(value float64) {
-	// The mapping reaches far beyond MaxMagnitude, so Add has nothing to refuse.
-	_ = s.sketch.Add(value)
+	switch {
+	case value > minIndexable:
+		s.positive.Add(sketchMapping.Index(value))
+	case value < -minIndexable:
+		s.negative.Add(sketchMapping.Index(-value))
+	default:
+		_ = s.sketch.Add(0) // zero is in every sketch's range
+	}
 }
 
 // Quantile returns the value at q, 0 to 1, within SketchAccuracy of it.

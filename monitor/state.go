@@ -40,6 +40,7 @@ type State struct {
 type Counters struct {
 	Events      int64                 `json:"events"`     // folded into digests or sent one by one
 	Digests     int64                 `json:"digests"`    // received in batches
+	Signals     int64                 `json:"signals"`    // of every kind
 	Duplicates  int64                 `json:"duplicates"` // digests redelivered, and dropped
 	Gaps        int64                 `json:"gaps"`       // batches that a publisher numbered but that never came
 	Rejected    int64                 `json:"rejected"`   // observations that could not be read, or made no sense

@@ -110,6 +110,7 @@ func (m *watch) drain(ctx workflow.Context) {
 				break
 			}
 			m.signals++
+			m.machine.CountSignal()
 			m.receive(ctx, name, raw)
 		}
 	}
