@@ -48,7 +48,11 @@ func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 		return err
 	}
 	c.sent = append(c.sent, delivery{time.Now(), *received})
-	c.machine(batch.ModelName).ObserveBatch(time.Now(), received)
+	m := c.machine(batch.ModelName)
+	m.ObserveBatch(time.Now(), received)
+	if flight := m.Wants(time.Now()).Schedule; flight != nil {
+		m.Scheduled(time.Now(), flight.RequestID, monitor.Job{Backend: "log"})
+	}
 	if c.after != nil {
 		return c.after(batch)
 	}

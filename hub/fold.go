@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -21,11 +22,20 @@ const (
 // The metrics that an event names itself, in the order of accumulator.named.
 var namedMetrics = [3]string{monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore}
 
-// fold gathers one model's events between two cuts. Publishers spread over its
-// shards only where they would wait for each other.
+// fold gathers one model's events between two cuts. Publishers on different
+// cores fold into different shards.
 type fold struct {
 	shards []shard
 }
+
+// places gives each core a place of its own, nearly always: a sync.Pool keeps
+// what was put last on the core that put it.
+var (
+	places    = sync.Pool{New: func() any { return &place{int(lastPlace.Add(1))} }}
+	lastPlace atomic.Int32
+)
+
+type place struct{ number int }
 
 // shard is one part of a fold. Its accumulators are few: one per version, and
 // one more for a version's late events.
@@ -79,15 +89,18 @@ func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) error {
 	return nil
 }
 
-// lock takes the first shard that is free, or waits for the first.
+// lock takes this core's shard, or another that is free, or waits for this one.
 func (f *fold) lock() *shard {
+	p := places.Get().(*place)
+	own := p.number % len(f.shards)
+	places.Put(p)
 	for i := range f.shards {
-		if f.shards[i].mu.TryLock() {
-			return &f.shards[i]
+		if s := &f.shards[(own+i)%len(f.shards)]; s.mu.TryLock() {
+			return s
 		}
 	}
-	f.shards[0].mu.Lock()
-	return &f.shards[0]
+	f.shards[own].mu.Lock()
+	return &f.shards[own]
 }
 
 func (s *shard) accumulator(version string, late bool) (*accumulator, error) {
@@ -108,15 +121,9 @@ func (s *shard) accumulator(version string, late bool) (*accumulator, error) {
 }
 
 func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
-	for name := range event.Metrics {
-		if a.further[name] == nil && len(a.further) >= monitor.MaxExtraMetrics {
-			return fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
-		}
-		if a.further[name] == nil {
-			if a.further == nil {
-				a.further = map[string]*monitor.MetricDigest{}
-			}
-			a.further[name] = &monitor.MetricDigest{}
+	if len(event.Metrics) > 0 { // before anything is folded: it may fail
+		if err := a.addFurther(event.Metrics, stamp); err != nil {
+			return err
 		}
 	}
 	if a.events == 0 {
@@ -132,7 +139,23 @@ func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
 			a.named[i].Add(value, stamp)
 		}
 	}
-	for name, value := range event.Metrics {
+	return nil
+}
+
+func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) error {
+	for name := range metrics {
+		if a.further[name] != nil {
+			continue
+		}
+		if len(a.further) >= monitor.MaxExtraMetrics {
+			return fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
+		}
+		if a.further == nil {
+			a.further = map[string]*monitor.MetricDigest{}
+		}
+		a.further[name] = &monitor.MetricDigest{}
+	}
+	for name, value := range metrics {
 		a.further[name].Add(value, stamp)
 	}
 	return nil

@@ -88,6 +88,9 @@ func (t *tripwire) isUrgent(event *monitor.MetricEvent) bool {
 			return true
 		}
 	}
+	if len(event.Metrics) == 0 { // ranging over none is not free
+		return false
+	}
 	for name, value := range event.Metrics {
 		if b, ruled := t.further[name]; ruled && !b.holds(value) {
 			return true

@@ -46,6 +46,7 @@ type pipe struct {
 	attempts int            // of batch, without an outcome
 	sequence int64
 	lastSend time.Time
+	repeats  bool          // the last batch was urgent too
 	hurry    int64         // cuts up to this one are due now
 	closing  bool          // nothing is added any more, and the last batch says so
 	closed   bool          // the last batch is settled
@@ -187,14 +188,14 @@ func (p *pipe) step(ctx context.Context) time.Duration {
 		p.mu.Unlock()
 		return wait
 	}
-	urgent := p.oldest() <= p.hurry || p.urgent.Load()
+	hurried, breaching := p.oldest() <= p.hurry, p.urgent.Load()
 	p.mu.Unlock()
 
-	if pause, err := p.hub.budget.take(ctx, urgent); err != nil || pause > 0 {
+	if pause, err := p.hub.budget.take(ctx, hurried || breaching); err != nil || pause > 0 {
 		return pause
 	}
 	if batch := p.freeze(); batch != nil {
-		p.settle(ctx, p.hub.carrier.send(ctx, batch), urgent)
+		p.settle(ctx, p.hub.carrier.send(ctx, batch), breaching)
 	}
 	return 0
 }
@@ -208,6 +209,8 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 		due = p.lastSend.Add(backoff(max(1, p.attempts)))
 	case p.oldest() <= p.hurry || p.closing && !p.closed:
 		return 0
+	case p.urgent.Load() && !p.repeats: // the first breach after health
+		due = p.lastSend.Add(p.hub.options.UrgentPace(1))
 	case p.urgent.Load():
 		due = p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
 	case p.dirty.Load() || len(p.waiting) > 0:
@@ -253,10 +256,10 @@ func (p *pipe) freeze() *monitor.Batch {
 }
 
 // settle takes in what became of the batch.
-func (p *pipe) settle(ctx context.Context, err error, urgent bool) {
+func (p *pipe) settle(ctx context.Context, err error, breaching bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hub.metrics.signals(urgent, p.attempts > 0, err)
+	p.hub.metrics.signals(breaching, p.attempts > 0, err)
 	now := p.hub.now()
 	events := eventsIn(p.batch.Digests)
 	switch {
@@ -278,10 +281,10 @@ func (p *pipe) settle(ctx context.Context, err error, urgent bool) {
 			p.hub.log.Error("batch refused, its events are lost", "model_name", p.model, "events", events, "error", err)
 		}
 	}
-	p.closed = p.batch.Closed
+	p.closed, p.repeats = p.batch.Closed, breaching
 	p.batch = nil
 	p.wakeWaiters()
-	if err == nil && !p.closing && (urgent || now.Sub(p.learnt) > guidanceAge) {
+	if err == nil && !p.closing && (breaching || now.Sub(p.learnt) > guidanceAge) {
 		p.learn(ctx, now)
 	}
 }

@@ -1,0 +1,119 @@
+package hub
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// fleet publishes one event a second from each of n hubs for so long, and
+// returns the signals that arrived in it.
+func fleet(t *testing.T, carrier *fakeCarrier, hubs []*Hub, span time.Duration, event func(string) monitor.MetricEvent) int {
+	t.Helper()
+	start := time.Now()
+	for time.Since(start) < span {
+		for _, h := range hubs {
+			require.NoError(t, h.Publish(t.Context(), event("fraud")))
+		}
+		time.Sleep(time.Second)
+	}
+	signals := 0
+	for _, d := range carrier.deliveries() {
+		if !d.at.Before(start) && d.at.Before(start.Add(span)) {
+			signals++
+		}
+	}
+	return signals
+}
+
+// heardOf is how many publishers the monitor counts.
+func heardOf(t *testing.T, carrier *fakeCarrier) int {
+	t.Helper()
+	guidance, err := carrier.ask(t.Context(), "fraud")
+	require.NoError(t, err)
+	return guidance.Publishers
+}
+
+func TestTheSignalsOfAFleetStayWithinWhatOneWorkflowTakes(t *testing.T) {
+	for _, publishers := range []int{1, 100} {
+		t.Run(fmt.Sprintf("%d publishers", publishers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				carrier := newFakeCarrier()
+				// Breaches that never lead to a cooldown: the longest storm there can be.
+				carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.WithCooldown(0))
+				hubs := make([]*Hub, publishers)
+				for i := range hubs {
+					hubs[i] = newHub(carrier, quiet)
+				}
+				fleet(t, carrier, hubs, 30*time.Minute, healthy) // they learn how many they are
+
+				const span = 5000 * time.Second // ten intervals of a hundred publishers
+				signals := fleet(t, carrier, hubs, span, healthy)
+				t.Logf("healthy: %.3f signals/s", float64(signals)/span.Seconds())
+				assert.LessOrEqual(t, float64(signals)/span.Seconds(), 0.2)
+
+				signals = fleet(t, carrier, hubs, time.Minute, breaching)
+				t.Logf("breaching: %.2f signals/s", float64(signals)/60)
+				assert.LessOrEqual(t, float64(signals)/60, 5.0)
+
+				total := int64(publishers * (30*60 + 5000 + 60))
+				for _, h := range hubs {
+					closeHub(t, h)
+				}
+				assert.Equal(t, total, carrier.status("fraud").Events)
+				assert.Zero(t, heardOf(t, carrier), "they have all said goodbye")
+			})
+		})
+	}
+}
+
+func TestARollingDeployDoesNotInflateTheNumberOfPublishers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		carrier := newFakeCarrier()
+		hubs := make([]*Hub, 10)
+		for i := range hubs {
+			hubs[i] = newHub(carrier, quiet)
+		}
+		fleet(t, carrier, hubs, 5*time.Minute, healthy)
+		for i := range hubs { // one after the other is replaced
+			closeHub(t, hubs[i])
+			hubs[i] = newHub(carrier, quiet)
+			fleet(t, carrier, hubs, 10*time.Second, healthy)
+		}
+		assert.LessOrEqual(t, heardOf(t, carrier), 10)
+		for _, h := range hubs {
+			closeHub(t, h)
+		}
+	})
+}
+
+func TestADigestOfThreeMetricsIsAtMostTwoKiB(t *testing.T) {
+	for name, latency := range map[string]func(*rand.Rand) float64{
+		"normal latency":     func(r *rand.Rand) float64 { return 120 + 20*r.NormFloat64() },
+		"log-normal latency": func(r *rand.Rand) float64 { return 100 * math.Exp(0.5*r.NormFloat64()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 2))
+			f := newFold(time.Now())
+			for range 100_000 {
+				event := monitor.NewMetricEvent("fraud", "2026-11-23-candidate", 0.9+0.05*random.Float64(), latency(random), 0.03*math.Exp(0.3*random.NormFloat64()))
+				require.NoError(t, f.add(&event, time.Now))
+			}
+			digests := f.cut(time.Now(), true)
+			require.Len(t, digests, 1)
+			encoded, err := json.Marshal(digests[0])
+			require.NoError(t, err)
+			t.Logf("%d bytes", len(encoded))
+			assert.LessOrEqual(t, len(encoded), 2048)
+		})
+	}
+}
