@@ -22,7 +22,8 @@ type ModelOps interface {
 }
 
 // Follower is a ModelOps that can be asked what became of a job. It is asked
-// only about jobs that it answered with Followed set.
+// only about jobs that it answered with Followed set. The outcome's RequestID is
+// filled in by whoever asks.
 type Follower interface {
 	// RetrainingOutcome asks after a job once. It returns ErrRunning while there
 	// is no outcome; any other error is tried again, unless marked by Final.
@@ -33,16 +34,32 @@ type Follower interface {
 var ErrRunning = errors.New("retraining is under way")
 
 // Final marks an error that asking again cannot help, such as a request that
-// the backend refuses.
-func Final(err error) error { return &finalError{err} }
+// the backend refuses; nil stays nil.
+func Final(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &finalError{err}
+}
+
+// IsFinal says whether an error is marked by Final.
+func IsFinal(err error) bool {
+	var final *finalError
+	return errors.As(err, &final)
+}
 
 type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-// RetryAfter marks an error with the pause that the backend asked for before
-// the next try.
-func RetryAfter(pause time.Duration, err error) error { return &retryAfterError{pause, err} }
+// RetryAfter marks an error with the pause, above zero, that the backend asked
+// for before the next try; nil stays nil.
+func RetryAfter(pause time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{pause, err}
+}
 
 type retryAfterError struct {
 	pause time.Duration

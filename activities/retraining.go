@@ -68,6 +68,9 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 	if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
 		err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
 	}
+	if err == nil {
+		err = monitor.ValidateModelVersion(outcome.ModelVersion)
+	}
 	if err != nil {
 		return monitor.Outcome{}, r.failure(name, call, err)
 	}
@@ -91,9 +94,8 @@ func (r *Retraining) backend(call Call) (string, ModelOps, error) {
 // failure is a backend's error in the form that tells Temporal whether and when
 // to try again.
 func (r *Retraining) failure(name string, call Call, err error) error {
-	var final *finalError
 	var later *retryAfterError
-	options := temporal.ApplicationErrorOptions{NonRetryable: errors.As(err, &final)}
+	options := temporal.ApplicationErrorOptions{NonRetryable: IsFinal(err)}
 	switch {
 	case errors.As(err, &later):
 		options.NextRetryDelay = later.pause
@@ -106,7 +108,6 @@ func (r *Retraining) failure(name string, call Call, err error) error {
 	if errors.Is(err, ErrRunning) {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 	}
-	options.Cause = err
 	wrapped := &monitor.ModelOpsError{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
 	return temporal.NewApplicationErrorWithOptions(wrapped.Error(), ErrorType, options)
 }

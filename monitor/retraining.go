@@ -88,7 +88,10 @@ type finished struct {
 	ModelVersion string `json:"model_version,omitempty"`
 }
 
-const maxRecent = 20
+const (
+	maxRecent         = 20
+	maxStatusURLBytes = 2048
+)
 
 // trigger puts a retraining in flight and starts the cooldown.
 func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) string {
@@ -118,6 +121,9 @@ func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
 	}
 	job.Backend = cut(job.Backend, MaxMetricNameBytes)
 	job.ID = cut(job.ID, maxTextBytes)
+	if len(job.StatusURL) > maxStatusURLBytes {
+		job.StatusURL, job.Followed = "", false // a part of it would ask about something else
+	}
 	flight.Job, flight.Backend = &job, job.Backend
 	if !job.Followed {
 		m.land(m.clock(now), Accepted, "scheduled by "+job.Backend, flight.ModelVersion)

@@ -32,6 +32,7 @@ type Options struct {
 	Duration time.Duration // of the hub's measurement; the others take a third of it; default 15 s
 	Models   int           // published to by the hub; default 100
 	Breaches int           // measured from Publish to ModelOps, each on a model of its own; default 200
+	Monitors int           // alive while breaches are measured, at least Breaches; default Breaches
 	Clients  int           // signalling at once in the naive measurement; default 16
 	Progress io.Writer     // a line for each step; default none
 }
@@ -46,6 +47,7 @@ func (o Options) withDefaults() Options {
 	if o.Breaches <= 0 {
 		o.Breaches = 200
 	}
+	o.Monitors = max(o.Monitors, o.Breaches)
 	if o.Clients <= 0 {
 		o.Clients = 16
 	}
@@ -119,7 +121,7 @@ func Run(ctx context.Context, c client.Client, options Options) (report Report, 
 			report.Hub, err = r.hub(ctx)
 			return err
 		}},
-		{fmt.Sprintf("from breach to ModelOps, %d times", r.Breaches), func(ctx context.Context) (err error) {
+		{fmt.Sprintf("from breach to ModelOps, %d times, %d monitors alive", r.Breaches, r.Monitors), func(ctx context.Context) (err error) {
 			report.Latency, err = r.latency(ctx)
 			return err
 		}},

@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -13,6 +15,8 @@ import (
 // Latency is the time from Publish of a breach until ModelOps is called.
 type Latency struct {
 	Breaches int       `json:"breaches"`
+	Monitors int       `json:"monitors"`  // alive meanwhile
+	RSS      int64     `json:"rss_bytes"` // peak of this process: worker, hub and benchmark together
 	P50      float64   `json:"p50_ms"`
 	P90      float64   `json:"p90_ms"`
 	P99      float64   `json:"p99_ms"`
@@ -63,7 +67,7 @@ func (s *stopwatch) ScheduleRetraining(_ context.Context, request monitor.Retrai
 
 // latency publishes breaches one after the other, each to a monitor at rest.
 func (r *runner) latency(ctx context.Context) (Latency, error) {
-	models := r.models("breach", r.Breaches)
+	models := r.models("breach", r.Monitors)
 	h := r.newHub(startBudget)
 	for i, model := range models {
 		if err := h.Publish(ctx, healthy(model, i)); err != nil {
@@ -75,8 +79,9 @@ func (r *runner) latency(ctx context.Context) (Latency, error) {
 	}
 	ticker := time.NewTimer(settle + time.Duration(len(models))*time.Second/startBudget) // the hub's queries too
 	defer ticker.Stop()
-	l := Latency{Breaches: len(models), All: make([]float64, 0, len(models))}
-	for i, model := range models {
+	l := Latency{Breaches: r.Breaches, Monitors: len(models), All: make([]float64, 0, r.Breaches)}
+	for i := range r.Breaches {
+		model := models[i*len(models)/r.Breaches]
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -105,8 +110,21 @@ func (r *runner) latency(ctx context.Context) (Latency, error) {
 		return l, err
 	}
 	slices.Sort(l.All)
+	l.RSS = peakRSS()
 	l.P50, l.P90, l.P99, l.Max = l.quantile(0.50), l.quantile(0.90), l.quantile(0.99), l.quantile(1)
 	return l, nil
+}
+
+// peakRSS is the most memory that this process has held, in bytes.
+func peakRSS() int64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	if runtime.GOOS == "darwin" {
+		return usage.Maxrss // bytes there, KiB elsewhere
+	}
+	return usage.Maxrss * 1024
 }
 
 // quantile is by nearest rank.

@@ -1,0 +1,234 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// maxRetryAfter bounds the pause that an endpoint can ask for, so that a slip
+	// in a header doesn't put a retraining off for days.
+	maxRetryAfter = time.Hour
+	// maxExcerptBytes is how much of a body an error shows.
+	maxExcerptBytes = 200
+	// maxStatusURLBytes bounds what is kept in the monitor's state. Of URIs up to
+	// 8,000 octets RFC 9110, section 4.1, says that they should be supported;
+	// 2,048 is what every proxy takes.
+	maxStatusURLBytes = 2048
+)
+
+// stateRunning is a status beside the states of an outcome.
+const stateRunning = "running"
+
+// answer is an endpoint's answer to one request.
+type answer struct {
+	call   string   // what was asked of whom, as errors show it
+	from   *url.URL // who answered, after redirects
+	status int
+	header http.Header
+	body   []byte // at most maxAnswerBytes
+	cutOff error  // why body is not all of it
+}
+
+func (a *answer) ok() bool { return a.status >= 200 && a.status <= 299 }
+
+// refusal is the error that a status other than of success stands for.
+func (a *answer) refusal() error {
+	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", a.call, a.status, http.StatusText(a.status)))
+	switch {
+	case a.status >= 300 && a.status <= 399:
+		return activities.Final(fmt.Errorf("%s, %s; followed are only 307 and 308 within one scheme, host and port, %d at most: "+
+			"configure the URL that answers itself", text, a.redirection(), maxRedirects))
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		text += " (do both sides hold the same secret?)"
+	}
+	if excerpt := oneLine(a.body, maxExcerptBytes); excerpt != "" {
+		text += ": " + excerpt
+	}
+	err := errors.New(text)
+	switch {
+	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
+		if pause := retryAfter(a.header, time.Now()); pause > 0 {
+			return activities.RetryAfter(pause, err)
+		}
+		return err
+	case a.status == http.StatusRequestTimeout, a.status >= 500:
+		return err
+	}
+	return activities.Final(err)
+}
+
+func (a *answer) redirection() string {
+	location := a.header.Get("Location")
+	if location == "" {
+		return "a redirect to nowhere"
+	}
+	to, err := a.from.Parse(location)
+	if err != nil {
+		return "a redirect to a Location that can't be parsed"
+	}
+	return "a redirect to " + oneLine([]byte(shown(to)), maxExcerptBytes)
+}
+
+// job is what the answer to an accepted request tells of the job. An error says
+// what of it could not be used; the job holds the rest.
+func (a *answer) job() (monitor.Job, error) {
+	var job monitor.Job
+	if a.cutOff != nil {
+		return job, fmt.Errorf("%s: %w", a.call, a.cutOff)
+	}
+	text := bytes.TrimSpace(a.body)
+	if len(text) == 0 || string(text) == "null" || (text[0] != '{' && !a.claimsJSON()) {
+		return job, nil
+	}
+	fields, err := a.object(`{"job_id", "status_url"}`)
+	if err != nil {
+		return job, err
+	}
+	id, idErr := fields.text("job_id")
+	reference, statusErr := fields.text("status_url")
+	job.ID = id
+	if statusErr == nil && reference != "" {
+		job.StatusURL, statusErr = a.statusURL(reference)
+		job.Followed = statusErr == nil
+	}
+	if err := errors.Join(idErr, statusErr); err != nil {
+		return job, fmt.Errorf("%s: %w", a.call, err)
+	}
+	return job, nil
+}
+
+// statusURL resolves a reference against who answered.
+func (a *answer) statusURL(reference string) (string, error) {
+	u, err := a.from.Parse(reference)
+	if err != nil {
+		return "", errors.New("status_url: must be a URL, got one that can't be parsed")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	resolved := u.String()
+	if len(resolved) > maxStatusURLBytes {
+		return "", fmt.Errorf("status_url: must be at most %d bytes, got %d", maxStatusURLBytes, len(resolved))
+	}
+	if err := checkURL(u); err != nil {
+		return "", fmt.Errorf("status_url: %w", err)
+	}
+	return resolved, nil
+}
+
+// outcome is what the answer of a status_url tells: ErrRunning, an outcome, or
+// an error that says what it should have been.
+func (a *answer) outcome() (monitor.Outcome, error) {
+	if a.cutOff != nil {
+		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, a.cutOff)
+	}
+	fields, err := a.object(`{"state", "message", "model_version"}`)
+	if err != nil {
+		return monitor.Outcome{}, err
+	}
+	state, err := fields.text("state")
+	if err != nil {
+		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, err)
+	}
+	message, _ := fields.text("message") // for people; not worth an outcome
+	switch monitor.OutcomeState(state) {
+	case stateRunning:
+		if message = oneLine([]byte(message), maxExcerptBytes); message != "" {
+			return monitor.Outcome{}, fmt.Errorf("%s: %w: %s", a.call, activities.ErrRunning, message)
+		}
+		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, activities.ErrRunning)
+	case monitor.OutcomeSucceeded, monitor.OutcomeFailed:
+	default:
+		return monitor.Outcome{}, fmt.Errorf("%s: state: must be %q, %q or %q, got %q", a.call,
+			stateRunning, monitor.OutcomeSucceeded, monitor.OutcomeFailed, oneLine([]byte(state), maxExcerptBytes))
+	}
+	version, err := fields.text("model_version")
+	if err == nil {
+		err = monitor.ValidateModelVersion(version)
+	}
+	if err != nil {
+		version, message = "", strings.TrimSpace(fmt.Sprintf("%s (passed over: %v)", message, err))
+	}
+	return monitor.Outcome{State: monitor.OutcomeState(state), Message: message, ModelVersion: version}, nil
+}
+
+// claimsJSON says whether the answer's content type is of JSON.
+func (a *answer) claimsJSON() bool {
+	kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
+}
+
+// object is the body as a JSON object of any fields.
+func (a *answer) object(want string) (object, error) {
+	var fields object
+	if err := json.Unmarshal(a.body, &fields); err != nil || fields == nil {
+		return nil, fmt.Errorf("%s: %d with an answer that is no JSON object such as %s, but %q",
+			a.call, a.status, want, oneLine(a.body, maxExcerptBytes))
+	}
+	return fields, nil
+}
+
+type object map[string]json.RawMessage
+
+// text is a field that holds a string; a number stands for its digits, because
+// that is what ids and versions often are, and what is absent or null is empty.
+func (o object) text(name string) (string, error) {
+	raw := o[name]
+	var text string
+	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil {
+		return text, nil
+	}
+	var number json.Number
+	if json.Unmarshal(raw, &number) == nil {
+		return number.String(), nil
+	}
+	return "", fmt.Errorf("%s: must be a string, got %s", name, oneLine(raw, maxExcerptBytes))
+}
+
+// retryAfter is the pause that a Retry-After header asks for, at most
+// maxRetryAfter; zero means that it asks for none. A date is held against the
+// Date of the answer where there is one, whatever our own clock shows.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return max(0, min(until.Sub(now), maxRetryAfter))
+}
+
+// oneLine is at most limit bytes of a text from elsewhere, as valid UTF-8 on one
+// line, each run of white space and control characters a single space.
+func oneLine(text []byte, limit int) string {
+	text = text[:min(len(text), 4*limit)] // white space shrinks
+	words := strings.FieldsFunc(strings.ToValidUTF8(string(text), "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	})
+	clean := strings.Join(words, " ")
+	if len(clean) <= limit {
+		return clean
+	}
+	end := limit - len("…")
+	for !utf8.RuneStart(clean[end]) {
+		end--
+	}
+	return clean[:end] + "…"
+}

@@ -1,0 +1,77 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// EventType is the type of every event.
+	EventType = "ai.modelvigil.retraining.requested"
+	// ContentType is of a CloudEvent in structured mode; see the HTTP protocol
+	// binding of CloudEvents 1.0.2, section 3.2.
+	ContentType = "application/cloudevents+json; charset=utf-8"
+
+	specVersion = "1.0"
+	sourceRoot  = "modelvigil/"
+)
+
+// Event is the CloudEvent that asks for a retraining. Receivers written in Go
+// may decode the body of a request into it, once its signature is verified.
+type Event struct {
+	SpecVersion string `json:"specversion"`
+	ID          string `json:"id"` // the request id
+	// Source is the monitor, a URI reference: modelvigil/model-monitor/<model
+	// name>, percent-encoded.
+	Source string `json:"source"`
+	Type   string `json:"type"`
+	// Subject is the model's name, left out where the name has characters that
+	// CloudEvents attributes may not have.
+	Subject         string                    `json:"subject,omitempty"`
+	Time            time.Time                 `json:"time,omitzero"` // when the retraining was triggered
+	DataContentType string                    `json:"datacontenttype"`
+	Data            monitor.RetrainingRequest `json:"data"`
+}
+
+func encodeEvent(request monitor.RetrainingRequest) ([]byte, error) {
+	event := Event{
+		SpecVersion: specVersion, ID: request.RequestID, Source: source(request.ModelName), Type: EventType,
+		Time: request.TriggeredAt, DataContentType: "application/json", Data: request,
+	}
+	if !strings.ContainsFunc(request.ModelName, barredFromAttributes) {
+		event.Subject = request.ModelName
+	}
+	encoded, err := json.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return encoded, nil
+}
+
+// source is the id of the model's monitor as a URI reference. The id has its
+// own percent signs encoded, and all that is not printable ASCII; what is left
+// to encode are the characters that have another meaning in a URI, or none.
+func source(modelName string) string {
+	id := monitor.WorkflowID(modelName)
+	var reference strings.Builder
+	reference.WriteString(sourceRoot)
+	for i := range len(id) {
+		if c := id[i]; strings.IndexByte("\"#<>?[\\]^`{|}", c) >= 0 {
+			fmt.Fprintf(&reference, "%%%02X", c)
+		} else {
+			reference.WriteByte(c)
+		}
+	}
+	return reference.String()
+}
+
+// barredFromAttributes are the characters that no attribute of a CloudEvent may
+// have: controls and noncharacters; see CloudEvents 1.0.2, "Type System".
+func barredFromAttributes(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r)
+}

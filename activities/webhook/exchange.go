@@ -1,0 +1,144 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// An endpoint that can't be connected to within connectTimeout, or can't agree
+	// on TLS within tlsTimeout, is better tried again later than waited for.
+	connectTimeout = 10 * time.Second
+	tlsTimeout     = 10 * time.Second
+	// maxAnswerBytes bounds what is read of an answer's body, and its headers.
+	maxAnswerBytes = 64 << 10
+	// maxRedirects within one attempt; an endpoint that moved within itself needs one.
+	maxRedirects = 5
+
+	userAgent = "modelvigil"
+)
+
+// newTransport leaves the wait for an answer to the client's own timeout.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:    tlsTimeout,
+		MaxResponseHeaderBytes: maxAnswerBytes,
+		IdleConnTimeout:        90 * time.Second, // as http.DefaultTransport
+		ForceAttemptHTTP2:      true,
+	}
+}
+
+// exchange sends one request and reads its answer, whatever its status. An
+// error means that there is none.
+func (b *Backend) exchange(ctx context.Context, method string, target *url.URL, requestID string, body []byte) (*answer, error) {
+	call := method + " " + shown(target)
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", userAgent)
+	if body != nil {
+		request.Header.Set("Content-Type", ContentType)
+	}
+	if b.signer != nil && origin(target) == origin(b.url) {
+		if err := b.sign(request.Header, requestID, body); err != nil {
+			return nil, fmt.Errorf("%s: %w", call, err)
+		}
+	}
+	response, err := b.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%s: no answer: %w", call, withoutURL(err))
+	}
+	defer func() { _ = response.Body.Close() }()
+	a := &answer{call: call, from: response.Request.URL, status: response.StatusCode, header: response.Header}
+	a.body, a.cutOff = readAnswer(response.Body)
+	return a, nil
+}
+
+// readAnswer returns the body, and what kept it from being read to its end.
+func readAnswer(body io.Reader) ([]byte, error) {
+	read, err := io.ReadAll(io.LimitReader(body, maxAnswerBytes+1))
+	switch {
+	case err != nil:
+		return read, fmt.Errorf("the answer broke off: %w", err)
+	case len(read) > maxAnswerBytes:
+		return read[:maxAnswerBytes], fmt.Errorf("the answer is larger than %d KiB", maxAnswerBytes>>10)
+	}
+	return read, nil
+}
+
+// followWithin is an http.Client's CheckRedirect. It follows what repeats the
+// same request at the same origin; any other redirect is an answer like others.
+func followWithin(next *http.Request, via []*http.Request) error {
+	repeats := next.Response.StatusCode == http.StatusTemporaryRedirect || next.Response.StatusCode == http.StatusPermanentRedirect
+	if repeats && len(via) <= maxRedirects && next.URL.User == nil && origin(next.URL) == origin(via[0].URL) {
+		return nil
+	}
+	return http.ErrUseLastResponse
+}
+
+// origin is a URL's scheme, host and port, in one spelling.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// parseURL reads a URL that requests can be sent to. Its errors tell nothing
+// that may be secret in one.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return nil, errors.New("is missing; must be an absolute http or https URL")
+	case strings.Contains(text, secretPrefix):
+		return nil, errors.New("must be an absolute http or https URL, got what looks like a secret")
+	case err != nil && strings.ContainsAny(text, "@?"):
+		return nil, errors.New("must be an absolute http or https URL, got one that can't be parsed")
+	case err != nil:
+		return nil, fmt.Errorf("must be an absolute http or https URL, got %q", text)
+	}
+	return u, checkURL(u)
+}
+
+func checkURL(u *url.URL) error {
+	var faults []error
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		faults = append(faults, fmt.Errorf("must be an absolute http or https URL, got %q", shown(u)))
+	}
+	if u.User != nil {
+		faults = append(faults, errors.New("must not hold a user name or password; requests are authenticated by their signature"))
+	}
+	return errors.Join(faults...)
+}
+
+// shown is a URL as errors show it: without what may be secret in it.
+func shown(u *url.URL) string {
+	visible := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if u.RawQuery != "" {
+		return visible.String() + "?…"
+	}
+	return visible.String()
+}
+
+// withoutURL is an error of net/http without the URL that it repeats in full.
+func withoutURL(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+// Package webhook is the backend named "webhook": it posts each retraining
+// request to an HTTP endpoint, signed, and asks the endpoint what became of it.
+//
+// # The request
+//
+// A POST of one CloudEvent 1.0 in structured mode (Event). It is signed by
+// Standard Webhooks (https://www.standardwebhooks.com) where a secret is
+// configured: the headers webhook-id, webhook-timestamp (of this attempt) and
+// webhook-signature. The event's id is the request id. A receiver must take the
+// same id for the same job: every doubtful delivery is made again.
+//
+// # The answer
+//
+// 2xx accepts; so does 409, which says that this request id is known already.
+// The body may be empty or hold {"job_id": …, "status_url": …}; further fields
+// are passed over. The status alone accepts: a body that can't be used costs the
+// job's id or its following, and a line in the log, but neither fires a second
+// job nor loses the first.
+//
+// 408, 429 and 5xx, and no answer at all, are tried again; 429 and 503 after
+// Retry-After. Every other status is final. A redirect is followed if it is a
+// 307 or 308 within the same scheme, host and port, so that a signature reaches
+// nobody but the configured endpoint.
+//
+// # The status
+//
+// A status_url, absolute or relative to the endpoint, is asked with GET for
+// {"state": "running" | "succeeded" | "failed", "message": …, "model_version": …};
+// only 2xx is an answer, and statuses are classed as above. These requests are
+// signed too, with the same webhook-id and an empty body, provided that the
+// status_url has the endpoint's scheme, host and port; anywhere else they go
+// unsigned, and the address itself has to be the secret.
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// DefaultTimeout bounds one attempt, from connecting to the last byte of the
+// answer. Standard Webhooks recommends 15 to 30 s.
+const DefaultTimeout = 30 * time.Second
+
+// Config says where requests go.
+type Config struct {
+	// URL is where requests are posted: absolute, http or https, without a user
+	// name or password. Its query is sent, and never shown.
+	URL string
+	// Secret signs requests: `whsec_` and the base64 of 24 to 64 random bytes.
+	// Empty means that requests are not signed.
+	Secret string
+	// Timeout of one attempt; zero means DefaultTimeout.
+	Timeout time.Duration
+	// Transport carries requests; nil means one of the backend's own, which
+	// verifies certificates and heeds HTTPS_PROXY and its kin.
+	Transport http.RoundTripper
+	// Logger is told of answers that accept a request but can't be used
+	// otherwise; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Backend posts retraining requests. It is safe for concurrent use.
+type Backend struct {
+	url    *url.URL
+	signer *standardwebhooks.Webhook // nil: requests are not signed
+	client *http.Client
+	log    *slog.Logger
+}
+
+var (
+	_ activities.ModelOps = (*Backend)(nil)
+	_ activities.Follower = (*Backend)(nil)
+)
+
+// New returns a backend, or an error that names every fault of the
+// configuration and never its secrets.
+func New(config Config) (*Backend, error) {
+	var faults []error
+	endpoint, err := parseURL(config.URL)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("url: %w", err))
+	}
+	var signer *standardwebhooks.Webhook
+	if config.Secret != "" {
+		if signer, err = parseSecret(config.Secret); err != nil {
+			faults = append(faults, fmt.Errorf("secret: %w", err))
+		}
+	}
+	if config.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("timeout: must not be negative, got %v", config.Timeout))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	transport := config.Transport
+	if transport == nil {
+		transport = newTransport()
+	}
+	return &Backend{
+		url: endpoint, signer: signer, log: cmp.Or(config.Logger, slog.Default()),
+		client: &http.Client{
+			Transport: transport, CheckRedirect: followWithin,
+			Timeout: cmp.Or(config.Timeout, DefaultTimeout),
+		},
+	}, nil
+}
+
+// Close closes the connections that are kept open between requests.
+func (b *Backend) Close() { b.client.CloseIdleConnections() }
+
+// ScheduleRetraining posts the request. The job has the id and the status_url
+// that the endpoint answers with, and is followed if there is a status_url.
+func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+	job, err := b.schedule(ctx, request)
+	if err != nil {
+		return monitor.Job{}, fmt.Errorf("schedule retraining of %s: %w", request.ModelName, err)
+	}
+	return job, nil
+}
+
+func (b *Backend) schedule(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+	event, err := encodeEvent(request)
+	if err != nil {
+		return monitor.Job{}, activities.Final(err)
+	}
+	answer, err := b.exchange(ctx, http.MethodPost, b.url, request.RequestID, event)
+	if err != nil {
+		return monitor.Job{}, err
+	}
+	if !answer.ok() && answer.status != http.StatusConflict {
+		return monitor.Job{}, answer.refusal()
+	}
+	job, err := answer.job()
+	if err != nil {
+		b.log.WarnContext(ctx, "retraining is scheduled, but not all of the endpoint's answer can be used",
+			"model_name", request.ModelName, "request_id", request.RequestID,
+			"job_id", job.ID, "followed", job.Followed, "error", err)
+	}
+	return job, nil
+}
+
+// RetrainingOutcome asks the job's status_url once.
+func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+	outcome, err := b.ask(ctx, request, job)
+	if err != nil {
+		return monitor.Outcome{}, fmt.Errorf("ask after retraining of %s: %w", request.ModelName, err)
+	}
+	return outcome, nil
+}
+
+func (b *Backend) ask(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+	status, err := parseURL(job.StatusURL)
+	if err != nil {
+		return monitor.Outcome{}, activities.Final(fmt.Errorf("status_url: %w", err))
+	}
+	answer, err := b.exchange(ctx, http.MethodGet, status, request.RequestID, nil)
+	if err != nil {
+		return monitor.Outcome{}, err
+	}
+	if !answer.ok() {
+		return monitor.Outcome{}, answer.refusal()
+	}
+	outcome, err := answer.outcome()
+	outcome.RequestID = request.RequestID
+	return outcome, err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestHealth(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	logger := slog.New(slog.DiscardHandler)
+	m, err := newMetrics(logger)
+	require.NoError(t, err)
+	state := newReadiness()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	h := startHealth(listener, state.check, m.http, logger)
+	defer func() {
+		http.DefaultClient.CloseIdleConnections()
+		require.NoError(t, h.stop(context.Background()))
+		require.NoError(t, m.close(context.Background()))
+	}()
+	ask := func(path string) (int, string) {
+		response, err := http.Get("http://" + listener.Addr().String() + path)
+		require.NoError(t, err)
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(body)
+	}
+
+	status, _ := ask("/healthz")
+	require.Equal(t, http.StatusOK, status, "it lives before it is connected")
+
+	status, body := ask("/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "not ready: not connected to Temporal yet\n", body)
+
+	state.set(nil, errors.New("no such namespace"))
+	_, body = ask("/readyz")
+	require.Equal(t, "not ready: no such namespace\n", body)
+	require.ErrorContains(t, askReady(t.Context(), listener.Addr().String()), "503 Service Unavailable: not ready: no such namespace")
+
+	m.temporal.WithTags(map[string]string{"kind": "triggered"}).Counter("modelvigil_decisions").Inc(2)
+	m.temporal.Timer("temporal_request_latency").Record(3e6)
+	_, body = ask("/metrics")
+	require.Contains(t, body, `modelvigil_decisions_total{kind="triggered"} 2`)
+	require.Contains(t, body, `temporal_request_latency_seconds_bucket{le="0.005"} 1`)
+	require.Contains(t, body, "go_goroutines ")
+	require.Contains(t, body, "process_open_fds ")
+}
+
+func TestReadyAsksWhereTheWorkerCanBeReached(t *testing.T) {
+	for listen, want := range map[string]string{
+		"127.0.0.1:9464": "127.0.0.1:9464", "0.0.0.0:9464": "localhost:9464", "[::]:80": "localhost:80", ":9464": "localhost:9464", "worker:1": "worker:1",
+	} {
+		require.Equal(t, want, reachable(listen), listen)
+	}
+}

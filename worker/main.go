@@ -1,0 +1,142 @@
+// Command worker runs the monitors and their calls to ModelOps backends, until
+// it is told to stop. `worker -h` lists its settings.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/modelvigil/modelvigil/activities"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong arguments or settings
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], environmentOf(os.Environ()), os.Stdout, os.Stderr))
+}
+
+// run is main with everything from outside handed in; it returns the exit code.
+func run(ctx context.Context, args []string, environment map[string]string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {}
+	ready := flags.Bool("ready", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		printUsage(stdout)
+		return exitDone
+	case err == nil && flags.NArg() > 0:
+		_, _ = fmt.Fprintf(stderr, "unknown argument %q\n", flags.Arg(0))
+		fallthrough
+	case err != nil:
+		_, _ = fmt.Fprintln(stderr, "worker takes its settings from the environment; worker -h lists them")
+		return exitUsage
+	}
+
+	c, err := configure(environment, stderr)
+	if err != nil {
+		faults := strings.Split(err.Error(), "\n")
+		_, _ = fmt.Fprintf(stderr, "worker: wrong settings:\n  %s\nworker -h lists the settings\n", strings.Join(faults, "\n  "))
+		return exitUsage
+	}
+	if *ready {
+		err = askReady(ctx, string(c.settings.ListenAddress))
+	} else {
+		err = serve(ctx, c)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "worker:", err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// configuration is everything that the environment decides.
+type configuration struct {
+	settings settings
+	temporal client.Options
+	backends map[string]activities.ModelOps
+	log      *slog.Logger
+}
+
+// configure reads the environment, and names every fault of it.
+func configure(environment map[string]string, logs io.Writer) (configuration, error) {
+	settings, settingsErr := parseSettings(environment)
+	logger := newLogger(settings, logs)
+	backends, backendsErr := newBackends(settings, logger)
+	temporal, temporalErr := parseTemporal(environment)
+	temporal.Logger = log.NewStructuredLogger(logger)
+	return configuration{settings, temporal, backends, logger}, errors.Join(settingsErr, backendsErr, temporalErr)
+}
+
+func newLogger(s settings, output io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(output, options))
+	}
+	return slog.New(slog.NewTextHandler(output, options))
+}
+
+// closeTimeout bounds what is still to be answered and closed at the end.
+const closeTimeout = 5 * time.Second
+
+// serve is the worker's life. It answers on LISTEN_ADDRESS from before the first
+// connection until after the last task is done.
+func serve(ctx context.Context, c configuration) error {
+	listener, err := net.Listen("tcp", string(c.settings.ListenAddress))
+	if err != nil {
+		return fmt.Errorf("listen on LISTEN_ADDRESS %s: %w; free it or choose another", c.settings.ListenAddress, err)
+	}
+	m, err := newMetrics(c.log)
+	if err != nil {
+		_ = listener.Close()
+		return fmt.Errorf("set up metrics: %w", err)
+	}
+	c.temporal.MetricsHandler = m.temporal
+	state := newReadiness()
+	health := startHealth(listener, state.check, m.http, c.log)
+	c.log.Info("worker listens", "address", listener.Addr().String(), "paths", "/healthz /readyz /metrics")
+
+	if c.settings.WebhookURL != "" && c.settings.WebhookSecret == "" {
+		c.log.Warn("retraining requests are not signed: set MODELOPS_WEBHOOK_SECRET, and have the endpoint verify it")
+	}
+
+	p := &pool{configuration: c, state: state}
+	p.run(ctx)
+
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err = errors.Join(health.stop(closing), m.close(closing))
+	c.log.Info("worker has stopped")
+	return err
+}
+
+func environmentOf(pairs []string) map[string]string {
+	environment := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		environment[name] = value
+	}
+	return environment
+}

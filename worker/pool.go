@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
+)
+
+const (
+	// Pauses between attempts to reach a Temporal server that is away.
+	firstPause   = time.Second
+	longestPause = 30 * time.Second
+
+	// stopTimeout is how long calls to backends under way may go on after
+	// SIGTERM. It fits into the 30 s that Kubernetes and our docker-compose.yml
+	// give. A call that is cut off all the same is made again, by the same
+	// request id, by whichever worker is up.
+	stopTimeout = 25 * time.Second
+
+	// maxBackendCalls is how many calls to backends run at once. They are short,
+	// and a backend that trains models need not bear more from one process.
+	maxBackendCalls = 64
+)
+
+// pool is the two Temporal workers of this process, and the connection under them.
+type pool struct {
+	configuration
+	state *readiness
+}
+
+// run keeps the workers running until ctx ends, and then lets them finish. A
+// server that is away, or a namespace that is not there yet, is waited for: a
+// process that ends instead would only be started again.
+func (p *pool) run(ctx context.Context) {
+	defer p.state.set(nil, errStopping)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		opened, err := p.open(ctx)
+		if err == nil {
+			pause = firstPause
+			err = p.serve(ctx, opened)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		p.state.set(nil, err)
+		p.log.Warn("no work can be taken from Temporal; trying again", "pause", pause.String(), "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// serve waits until the workers are to stop, or one has failed, and ends them.
+func (p *pool) serve(ctx context.Context, s *session) (err error) {
+	p.state.set(s.client, nil)
+	p.log.Info("worker is ready", "task_queue", string(p.settings.TaskQueue), "backend", p.settings.Backend)
+	select {
+	case <-ctx.Done():
+		p.state.set(nil, errStopping)
+		p.log.Info("worker stops; calls under way may finish", "timeout", stopTimeout.String())
+	case err = <-s.failed:
+		p.state.set(nil, err)
+	}
+	s.close()
+	return err
+}
+
+// session is one connection with its running workers.
+type session struct {
+	client  client.Client
+	workers []worker.Worker
+	failed  chan error // why a worker has ended by itself
+}
+
+// open connects and starts the workers.
+func (p *pool) open(ctx context.Context) (*session, error) {
+	c, err := client.DialContext(ctx, p.temporal)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
+	}
+	s := &session{client: c, failed: make(chan error, 2)}
+	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s)} {
+		if err := w.Start(); err != nil {
+			s.close()
+			return nil, fmt.Errorf("start work in namespace %q: %w", cmp.Or(p.temporal.Namespace, client.DefaultNamespace), err)
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s, nil
+}
+
+// monitors runs the workflows.
+func (p *pool) monitors(s *session) worker.Worker {
+	w := worker.New(s.client, string(p.settings.TaskQueue), worker.Options{
+		LocalActivityWorkerOnly:     true, // activities have a queue of their own: nobody polls for them here
+		WorkflowTaskPollerBehavior:  pollers(),
+		WorkerStopTimeout:           stopTimeout,
+		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
+		OnFatalError:                s.fail,
+		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
+		// can't replay waits for code that can, and loses nothing meanwhile.
+	})
+	w.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	return w
+}
+
+// retrainings runs the calls to backends.
+func (p *pool) retrainings(s *session) worker.Worker {
+	w := worker.New(s.client, workflows.RetrainingTaskQueue(string(p.settings.TaskQueue)), worker.Options{
+		DisableWorkflowWorker:              true,
+		ActivityTaskPollerBehavior:         pollers(),
+		MaxConcurrentActivityExecutionSize: maxBackendCalls,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       s.fail,
+	})
+	w.RegisterActivity(&activities.Retraining{
+		Backends: p.backends, Default: p.settings.Backend, PollInterval: time.Duration(p.settings.PollInterval),
+	})
+	return w
+}
+
+// pollers follow the load: few while a fleet of models is quiet, more when the
+// server says that tasks wait.
+func pollers() worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
+}
+
+func (s *session) fail(err error) {
+	select {
+	case s.failed <- err:
+	default: // one reason is enough
+	}
+}
+
+// close lets both workers finish at the same time, so that the timeout is
+// waited for once.
+func (s *session) close() {
+	var stopped sync.WaitGroup
+	for _, w := range s.workers {
+		stopped.Go(w.Stop)
+	}
+	stopped.Wait()
+	s.client.Close()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/caarlos0/env/v10"
+)
+
+// settings are what the worker reads from its environment, apart from Temporal's
+// own variables. A variable that is empty counts as not set. The tags are also
+// what -h prints.
+type settings struct {
+	TaskQueue     taskQueue     `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
+	Backend       string        `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"log or webhook: the backend of policies that name none"`
+	WebhookURL    string        `env:"MODELOPS_WEBHOOK_URL" meaning:"where the webhook backend posts retraining requests; setting it offers the backend to policies"`
+	WebhookSecret string        `env:"MODELOPS_WEBHOOK_SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
+	PollInterval  interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
+	ListenAddress listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	LogLevel      logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
+	LogFormat     logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
+}
+
+// parseSettings reads the settings, or returns an error that names every wrong
+// one. What depends on the backends of this worker is checked with them.
+func parseSettings(environment map[string]string) (settings, error) {
+	var s settings
+	err := env.ParseWithOptions(&s, env.Options{Environment: environment})
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return s, err
+	}
+	var faults []error
+	for _, fault := range all.Errors {
+		var parse env.ParseError
+		if errors.As(fault, &parse) {
+			fault = fmt.Errorf("%s: %w", variableOf(parse.Name), parse.Err)
+		}
+		faults = append(faults, fault)
+	}
+	return s, errors.Join(faults...)
+}
+
+// variableOf is the environment variable that a field of the settings is read from.
+func variableOf(field string) string {
+	f, _ := reflect.TypeFor[settings]().FieldByName(field)
+	return f.Tag.Get("env")
+}
+
+// maxTaskQueueBytes leaves room for the suffix of the retraining queue in what a
+// server takes as the name of a task queue (limit.maxIDLength, 1000).
+const maxTaskQueueBytes = 900
+
+type taskQueue string
+
+// UnmarshalText refuses what a server would not take as the name of a task queue.
+func (q *taskQueue) UnmarshalText(text []byte) error {
+	switch name := string(text); {
+	case len(name) > maxTaskQueueBytes:
+		return fmt.Errorf("must have at most %d bytes, has %d", maxTaskQueueBytes, len(name))
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsSpace) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("must be a name without spaces, got %q", name)
+	default:
+		*q = taskQueue(name)
+		return nil
+	}
+}
+
+type interval time.Duration
+
+// UnmarshalText reads a duration above zero.
+func (i *interval) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("must be a duration above zero such as 15s or 1m30s, got %q", text)
+	}
+	*i = interval(d)
+	return nil
+}
+
+type listenAddress string
+
+// UnmarshalText reads host:port; no host means every address of the machine,
+// port 0 means any that is free.
+func (a *listenAddress) UnmarshalText(text []byte) error {
+	_, port, err := net.SplitHostPort(string(text))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("must be host:port such as 127.0.0.1:9464, got %q", text)
+	}
+	*a = listenAddress(text)
+	return nil
+}
+
+type logLevel slog.Level
+
+// UnmarshalText reads the name of a level of log/slog.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	var level slog.Level
+	if err := level.UnmarshalText(text); err != nil {
+		return fmt.Errorf("must be debug, info, warn or error, got %q", text)
+	}
+	*l = logLevel(level)
+	return nil
+}
+
+type logFormat string
+
+// UnmarshalText reads the name of a handler of log/slog.
+func (f *logFormat) UnmarshalText(text []byte) error {
+	if name := strings.ToLower(string(text)); slices.Contains([]string{"text", "json"}, name) {
+		*f = logFormat(name)
+		return nil
+	}
+	return fmt.Errorf("must be text or json, got %q", text)
+}
