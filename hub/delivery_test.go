@@ -86,6 +86,29 @@ func TestNoDigestStraddlesTheEndOfTheCooldown(t *testing.T) {
 	})
 }
 
+func TestABreachFoldedInCooldownTriggersNothingWhenItArrivesAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		carrier := newFakeCarrier()
+		carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.WithCooldown(6*time.Second))
+		h := newHub(carrier, quiet)
+		require.NoError(t, h.PublishDurable(t.Context(), breaching("fraud")))
+		time.Sleep(time.Second) // the hub learns of the cooldown
+		for range 4 {
+			require.NoError(t, h.Publish(t.Context(), breaching("fraud")))
+			time.Sleep(time.Second)
+		}
+		for range 20 { // healthy again when the cooldown ends
+			require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
+			time.Sleep(time.Second)
+		}
+		closeHub(t, h)
+		status := carrier.status("fraud")
+		assert.EqualValues(t, 1, status.Retrainings.Requested)
+		assert.Positive(t, status.Suppressed[monitor.ByCooldown])
+		assert.EqualValues(t, 25, status.Events)
+	})
+}
+
 func TestRedeliveryCountsOnce(t *testing.T) {
 	unknown := map[string]error{
 		"the answer is lost":                 serviceerror.NewUnavailable("connection reset"),

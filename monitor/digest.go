@@ -18,7 +18,7 @@ type Digest struct {
 	First        time.Time `json:"first"`        // the earliest event's timestamp
 	Last         time.Time `json:"last"`         // the latest event's timestamp
 	FoldedFrom   time.Time `json:"folded_from"`  // when folding began, by the publisher's clock
-	FoldedUntil  time.Time `json:"folded_until"` // when it ended
+	FoldedUntil  time.Time `json:"folded_until"` // when it ended, exclusive
 	// Late marks events that were published long after they were measured, such
 	// as labels that come hours later.
 	Late    bool                     `json:"late,omitempty"`
@@ -122,6 +122,16 @@ func (m *MetricDigest) Merge(other *MetricDigest) {
 	case other.Max == m.Max:
 		m.MaxAt = earlier(m.MaxAt, other.MaxAt)
 	}
+}
+
+// endsBefore says that all of a digest handled at now was folded before an
+// instant. The end of folding is exclusive, so a digest that was cut at the very
+// instant was folded before it; a single event handled then was not.
+func (d *Digest) endsBefore(instant, now time.Time) bool {
+	if d.FoldedUntil.Equal(instant) {
+		return d.FoldedFrom.Before(instant)
+	}
+	return earlier(now, d.FoldedUntil).Before(instant)
 }
 
 func earlier(a, b time.Time) time.Time {

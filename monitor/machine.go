@@ -94,7 +94,7 @@ func (m *Machine) suppression(now time.Time, observation *Digest) Suppression {
 		return ByStopping
 	case m.state.Pause != nil:
 		return ByPause
-	case earlier(now, observation.FoldedUntil).Before(m.CooldownUntil()):
+	case observation.endsBefore(m.CooldownUntil(), now):
 		return ByCooldown
 	case m.state.Flight != nil:
 		return ByFlight
