@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -43,6 +44,7 @@ func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor
 	if err != nil {
 		return monitor.Job{}, r.failure(name, call, err)
 	}
+	defer keepAlive(ctx)()
 	job, err := backend.ScheduleRetraining(ctx, call.Request)
 	if err != nil {
 		return monitor.Job{}, r.failure(name, call, err)
@@ -64,6 +66,7 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 	if !follows {
 		return monitor.Outcome{}, r.failure(name, call, Final(errors.New("can't be asked for an outcome any more")))
 	}
+	defer keepAlive(ctx)()
 	outcome, err := follower.RetrainingOutcome(ctx, call.Request, call.Job)
 	if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
 		err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
@@ -76,6 +79,32 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 	}
 	outcome.RequestID = call.Request.RequestID
 	return outcome, nil
+}
+
+// HeartbeatTimeout is after how long without a sign of life a call is taken for
+// lost, and made again: the longest that the crash of a worker holds one up.
+const HeartbeatTimeout = 10 * time.Second
+
+// keepAlive shows that a call is under way until the returned function is called.
+func keepAlive(ctx context.Context) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(HeartbeatTimeout / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				activity.RecordHeartbeat(ctx)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 func (r *Retraining) backend(call Call) (string, ModelOps, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-func webhookEnv(tr *trainer) []string {
+func webhookEnv(tr *pipeline) []string {
 	return []string{"MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL=" + tr.URL + "/retrainings", "MODELOPS_POLL_INTERVAL=200ms"}
 }
 
@@ -26,7 +26,7 @@ func breach(model string) string {
 
 func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
 	const queue, model = "crash", "crash"
-	tr := startTrainer(t)
+	tr := startPipeline(t)
 	first := startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
 	until(t, model, "the retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
@@ -56,7 +56,7 @@ func TestAWorkerEndsGracefullyOnSIGTERM(t *testing.T) {
 
 func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
 	const queue, model = "flaky", "flaky"
-	tr := startTrainer(t)
+	tr := startPipeline(t)
 	tr.failures = 2
 	startWorker(t, queue, webhookEnv(tr)...)
 	for range 5 {
@@ -162,7 +162,7 @@ func TestARunEndsWhileSignalsNeverStop(t *testing.T) {
 
 func TestTheTemporalUIShowsWhatAMonitorDoes(t *testing.T) {
 	const queue, model = "visible", "visible"
-	tr := startTrainer(t)
+	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model), "publish", "--file", "-")
 	until(t, model, "the retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })

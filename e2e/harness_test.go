@@ -200,8 +200,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// trainer is a training service behind the webhook backend.
-type trainer struct {
+// pipeline is a training service behind the webhook backend.
+type pipeline struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests map[string]int // by request id, how often it was asked for
@@ -209,9 +209,9 @@ type trainer struct {
 	failures int // answer so many requests with 503 first
 }
 
-func startTrainer(t *testing.T) *trainer {
+func startPipeline(t *testing.T) *pipeline {
 	t.Helper()
-	tr := &trainer{requests: map[string]int{}, states: map[string]string{}}
+	tr := &pipeline{requests: map[string]int{}, states: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /retrainings", tr.take)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
@@ -224,7 +224,7 @@ func startTrainer(t *testing.T) *trainer {
 	return tr
 }
 
-func (tr *trainer) take(w http.ResponseWriter, r *http.Request) {
+func (tr *pipeline) take(w http.ResponseWriter, r *http.Request) {
 	var event struct {
 		Data monitor.RetrainingRequest `json:"data"`
 	}
@@ -247,7 +247,7 @@ func (tr *trainer) take(w http.ResponseWriter, r *http.Request) {
 }
 
 // finish lets every retraining succeed.
-func (tr *trainer) finish() {
+func (tr *pipeline) finish() {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	for id := range tr.states {
@@ -255,7 +255,7 @@ func (tr *trainer) finish() {
 	}
 }
 
-func (tr *trainer) asked() map[string]int {
+func (tr *pipeline) asked() map[string]int {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	copied := map[string]int{}

@@ -71,6 +71,7 @@ func start(ctx workflow.Context, activity any, flight *monitor.Flight, retry *te
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           RetrainingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout: attemptTimeout,
+		HeartbeatTimeout:    activities.HeartbeatTimeout,
 		RetryPolicy:         retry,
 		Summary:             summary(flight.Reason),
 	}))

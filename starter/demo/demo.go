@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	story.print(o.Out)
 	if o.Keep {
-		_, _ = fmt.Fprintf(o.Out, keepText, d.address, d.ui, ModelName, d.address)
+		_, _ = fmt.Fprintf(o.Out, keepText, d.address, d.ui, ModelName)
 		<-ctx.Done()
 		return nil
 	}
@@ -83,10 +83,9 @@ func Run(ctx context.Context, o Options) error {
 const keepText = `
 Everything is still running; Ctrl-C ends it. Look around:
 
-  TEMPORAL_ADDRESS=%s bin/starter status %[3]s
-  %s/namespaces/default/workflows   the monitor: its decisions, its timers, its retrainings
-
-  TEMPORAL_ADDRESS=%[4]s bin/starter retrain %[3]s --force --reason "because I can"
+  %[2]s/namespaces/default/workflows   the monitor: its decisions, its timers, its retrainings
+  TEMPORAL_ADDRESS=%[1]s bin/starter status %[3]s
+  TEMPORAL_ADDRESS=%[1]s bin/starter retrain %[3]s --force --reason "because I can"
 `
 
 // demo is one showing.

@@ -17,7 +17,7 @@ type story struct {
 
 // drift is one change of the concept and what became of it.
 type drift struct {
-	at                    time.Time // of the window it fell into
+	at                    time.Time // in the middle of the window it fell into
 	before, during, after float64   // accuracy: mean of the window before, the worst, mean of the healed ones
 	static                float64   // the first model's, over the windows of the healed ones
 	version               string    // that healed it; empty if none did
@@ -45,7 +45,7 @@ func (s *story) drifts() []drift {
 // drift tells of the windows from first to end, in which a new concept reigned.
 func (s *story) drift(first, end int) drift {
 	windows, old := s.windows[first:end], s.windows[first-1]
-	d := drift{at: windows[0].At, during: 1}
+	d := drift{at: windows[0].At.Add(-windowEvery / 2), during: 1}
 	const look = 10 // windows before
 	for _, w := range s.windows[max(0, first-look):first] {
 		d.before += w.Accuracy / float64(min(look, first))
@@ -67,9 +67,9 @@ func (s *story) drift(first, end int) drift {
 		d.after, d.static = d.after/float64(healed), d.static/float64(healed)
 	}
 	for _, decision := range s.decisions {
-		if decision.Kind == monitor.Triggered && !decision.At.Before(d.at.Add(-windowEvery)) && decision.At.Before(windows[len(windows)-1].At) {
+		if decision.Kind == monitor.Triggered && !decision.At.Before(d.at) && decision.At.Before(windows[len(windows)-1].At) {
 			if d.triggers++; d.triggers == 1 {
-				d.detected = max(0, decision.At.Sub(d.at))
+				d.detected = decision.At.Sub(d.at)
 			}
 		}
 	}

@@ -1,0 +1,63 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MODULE   := github.com/modelvigil/modelvigil
+PINNED   := go tool -modfile=$(CURDIR)/tools/lint/go.mod
+GOTEST   := $(PINNED) gotestsum --format=pkgname-and-test-fails --hide-summary=skipped --
+TEMPORAL := $(CURDIR)/tools/temporal.sh
+
+# RACE= runs the tests without the race detector, which needs a C compiler.
+RACE ?= -race
+# ARGS are handed on: make demo ARGS=--keep
+ARGS ?=
+
+.PHONY: help
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## watch a model drift, be caught, be retrained and recover, on a real Temporal server
+	@temporal=$$($(TEMPORAL)); MODELVIGIL_TEMPORAL="$$temporal" exec bin/starter demo $(ARGS)
+
+.PHONY: build
+build: ## bin/worker and bin/starter
+	go build -trimpath -o bin/ ./worker ./starter
+
+.PHONY: test
+test: ## all tests: with the race detector, end to end on a real Temporal server, and docker-compose.yml
+	@$(TEMPORAL) >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
+	cd tools/compose && $(GOTEST) -count=1 ./...
+
+.PHONY: lint lint-format lint-go lint-determinism lint-length
+lint: lint-format lint-go lint-determinism lint-length ## format, linters, import rules, determinism of workflow code, length of files
+	@echo "lint: clean"
+
+lint-format:
+	@unformatted=$$($(PINNED) gofumpt -l .); [[ -z $$unformatted ]] || { echo "Not gofumpt's format; make fmt:"; echo "$$unformatted"; exit 1; }
+
+lint-go:
+	$(PINNED) golangci-lint run ./...
+	cd tools/compose && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...
+
+lint-determinism:
+	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...
+
+lint-length:
+	@find . -name '*.go' -exec awk 'FNR == 401 {print FILENAME " has more than 400 lines; a file is a chapter"; long = 1} END {exit long}' {} +
+
+.PHONY: fmt
+fmt: ## put all Go files into gofumpt's format
+	$(PINNED) gofumpt -w .
+	$(PINNED) golangci-lint fmt ./...
+
+.PHONY: bench
+bench: build ## benchmarks: in process, then against a Temporal dev server
+	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v '^$(MODULE)/e2e')
+	tools/with-server.sh bin/starter bench $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was built here; the cached Temporal CLI stays
+	rm -rf bin

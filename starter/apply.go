@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
+)
+
+// maxApplying is how many policies are applied at once.
+const maxApplying = 8
+
+func newApplyCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "apply FILE…",
+		Short: "Watch models by policies from files",
+		Long: `Watch models by policies from files, YAML or JSON, any number of documents to a file;
+- is standard input. A model that isn't watched yet, or whose monitor was stopped, gets
+a monitor; of the others the policy is changed. If any document has a fault, every
+fault is named and nothing is applied.
+
+A document is a model's name and what differs from the default policy:
+
+  model_name: fraud
+  rules:                                 # in order of precedence; these three are the default
+    - {metric: accuracy, below: 0.90}    # strict: 0.90 itself is healthy
+    - {metric: latency_ms, above: 200}
+    - {metric: drift_score, above: 0.10} # or any name in an event's metrics
+  cooldown: 1h                           # no two retrainings are closer; 0s means none
+  retraining:
+    backend: webhook                     # default: the worker's MODELOPS_BACKEND
+    params: {dataset: last-30-days}      # handed to the backend as they are
+    timeout: 24h`,
+		Example: `  starter apply policy.yaml
+  starter apply policies/*.yaml -o json
+  echo '{"model_name": "fraud", "cooldown": "2h"}' | starter apply -`,
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("takes at least one FILE; - is standard input")
+			}
+			if at := slices.Index(files, "-"); at >= 0 && slices.Contains(files[at+1:], "-") {
+				return errors.New("- is given twice, but standard input can be read only once")
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
+	}
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	command.RunE = func(command *cobra.Command, files []string) error {
+		documents, err := readDocuments(files, command.InOrStdin())
+		if err != nil {
+			return fmt.Errorf("%w\nnothing is applied; mend the %s named above and apply again", err, count(1+strings.Count(err.Error(), "\n"), "fault"))
+		}
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return s.applyAll(command.Context(), documents, *output, command.OutOrStdout())
+	}
+	return command
+}
+
+// What apply has done.
+const (
+	applyStarted   = "started"
+	applyChanged   = "policy_changed"
+	applyUnchanged = "unchanged"
+)
+
+// applied is one line of what apply says.
+type applied struct {
+	ModelName string        `json:"model_name"`
+	Result    string        `json:"result,omitempty"`
+	Phase     monitor.Phase `json:"phase,omitempty"`
+	Error     string        `json:"error,omitempty"`
+	err       error
+}
+
+var errNotTried = errors.New("not tried, because another monitor gave no answer")
+
+// applyAll applies the documents, some at once, and says what became of each, in
+// their order.
+func (s *server) applyAll(ctx context.Context, documents []document, output format, out io.Writer) error {
+	results := make([]applied, len(documents))
+	done := make([]chan struct{}, len(documents))
+	for i := range done {
+		done[i] = make(chan struct{})
+	}
+	var group errgroup.Group
+	group.SetLimit(maxApplying)
+	var unanswered atomic.Bool // then no other monitor is waited for
+	go func() {
+		for i, d := range documents {
+			group.Go(func() error {
+				defer close(done[i])
+				results[i] = applied{ModelName: d.model, err: errNotTried}
+				if !unanswered.Load() {
+					results[i] = s.apply(ctx, d)
+				}
+				if errors.Is(results[i].err, errNoAnswer) {
+					unanswered.Store(true)
+				}
+				return nil
+			})
+		}
+	}()
+	var faults []error
+	for i, d := range documents {
+		<-done[i]
+		r := &results[i]
+		if r.err != nil {
+			r.Error = r.err.Error()
+			faults = append(faults, fmt.Errorf("%s: %w", d.where, r.err))
+		} else if output == asText {
+			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain(r.ModelName), words(r.Result), words(r.Phase))
+		}
+	}
+	if output == asJSON {
+		if err := writeJSON(out, map[string]any{"results": results}); err != nil {
+			return err
+		}
+	}
+	if len(documents) > 1 && len(faults) > 0 {
+		faults = append(faults, fmt.Errorf("%d of %d policies are applied; apply again when what is named above is mended",
+			len(documents)-len(faults), len(documents)))
+	}
+	return errors.Join(faults...)
+}
+
+// apply puts a policy in force, on a new monitor where the model has none.
+func (s *server) apply(ctx context.Context, d document) applied {
+	result := applied{ModelName: d.model}
+	before, err := s.before(ctx, d.model)
+	if err != nil {
+		result.err = err
+		return result
+	}
+	options := hub.StartOptions(d.model, string(s.settings.TaskQueue))
+	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // a stopped monitor starts anew
+	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, monitor.WorkflowType,
+			workflows.Input{ModelName: d.model, Policy: &d.policy}),
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: monitor.UpdateSetPolicy, Args: []any{d.policy},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	var answer updateResult
+	if err == nil {
+		answer, err = decodeResult(bounded, handle)
+	}
+	result.err = s.explain(ctx, d.model, before.taskQueue, err)
+	if !before.running && errors.Is(result.err, errNoAnswer) {
+		result.err = fmt.Errorf("%w; the monitor is started all the same, and will watch by this policy once there is a worker", result.err)
+	}
+	if before.running && result.err != nil && strings.Contains(result.err.Error(), "is stopping") {
+		result.err = fmt.Errorf("%w; apply again when its retraining in flight is recorded", result.err)
+	}
+	result.Phase = answer.Phase
+	switch {
+	case err != nil:
+	case !before.running:
+		result.Result = applyStarted
+	case before.hasPolicy(d.policy):
+		result.Result = applyUnchanged
+	default:
+		result.Result = applyChanged
+	}
+	return result
+}
+
+// earlier is what a model's monitor was like before apply.
+type earlier struct {
+	running   bool
+	taskQueue string
+	policy    []byte // in force, as JSON
+}
+
+func (s *server) before(ctx context.Context, model string) (earlier, error) {
+	found, err := s.find(ctx, model)
+	if errors.Is(err, errNoMonitor) {
+		return earlier{}, nil
+	} else if err != nil {
+		return earlier{}, err
+	}
+	e := earlier{running: found.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if !e.running {
+		return e, nil
+	}
+	e.taskQueue = found.GetTaskQueue()
+	answer, err := s.status(ctx, model)
+	if err != nil {
+		return e, err
+	}
+	var status struct {
+		Policy json.RawMessage `json:"policy"`
+	}
+	if err := json.Unmarshal(answer.wire, &status); err != nil {
+		return e, fmt.Errorf("read the status of %q: %w", model, err)
+	}
+	e.policy = status.Policy
+	return e, nil
+}
+
+func (e earlier) hasPolicy(policy monitor.Policy) bool {
+	encoded, err := json.Marshal(policy.WithDefaults())
+	var compact bytes.Buffer
+	return err == nil && json.Compact(&compact, e.policy) == nil && bytes.Equal(encoded, compact.Bytes())
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func newPauseCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdatePause, &cobra.Command{
+		Short: "Hold back automatic retraining of a model",
+		Long: `Hold back automatic retraining of a model. Events go on being counted, and you can
+still retrain it by hand.`,
+		Example: `  starter pause fraud --reason "the training cluster is moved tonight"`,
+	})
+}
+
+func newResumeCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateResume, &cobra.Command{
+		Short:   "End a pause",
+		Long:    "End a pause: the next breach outside the cooldown triggers again.",
+		Example: `  starter resume fraud`,
+	})
+}
+
+func newRetrainCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateRetrain, &cobra.Command{
+		Short: "Retrain a model now",
+		Long: `Retrain a model now. It restarts the cooldown. While one is running it takes
+--force; a retraining in flight is never doubled.`,
+		Example: `  starter retrain fraud --reason "new labels have come"
+  starter retrain fraud --force --reason "the last one failed, the cluster is mended"`,
+	})
+}
+
+func newStopCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateStop, &cobra.Command{
+		Short: "End a model's monitor for good",
+		Long: `End a model's monitor for good, after its retraining in flight is recorded. Late
+events do not raise it again; starter apply does.`,
+		Example: `  starter stop fraud --reason "the model is retired"`,
+	})
+}
+
+// newControlCommand completes the command that sends an operator's word.
+func newControlCommand(update string, command *cobra.Command) *cobra.Command {
+	var control monitor.Control
+	command.Use = update + " MODEL"
+	command.Args = oneModel
+	command.ValidArgsFunction = completeModels
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	flags := command.Flags()
+	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it")
+	flags.StringVar(&control.Reason, "reason", "", "why, for the decision log")
+	if update == monitor.UpdateRetrain {
+		flags.BoolVar(&control.Force, "force", false, "ignore the cooldown")
+	}
+	command.RunE = func(command *cobra.Command, args []string) error {
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		result, stopped, err := s.control(command.Context(), args[0], update, control)
+		if err != nil {
+			return err
+		}
+		if *output == asJSON {
+			return writeJSON(command.OutOrStdout(), result)
+		}
+		_, err = fmt.Fprintln(command.OutOrStdout(), told(args[0], update, result, stopped))
+		return err
+	}
+	return command
+}
+
+// told says what an update has done.
+func told(model, update string, result updateResult, stopped bool) string {
+	model = plain(model)
+	switch update {
+	case monitor.UpdatePause:
+		return model + ": paused"
+	case monitor.UpdateResume:
+		return fmt.Sprintf("%s: resumed, now %s", model, words(result.Phase))
+	case monitor.UpdateRetrain:
+		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain(result.RequestID), words(result.Phase))
+	case monitor.UpdateStop:
+		if stopped {
+			return model + ": stopped"
+		}
+		return model + ": stopping; it ends when its retraining in flight is recorded"
+	}
+	return fmt.Sprintf("%s: %s done, now %s", model, update, words(result.Phase))
+}
+
+// updateResult is an update's answer, and all of it as it came.
+type updateResult struct {
+	monitor.UpdateResult
+	wire json.RawMessage
+}
+
+// MarshalJSON is the wire form exactly.
+func (r updateResult) MarshalJSON() ([]byte, error) { return r.wire, nil }
+
+// decodeResult waits for an update's answer.
+func decodeResult(ctx context.Context, handle client.WorkflowUpdateHandle) (result updateResult, err error) {
+	if err = handle.Get(ctx, &result.wire); err == nil {
+		err = json.Unmarshal(result.wire, &result.UpdateResult)
+	}
+	return result, err
+}
+
+// control sends an operator's word to a model's monitor, and says whether that
+// has ended it. A send that is repeated is known by its update id.
+func (s *server) control(ctx context.Context, model, update string, control monitor.Control) (updateResult, bool, error) {
+	found, err := s.find(ctx, model)
+	if err != nil {
+		return updateResult{}, false, err
+	}
+	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return updateResult{}, false, hasEnded(model, state(found.GetStatus()), found.GetCloseTime().AsTime())
+	}
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	handle, err := s.UpdateWorkflow(bounded, client.UpdateWorkflowOptions{
+		UpdateID: uuid.NewString(), WorkflowID: monitor.WorkflowID(model), UpdateName: update, Args: []any{control},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	var result updateResult
+	if err == nil {
+		result, err = decodeResult(bounded, handle)
+	}
+	if err != nil {
+		err = s.explain(ctx, model, found.GetTaskQueue(), err)
+		if bounded.Err() != nil {
+			err = fmt.Errorf("%w; look with `starter status` before you send it again, for it may still be carried out", err)
+		}
+		return result, false, err
+	}
+	if update != monitor.UpdateStop {
+		return result, false, nil
+	}
+	found, err = s.find(ctx, model)
+	return result, err == nil && found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+// hasEnded says that a monitor takes nothing any more.
+func hasEnded(model, state string, when time.Time) error {
+	switch state {
+	case "terminated", "cancelled":
+		state = "was " + state
+	}
+	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, words(state), clock(when))
+}
+
+// oneModel takes exactly one argument, a model's name.
+func oneModel(command *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("takes one MODEL, got %s", count(len(args), "argument"))
+	}
+	if err := monitor.ValidateModelName(args[0]); err != nil {
+		return errors.New("MODEL: " + errors.Unwrap(err).Error())
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// maxFileBytes bounds a file of policies.
+const maxFileBytes = 64 << 20
+
+// document is one model and the policy that it is to be watched by.
+type document struct {
+	where  string // the file, and the document's number in it
+	model  string
+	policy monitor.Policy
+}
+
+// readDocuments reads all files, `-` being standard input, and names every fault
+// of every document.
+func readDocuments(files []string, stdin io.Reader) ([]document, error) {
+	var documents []document
+	var faults []error
+	first := map[string]string{}
+	for _, file := range files {
+		text, err := readFile(file, stdin)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		parts, err := split(text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", called(file), err))
+		} else if len(parts) == 0 {
+			faults = append(faults, fmt.Errorf("%s: has no document", called(file)))
+		}
+		for i := range parts {
+			d, err := parseDocument(parts[i])
+			d.where = fmt.Sprintf("%s: document %d", called(file), i+1)
+			if before, taken := first[d.model]; taken && d.model != "" {
+				err = errors.Join(err, fmt.Errorf("model_name: %q has a policy already, in %s", d.model, before))
+			} else {
+				first[d.model] = d.where
+			}
+			if err != nil {
+				faults = append(faults, errors.New(d.where+": "+strings.ReplaceAll(err.Error(), "\n", "\n"+d.where+": ")))
+			}
+			documents = append(documents, d)
+		}
+	}
+	return documents, errors.Join(faults...)
+}
+
+// called is what a file is called in messages.
+func called(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return plain(file)
+}
+
+func readFile(file string, stdin io.Reader) ([]byte, error) {
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = opened.Close() }()
+		stdin = opened
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, maxFileBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", called(file), err)
+	case len(text) > maxFileBytes:
+		return nil, fmt.Errorf("%s: is larger than %d MiB; give the policies in several files", called(file), maxFileBytes>>20)
+	case !utf8.Valid(text):
+		return nil, fmt.Errorf("%s: is not UTF-8 text", called(file))
+	}
+	return text, nil
+}
+
+// part is one document of a file, as it stands there.
+type part struct {
+	text []byte
+	line int // of the file, from 0, on which it begins
+}
+
+// split returns the documents of a file that are not empty: YAML between the
+// lines `---` and `...`, or JSON values one after the other.
+func split(text []byte) ([]part, error) {
+	var parts []part
+	var current part
+	number := 0
+	end := func() error {
+		values, err := splitJSON(current)
+		for _, value := range values {
+			parts = append(parts, part{value, current.line})
+		}
+		current = part{line: number}
+		return err
+	}
+	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\uFEFF"))) {
+		marker := string(line[:min(3, len(line))])
+		if (marker == "---" || marker == "...") && (len(line) == 3 || strings.ContainsRune(" \t\r\n", rune(line[3]))) {
+			if err := end(); err != nil {
+				return parts, err
+			}
+			line = line[3:] // a document may begin on the line of its marker
+		}
+		current.text = append(current.text, line...)
+		number++
+	}
+	return parts, end()
+}
+
+// splitJSON takes a document apart where it is several JSON values, and leaves
+// out one that holds nothing but comments.
+func splitJSON(document part) ([][]byte, error) {
+	if isBlank(document.text) {
+		return nil, nil
+	}
+	var values [][]byte
+	for decoder := json.NewDecoder(bytes.NewReader(document.text)); ; {
+		var value json.RawMessage
+		switch err := decoder.Decode(&value); {
+		case err == nil:
+			values = append(values, value)
+		case errors.Is(err, io.EOF):
+			return values, nil
+		case len(values) == 0: // it is YAML
+			return [][]byte{document.text}, nil
+		default:
+			line := 1 + document.line + bytes.Count(document.text[:decoder.InputOffset()], []byte("\n"))
+			return values, fmt.Errorf("what follows its JSON document %d on line %d: %w", len(values), line, err)
+		}
+	}
+}
+
+func isBlank(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
+			return false
+		}
+	}
+	return true
+}
+
+// parseDocument reads the wire form of a policy plus `model_name`.
+func parseDocument(p part) (d document, err error) {
+	object, err := toJSON(p)
+	if err != nil {
+		return d, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil || fields == nil {
+		return d, errors.New("must be a mapping with model_name and the fields of a policy")
+	}
+	var faults []error
+	if name, given := fields["model_name"]; !given {
+		faults = append(faults, monitor.ValidateModelName(""))
+	} else if err := json.Unmarshal(name, &d.model); err != nil || string(name) == "null" {
+		faults = append(faults, fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain(string(name))))
+	} else {
+		faults = append(faults, monitor.ValidateModelName(d.model))
+	}
+	delete(fields, "model_name")
+	rest, err := json.Marshal(fields)
+	if err == nil {
+		d.policy, err = monitor.DecodePolicy(rest)
+	}
+	return d, errors.Join(append(faults, err)...)
+}
+
+// toJSON turns a document into JSON. A key that is there twice is a fault in
+// either form.
+func toJSON(p part) ([]byte, error) {
+	if !json.Valid(p.text) {
+		object, err := yaml.YAMLToJSONStrict(p.text)
+		if err != nil { // once more, to have it count the lines of the file
+			if err := notFinite(p.text); err != nil {
+				return nil, err
+			}
+			_, err = yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), p.line), p.text...))
+			return nil, fmt.Errorf("not YAML: %s", oneLine(err))
+		}
+		return object, nil
+	}
+	// JSON is YAML, but for tabs and surrogate pairs.
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, p.text) // it is valid
+	if _, err := yaml.YAMLToJSONStrict(compact.Bytes()); err != nil && strings.Contains(err.Error(), "already set in map") {
+		_, what, _ := strings.Cut(oneLine(err), "key ")
+		return nil, errors.New("key " + what)
+	}
+	return p.text, nil
+}
+
+// notFinite names the numbers that YAML can write and JSON can't, or returns nil.
+func notFinite(text []byte) error {
+	var root yamlv3.Node
+	if yamlv3.Unmarshal(text, &root) != nil {
+		return nil
+	}
+	var faults []error
+	var walk func(node *yamlv3.Node, path string)
+	walk = func(node *yamlv3.Node, path string) {
+		for i, child := range node.Content {
+			switch node.Kind {
+			case yamlv3.MappingNode:
+				if i%2 == 1 {
+					walk(child, strings.TrimPrefix(path+"."+node.Content[i-1].Value, "."))
+				}
+			case yamlv3.SequenceNode:
+				walk(child, fmt.Sprintf("%s[%d]", path, i))
+			default:
+				walk(child, path)
+			}
+		}
+		var value float64
+		if node.Kind == yamlv3.ScalarNode && node.Tag == "!!float" && node.Decode(&value) == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
+			faults = append(faults, fmt.Errorf("%s: must be a finite number, got %s", plain(path), plain(node.Value)))
+		}
+	}
+	walk(&root, "")
+	return errors.Join(faults...)
+}
+
+func oneLine(err error) string {
+	return plain(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
+}

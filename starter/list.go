@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func newListCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List the monitors",
+		Long: `List the monitors, as the server's visibility store knows them: running ones and,
+with --all, the ended ones that the namespace still retains. It needs no worker.
+A start or an end may take the store a second or two to show.`,
+		Example: `  starter list
+  starter list --all
+  starter list -o json | jq -r '.monitors[].model_name'`,
+		Args: noArguments,
+	}
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	all := command.Flags().Bool("all", false, "ended monitors too")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		listed, err := s.list(command.Context(), *all)
+		if err != nil {
+			return err
+		}
+		if *output == asJSON {
+			return writeJSON(command.OutOrStdout(), map[string]any{"monitors": listed})
+		}
+		return printList(command.OutOrStdout(), listed)
+	}
+	return command
+}
+
+// listedMonitor is one line of the list.
+type listedMonitor struct {
+	ModelName  string    `json:"model_name"`
+	State      string    `json:"state"` // running, stopped, failed, cancelled, terminated, timed_out
+	Started    time.Time `json:"started"`
+	Closed     time.Time `json:"closed,omitzero"`
+	TaskQueue  string    `json:"task_queue"`
+	WorkflowID string    `json:"workflow_id"`
+	RunID      string    `json:"run_id"`
+}
+
+// list asks the visibility store, and returns one entry per model: running ones
+// first, then by name.
+func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
+	query := fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus != 'ContinuedAsNew'", monitor.WorkflowType)
+	if !all {
+		query = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", monitor.WorkflowType)
+	}
+	latest := map[string]listedMonitor{}
+	for page := []byte(nil); ; {
+		bounded, cancel := s.bounded(ctx)
+		answer, err := s.ListWorkflow(bounded, &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: s.namespace, Query: query, PageSize: 1000, NextPageToken: page,
+		})
+		cancel()
+		if isLate(err) {
+			return nil, fmt.Errorf("list monitors: the server at %s gave no answer within %v", s.address, s.timeout)
+		} else if err != nil {
+			return nil, s.explain(ctx, "", "", fmt.Errorf("list monitors: %w", err))
+		}
+		for _, execution := range answer.GetExecutions() {
+			entry := listed(execution)
+			if known, seen := latest[entry.WorkflowID]; !seen || entry.Started.After(known.Started) {
+				latest[entry.WorkflowID] = entry
+			}
+		}
+		if page = answer.GetNextPageToken(); len(page) == 0 {
+			break
+		}
+	}
+	monitors := make([]listedMonitor, 0, len(latest))
+	for _, entry := range latest {
+		monitors = append(monitors, entry)
+	}
+	slices.SortFunc(monitors, func(a, b listedMonitor) int {
+		if aRuns, bRuns := a.Closed.IsZero(), b.Closed.IsZero(); aRuns != bRuns {
+			if aRuns {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.ModelName, b.ModelName), cmp.Compare(a.WorkflowID, b.WorkflowID))
+	})
+	return monitors, nil
+}
+
+func listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
+	entry := listedMonitor{
+		State: state(execution.GetStatus()), Started: execution.GetStartTime().AsTime(), TaskQueue: execution.GetTaskQueue(),
+		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
+	}
+	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
+	if execution.GetCloseTime() != nil {
+		entry.Closed = execution.GetCloseTime().AsTime()
+	}
+	return entry
+}
+
+func printList(w io.Writer, monitors []listedMonitor) error {
+	if len(monitors) == 0 {
+		_, err := fmt.Fprintln(w, "no monitors; `starter apply` starts one, and so does a model's first event")
+		return err
+	}
+	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
+	for _, m := range monitors {
+		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(m.State), clock(m.Started), ""}
+		if !m.Closed.IsZero() {
+			row[3] = clock(m.Closed)
+		}
+		rows = append(rows, row)
+	}
+	_, err := io.WriteString(w, table(rows))
+	return err
+}
+
+// completionTimeout bounds what a shell waits for the names of models.
+const completionTimeout = 2 * time.Second
+
+// completeModels offers the models that are watched.
+func completeModels(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	s, err := connect(command, completionTimeout)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer s.Close()
+	monitors, _ := s.list(command.Context(), false)
+	var names []string
+	for _, m := range monitors {
+		if plain(m.ModelName) == m.ModelName {
+			names = append(names, m.ModelName)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,167 @@
+// Command starter is the operator's command line of modelvigil. `starter -h`
+// lists its commands and settings.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong arguments or settings
+)
+
+// commands are all of them, in the order of the help. A command of your own goes
+// into a file of its own, and here.
+var commands = []func() *cobra.Command{
+	newDemoCommand,
+	newApplyCommand,
+	newPublishCommand,
+	newStatusCommand,
+	newListCommand,
+	newPauseCommand,
+	newResumeCommand,
+	newRetrainCommand,
+	newStopCommand,
+	newBenchCommand,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main with everything but the environment handed in; it returns the exit
+// code. What cobra refuses before a command runs is wrong usage.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	running := false
+	root := newRootCommand()
+	onRun(root, func() { running = true })
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if len(args) == 0 {
+		root.SetOut(stderr)
+		_ = root.Help()
+		report(stderr, root, errors.New("name a command"))
+		return exitUsage
+	}
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var usage *usageError
+	if running && !errors.As(err, &usage) {
+		report(stderr, command, err)
+		return exitFailed
+	}
+	if usage == nil || !usage.ofSettings {
+		err = fmt.Errorf("%w\nsee %s -h", err, command.CommandPath())
+	}
+	report(stderr, command, err)
+	return exitUsage
+}
+
+// report says what went wrong, each line with the command in front, so that the
+// last one can be read by itself.
+func report(w io.Writer, command *cobra.Command, err error) {
+	for line := range strings.Lines(strings.TrimSpace(err.Error()) + "\n") {
+		_, _ = fmt.Fprintf(w, "%s: %s", command.CommandPath(), line)
+	}
+}
+
+// onRun calls begin when a command begins to run.
+func onRun(command *cobra.Command, begin func()) {
+	if run := command.RunE; run != nil {
+		command.RunE = func(c *cobra.Command, args []string) error {
+			begin()
+			return run(c, args)
+		}
+	}
+	for _, child := range command.Commands() {
+		onRun(child, begin)
+	}
+}
+
+// usageError says that the arguments or the settings are wrong.
+type usageError struct {
+	err        error
+	ofSettings bool // they are in the environment, not in the arguments
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// wrongUsage makes an error of the arguments; nil stays nil.
+func wrongUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err: err}
+}
+
+// noArguments is for commands that take flags only.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("takes no arguments, got %q", args[0])
+	}
+	return nil
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "starter",
+		Short: "Watch machine-learning models in production",
+		Long: `starter is the operator's command line of modelvigil: it says by which policy a
+model is watched, publishes metric events, and shows and steers the monitors.`,
+		Example: `  starter apply policy.yaml                                   # watch a model by a policy of its own
+  starter publish --model fraud --version v7 --accuracy 0.83  # the first event starts a monitor, too
+  starter status fraud
+  starter retrain fraud --force --reason "new labels"`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cobra.EnableCommandSorting = false
+	for _, newCommand := range commands {
+		root.AddCommand(newCommand())
+	}
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, command := range root.Commands() {
+		switch command.Name() {
+		case "completion": // by itself cobra would take any argument and print the help
+			command.Args = cobra.ArbitraryArgs
+			command.RunE = func(_ *cobra.Command, args []string) error {
+				return wrongUsage(fmt.Errorf("name a shell: bash, fish, powershell or zsh, got %q", strings.Join(args, " ")))
+			}
+		case "help":
+			command.Args = func(_ *cobra.Command, args []string) error {
+				_, _, err := root.Find(args)
+				return err
+			}
+		}
+	}
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(command *cobra.Command, args []string) {
+		help(command, args)
+		if command == root {
+			printSettings(command.OutOrStdout())
+		} else {
+			_, _ = fmt.Fprintln(command.OutOrStdout(), "\nSettings of the environment, such as TEMPORAL_ADDRESS: starter -h")
+		}
+	})
+	return root
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+// format is how a command shows what it has to say: text or json.
+type format string
+
+const (
+	asText format = "text"
+	asJSON format = "json"
+)
+
+// outputFlag adds -o to a command that shows something.
+func outputFlag(command *cobra.Command) *format {
+	f := asText
+	command.Flags().VarP(&f, "output", "o", "text, or json in the wire form")
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(asText), string(asJSON)}, cobra.ShellCompDirectiveNoFileComp))
+	return &f
+}
+
+// Set implements pflag.Value.
+func (f *format) Set(text string) error {
+	switch format(text) {
+	case asText, asJSON:
+		*f = format(text)
+		return nil
+	}
+	return fmt.Errorf("must be text or json")
+}
+
+func (f *format) String() string { return string(*f) }
+
+// Type implements pflag.Value; it is what the help calls the value.
+func (f *format) Type() string { return "format" }
+
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+// plain keeps text that came from elsewhere on its line, and what would move the
+// cursor or colour the terminal out of it.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// words is a name of the wire contract, as text says it.
+func words[S ~string](name S) string { return plain(strings.ReplaceAll(string(name), "_", " ")) }
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
+
+// count is a number of things: `1 event`, `3 events`.
+func count[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", thing)
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// table lines columns up; no line ends in spaces.
+func table(rows [][]string) string {
+	var b strings.Builder
+	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(columns, strings.Join(row, "\t"))
+	}
+	_ = columns.Flush() // a strings.Builder takes all
+	lines := strings.SplitAfter(b.String(), "\n")
+	for i := range lines {
+		if trimmed, cut := strings.CutSuffix(lines[i], "\n"); cut {
+			lines[i] = strings.TrimRight(trimmed, " ") + "\n"
+		}
+	}
+	return strings.Join(lines, "")
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func newPublishCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "publish (--model NAME | --file FILE)",
+		Short: "Publish metric events",
+		Long: `Publish metric events: one from flags, or any number from a file of JSON, one event to
+a line; - is standard input. It returns when all is durable, with the number of events
+on its last line. A model that isn't watched yet gets a monitor with the default policy.
+
+Of a file the good lines are published; each bad one is reported with its number and
+every fault, and makes the exit code 1. Ctrl-C publishes what was read. A metric that
+is left out was not measured, and isn't judged.`,
+		Example: `  starter publish --model fraud --version v7 --accuracy 0.93 --latency-ms 84 --drift-score 0.02
+  starter publish --model fraud --version v7 --metric auc=0.71 --metric f1=0.64 --timestamp 2026-03-01T12:00:00Z
+  starter publish --file events.ndjson
+  echo '{"model_name": "fraud", "model_version": "v7", "accuracy": 0.83}' | starter publish --file -`,
+		Args: noArguments,
+	}
+	timeout := timeoutFlag(command)
+	file := command.Flags().String("file", "", "file of events, one to a line; - is standard input")
+	var single eventFlags
+	single.addTo(command)
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if err := single.check(command); err != nil {
+			return err
+		}
+		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout}
+		source := command.InOrStdin()
+		var event monitor.MetricEvent
+		switch {
+		case *file == "":
+			var err error
+			if event, err = single.event(command); err != nil {
+				return err
+			}
+		case *file != "-":
+			opened, err := os.Open(*file)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = opened.Close() }()
+			source = opened
+		}
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		p.server = s
+		p.open()
+		if *file == "" {
+			err = p.publish(command.Context(), event)
+		} else {
+			err = p.publishLines(command.Context(), called(*file), source)
+		}
+		p.deliver()
+		_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", count(p.accepted-p.missing, "event"))
+		return errors.Join(append(p.faults, err, outErr)...)
+	}
+	return command
+}
+
+// publishing is one call of publish.
+type publishing struct {
+	server  *server
+	stderr  io.Writer
+	timeout time.Duration
+
+	hub      *hub.Hub
+	models   map[string]struct{} // that hub has seen
+	accepted int64               // events that a hub has taken
+	missing  int64               // of those, the ones that are not durable
+	faults   []error
+}
+
+func (p *publishing) open() {
+	p.hub = hub.New(p.server.Client, hub.Options{TaskQueue: string(p.server.settings.TaskQueue), Logger: p.server.log})
+	p.models = map[string]struct{}{}
+}
+
+// publish hands over a valid event. A hub is full when it has seen more models
+// or versions than it holds at once; then what it has is made durable, and
+// another one goes on.
+func (p *publishing) publish(ctx context.Context, event monitor.MetricEvent) error {
+	err := p.hub.Publish(ctx, event)
+	if err != nil && ctx.Err() == nil {
+		p.deliver()
+		p.open()
+		err = p.hub.Publish(ctx, event)
+	}
+	if err != nil {
+		return err
+	}
+	p.accepted++
+	p.models[event.ModelName] = struct{}{}
+	return nil
+}
+
+// deliver returns when all is durable, or the time for it is up. A hub sends for
+// so many models a second, whatever the number of events.
+func (p *publishing) deliver() {
+	allowed := p.timeout + time.Duration(len(p.models))*time.Second/hub.DefaultBudget
+	ctx, cancel := context.WithTimeout(context.Background(), allowed) // Ctrl-C lets it finish
+	defer cancel()
+	err := p.hub.Close(ctx)
+	if err == nil {
+		return
+	}
+	var lost *hub.NotDurableError
+	if errors.As(err, &lost) {
+		for _, events := range lost.Events {
+			p.missing += events
+		}
+	}
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	var noSpace *serviceerror.NamespaceNotFound
+	switch {
+	case errors.As(err, &noSpace):
+		text = strings.TrimSuffix(text, ".") + "; " + p.server.explain(context.Background(), "", "", noSpace).Error()
+	case ctx.Err() != nil:
+		text += fmt.Sprintf(": the server at %s did not take them within %v; see what it counts with `starter status` before you publish them again", p.server.address, allowed)
+	}
+	p.faults = append(p.faults, errors.New(text))
+}
+
+// publishLines publishes each line that is good, and reports each one that isn't.
+func (p *publishing) publishLines(ctx context.Context, file string, source io.Reader) error {
+	in := newLines(ctx, source)
+	bad := 0
+	for {
+		line, err := in.next()
+		switch {
+		case errors.Is(err, io.EOF) && bad == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%s: %s bad, named above; mend and publish only what was bad", file, isOrAre(bad, "line"))
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: interrupted after line %d; what was read until there is published, the rest is not", file, in.number-1)
+		case err != nil && !errors.Is(err, errLongLine):
+			return fmt.Errorf("read %s after line %d: %w; what was read until there is published", file, in.number-1, err)
+		case err == nil:
+			err = p.publishLine(ctx, line)
+		}
+		if err != nil {
+			bad++
+			where := fmt.Sprintf("%s: line %d: ", file, in.number)
+			_, _ = fmt.Fprintln(p.stderr, where+strings.ReplaceAll(err.Error(), "\n", "\n"+where))
+		}
+	}
+}
+
+func (p *publishing) publishLine(ctx context.Context, line []byte) error {
+	if !utf8.Valid(line) {
+		return errors.New("is not UTF-8 text")
+	}
+	var event monitor.MetricEvent
+	if err := json.Unmarshal(line, &event); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return fmt.Errorf("not JSON: %w, at byte %d", err, syntax.Offset)
+		}
+		return err
+	}
+	if err := event.Validate(time.Now()); err != nil {
+		return err
+	}
+	return p.publish(ctx, event)
+}
+
+func isOrAre(n int, thing string) string {
+	if n == 1 {
+		return count(n, thing) + " is"
+	}
+	return count(n, thing) + " are"
+}

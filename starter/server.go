@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc/codes"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// defaultTimeout bounds each wait for the server or a worker.
+const defaultTimeout = 30 * time.Second
+
+// timeoutFlag adds --timeout to a command that talks to the server.
+func timeoutFlag(command *cobra.Command) *time.Duration {
+	return command.Flags().Duration("timeout", defaultTimeout, "how long to wait for the server or a worker")
+}
+
+// server is the connection to Temporal.
+type server struct {
+	client.Client
+	configuration
+	timeout            time.Duration
+	address, namespace string
+}
+
+// connect reads the settings and connects. The caller closes the client.
+func connect(command *cobra.Command, timeout time.Duration) (*server, error) {
+	if timeout <= 0 {
+		return nil, wrongUsage(fmt.Errorf("flag --timeout: must be above zero, got %v", timeout))
+	}
+	c, err := configure(command.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		configuration: c, timeout: timeout,
+		address:   cmp.Or(c.temporal.HostPort, client.DefaultHostPort),
+		namespace: cmp.Or(c.temporal.Namespace, client.DefaultNamespace),
+	}
+	ctx, cancel := context.WithTimeout(command.Context(), timeout)
+	defer cancel()
+	s.temporal.ConnectionOptions.GetSystemInfoTimeout = timeout
+	if s.Client, err = client.DialContext(ctx, s.temporal); err != nil {
+		if command.Context().Err() != nil {
+			return nil, errInterrupted
+		}
+		return nil, fmt.Errorf("connect to Temporal at %s: %s; is it running there? TEMPORAL_ADDRESS says where it is",
+			s.address, strings.TrimPrefix(err.Error(), "failed reaching server: "))
+	}
+	return s, nil
+}
+
+// dial connects for a command that has no timeout of its own.
+func dial(ctx context.Context) (client.Client, error) {
+	command := &cobra.Command{}
+	command.SetContext(ctx)
+	s, err := connect(command, defaultTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return s.Client, nil
+}
+
+// bounded is a context for one wait.
+func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.timeout)
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// errNoMonitor says that a model has no monitor that the server knows of.
+var errNoMonitor = errors.New("no monitor")
+
+// errNoAnswer says that no worker, or a stuck one, works for a monitor.
+var errNoAnswer = errors.New("gave no answer")
+
+// find returns what the server knows of a model's latest monitor. It needs no
+// worker.
+func (s *server) find(ctx context.Context, model string) (*workflowpb.WorkflowExecutionInfo, error) {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	answer, err := s.DescribeWorkflowExecution(bounded, monitor.WorkflowID(model), "")
+	if err != nil {
+		return nil, s.explain(ctx, model, "", err)
+	}
+	return answer.GetWorkflowExecutionInfo(), nil
+}
+
+// explain says what an error means for an operator, and what to do. taskQueue is
+// the monitor's, where it is known.
+func (s *server) explain(ctx context.Context, model, taskQueue string, err error) error {
+	var (
+		refused  *temporal.ApplicationError
+		noSpace  *serviceerror.NamespaceNotFound
+		notFound *serviceerror.NotFound
+		noWorker *serviceerror.FailedPrecondition
+		lateTo   *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	)
+	taskQueue = cmp.Or(taskQueue, string(s.settings.TaskQueue))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errInterrupted
+	case errors.As(err, &refused):
+		return errors.New(plain(refused.Message()))
+	case errors.As(err, &noSpace):
+		return fmt.Errorf("no namespace %q at %s; `temporal operator namespace create` makes it, or set TEMPORAL_NAMESPACE", s.namespace, s.address)
+	case errors.As(err, &notFound) && strings.Contains(notFound.Error(), "already completed"):
+		return fmt.Errorf("the monitor of %q has just ended; `starter apply` starts it anew", model)
+	case errors.As(err, &notFound):
+		return fmt.Errorf("%w of model %q in namespace %q at %s; `starter apply` starts one, and so does the model's first event",
+			errNoMonitor, model, s.namespace, s.address)
+	case isAway(err):
+		return fmt.Errorf("the server at %s is away: %w; is it running? TEMPORAL_ADDRESS says where it is", s.address, err)
+	case errors.As(err, &noWorker):
+		return fmt.Errorf("the monitor of %q %w: no worker is at its task queue; start one with TASK_QUEUE=%s", model, errNoAnswer, taskQueue)
+	case errors.As(err, &lateTo), isLate(err):
+		return fmt.Errorf("the monitor of %q %w within %v; start a worker with TASK_QUEUE=%s, or see in its log what holds it up",
+			model, errNoAnswer, s.timeout, taskQueue)
+	}
+	return fmt.Errorf("monitor of %q at %s: %w", model, s.address, err)
+}
+
+func isAway(err error) bool {
+	var atServer serviceerror.ServiceError
+	return errors.As(err, &atServer) && serviceerror.ToStatus(atServer).Code() == codes.Unavailable
+}
+
+func isLate(err error) bool {
+	var late *serviceerror.DeadlineExceeded
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late)
+}
+
+// state is how an execution of a monitor is called.
+func state(status enumspb.WorkflowExecutionStatus) string {
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return "running"
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return "stopped"
+	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
+		return "failed"
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return "cancelled"
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return "terminated"
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return "timed_out"
+	}
+	return "unknown"
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func newStatusCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "status MODEL",
+		Short: "Show what a model's monitor sees, does and has decided",
+		Long: `Show what a model's monitor sees, does and has decided. It asks the monitor itself,
+so a worker must be running. An ended monitor answers too, as long as the namespace
+retains it.`,
+		Example: `  starter status fraud
+  starter status fraud -o json | jq .retrainings     # the wire form, as the status query gives it`,
+		Args:              oneModel,
+		ValidArgsFunction: completeModels,
+	}
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		answer, err := s.status(command.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		if *output == asJSON {
+			return writeJSON(command.OutOrStdout(), answer.wire)
+		}
+		var status monitor.Status
+		if err := json.Unmarshal(answer.wire, &status); err != nil {
+			return fmt.Errorf("read the status of %q: %w; the worker is newer than this starter: upgrade it, or ask with -o json", args[0], err)
+		}
+		return printStatus(command.OutOrStdout(), status, answer.ended, time.Now())
+	}
+	return command
+}
+
+// statusAnswer is the answer to the status query, as it came.
+type statusAnswer struct {
+	wire  json.RawMessage
+	ended string // how the monitor has ended and when; empty while it runs
+}
+
+// status asks a model's monitor.
+func (s *server) status(ctx context.Context, model string) (answer statusAnswer, err error) {
+	found, err := s.find(ctx, model)
+	if err != nil {
+		return answer, err
+	}
+	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		answer.ended = fmt.Sprintf("%s on %s", words(state(found.GetStatus())), clock(found.GetCloseTime().AsTime()))
+	}
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	value, err := s.QueryWorkflow(bounded, monitor.WorkflowID(model), "", monitor.QueryStatus)
+	if err == nil {
+		err = value.Get(&answer.wire)
+	}
+	return answer, s.explain(ctx, model, found.GetTaskQueue(), err)
+}

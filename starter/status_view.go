@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// shownDecisions is how many of the last decisions the text shows; -o json has all.
+const shownDecisions = 10
+
+// printStatus shows a status to people. ended says how the monitor has ended;
+// empty while it runs.
+func printStatus(w io.Writer, s monitor.Status, ended string, now time.Time) error {
+	parts := []string{
+		headLines(s, ended, now), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
+		decisionLines(s.Decisions), rejectionLines(s.Rejections),
+	}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	_, err := io.WriteString(w, strings.Join(parts, "\n"))
+	return err
+}
+
+func headLines(s monitor.Status, ended string, now time.Time) string {
+	head := plain(s.ModelName) + ": "
+	if ended != "" {
+		head += ended
+	} else {
+		head += words(s.Phase)
+		if left := s.CooldownUntil.Sub(now); left > 0 {
+			head += fmt.Sprintf(", cooldown for another %s until %s", span(left), clock(s.CooldownUntil))
+		}
+	}
+	head += "\n"
+	if s.Paused != nil {
+		head += "paused on " + clock(s.Paused.At) + whoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
+	}
+	if f := s.Current; f != nil {
+		job := "not taken yet by " + backend(f.Backend)
+		if f.Job != nil {
+			job = "taken by " + plain(f.Job.Backend)
+			if f.Job.ID != "" {
+				job += " as job " + plain(f.Job.ID)
+			}
+		}
+		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
+			span(now.Sub(f.TriggeredAt)), whoAndWhy(f.By, f.Reason), plain(f.RequestID), job, clock(f.Deadline))
+	}
+	return head
+}
+
+func policyLines(policy monitor.Policy) string {
+	policy = policy.WithDefaults()
+	rows := make([][]string, 0, len(policy.Rules))
+	for _, rule := range policy.Rules {
+		side, threshold := "above", rule.Above.Or(0)
+		if below, is := rule.Below.Get(); is {
+			side, threshold = "below", below
+		}
+		row := []string{"  " + plain(rule.Metric), side + " " + number(threshold), ""}
+		if rule.Name != rule.Metric {
+			row[2] = "rule " + plain(rule.Name)
+		}
+		rows = append(rows, row)
+	}
+	return "RETRAINED WHEN\n" + table(rows) + fmt.Sprintf("  by %s, cooldown %s, timeout %s\n",
+		backend(policy.Retraining.Backend), policy.Cooldown.Or(0), policy.Retraining.Timeout.Or(0))
+}
+
+func backend(name string) string { return plain(cmp.Or(name, "the worker's default backend")) }
+
+func countLines(s monitor.Status) string {
+	var suppressed int64
+	var reasons []string
+	for _, by := range slices.Sorted(maps.Keys(s.Suppressed)) {
+		suppressed += s.Suppressed[by]
+		reasons = append(reasons, nonZero(s.Suppressed[by], words(by)))
+	}
+	r := s.Retrainings
+	return table([][]string{
+		countRow("events", s.Events, nonZero(s.Duplicates, "digests redelivered and dropped"), nonZero(s.Gaps, "batches missing")),
+		countRow("breaches", s.Breaches),
+		countRow("suppressed", suppressed, reasons...),
+		countRow("retrainings", r.Requested, nonZero(r.Accepted, "accepted"), nonZero(r.Succeeded, "succeeded"),
+			nonZero(r.Failed, "failed"), nonZero(r.Cancelled, "cancelled")),
+		countRow("rejected", s.Rejected),
+	})
+}
+
+func countRow(what string, n int64, details ...string) []string {
+	details = slices.DeleteFunc(details, func(detail string) bool { return detail == "" })
+	return []string{what, strconv.FormatInt(n, 10), strings.Join(details, ", ")}
+}
+
+// nonZero is a count with what it counts, or nothing.
+func nonZero(n int64, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// versionLines shows the version seen last first.
+func versionLines(versions map[string]monitor.VersionStatus) string {
+	if len(versions) == 0 {
+		return ""
+	}
+	names := slices.SortedFunc(maps.Keys(versions), func(a, b string) int {
+		return cmp.Or(versions[b].LastSeen.Compare(versions[a].LastSeen), cmp.Compare(a, b))
+	})
+	rows := [][]string{{"VERSION", "LAST SEEN", "METRIC", "COUNT", "MIN", "MEAN", "MAX"}}
+	for _, name := range names {
+		lead := []string{plain(cmp.Or(name, "(none)")), clock(versions[name].LastSeen)}
+		for _, metric := range slices.Sorted(maps.Keys(versions[name].Metrics)) {
+			m := versions[name].Metrics[metric]
+			rows = append(rows, append(lead, plain(metric), strconv.FormatInt(m.Count, 10), number(m.Min), number(m.Mean), number(m.Max)))
+			lead = []string{"", ""}
+		}
+		if len(versions[name].Metrics) == 0 {
+			rows = append(rows, lead)
+		}
+	}
+	return table(rows)
+}
+
+// decisionLines shows the latest first.
+func decisionLines(decisions []monitor.Decision) string {
+	if len(decisions) == 0 {
+		return ""
+	}
+	rows := [][]string{{"DECIDED ON", "WHAT", "VERSION", "WHY"}}
+	for i, d := range slices.Backward(decisions) {
+		if len(decisions)-i > shownDecisions {
+			rows = append(rows, []string{fmt.Sprintf("and %d earlier; see -o json", i+1)})
+			break
+		}
+		what := words(d.Kind)
+		if d.Kind == monitor.Suppressed {
+			what = fmt.Sprintf("suppressed, %s, %d×", words(d.SuppressedBy), d.Count)
+		}
+		why := strings.TrimPrefix(strings.TrimPrefix(whoAndWhy(d.By, d.Reason), " "), ": ")
+		rows = append(rows, []string{clock(d.At), what, plain(d.ModelVersion), why})
+	}
+	return table(rows)
+}
+
+func rejectionLines(rejections []monitor.Rejection) string {
+	if len(rejections) == 0 {
+		return ""
+	}
+	rows := [][]string{{"REJECTED ON", "SIGNAL", "WHY"}}
+	for _, r := range slices.Backward(rejections) {
+		rows = append(rows, []string{clock(r.At), plain(r.Source), plain(strings.ReplaceAll(r.Reason, "\n", "; "))})
+		if r.Payload != "" {
+			rows = append(rows, []string{"", "", plain(r.Payload)})
+		}
+	}
+	return table(rows)
+}
+
+// whoAndWhy is ` by ada: new labels`, as far as it is known.
+func whoAndWhy(by, reason string) (text string) {
+	if by != "" {
+		text = " by " + plain(by)
+	}
+	if reason != "" {
+		text += ": " + plain(reason)
+	}
+	return text
+}
+
+// span is a duration as people say it, to the second.
+func span(d time.Duration) string {
+	return monitor.Duration(max(0, d).Round(time.Second)).String()
+}
