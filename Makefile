@@ -58,6 +58,10 @@ bench: build ## benchmarks: in process, then against a Temporal dev server
 	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	tools/with-server.sh bin/starter bench $(ARGS)
 
+.PHONY: picture
+picture: build ## docs/picture.png, the README's; needs a Chromium
+	tools/picture/make.sh
+
 .PHONY: clean
 clean: ## remove what was built here; the cached Temporal CLI stays
 	rm -rf bin

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func TestDocuments(t *testing.T) {
+	two := monitor.Policy{}.WithCooldown(2 * time.Hour)
+	two.Rules = nil
+	only := monitor.Policy{}
+	tests := map[string]struct {
+		text   string
+		models []string
+		first  monitor.Policy
+	}{
+		"one document":                           {"model_name: a\ncooldown: 2h\n", []string{"a"}, two},
+		"many documents":                         {"model_name: a\n---\nmodel_name: b\n--- # the last\nmodel_name: c", []string{"a", "b", "c"}, only},
+		"empty documents and comments":           {"# policies\n---\n\n---\n# nothing\n---\nmodel_name: a\n---\n...\n", []string{"a"}, only},
+		"a document that begins at its marker":   {"--- {model_name: a}\n--- {model_name: b}\n", []string{"a", "b"}, only},
+		"a document after the end of another":    {"model_name: a\n...\nmodel_name: b\n", []string{"a", "b"}, only},
+		"Windows line ends and a byte order":     {"\uFEFFmodel_name: a\r\n---\r\nmodel_name: b\r\n", []string{"a", "b"}, only},
+		"JSON":                                   {`{"model_name": "a", "cooldown": "2h"}`, []string{"a"}, two},
+		"JSON with tabs and surrogate pairs":     {"{\n\t\"model_name\": \"\\ud83d\\ude00\"\n}", []string{"😀"}, only},
+		"JSON values one after the other":        {"{\"model_name\": \"a\"}\n{\"model_name\": \"b\"} {\"model_name\": \"c\"}", []string{"a", "b", "c"}, only},
+		"JSON and YAML":                          {"{\"model_name\": \"a\"}\n---\nmodel_name: b", []string{"a", "b"}, only},
+		"YAML in braces":                         {"{model_name: a, cooldown: 2h}", []string{"a"}, two},
+		"three dashes within a word are no mark": {"model_name: a---b\nretraining: {params: {x: \"--- y\"}}", []string{"a---b"}, func() monitor.Policy {
+			p := monitor.Policy{}
+			p.Retraining.Params = map[string]json.RawMessage{"x": json.RawMessage(`"--- y"`)}
+			return p
+		}()},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			documents, err := readDocuments([]string{"-"}, strings.NewReader(test.text))
+			require.NoError(t, err)
+			var models []string
+			for _, d := range documents {
+				models = append(models, d.model)
+			}
+			require.Equal(t, test.models, models)
+			require.Equal(t, test.first, documents[0].policy)
+		})
+	}
+}
+
+func TestFaultsOfDocumentsSayWhere(t *testing.T) {
+	tests := map[string]struct {
+		text   string
+		faults []string // what each line begins with
+	}{
+		"nothing":                       {"", []string{"policy.yaml: has no document"}},
+		"not UTF-8":                     {"model_name: \xff", []string{"policy.yaml: is not UTF-8"}},
+		"not YAML, by line of the file": {"model_name: a\n---\nmodel_name: b\n  rules: [", []string{"policy.yaml: document 2: not YAML: line 4:"}},
+		"a key twice":                   {"model_name: a\ncooldown: 1h\ncooldown: 2h", []string{`policy.yaml: document 1: not YAML: unmarshal errors: line 3: key "cooldown" already set`}},
+		"a key twice in JSON":           {`{"model_name": "a", "model_name": "b"}`, []string{`policy.yaml: document 1: key "model_name" already set`}},
+		"JSON that breaks off":          {"{\"model_name\": \"a\"}\n{\"model_name\"", []string{"policy.yaml: what follows its JSON document 1 on line 1"}},
+		"a list":                        {"- model_name: a", []string{"policy.yaml: document 1: must be a mapping"}},
+		"no model":                      {"cooldown: 1h", []string{"policy.yaml: document 1: model_name: must be 1 to 200 bytes"}},
+		"a number for a model":          {"model_name: 2024", []string{"policy.yaml: document 1: model_name: must be a string, got 2024; put it in quotes"}},
+		"null for a model":              {"model_name:", []string{"policy.yaml: document 1: model_name: must be a string, got null"}},
+		"numbers that JSON can't write": {
+			"model_name: a\nrules: [{metric: b, below: .nan}, {metric: c, above: -.inf}]",
+			[]string{"policy.yaml: document 1: rules[0].below: must be a finite number, got .nan", "policy.yaml: document 1: rules[1].above: must be a finite number, got -.inf"},
+		},
+		"every fault of every document": {
+			"model_name: \"\"\ncooldown: soon\n---\nmodel_name: a\nrule: []\nretraining: {timeout: 0s}",
+			[]string{
+				"policy.yaml: document 1: model_name: must be", "policy.yaml: document 1: cooldown: must be a duration",
+				"policy.yaml: document 2: rule: unknown field", "policy.yaml: document 2: retraining.timeout: must be",
+			},
+		},
+		"a model twice": {"model_name: a\n---\nmodel_name: b\n---\nmodel_name: a", []string{`policy.yaml: document 3: model_name: "a" has a policy already, in policy.yaml: document 1`}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			require.NoError(t, os.WriteFile("policy.yaml", []byte(test.text), 0o600))
+			_, err := readDocuments([]string{"policy.yaml"}, nil)
+			require.Error(t, err)
+			lines := strings.Split(err.Error(), "\n")
+			require.Len(t, lines, len(test.faults), err)
+			for i, fault := range test.faults {
+				require.True(t, strings.HasPrefix(lines[i], fault), "%q begins with %q", lines[i], fault)
+			}
+		})
+	}
+}
+
+func TestAModelIsRefusedTwiceOverSeveralFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"model_name": "a"}`), 0o600))
+	_, err := readDocuments([]string{path, "-"}, strings.NewReader("model_name: a"))
+	require.EqualError(t, err, `standard input: document 1: model_name: "a" has a policy already, in `+path+": document 1")
+}
+
+func TestAPolicyInForceIsKnownWhateverIsLeftOut(t *testing.T) {
+	inForce := earlier{policy: []byte(`{
+		"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200},
+		          {"name": "drift", "metric": "drift_score", "above": 0.1}],
+		"cooldown": "1h", "retraining": {"timeout": "24h"}}`)}
+	require.True(t, inForce.hasPolicy(monitor.Policy{}))
+	require.False(t, inForce.hasPolicy(monitor.Policy{}.WithCooldown(time.Minute)))
+}

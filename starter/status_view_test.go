@@ -1,0 +1,103 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// A monitor's life, told by its own machine.
+func lived(t *testing.T) monitor.Status {
+	t.Helper()
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.With(monitor.Below("auc", 0.75)))
+	event := func(at time.Duration, version string, accuracy float64) {
+		m.Observe(noon.Add(at), &monitor.MetricEvent{
+			Timestamp: noon.Add(at), ModelName: "fraud", ModelVersion: version,
+			Accuracy: monitor.Some(accuracy), Metrics: map[string]float64{"auc": 0.8},
+		})
+	}
+	event(0, "v7", 0.95)
+	event(time.Second, "v7", 0.83)
+	event(2*time.Second, "v7", 0.82)
+	m.Scheduled(noon.Add(2*time.Second), "model-monitor/fraud/run/1", monitor.Job{Backend: "webhook", ID: "job-1", Followed: true})
+	m.Outcome(noon.Add(time.Minute), monitor.Outcome{RequestID: "model-monitor/fraud/run/1", State: monitor.OutcomeSucceeded, ModelVersion: "v8"})
+	event(2*time.Minute, "v8", 0.94)
+	_, faults := monitor.DecodeEvents([]byte("{\"accuracy\": \"\x1b[31m\"}"), noon)
+	m.Reject(noon.Add(3*time.Minute), monitor.SignalMetric, faults[0].Err, []byte("{\"accuracy\": \"\x1b[31m\"}"))
+	m.Retrain(noon.Add(4*time.Minute), monitor.Control{By: "ada", Reason: "new labels"})
+	m.PauseBy(noon.Add(5*time.Minute), monitor.Control{By: "ada"})
+	return m.Status(noon.Add(6 * time.Minute))
+}
+
+func TestStatusForPeople(t *testing.T) {
+	var text strings.Builder
+	require.NoError(t, printStatus(&text, lived(t), "", noon.Add(6*time.Minute)))
+	require.Equal(t, `fraud: paused, cooldown for another 58m until 2026-03-01 13:04:00 UTC
+paused on 2026-03-01 12:05:00 UTC by ada
+retraining in flight for 2m by ada: new labels
+  model-monitor/fraud/run/2, not taken yet by the worker's default backend, times out on 2026-03-02 12:04:00 UTC
+
+RETRAINED WHEN
+  accuracy     below 0.9
+  latency_ms   above 200   rule latency
+  drift_score  above 0.1   rule drift
+  auc          below 0.75
+  by the worker's default backend, cooldown 1h, timeout 24h
+
+events       4
+breaches     2
+suppressed   1  1 cooldown
+retrainings  2  1 succeeded
+rejected     1
+
+VERSION  LAST SEEN                METRIC    COUNT  MIN   MEAN      MAX
+v8       2026-03-01 12:02:00 UTC  accuracy  1      0.94  0.94      0.94
+                                  auc       1      0.8   0.8       0.8
+v7       2026-03-01 12:00:02 UTC  accuracy  3      0.82  0.866667  0.95
+                                  auc       3      0.8   0.8       0.8
+
+DECIDED ON               WHAT                      VERSION  WHY
+2026-03-01 12:05:00 UTC  paused                             by ada
+2026-03-01 12:04:00 UTC  triggered                 v8       by ada: new labels
+2026-03-01 12:01:00 UTC  succeeded                 v8
+2026-03-01 12:00:02 UTC  suppressed, cooldown, 1×  v7       accuracy 0.8200 below threshold 0.9000
+2026-03-01 12:00:01 UTC  triggered                 v7       accuracy 0.8300 below threshold 0.9000
+
+REJECTED ON              SIGNAL  WHY
+2026-03-01 12:03:00 UTC  metric  not JSON: invalid character '\x1b' in string literal, in {"accuracy": "\x1b[31m"}
+                                 {"accuracy": "\x1b[31m"}
+`, text.String())
+}
+
+func TestStatusOfANewMonitorIsShort(t *testing.T) {
+	var text strings.Builder
+	s := monitor.NewMachine("a\nb", "base", monitor.Policy{}).Status(noon)
+	require.NoError(t, printStatus(&text, s, "", noon))
+	require.True(t, strings.HasPrefix(text.String(), "a\\nb: watching\n\nRETRAINED WHEN\n"), text.String())
+	require.NotContains(t, text.String(), "DECIDED")
+	require.NotContains(t, text.String(), "VERSION")
+}
+
+func TestStatusOfAnEndedMonitorSaysHowItEnded(t *testing.T) {
+	var text strings.Builder
+	require.NoError(t, printStatus(&text, lived(t), "stopped on 2026-03-01 12:07:00 UTC", noon))
+	require.True(t, strings.HasPrefix(text.String(), "fraud: stopped on 2026-03-01 12:07:00 UTC\n"), text.String())
+}
+
+func TestOnlyTheLastDecisionsAreShown(t *testing.T) {
+	decisions := make([]monitor.Decision, 14)
+	for i := range decisions {
+		decisions[i] = monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: monitor.Resumed}
+	}
+	text := decisionLines(decisions)
+	require.Contains(t, text, "12:13:00")
+	require.Contains(t, text, "12:04:00")
+	require.NotContains(t, text, "12:03:00")
+	require.Contains(t, text, "and 4 earlier")
+}
