@@ -191,9 +191,11 @@ func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults [
 	}
 	for i, element := range elements {
 		var event MetricEvent
-		err := event.UnmarshalJSON(element)
+		err := json.Unmarshal(element, &event)
 		if err == nil {
 			err = event.Validate(now)
+		} else {
+			err = got(err, element)
 		}
 		if err != nil {
 			faults = append(faults, EventFault{i, err})

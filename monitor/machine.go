@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 )
@@ -167,7 +166,7 @@ func (m *Machine) Tick(now time.Time) {
 // policy that is in force already is no change.
 func (m *Machine) SetPolicy(now time.Time, policy Policy) {
 	policy = policy.WithDefaults()
-	if reflect.DeepEqual(policy, m.state.Policy) {
+	if policy.equal(m.state.Policy) {
 		return
 	}
 	m.state.Policy = policy

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,6 +92,13 @@ func (r Rule) named() Rule {
 		r.Name = word(r.Metric)
 	}
 	return r
+}
+
+// equal compares policies as JSON, in which a round trip changes nothing.
+func (p Policy) equal(other Policy) bool {
+	mine, err1 := json.Marshal(p)
+	others, err2 := json.Marshal(other)
+	return err1 == nil && err2 == nil && bytes.Equal(mine, others)
 }
 
 // Judge returns the first rule in order of precedence that an observation

@@ -12,7 +12,8 @@ import (
 
 func newBenchCommand() *cobra.Command {
 	var options bench.Options
-	var output, plot string
+	var plot string
+	var output *format
 	command := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure modelvigil against your own Temporal server",
@@ -29,9 +30,6 @@ Bounded: it stops by itself.`,
   starter bench --plot latency.svg -o json > bench.json`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return fmt.Errorf("flag -o: must be text or json, got %q", output)
-			}
 			c, err := dial(command.Context())
 			if err != nil {
 				return err
@@ -47,7 +45,7 @@ Bounded: it stops by itself.`,
 					return err
 				}
 			}
-			if output == "json" {
+			if *output == asJSON {
 				encoder := json.NewEncoder(command.OutOrStdout())
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(report)
@@ -55,6 +53,7 @@ Bounded: it stops by itself.`,
 			return report.Print(command.OutOrStdout())
 		},
 	}
+	output = outputFlag(command)
 	flags := command.Flags()
 	flags.DurationVar(&options.Duration, "duration", options.Duration, "of the hub's measurement; the other two take a third of it (default 15s)")
 	flags.IntVar(&options.Models, "models", 0, "that the hub publishes to (default 100)")
@@ -62,7 +61,6 @@ Bounded: it stops by itself.`,
 	flags.IntVar(&options.Monitors, "monitors", 0, "alive while breaches are measured (default as many as breaches)")
 	flags.IntVar(&options.Clients, "clients", 0, "signalling at once without the hub (default 16)")
 	flags.StringVar(&plot, "plot", "", "write the latencies as SVG to this file")
-	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	return command
 }
 

@@ -84,4 +84,3 @@ func newDemoTrainerCommand() *cobra.Command {
 	flags.StringVar(&options.Initial, "initial", "", "path of the training set")
 	return command
 }
-

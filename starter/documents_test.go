@@ -22,17 +22,17 @@ func TestDocuments(t *testing.T) {
 		models []string
 		first  monitor.Policy
 	}{
-		"one document":                           {"model_name: a\ncooldown: 2h\n", []string{"a"}, two},
-		"many documents":                         {"model_name: a\n---\nmodel_name: b\n--- # the last\nmodel_name: c", []string{"a", "b", "c"}, only},
-		"empty documents and comments":           {"# policies\n---\n\n---\n# nothing\n---\nmodel_name: a\n---\n...\n", []string{"a"}, only},
-		"a document that begins at its marker":   {"--- {model_name: a}\n--- {model_name: b}\n", []string{"a", "b"}, only},
-		"a document after the end of another":    {"model_name: a\n...\nmodel_name: b\n", []string{"a", "b"}, only},
-		"Windows line ends and a byte order":     {"\uFEFFmodel_name: a\r\n---\r\nmodel_name: b\r\n", []string{"a", "b"}, only},
-		"JSON":                                   {`{"model_name": "a", "cooldown": "2h"}`, []string{"a"}, two},
-		"JSON with tabs and surrogate pairs":     {"{\n\t\"model_name\": \"\\ud83d\\ude00\"\n}", []string{"😀"}, only},
-		"JSON values one after the other":        {"{\"model_name\": \"a\"}\n{\"model_name\": \"b\"} {\"model_name\": \"c\"}", []string{"a", "b", "c"}, only},
-		"JSON and YAML":                          {"{\"model_name\": \"a\"}\n---\nmodel_name: b", []string{"a", "b"}, only},
-		"YAML in braces":                         {"{model_name: a, cooldown: 2h}", []string{"a"}, two},
+		"one document":                         {"model_name: a\ncooldown: 2h\n", []string{"a"}, two},
+		"many documents":                       {"model_name: a\n---\nmodel_name: b\n--- # the last\nmodel_name: c", []string{"a", "b", "c"}, only},
+		"empty documents and comments":         {"# policies\n---\n\n---\n# nothing\n---\nmodel_name: a\n---\n...\n", []string{"a"}, only},
+		"a document that begins at its marker": {"--- {model_name: a}\n--- {model_name: b}\n", []string{"a", "b"}, only},
+		"a document after the end of another":  {"model_name: a\n...\nmodel_name: b\n", []string{"a", "b"}, only},
+		"Windows line ends and a byte order":   {"\uFEFFmodel_name: a\r\n---\r\nmodel_name: b\r\n", []string{"a", "b"}, only},
+		"JSON":                                 {`{"model_name": "a", "cooldown": "2h"}`, []string{"a"}, two},
+		"JSON with tabs and surrogate pairs":   {"{\n\t\"model_name\": \"\\ud83d\\ude00\"\n}", []string{"😀"}, only},
+		"JSON values one after the other":      {"{\"model_name\": \"a\"}\n{\"model_name\": \"b\"} {\"model_name\": \"c\"}", []string{"a", "b", "c"}, only},
+		"JSON and YAML":                        {"{\"model_name\": \"a\"}\n---\nmodel_name: b", []string{"a", "b"}, only},
+		"YAML in braces":                       {"{model_name: a, cooldown: 2h}", []string{"a"}, two},
 		"three dashes within a word are no mark": {"model_name: a---b\nretraining: {params: {x: \"--- y\"}}", []string{"a---b"}, func() monitor.Policy {
 			p := monitor.Policy{}
 			p.Retraining.Params = map[string]json.RawMessage{"x": json.RawMessage(`"--- y"`)}

@@ -42,7 +42,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"no such model":      {serviceerror.NewNotFound("workflow not found"), `no monitor of model "fraud" in namespace "ml" at temporal:7233; ` + "`starter apply` starts one"},
 		"no such namespace":  {serviceerror.NewNamespaceNotFound("ml"), "no namespace \"ml\" at temporal:7233"},
 		"just ended":         {serviceerror.NewNotFound("workflow execution already completed"), "has just ended; `starter apply`"},
-		"no worker":          {serviceerror.NewWorkflowNotReady("x"), "monitor of \"fraud\" at temporal:7233"},
+		"a stuck monitor":    {serviceerror.NewWorkflowNotReady("x"), "monitor of \"fraud\" at temporal:7233"},
 		"no poller":          {serviceerror.NewFailedPrecondition("no poller seen"), "no worker is at its task queue; start one with TASK_QUEUE=theirs"},
 		"a worker too slow":  {fmt.Errorf("x: %w", context.DeadlineExceeded), "gave no answer within 5s; start a worker with TASK_QUEUE=theirs"},
 		"an update too slow": {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.DeadlineExceeded), "gave no answer within 5s"},

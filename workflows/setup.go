@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -128,7 +129,10 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	case converter.MetadataEncodingNil:
 		return nil, nil
 	case converter.MetadataEncodingJSON, converter.MetadataEncodingProtoJSON:
-		return payload.GetData(), nil
+		if data := payload.GetData(); utf8.Valid(data) {
+			return data, nil
+		}
+		return nil, errors.New("payload: must be valid UTF-8")
 	default:
 		return nil, fmt.Errorf("payload encoding %q: must be %q", encoding, converter.MetadataEncodingJSON)
 	}
