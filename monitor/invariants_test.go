@@ -1,0 +1,233 @@
+package monitor_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// naive is the original's rules, written again without a thought for anything
+// else: thresholds, one cooldown, at most one retraining at a time.
+type naive struct {
+	minAccuracy, maxLatency, maxDrift float64
+	cooldown                          time.Duration
+	last                              time.Time // zero: never triggered
+	inFlight, paused                  bool
+	breaches, triggers, suppressed    int64
+	events                            int64
+}
+
+func (n *naive) event(now time.Time, accuracy, latency, drift float64) {
+	n.events++
+	if !(accuracy < n.minAccuracy || latency > n.maxLatency || drift > n.maxDrift) {
+		return
+	}
+	n.breaches++
+	switch {
+	case n.paused, !n.last.IsZero() && now.Sub(n.last) < n.cooldown, n.inFlight:
+		n.suppressed++
+	default:
+		n.trigger(now)
+	}
+}
+
+func (n *naive) trigger(now time.Time) {
+	n.triggers++
+	n.last, n.inFlight = now, true
+}
+
+// cut hands a machine on as continue-as-new does.
+func cut(t *rapid.T, m *monitor.Machine) *monitor.Machine {
+	encoded, err := json.Marshal(m.State())
+	require.NoError(t, err)
+	state, err := monitor.DecodeState(encoded)
+	require.NoError(t, err)
+	return monitor.Restore(state)
+}
+
+// A value near a threshold more often than not, and often on it.
+func near(t *rapid.T, label string, threshold float64) float64 {
+	return threshold * rapid.SampledFrom([]float64{0.5, 0.9, 1, 1, 1.1, 2}).Draw(t, label)
+}
+
+func TestTheMachineDecidesAsTheOriginalWhereverItIsCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cooldown := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second}).Draw(t, "cooldown")
+		reference := &naive{minAccuracy: 0.9, maxLatency: 200, maxDrift: 0.1, cooldown: cooldown}
+		policy := monitor.Policy{}.WithCooldown(cooldown)
+		whole, pieces := newMachine(policy), newMachine(policy)
+		now, triggers := noon, []time.Time{}
+		sequence := int64(0)
+		for range rapid.IntRange(1, 60).Draw(t, "inputs") {
+			now = now.Add(rapid.SampledFrom([]time.Duration{0, 1, time.Second - 1, time.Second, 10 * time.Second}).Draw(t, "wait"))
+			before, forced := reference.triggers, false
+			var input func(m *monitor.Machine)
+			switch rapid.SampledFrom([]string{"event", "event", "event", "batch", "landed", "pause", "resume", "retrain", "policy"}).Draw(t, "input") {
+			case "event":
+				a, l, d := near(t, "accuracy", 0.9), near(t, "latency", 200), near(t, "drift", 0.1)
+				reference.event(now, a, l, d)
+				input = func(m *monitor.Machine) { m.Observe(now, event(now, a, l, d)) }
+			case "batch": // of one event, redelivered
+				a, l, d := near(t, "accuracy", 0.9), near(t, "latency", 200), near(t, "drift", 0.1)
+				reference.event(now, a, l, d)
+				sequence++
+				batch := &monitor.Batch{
+					Version: 1, ModelName: "fraud", Publisher: "p", Sequence: sequence,
+					Digests: []*monitor.Digest{monitor.DigestOf(event(now, a, l, d), now)},
+				}
+				input = func(m *monitor.Machine) {
+					m.ObserveBatch(now, batch)
+					m.ObserveBatch(now, batch)
+				}
+			case "landed":
+				reference.inFlight = false
+				input = func(m *monitor.Machine) { land(m, now) }
+			case "pause":
+				reference.paused = true
+				input = func(m *monitor.Machine) { m.PauseBy(now, monitor.Control{}) }
+			case "resume":
+				reference.paused = false
+				input = func(m *monitor.Machine) { m.ResumeBy(now, monitor.Control{}) }
+			case "retrain":
+				forced = true
+				if !reference.inFlight {
+					reference.trigger(now)
+				}
+				input = func(m *monitor.Machine) {
+					if m.CanRetrain(now, monitor.Control{Force: true}) == nil {
+						m.Retrain(now, monitor.Control{Force: true})
+					}
+				}
+			case "policy":
+				input = func(m *monitor.Machine) { m.SetPolicy(now, policy) }
+			}
+			input(whole)
+			if rapid.Bool().Draw(t, "cut") {
+				pieces = cut(t, pieces)
+			}
+			input(pieces)
+
+			// 1: one in flight; automatic triggers never closer than the cooldown.
+			if reference.triggers > before {
+				if n := len(triggers); n > 0 && !forced {
+					require.GreaterOrEqual(t, now.Sub(triggers[n-1]), cooldown)
+				}
+				triggers = append(triggers, now)
+			}
+			status := whole.Status(now)
+			// 2 and 3: all counted once, all explained.
+			suppressed := int64(0)
+			for _, count := range status.Suppressed {
+				suppressed += count
+			}
+			require.Equal(t, reference.events, status.Events)
+			require.Equal(t, reference.breaches, status.Breaches)
+			require.Equal(t, reference.suppressed, suppressed)
+			require.Equal(t, reference.triggers, status.Retrainings.Requested)
+			require.Equal(t, reference.inFlight, status.Current != nil)
+			// 4: cut or whole, the same.
+			require.Equal(t, encode(t, whole.State()), encode(t, pieces.State()))
+		}
+	})
+}
+
+func encode(t require.TestingT, value any) string {
+	encoded, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(encoded)
+}
+
+// 5: whatever is thrown at it, a state stays small, and so does a status.
+func TestStateAndStatusStayBounded(t *testing.T) {
+	long := func(prefix string, i, n int) string {
+		name := fmt.Sprintf("%s%d", prefix, i)
+		return name + strings.Repeat("\x01", n-len(name)) // six bytes each in JSON
+	}
+	rules := make([]monitor.Rule, 50)
+	for i := range rules {
+		rules[i] = monitor.Below(long("rule", i, monitor.MaxMetricNameBytes), 1)
+	}
+	params := map[string]json.RawMessage{"blob": json.RawMessage(`"` + strings.Repeat("x", 16_000) + `"`)}
+	policy := monitor.Policy{Rules: rules, Retraining: monitor.RetrainingPolicy{Params: params}}.WithCooldown(0)
+	require.NoError(t, policy.Validate())
+	model := long("model", 0, monitor.MaxModelNameBytes)
+	m := monitor.NewMachine(model, monitor.WorkflowID(model)+"/run", policy)
+	for i := range 3000 {
+		now := noon.Add(time.Duration(i) * time.Minute)
+		metrics := map[string]float64{}
+		for j := range 20 {
+			metrics[long("rule", (i*20+j)%1000, monitor.MaxMetricNameBytes)] = 0
+		}
+		e := &monitor.MetricEvent{ModelName: model, ModelVersion: long("v", i, monitor.MaxModelVersionBytes), Metrics: metrics}
+		m.ObserveBatch(now, &monitor.Batch{
+			Version: 1, ModelName: model, Publisher: long("p", i, 64), Sequence: 1,
+			Digests: []*monitor.Digest{monitor.DigestOf(e, now)},
+		})
+		if flight := m.Wants(now).Schedule; flight != nil {
+			m.Scheduled(now, flight.RequestID, monitor.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
+			m.Failed(now, flight.RequestID, strings.Repeat("\x02", 10_000))
+		}
+		m.Reject(now, "metric", fmt.Errorf("%s", strings.Repeat("\x03", 10_000)), make([]byte, 10_000))
+		m.Remember(long("u", i, 200), monitor.UpdateResult{RequestID: long("r", i, 600)})
+		if i%500 == 0 {
+			require.LessOrEqual(t, len(encode(t, m.Status(now))), monitor.MaxStateBytes)
+		}
+	}
+	require.LessOrEqual(t, len(encode(t, m.Status(noon))), monitor.MaxStateBytes)
+	require.LessOrEqual(t, len(encode(t, m.State())), monitor.MaxStateBytes)
+}
+
+func TestADigestDecidesAsItsEventsOneByOneHoweverItIsMerged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 20).Draw(t, "events")
+		breaches := false
+		parts := make([]*monitor.Digest, n)
+		for i := range parts {
+			at := noon.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Second)
+			e := &monitor.MetricEvent{ModelName: "fraud", Timestamp: at}
+			for metric, threshold := range map[*monitor.Reading]float64{&e.Accuracy: 0.9, &e.LatencyMS: 200, &e.DriftScore: 0.1} {
+				if rapid.Bool().Draw(t, "measured") {
+					*metric = monitor.Some(near(t, "value", threshold))
+				}
+			}
+			parts[i] = monitor.DigestOf(e, at)
+			_, breach := monitor.Policy{}.WithDefaults().Judge(parts[i])
+			breaches = breaches || breach
+		}
+		left, right := merged(parts), merged(rapid.Permutation(parts).Draw(t, "order"))
+		middle := rapid.IntRange(0, n).Draw(t, "middle")
+		cutInTwo := merged([]*monitor.Digest{merged(parts[:middle]), merged(parts[middle:])})
+		for _, other := range []*monitor.Digest{right, cutInTwo} {
+			for name, metric := range left.Metrics {
+				require.InDelta(t, metric.Sum, other.Metrics[name].Sum, 1e-9)
+				other.Metrics[name].Sum = metric.Sum
+			}
+			require.Equal(t, encode(t, left), encode(t, other))
+		}
+		_, breach := monitor.Policy{}.WithDefaults().Judge(left)
+		require.Equal(t, breaches, breach)
+		require.NoError(t, left.Validate(noon.Add(time.Minute)))
+	})
+}
+
+// merged folds copies of digests, which may be none, into one.
+func merged(parts []*monitor.Digest) *monitor.Digest {
+	var sum *monitor.Digest
+	for _, part := range parts {
+		if part == nil {
+			continue
+		}
+		if sum == nil {
+			sum = &monitor.Digest{ModelVersion: part.ModelVersion, First: part.First, Last: part.Last, FoldedFrom: part.FoldedFrom, FoldedUntil: part.FoldedUntil}
+		}
+		sum.Merge(part)
+	}
+	return sum
+}
