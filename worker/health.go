@@ -86,11 +86,12 @@ func askReady(ctx context.Context, address string) error {
 	return nil
 }
 
-// reachable turns an address to listen on into one to connect to.
+// reachable turns an address to listen on into one to connect to. It names no
+// localhost, which an image without /etc/hosts can't look up.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
+		return net.JoinHostPort("127.0.0.1", port)
 	}
 	return address
 }

@@ -59,7 +59,7 @@ func TestHealth(t *testing.T) {
 
 func TestReadyAsksWhereTheWorkerCanBeReached(t *testing.T) {
 	for listen, want := range map[string]string{
-		"127.0.0.1:9464": "127.0.0.1:9464", "0.0.0.0:9464": "localhost:9464", "[::]:80": "localhost:80", ":9464": "localhost:9464", "worker:1": "worker:1",
+		"127.0.0.1:9464": "127.0.0.1:9464", "0.0.0.0:9464": "127.0.0.1:9464", "[::]:80": "127.0.0.1:80", ":9464": "127.0.0.1:9464", "worker:1": "worker:1",
 	} {
 		require.Equal(t, want, reachable(listen), listen)
 	}

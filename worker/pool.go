@@ -19,7 +19,7 @@ import (
 const (
 	// Pauses between attempts to reach a Temporal server that is away.
 	firstPause   = time.Second
-	longestPause = 30 * time.Second
+	longestPause = 10 * time.Second
 
 	// stopTimeout is how long calls to backends under way may go on after
 	// SIGTERM. It fits into the 30 s that Kubernetes and our docker-compose.yml

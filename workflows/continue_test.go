@@ -1,0 +1,80 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func TestContinueAsNewInCooldownKeepsWhatIsLeftOfIt(t *testing.T) {
+	first := newLife(t, "fraud")
+	first.accepts(1)
+	first.publish(0, 0.8)
+	first.after(20*time.Minute, func() { first.SetContinueAsNewSuggested(true) })
+	first.publish(20*time.Minute+time.Second, 0.8)
+	done := first.update(time.Second, "once", monitor.UpdatePause, monitor.Control{By: "ada"})
+	first.update(2*time.Second, "resume", monitor.UpdateResume, monitor.Control{By: "ada"})
+	first.ExecuteWorkflow(monitor.WorkflowType)
+	require.NoError(t, done.refused)
+
+	second, input := newLife(t, "fraud").next(first)
+	second.accepts(1)
+	again := second.update(time.Second, "once", monitor.UpdatePause, monitor.Control{By: "ada"})
+	second.publish(39*time.Minute, 0.8) // still in the cooldown of the first run
+	second.publish(40*time.Minute, 0.8) // after it
+	status := second.live(time.Hour, input)
+	require.NoError(t, again.refused)
+	require.Equal(t, done.result, again.result, "the same update id gets the same answer, and changes nothing")
+	require.EqualValues(t, 2, status.Retrainings.Accepted)
+	require.EqualValues(t, 4, status.Events)
+	require.EqualValues(t, 2, status.Suppressed[monitor.ByCooldown])
+}
+
+func TestContinueAsNewInARetrainingFollowsItOn(t *testing.T) {
+	first := newLife(t, "fraud")
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
+	first.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Hour).Return(monitor.Outcome{}, nil)
+	first.publish(0, 0.8)
+	first.after(time.Minute, func() { first.SetContinueAsNewSuggested(true) })
+	first.publish(2*time.Minute, 0.95)
+	first.ExecuteWorkflow(monitor.WorkflowType)
+
+	second, input := newLife(t, "fraud").next(first)
+	second.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().
+		Return(func(_ context.Context, call activities.Call) (monitor.Outcome, error) {
+			require.Equal(t, "job", call.Job.ID)
+			return monitor.Outcome{RequestID: call.Request.RequestID, State: monitor.OutcomeSucceeded}, nil
+		})
+	status := second.live(time.Minute, input)
+	require.Equal(t, monitor.RetrainingCounters{Requested: 1, Succeeded: 1}, status.Retrainings)
+}
+
+func TestContinueAsNewInABurstLosesNothing(t *testing.T) {
+	const burst = 2500 // more than a run takes
+	first := newLife(t, "fraud")
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{Backend: "log"}, nil).Maybe()
+	events := make([]monitor.MetricEvent, 2)
+	for i := range events {
+		events[i] = monitor.MetricEvent{ModelName: "fraud", Accuracy: monitor.Some(0.8)}
+	}
+	for part := range 5 { // the environment queues less than a thousand callbacks
+		first.after(time.Second+time.Duration(part), func() {
+			for range burst / 5 {
+				first.SignalWorkflow(monitor.SignalMetric, events)
+			}
+		})
+	}
+	first.ExecuteWorkflow(monitor.WorkflowType)
+	second, input := newLife(t, "fraud").next(first)
+	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{Backend: "log"}, nil).Maybe()
+	status := second.live(time.Minute, input)
+	require.GreaterOrEqual(t, status.Signals, int64(2000)) // the environment drops those that come after a run's end
+	require.EqualValues(t, int(status.Signals)*len(events), status.Events)
+	require.Equal(t, monitor.RetrainingCounters{Requested: 1, Accepted: 1}, status.Retrainings)
+}
