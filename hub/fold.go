@@ -126,11 +126,12 @@ func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
 			return err
 		}
 	}
-	if a.events == 0 {
+	switch {
+	case a.events == 0:
 		a.first, a.last = stamp, stamp
-	} else if stamp.Before(a.first) {
+	case stamp.Before(a.first):
 		a.first = stamp
-	} else if stamp.After(a.last) {
+	case stamp.After(a.last):
 		a.last = stamp
 	}
 	a.events++

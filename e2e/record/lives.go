@@ -61,8 +61,11 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 			return err
 		}
 		for _, step := range []struct{ id, name string }{
-			{"pause", monitor.UpdatePause}, {"resume", monitor.UpdateResume},
-			{"retrain", monitor.UpdateRetrain}, {"retrain", monitor.UpdateRetrain}, {"stop", monitor.UpdateStop},
+			{"pause", monitor.UpdatePause},
+			{"resume", monitor.UpdateResume},
+			{"retrain", monitor.UpdateRetrain},
+			{"retrain", monitor.UpdateRetrain},
+			{"stop", monitor.UpdateStop},
 		} {
 			if err := r.update(ctx, step.id, step.name, monitor.Control{By: "recorder", Reason: "for the record", Force: true}); err != nil {
 				return err

@@ -28,7 +28,7 @@ func OpenELEC2(path string) ([]Sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open elec2 data: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	samples, err := ReadELEC2(file)
 	if err != nil {
 		return nil, fmt.Errorf("read elec2 data from %s: %w", path, err)
@@ -52,7 +52,7 @@ func ReadELEC2(r io.Reader) ([]Sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer zipped.Close()
+		defer func() { _ = zipped.Close() }()
 		plain = bufio.NewReader(zipped)
 	}
 

@@ -74,7 +74,7 @@ func (s *service) do(method, path, body string, header http.Header) answer {
 	}
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(s.t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	read, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	return answer{response.StatusCode, response.Header, string(read)}
