@@ -173,7 +173,8 @@ func (r *runner) models(kind string, n int) []string {
 
 // cleanUp ends every monitor that was started.
 func (r *runner) cleanUp() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	patience := time.Minute + time.Duration(len(r.started))*20*time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
