@@ -70,7 +70,7 @@ DECIDED ON               WHAT                      VERSION  WHY
 2026-03-01 12:00:01 UTC  triggered                 v7       accuracy 0.8300 below threshold 0.9000
 
 REJECTED ON              SIGNAL  WHY
-2026-03-01 12:03:00 UTC  metric  must be a JSON object, not JSON: invalid character '\x1b' in string literal, in {"accuracy": "\x1b[31m"}
+2026-03-01 12:03:00 UTC  metric  not JSON: invalid character '\x1b' in string literal, in {"accuracy": "\x1b[31m"}
                                  {"accuracy": "\x1b[31m"}
 `, text.String())
 }
