@@ -37,8 +37,11 @@ func DecodeBatch(payload []byte) (*Batch, error) {
 	faults = append(faults,
 		at("model_name", checkName(batch.ModelName, 1, MaxModelNameBytes)),
 		at("publisher", checkName(batch.Publisher, 1, maxPublisherBytes)))
-	if batch.Sequence < 1 {
-		faults = append(faults, fmt.Errorf("sequence: must be at least 1, got %d", batch.Sequence))
+	if batch.Sequence < 1 || batch.Sequence > maxCount {
+		faults = append(faults, fmt.Errorf("sequence: must be 1 to %d, got %d", int64(maxCount), batch.Sequence))
+	}
+	if n := len(batch.Digests); n > maxObservations {
+		return nil, errors.Join(append(faults, fmt.Errorf("digests: must be at most %d, got %d; send more batches", maxObservations, n))...)
 	}
 	for i, digest := range batch.Digests {
 		if digest == nil {

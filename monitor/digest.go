@@ -4,9 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
+
+// maxCount bounds what is counted at the edge, so that no total overflows: the
+// events of a digest, a batch's number.
+const maxCount = 1_000_000_000_000
+
+// maxObservations bounds the events, or the digests, of one signal. 10,000 are
+// judged in some 50 ms, and a workflow that computes for a second is taken for
+// deadlocked by the SDK, again at each replay.
+const maxObservations = 10_000
 
 // Digest is what a publisher saw of one model version: any number of events,
 // folded. One event is a digest of one, so the machine sees only digests.
@@ -40,13 +50,15 @@ type MetricDigest struct {
 // Add folds one valid reading into m, whose zero value is empty. It allocates
 // only for the first reading and when the sketch grows.
 func (m *MetricDigest) Add(value float64, stamp time.Time) {
-	m.Count++
-	m.Sum += value
-	if m.Sketch == nil {
+	if m.Count == 0 {
 		m.Sketch = NewSketch()
 		m.Min, m.Max, m.MinAt, m.MaxAt = value, value, stamp, stamp
 	}
-	m.Sketch.Add(value)
+	m.Count++
+	m.Sum += value
+	if m.Sketch != nil { // half a distribution would be a wrong one
+		m.Sketch.Add(value)
+	}
 	if value <= m.Min && (value < m.Min || stamp.Before(m.MinAt)) {
 		m.Min, m.MinAt = value, stamp
 	}
@@ -128,10 +140,10 @@ func (m *MetricDigest) Merge(other *MetricDigest) {
 // instant. The end of folding is exclusive, so a digest that was cut at the very
 // instant was folded before it; a single event handled then was not.
 func (d *Digest) endsBefore(instant, now time.Time) bool {
-	if d.FoldedUntil.Equal(instant) {
-		return d.FoldedFrom.Before(instant)
+	if now.Before(instant) { // even where the publisher's clock is ahead
+		return true
 	}
-	return earlier(now, d.FoldedUntil).Before(instant)
+	return d.FoldedUntil.Before(instant) || d.FoldedUntil.Equal(instant) && d.FoldedFrom.Before(instant)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -151,8 +163,8 @@ func later(a, b time.Time) time.Time {
 // Validate names every fault of a digest received at now.
 func (d *Digest) Validate(now time.Time) error {
 	faults := []error{at("model_version", checkName(d.ModelVersion, 0, MaxModelVersionBytes))}
-	if d.Events < 1 {
-		faults = append(faults, fmt.Errorf("events: must be at least 1, got %d", d.Events))
+	if d.Events < 1 || d.Events > maxCount {
+		faults = append(faults, fmt.Errorf("events: must be 1 to %d, got %d", int64(maxCount), d.Events))
 	}
 	for _, stamp := range []struct {
 		name  string
@@ -185,8 +197,14 @@ func (m *MetricDigest) validate(events int64) error {
 	if m.Min > m.Max {
 		faults = append(faults, fmt.Errorf("min: must not exceed max, got %v and %v", m.Min, m.Max))
 	}
-	if mag := MaxMagnitude * float64(max(m.Count, 1)); !(m.Sum >= -mag && m.Sum <= mag) {
-		faults = append(faults, fmt.Errorf("sum: must be a finite number that count and extremes allow, got %v", m.Sum))
+	if count := float64(m.Count); !(m.Sum >= count*m.Min-m.slack() && m.Sum <= count*m.Max+m.slack()) {
+		faults = append(faults, fmt.Errorf("sum: must be what %d readings from %v to %v can add up to, got %v", m.Count, m.Min, m.Max, m.Sum))
 	}
 	return errors.Join(faults...)
+}
+
+// slack is what rounding may add to, or take from, a sum of m.Count readings:
+// far more than it does, far less than would make a mean absurd.
+func (m *MetricDigest) slack() float64 {
+	return 1e-3 * float64(m.Count) * max(math.Abs(m.Min), math.Abs(m.Max))
 }

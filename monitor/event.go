@@ -182,12 +182,16 @@ type EventFault struct {
 }
 
 // DecodeEvents reads the payload of a `metric` signal: one event or an array of
-// them. Each element is judged by itself: events holds those that decode and
-// are valid at now, faults what is wrong with the others.
+// them, 10,000 at most. Each element is judged by itself: events holds those that
+// decode and are valid at now, faults what is wrong with the others.
 func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults []EventFault) {
 	var elements []json.RawMessage
-	if json.Unmarshal(payload, &elements) != nil || elements == nil {
+	isArray := json.Unmarshal(payload, &elements) == nil && elements != nil
+	if !isArray {
 		elements = []json.RawMessage{payload}
+	}
+	if n := len(elements); n > maxObservations {
+		return nil, []EventFault{{0, fmt.Errorf("must be at most %d events, got %d; send more signals", maxObservations, n)}}
 	}
 	for i, element := range elements {
 		var event MetricEvent
@@ -198,6 +202,9 @@ func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults [
 			err = got(err, element)
 		}
 		if err != nil {
+			if isArray {
+				err = at(fmt.Sprintf("[%d]", i), err)
+			}
 			faults = append(faults, EventFault{i, err})
 			continue
 		}

@@ -132,6 +132,7 @@ func (m *Machine) CountSignal() { m.state.Counters.Signals++ }
 // Reject counts an input that could not be taken, and keeps why.
 func (m *Machine) Reject(now time.Time, source string, why error, payload []byte) {
 	m.state.Counters.Rejected++
+	payload = payload[:min(len(payload), maxPayloadBytes+1)] // it may be megabytes, of thousands of faults
 	rejection := Rejection{
 		At: m.clock(now), Source: cut(source, MaxMetricNameBytes),
 		Reason: cut(why.Error(), maxRejectionBytes), Payload: cut(string(payload), maxPayloadBytes),

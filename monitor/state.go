@@ -125,14 +125,17 @@ func DecodeState(data []byte) (State, error) {
 	return state, nil
 }
 
-// fit drops what can be missed most easily until the state is within its bound.
-// The bounds of its parts keep it there for all but adversarial names.
+// fit drops what can be missed most easily until the state is within its bound:
+// first what is only shown, then what tells redeliveries from news. The bounds of
+// its parts keep it there for all but adversarial names.
 func (s *State) fit() {
 	shrink(s, func() {
 		s.Decisions = keepLast(s.Decisions, len(s.Decisions)/2)
-		s.Updates = keepLast(s.Updates, len(s.Updates)/2)
 		s.Rejections = keepLast(s.Rejections, len(s.Rejections)/2)
 		dropOldest(s.Versions, len(s.Versions)/2, func(v *version) time.Time { return v.LastSeen })
+	})
+	shrink(s, func() {
+		s.Updates = keepLast(s.Updates, len(s.Updates)/2)
 		dropOldest(s.Publishers, len(s.Publishers)*3/4, func(p *publisher) time.Time { return p.LastWord })
 	})
 }

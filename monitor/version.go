@@ -20,6 +20,35 @@ type statistics struct {
 	Max   float64 `json:"max"`
 }
 
+// makeRoom forgets the metrics of other versions, those seen longest ago first,
+// until an observation's fit, and returns how many are kept.
+func (m *Machine) makeRoom(seen *version, observation *Digest) (kept int) {
+	for _, v := range m.state.Versions {
+		kept += len(v.Metrics)
+	}
+	wanted := 0
+	for name := range observation.Metrics {
+		if seen.Metrics[name] == nil {
+			wanted++
+		}
+	}
+	for kept > 0 && kept+wanted > maxVersionMetrics {
+		var oldest *version
+		for _, name := range sortedKeys(m.state.Versions) {
+			if v := m.state.Versions[name]; len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen) &&
+				(oldest == nil || v.LastSeen.Before(oldest.LastSeen)) {
+				oldest = v
+			}
+		}
+		if oldest == nil {
+			break
+		}
+		kept -= len(oldest.Metrics)
+		oldest.Metrics = nil
+	}
+	return kept
+}
+
 // count adds an observation to the statistics of its version.
 func (m *Machine) count(observation *Digest) {
 	m.state.Counters.Events += observation.Events
@@ -33,10 +62,7 @@ func (m *Machine) count(observation *Digest) {
 	}
 	seen.LastSeen = later(seen.LastSeen, observation.Last)
 	dropOldest(m.state.Versions, maxVersions, func(v *version) time.Time { return v.LastSeen })
-	kept := 0
-	for _, v := range m.state.Versions {
-		kept += len(v.Metrics)
-	}
+	kept := m.makeRoom(seen, observation)
 	for _, name := range sortedKeys(observation.Metrics) {
 		metric := observation.Metrics[name]
 		if s := seen.Metrics[name]; s != nil {
