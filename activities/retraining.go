@@ -30,6 +30,10 @@ type Retraining struct {
 	PollInterval time.Duration       // zero means DefaultPollInterval
 }
 
+// maxMessageBytes bounds an error's text. What is longer, or no UTF-8, can't be
+// told to the server: the call would seem to hang, and be made again.
+const maxMessageBytes = 2000
+
 // Call is the argument of both activities.
 type Call struct {
 	Backend string                    `json:"backend,omitempty"` // empty means the worker's default
@@ -87,6 +91,9 @@ const HeartbeatTimeout = 10 * time.Second
 
 // keepAlive shows that a call is under way until the returned function is called.
 func keepAlive(ctx context.Context) (stop func()) {
+	if !activity.IsActivity(ctx) { // called by a test of a backend
+		return func() {}
+	}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -138,5 +145,7 @@ func (r *Retraining) failure(name string, call Call, err error) error {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 	}
 	wrapped := &monitor.ModelOpsError{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
-	return temporal.NewApplicationErrorWithOptions(wrapped.Error(), ErrorType, options)
+	message := wrapped.Error()
+	message = strings.ToValidUTF8(message[:min(len(message), maxMessageBytes)], "\uFFFD")
+	return temporal.NewApplicationErrorWithOptions(message, ErrorType, options)
 }

@@ -5,6 +5,9 @@ import "time"
 const (
 	maxVersions       = 20  // versions that statistics are kept of
 	maxVersionMetrics = 200 // metrics over all versions; further names are judged, but not kept
+	// versionOverlap is how long versions may live side by side without one
+	// pushing the other's metrics out.
+	versionOverlap = time.Hour
 )
 
 // version is what was seen of one model version.
@@ -20,8 +23,9 @@ type statistics struct {
 	Max   float64 `json:"max"`
 }
 
-// makeRoom forgets the metrics of other versions, those seen longest ago first,
-// until an observation's fit, and returns how many are kept.
+// makeRoom forgets the metrics of versions that were not seen for versionOverlap,
+// those seen longest ago first, until an observation's fit, and returns how many
+// are kept.
 func (m *Machine) makeRoom(seen *version, observation *Digest) (kept int) {
 	for _, v := range m.state.Versions {
 		kept += len(v.Metrics)
@@ -32,10 +36,10 @@ func (m *Machine) makeRoom(seen *version, observation *Digest) (kept int) {
 			wanted++
 		}
 	}
-	for kept > 0 && kept+wanted > maxVersionMetrics {
+	for kept+wanted > maxVersionMetrics {
 		var oldest *version
 		for _, name := range sortedKeys(m.state.Versions) {
-			if v := m.state.Versions[name]; len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen) &&
+			if v := m.state.Versions[name]; len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen.Add(-versionOverlap)) &&
 				(oldest == nil || v.LastSeen.Before(oldest.LastSeen)) {
 				oldest = v
 			}

@@ -91,5 +91,6 @@ func orUnknown(by string) string {
 
 // escape keeps text on its line and out of Markdown's way.
 func escape(text string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_", "<", "&lt;").Replace(text)
+	return strings.NewReplacer("\n", " ", "\r", " ", "\\", "\\\\", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_",
+		"[", "\\[", "<", "&lt;").Replace(text)
 }

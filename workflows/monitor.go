@@ -20,9 +20,11 @@ const (
 	// 10,000 a run, and a short history is replayed fast enough to end a run
 	// between two signals when they come without pause.
 	maxRunSignals = 2000
-	// maxHeldSignals is how long a run waits for a schedule call under way before
-	// it ends all the same, and its successor asks again by the same request id.
+	// maxHeldSignals, and maxHeldBytes of history, are how long a run waits for a
+	// schedule call under way before it ends all the same, and its successor asks
+	// again by the same request id. The server ends a run for good at 50 MiB.
 	maxHeldSignals = 2 * maxRunSignals
+	maxHeldBytes   = 16 << 20
 )
 
 // MonitorWorkflow watches one model. Its argument is an Input, which may be left
@@ -41,7 +43,7 @@ type watch struct {
 	log     log.Logger
 
 	signals  int  // received in this run
-	changed  bool // an update has changed the state since the loop last looked
+	changed  bool // the state has changed since the loop last looked
 	schedule *call
 	await    *call
 	timers   []*timer
@@ -75,10 +77,11 @@ func (m *watch) run(ctx workflow.Context) error {
 // isFull says that the run should end. A schedule call under way is waited for,
 // so that a backend is not asked twice without need.
 func (m *watch) isFull(ctx workflow.Context) bool {
-	if m.schedule != nil && m.signals < maxHeldSignals {
+	info := workflow.GetInfo(ctx)
+	if m.schedule != nil && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
 		return false
 	}
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() || m.signals >= maxRunSignals
+	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals
 }
 
 // continueAsNew hands the state on to the next run, which derives from it what
@@ -109,7 +112,7 @@ func (m *watch) drain(ctx workflow.Context) {
 			if !channel.ReceiveAsync(&raw) {
 				break
 			}
-			m.signals++
+			m.signals, m.changed = m.signals+1, true // an update drains too, and may then be refused
 			m.machine.CountSignal()
 			m.receive(ctx, name, raw)
 		}

@@ -137,6 +137,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		if err := c.future.Get(ctx, &outcome); err != nil {
 			m.machine.Failed(now, c.requestID, messageOf(err))
 		} else {
+			outcome.RequestID = c.requestID // it was asked about no other
 			m.machine.Outcome(now, outcome)
 		}
 	}

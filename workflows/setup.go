@@ -30,6 +30,11 @@ const invalidInput = "InvalidInput"
 // block: an update may come with the first task.
 func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	machine, err := machineOf(workflow.GetInfo(ctx), raw)
+	if err != nil && workflow.GetInfo(ctx).ContinuedExecutionRunID != "" {
+		// A worker that was rolled back can't read its successor's state. To fail
+		// would be to forget it; the task is tried again until a newer worker is there.
+		panic(fmt.Sprintf("go on with monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err))
+	}
 	if err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
@@ -69,15 +74,13 @@ func machineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, e
 	if err != nil {
 		return nil, fmt.Errorf("argument: %w", err)
 	}
-	input, err := decodeInput(payload)
+	input, err := decodeInput(payload, info.ContinuedExecutionRunID != "")
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("argument: %w", err)
 	case input.ModelName != "" && input.ModelName != name:
 		return nil, fmt.Errorf("argument: model_name: %q does not fit the workflow id; start it as %s",
 			input.ModelName, monitor.WorkflowID(input.ModelName))
-	case input.State != nil && info.ContinuedExecutionRunID == "":
-		return nil, errors.New("argument: state: only a monitor's own continue-as-new hands it on; leave it out")
 	case input.State != nil:
 		return monitor.Restore(*input.State), nil
 	}
@@ -88,7 +91,7 @@ func machineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, e
 	return monitor.NewMachine(name, id+"/"+info.FirstRunID, policy), nil
 }
 
-func decodeInput(payload []byte) (Input, error) {
+func decodeInput(payload []byte, continued bool) (Input, error) {
 	var wire struct {
 		ModelName string          `json:"model_name"`
 		Policy    json.RawMessage `json:"policy"`
@@ -102,12 +105,14 @@ func decodeInput(payload []byte) (Input, error) {
 		return input, err
 	}
 	input.ModelName = wire.ModelName
-	if isSet(wire.State) { // it holds the policy
+	switch {
+	case isSet(wire.State) && !continued:
+		return input, errors.New("state: only a monitor's own continue-as-new hands it on; leave it out")
+	case isSet(wire.State): // it holds the policy
 		state, err := monitor.DecodeState(wire.State)
 		input.State = &state
 		return input, err
-	}
-	if isSet(wire.Policy) {
+	case isSet(wire.Policy):
 		policy, err := monitor.DecodePolicy(wire.Policy)
 		if err != nil {
 			return input, fmt.Errorf("policy: %w", err)
