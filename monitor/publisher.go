@@ -28,6 +28,7 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 	if !m.isMine(now, SignalMetricDigest, batch.ModelName) {
 		return
 	}
+	m.forgetPublishers(now)
 	known := m.state.Publishers[batch.Publisher]
 	switch {
 	case known == nil:
@@ -43,7 +44,7 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 		m.state.Counters.Gaps += batch.Sequence - known.Sequence - 1
 	}
 	known.Sequence, known.LastWord, known.Closed = batch.Sequence, now, batch.Closed
-	m.forgetPublishers(now)
+	dropOldest(m.state.Publishers, maxPublishers, func(p *publisher) time.Time { return p.LastWord })
 	for _, digest := range batch.Digests {
 		if err := digest.Validate(now); err != nil {
 			m.Reject(now, SignalMetricDigest, err, nil)
@@ -64,5 +65,4 @@ func (m *Machine) forgetPublishers(now time.Time) {
 			delete(m.state.Publishers, id)
 		}
 	}
-	dropOldest(m.state.Publishers, maxPublishers, func(p *publisher) time.Time { return p.LastWord })
 }
