@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"unicode/utf8"
 
 	"go.temporal.io/sdk/converter"
@@ -104,6 +106,9 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 	if err := json.Unmarshal(payload, &wire); err != nil {
 		return input, err
 	}
+	if err := checkFields(payload); err != nil && !continued { // a newer worker may hand on more
+		return input, err
+	}
 	input.ModelName = wire.ModelName
 	switch {
 	case isSet(wire.State) && !continued:
@@ -120,6 +125,21 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 		input.Policy = &policy
 	}
 	return input, nil
+}
+
+// checkFields names every field that an Input does not have.
+func checkFields(payload []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &all); err != nil {
+		return err
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if name != "model_name" && name != "policy" && name != "state" {
+			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are model_name and policy", name))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
