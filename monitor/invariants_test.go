@@ -192,9 +192,9 @@ func TestADigestDecidesAsItsEventsOneByOneHoweverItIsMerged(t *testing.T) {
 		for i := range parts {
 			at := noon.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Second)
 			e := &monitor.MetricEvent{ModelName: "fraud", Timestamp: at}
-			for metric, threshold := range map[*monitor.Reading]float64{&e.Accuracy: 0.9, &e.LatencyMS: 200, &e.DriftScore: 0.1} {
+			for i, metric := range []*monitor.Reading{&e.Accuracy, &e.LatencyMS, &e.DriftScore} {
 				if rapid.Bool().Draw(t, "measured") {
-					*metric = monitor.Some(near(t, "value", threshold))
+					*metric = monitor.Some(near(t, "value", []float64{0.9, 200, 0.1}[i]))
 				}
 			}
 			parts[i] = monitor.DigestOf(e, at)

@@ -181,16 +181,19 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
+func BenchmarkObserveBatch(b *testing.B) {
+	m := newMachine(monitor.Policy{})
+	digest := monitor.DigestOf(event(noon, 0.95, 120, 0.02), noon)
+	batch := &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Digests: []*monitor.Digest{digest}}
+	for range b.N {
+		batch.Sequence++
+		m.ObserveBatch(noon, batch)
+	}
+}
+
 func BenchmarkDecodeEvents(b *testing.B) {
 	payload := []byte(`{"timestamp":"2026-03-01T12:00:00Z","model_name":"fraud","model_version":"v1","accuracy":0.8,"latency_ms":150,"drift_score":0.05}`)
 	for range b.N {
 		monitor.DecodeEvents(payload, noon)
 	}
-}
-
-func ExamplePolicy_With() {
-	policy := monitor.Policy{}.With(monitor.Below(monitor.Accuracy, 0.95)).WithCooldown(30 * time.Minute)
-	encoded, _ := json.Marshal(policy.Rules[0])
-	fmt.Println(string(encoded), policy.Cooldown.Or(0))
-	// Output: {"name":"accuracy","metric":"accuracy","below":0.95} 30m
 }
