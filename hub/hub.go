@@ -29,9 +29,6 @@ const (
 	maxModels = 20_000
 	// maxQueries bounds the queries for guidance under way at once.
 	maxQueries = 4
-	// askDelay keeps a query from the heels of the signal before it: a task that
-	// follows a query at once is handed to the worker some 40 ms later.
-	askDelay = 300 * time.Millisecond
 )
 
 // Options are a hub's settings; the zero value of each is its default.
@@ -241,11 +238,6 @@ func (h *Hub) settle(ctx context.Context, action func(*pipe, context.Context) er
 
 // ask queries a monitor for guidance, within the hub's budget.
 func (h *Hub) ask(ctx context.Context, model string) (monitor.Guidance, error) {
-	select {
-	case <-time.After(askDelay):
-	case <-ctx.Done():
-		return monitor.Guidance{}, ctx.Err()
-	}
 	if err := h.budget.healthy.Wait(ctx); err != nil {
 		return monitor.Guidance{}, err
 	}

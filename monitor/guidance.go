@@ -41,9 +41,11 @@ func (m *Machine) Guidance(now time.Time) Guidance {
 }
 
 // activePublishers counts those heard of within two of their own intervals.
-// Which that is depends on their number, so it is found by growing.
+// Which that is depends on their number, so it is found by shrinking: counted
+// from below, a hundred that report at the same time would be taken for one in
+// between, and hurry.
 func (m *Machine) activePublishers(now time.Time) int {
-	active := 1
+	active := len(m.state.Publishers)
 	for {
 		heard := 0
 		for _, known := range m.state.Publishers {
@@ -51,7 +53,7 @@ func (m *Machine) activePublishers(now time.Time) int {
 				heard++
 			}
 		}
-		if heard <= active {
+		if heard >= active {
 			return heard
 		}
 		active = heard

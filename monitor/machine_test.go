@@ -284,3 +284,23 @@ func TestAStateOfANewerVersionIsRefused(t *testing.T) {
 	_, err = monitor.DecodeState(encoded)
 	require.ErrorContains(t, err, "run the newer worker")
 }
+
+func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
+	m := newMachine(monitor.Policy{})
+	report := func(at time.Time, publisher string, sequence int64) {
+		m.ObserveBatch(at, &monitor.Batch{
+			Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence,
+			Digests: []*monitor.Digest{monitor.DigestOf(event(at, 0.95, 100, 0), at)},
+		})
+	}
+	for i := range 100 {
+		report(noon, fmt.Sprint("p", i), 1)
+	}
+	between := noon.Add(monitor.HealthyPace(100) - time.Second)
+	report(between, "p0", 2)
+	require.Equal(t, 100, m.Guidance(between).Publishers)
+
+	later := noon.Add(2*monitor.HealthyPace(100) + time.Second)
+	report(later, "p0", 3)
+	require.Equal(t, 1, m.Guidance(later).Publishers, "those that fell silent don't slow the rest down")
+}
