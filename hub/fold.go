@@ -43,6 +43,7 @@ type shard struct {
 	mu           sync.Mutex
 	closed       bool
 	since        time.Time // when folding began, by this clock
+	lateBefore   time.Time // lateAfter before it
 	accumulators []*accumulator
 	published    int64    // events folded since the hub began
 	_            [64]byte // keep shards on cache lines of their own
@@ -61,10 +62,12 @@ type accumulator struct {
 func newFold(now time.Time) *fold {
 	f := &fold{shards: make([]shard, runtime.GOMAXPROCS(0))}
 	for i := range f.shards {
-		f.shards[i].since = now
+		f.shards[i].begin(now)
 	}
 	return f
 }
+
+func (s *shard) begin(now time.Time) { s.since, s.lateBefore = now, now.Add(-lateAfter) }
 
 // add folds a valid event. It fails when the fold is closed or when the event
 // names more versions or metrics than fit.
@@ -78,7 +81,7 @@ func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) error {
 	if stamp.IsZero() {
 		stamp = now()
 	}
-	a, err := s.accumulator(event.ModelVersion, stamp.Before(s.since.Add(-lateAfter)))
+	a, err := s.accumulator(event.ModelVersion, stamp.Before(s.lateBefore))
 	if err != nil {
 		return err
 	}
@@ -170,7 +173,8 @@ func (f *fold) cut(now time.Time, last bool) []*monitor.Digest {
 		s := &f.shards[i]
 		s.mu.Lock()
 		accumulators, since := s.accumulators, s.since
-		s.accumulators, s.since, s.closed = nil, now, s.closed || last
+		s.accumulators, s.closed = nil, s.closed || last
+		s.begin(now)
 		s.mu.Unlock()
 		for _, a := range accumulators {
 			digests = mergeInto(digests, a.digest(since, now))
