@@ -7,7 +7,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,12 +27,14 @@ import (
 
 // Options are what to measure; the zero value of each is its default.
 type Options struct {
-	Duration time.Duration // of the hub's measurement; the others take a third of it; default 15 s
-	Models   int           // published to by the hub; default 100
-	Breaches int           // measured from Publish to ModelOps, each on a model of its own; default 200
-	Monitors int           // alive while breaches are measured, at least Breaches; default Breaches
-	Clients  int           // signalling at once in the naive measurement; default 16
-	Progress io.Writer     // a line for each step; default none
+	Duration   time.Duration // of the hub's measurement; the others take a third of it; default 15 s
+	Models     int           // published to by the hub; default 100
+	Breaches   int           // measured from Publish to ModelOps, each on a model of its own; default 200
+	Monitors   int           // alive while breaches are measured, at least Breaches; default Breaches
+	Publishers int           // hubs of each of these monitors; default 1
+	Load       int           // healthy events a second that they publish meanwhile, to all in turn; default none
+	Clients    int           // signalling at once in the naive measurement; default 16
+	Progress   io.Writer     // a line for each step; default none
 }
 
 func (o Options) withDefaults() Options {
@@ -47,6 +48,7 @@ func (o Options) withDefaults() Options {
 		o.Breaches = 200
 	}
 	o.Monitors = max(o.Monitors, o.Breaches)
+	o.Publishers, o.Load = max(1, o.Publishers), max(0, o.Load)
 	if o.Clients <= 0 {
 		o.Clients = 16
 	}
@@ -90,8 +92,22 @@ type runner struct {
 	started []string // models whose monitors are to be ended
 }
 
-// Run measures, and cleans up whatever happens. It takes about twice
-// Options.Duration and a minute.
+// LeftoverError says that the measuring is done but not all monitors could be
+// ended.
+type LeftoverError struct {
+	TaskQueue string // of the monitors that are left
+	Err       error
+}
+
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("end the benchmark's monitors, all on task queue %s: %v; terminate them by hand", e.TaskQueue, e.Err)
+}
+
+func (e *LeftoverError) Unwrap() error { return e.Err }
+
+// Run measures, and cleans up whatever happens; when only that fails, the error
+// is a *LeftoverError and the report is whole. It takes about twice
+// Options.Duration and a third of a second for each breach.
 func Run(ctx context.Context, c client.Client, options Options) (report Report, err error) {
 	r := &runner{
 		Options: options.withDefaults(), client: c,
@@ -102,7 +118,11 @@ func Run(ctx context.Context, c client.Client, options Options) (report Report, 
 		return report, err
 	}
 	defer stop()
-	defer func() { err = errors.Join(err, r.cleanUp()) }()
+	defer func() {
+		if left := r.cleanUp(); left != nil && err == nil {
+			err = left
+		}
+	}()
 
 	for _, step := range []struct {
 		name    string
@@ -186,7 +206,7 @@ func (r *runner) cleanUp() error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("end the benchmark's monitors, task queue %s: %w", r.queue, err)
+		return &LeftoverError{r.queue, err}
 	}
 	return nil
 }

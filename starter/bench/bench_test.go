@@ -34,7 +34,7 @@ func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
 	defer func() { _ = server.Stop() }()
 
 	report, err := bench.Run(context.Background(), server.Client(), bench.Options{
-		Duration: 3 * time.Second, Models: 5, Breaches: 5, Progress: t.Output(),
+		Duration: 3 * time.Second, Models: 5, Breaches: 5, Publishers: 2, Load: 1000, Progress: t.Output(),
 	})
 	require.NoError(t, err)
 	require.NoError(t, report.Print(t.Output()))
