@@ -25,8 +25,8 @@ func (r Report) Print(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "\nThe hub is %.0f times a signal per event; every event was counted in its monitor.\n"+
 		"A publish costs %.0f ns of its goroutine.\n\n"+
-		"From a breach published until ModelOps is called, %d times with %d monitors alive,\n"+
-		"%d publishers of each, %d healthy events/s meanwhile:\n"+
+		"From a breach published until ModelOps is called, %d times;\n"+
+		"monitors alive %d, publishers of each %d, healthy events/s meanwhile %d:\n"+
 		"p50 %.0f ms, p90 %.0f ms, p99 %.0f ms, max %.0f ms; this process held at most %d MiB.\n\n%s",
 		r.HubToNaive, r.Hub.NanosPerPublish, r.Latency.Breaches, r.Latency.Monitors, r.Latency.Publishers, r.Latency.Load,
 		r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.Max, r.Latency.RSS>>20, r.Latency.histogram())
