@@ -107,10 +107,12 @@ func TestTheArgumentMayBeLeftOutInWholeOrInPart(t *testing.T) {
 
 func TestASenselessArgumentFailsTheMonitorAtOnce(t *testing.T) {
 	for fault, input := range map[string]any{
-		"model_name: \"other\" does not fit the workflow id": map[string]any{"model_name": "other"},
-		"policy: cooldown: must be":                          map[string]any{"policy": map[string]any{"cooldown": "-1h"}},
-		"state: only a monitor's own continue-as-new":        map[string]any{"state": map[string]any{"version": 1}},
-		"payload encoding \"binary/plain\"":                  []byte("x"),
+		"model_name: \"other\" does not fit the workflow id":                                   map[string]any{"model_name": "other"},
+		"model_nam: unknown field; the fields are model_name and policy\npolcy: unknown field": map[string]any{"polcy": 1, "model_nam": "fraud"},
+		"model_name: json: cannot unmarshal number":                                            map[string]any{"model_name": 7},
+		"policy: cooldown: must be":                                                            map[string]any{"policy": map[string]any{"cooldown": "-1h"}},
+		"state: only a monitor's own continue-as-new":                                          map[string]any{"state": map[string]any{"version": 1}},
+		"payload encoding \"binary/plain\"":                                                    []byte("x"),
 	} {
 		t.Run(fault, func(t *testing.T) {
 			l := newLife(t, "fraud")

@@ -94,52 +94,45 @@ func machineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, e
 }
 
 func decodeInput(payload []byte, continued bool) (Input, error) {
-	var wire struct {
-		ModelName string          `json:"model_name"`
-		Policy    json.RawMessage `json:"policy"`
-		State     json.RawMessage `json:"state"`
-	}
 	var input Input
 	if len(payload) == 0 {
 		return input, nil
 	}
-	if err := json.Unmarshal(payload, &wire); err != nil {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
 		return input, err
 	}
-	if err := checkFields(payload); err != nil && !continued { // a newer worker may hand on more
-		return input, err
+	if !continued { // else a newer worker may hand on more
+		var faults []error
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			if name != "model_name" && name != "policy" && name != "state" {
+				faults = append(faults, fmt.Errorf("%s: unknown field; the fields are model_name and policy", name))
+			}
+		}
+		if len(faults) > 0 {
+			return input, errors.Join(faults...)
+		}
 	}
-	input.ModelName = wire.ModelName
+	if name := fields["model_name"]; isSet(name) {
+		if err := json.Unmarshal(name, &input.ModelName); err != nil {
+			return input, fmt.Errorf("model_name: %w", err)
+		}
+	}
 	switch {
-	case isSet(wire.State) && !continued:
+	case isSet(fields["state"]) && !continued:
 		return input, errors.New("state: only a monitor's own continue-as-new hands it on; leave it out")
-	case isSet(wire.State): // it holds the policy
-		state, err := monitor.DecodeState(wire.State)
+	case isSet(fields["state"]): // it holds the policy
+		state, err := monitor.DecodeState(fields["state"])
 		input.State = &state
 		return input, err
-	case isSet(wire.Policy):
-		policy, err := monitor.DecodePolicy(wire.Policy)
+	case isSet(fields["policy"]):
+		policy, err := monitor.DecodePolicy(fields["policy"])
 		if err != nil {
 			return input, fmt.Errorf("policy: %w", err)
 		}
 		input.Policy = &policy
 	}
 	return input, nil
-}
-
-// checkFields names every field that an Input does not have.
-func checkFields(payload []byte) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &all); err != nil {
-		return err
-	}
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if name != "model_name" && name != "policy" && name != "state" {
-			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are model_name and policy", name))
-		}
-	}
-	return errors.Join(faults...)
 }
 
 func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
