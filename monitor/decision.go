@@ -7,16 +7,26 @@ type Kind string
 
 // The kinds of decision.
 const (
-	Triggered     Kind = "triggered"  // a retraining was asked for
-	Suppressed    Kind = "suppressed" // a breach led to none, for the reason in SuppressedBy
-	Accepted      Kind = "accepted"   // scheduled in a backend that can't be followed
-	Succeeded     Kind = "succeeded"
-	Failed        Kind = "failed"    // the backend said no, or the training failed
-	TimedOut      Kind = "timed_out" // no outcome within the policy's timeout
-	Paused        Kind = "paused"
-	Resumed       Kind = "resumed"
-	PolicyChanged Kind = "policy_changed"
-	Stopped       Kind = "stopped"
+	Triggered        Kind = "triggered"  // a retraining was asked for
+	Suppressed       Kind = "suppressed" // a breach led to none, for the reason in SuppressedBy
+	Accepted         Kind = "accepted"   // scheduled in a backend that can't be followed
+	Succeeded        Kind = "succeeded"
+	Failed           Kind = "failed"    // the backend said no, or the training failed
+	TimedOut         Kind = "timed_out" // no outcome within the policy's timeout
+	Cancelled        Kind = "cancelled" // an operator ended the retraining in flight
+	Warned           Kind = "warned"    // a rule of severity warning breached
+	Held             Kind = "held"      // would have triggered, but the policy is a dry run
+	AwaitingApproval Kind = "awaiting_approval"
+	Approved         Kind = "approved"
+	ApprovalRejected Kind = "approval_rejected"
+	Verified         Kind = "verified"       // the new version held the rules
+	Unverified       Kind = "unverified"     // it had too few events to say so
+	Regressed        Kind = "regressed"      // it broke them
+	CircuitOpened    Kind = "circuit_opened" // too many failures in a row: paused
+	Paused           Kind = "paused"
+	Resumed          Kind = "resumed"
+	PolicyChanged    Kind = "policy_changed"
+	Stopped          Kind = "stopped"
 )
 
 // Suppression is why a breaching observation did not trigger. Where several
@@ -25,10 +35,14 @@ type Suppression string
 
 // The reasons for suppression.
 const (
-	ByStopping Suppression = "stopping"  // the monitor is ending
-	ByPause    Suppression = "paused"    // an operator paused it
-	ByCooldown Suppression = "cooldown"  // less than the cooldown since the last trigger
-	ByFlight   Suppression = "in_flight" // a retraining that outlasts the cooldown is under way
+	ByStopping   Suppression = "stopping"          // the monitor is ending
+	ByPause      Suppression = "paused"            // an operator paused it
+	ByCooldown   Suppression = "cooldown"          // less than the cooldown since the last trigger
+	ByFlight     Suppression = "in_flight"         // a retraining that outlasts the cooldown is under way
+	ByApproval   Suppression = "awaiting_approval" // a trigger waits for an operator's word
+	BySuperseded Suppression = "superseded"        // a retraining has replaced this version
+	ByBlackout   Suppression = "blackout"          // in a span of the policy's blackout
+	ByDryRun     Suppression = "dry_run"           // the policy is a dry run
 )
 
 // RuleManual stands for the rule in a retraining that an operator asked for.
@@ -46,8 +60,8 @@ type Decision struct {
 	RequestID    string      `json:"request_id,omitempty"`
 	By           string      `json:"by,omitempty"`            // the operator, where one decided
 	SuppressedBy Suppression `json:"suppressed_by,omitempty"` // for Suppressed
-	// Count is for Suppressed: how many breaching observations in a row this
-	// entry stands for. At, Reason and Value are the first one's.
+	// Count is for Suppressed and Warned: how many breaching observations in a row
+	// this entry stands for. At, Reason and Value are the last one's.
 	Count int64 `json:"count,omitempty"`
 }
 
@@ -61,13 +75,27 @@ func (m *Machine) decide(decision Decision) {
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
 	}
-	log := m.state.Decisions
-	if n := len(log); decision.Kind == Suppressed && n > 0 &&
-		log[n-1].Kind == Suppressed && log[n-1].SuppressedBy == decision.SuppressedBy {
-		log[n-1].Count++
-		return
+	m.state.Decisions = keepLast(AppendDecision(m.state.Decisions, decision), maxDecisions)
+}
+
+// AppendDecision adds a decision to a log. Breaches suppressed in a row for one
+// reason, and warnings in a row by one rule, are a streak: its first has an entry,
+// and its last, whose Count is of all but the first. So a storm of them does not
+// push out what matters, and the counts add up.
+func AppendDecision(log []Decision, decision Decision) []Decision {
+	n := len(log)
+	if n < 2 || !log[n-1].continues(log[n-2]) || !decision.continues(log[n-1]) {
+		return append(log, decision)
 	}
-	m.state.Decisions = keepLast(append(log, decision), maxDecisions)
+	decision.Count += log[n-1].Count
+	log[n-1] = decision
+	return log
+}
+
+// continues says that a decision belongs to the streak of the one before it.
+func (d *Decision) continues(before Decision) bool {
+	return d.Kind == before.Kind && (d.Kind == Suppressed && d.SuppressedBy == before.SuppressedBy ||
+		d.Kind == Warned && d.Rule == before.Rule)
 }
 
 // keepLast drops the oldest elements beyond max.

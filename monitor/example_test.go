@@ -23,8 +23,8 @@ func ExampleDecodePolicy() {
 	_, err := monitor.DecodePolicy([]byte(`{"rules": [{"metric": "auc"}], "cooldwn": "1h"}`))
 	fmt.Println(err)
 	// Output:
-	// cooldwn: unknown field; the fields are cooldown, retraining, rules
-	// rules[0]: must have exactly one of below and above
+	// cooldwn: unknown field; the fields are approval, blackout, cooldown, dry_run, max_failures, retraining, rules, superseded, team, verify
+	// rules[0]: must have exactly one of below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, not, max_age and silent_for, got none
 }
 
 // An event with the readings that were taken, and no others.

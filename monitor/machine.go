@@ -162,6 +162,17 @@ func (m *Machine) Tick(now time.Time) {
 	}
 }
 
+// NextWake is the earliest instant at which time alone, given to Tick, would
+// change something; ok is false while there is none.
+func (m *Machine) NextWake() (at time.Time, ok bool) {
+	for _, wake := range m.Wants(time.Time{}).Wakes {
+		if !ok || wake.At.Before(at) {
+			at, ok = wake.At, true
+		}
+	}
+	return at, ok
+}
+
 // SetPolicy puts a valid policy in force. Its cooldown counts from the last
 // trigger; a retraining in flight keeps the settings it was started with. The
 // policy that is in force already is no change.

@@ -260,8 +260,11 @@ func TestAStormOfSuppressedBreachesLeavesTheLogReadable(t *testing.T) {
 		land(m, now)
 	}
 	decisions := m.Status(noon).Decisions
-	require.Len(t, decisions, 3)
-	assert.EqualValues(t, 999, decisions[2].Count)
+	require.Len(t, decisions, 4) // triggered, accepted, and the streak's first and last
+	assert.EqualValues(t, 1, decisions[2].Count)
+	assert.Equal(t, noon.Add(time.Second), decisions[2].At)
+	assert.EqualValues(t, 998, decisions[3].Count)
+	assert.Equal(t, noon.Add(999*time.Second), decisions[3].At)
 }
 
 func TestTheSameUpdateIDGetsTheSameAnswer(t *testing.T) {

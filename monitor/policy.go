@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -18,11 +17,10 @@ const (
 	DefaultTimeout       = 24 * time.Hour
 )
 
+// Defaults of what the original did not have.
 const (
-	maxRules       = 50
-	maxParamsBytes = 16 << 10
-	maxWait        = 365 * 24 * time.Hour // bounds cooldown and timeout
-	minTimeout     = time.Second
+	DefaultApprovalTimeout = 24 * time.Hour
+	DefaultVerifyWithin    = time.Hour
 )
 
 // Policy says when a model is retrained, and how. Policy{}, and {} in JSON, is
@@ -33,9 +31,52 @@ const (
 //
 //	monitor.Policy{}.With(monitor.Below(monitor.Accuracy, 0.95))
 type Policy struct {
-	Rules      []Rule             `json:"rules,omitempty"` // in order of precedence; nil means the three defaults
-	Cooldown   Optional[Duration] `json:"cooldown,omitzero"`
-	Retraining RetrainingPolicy   `json:"retraining,omitzero"`
+	Team     string             `json:"team,omitempty"`  // whose model it is
+	Rules    []Rule             `json:"rules,omitempty"` // in order of precedence; nil means the three defaults
+	Cooldown Optional[Duration] `json:"cooldown,omitzero"`
+	// MaxFailures is how many retrainings in a row may fail, time out or regress
+	// before the monitor pauses itself; 0 means any number.
+	MaxFailures int `json:"max_failures,omitempty"`
+	// DryRun decides everything and asks for nothing: what would trigger is Held.
+	DryRun     bool             `json:"dry_run,omitempty"`
+	Superseded Superseded       `json:"superseded,omitempty"` // default SupersededSuppressed
+	Approval   *Approval        `json:"approval,omitempty"`
+	Verify     *Verify          `json:"verify,omitempty"`
+	Blackout   []Blackout       `json:"blackout,omitempty"`
+	Retraining RetrainingPolicy `json:"retraining,omitzero"`
+}
+
+// Superseded says what becomes of a breach of a version that a retraining has
+// replaced.
+type Superseded string
+
+// What becomes of breaches of superseded versions.
+const (
+	SupersededSuppressed Superseded = "suppress"
+	SupersededTriggers   Superseded = "trigger"
+)
+
+// Approval asks an operator before a retraining goes out.
+type Approval struct {
+	Required  bool               `json:"required,omitempty"`
+	Timeout   Optional[Duration] `json:"timeout,omitzero"`     // default DefaultApprovalTimeout
+	OnTimeout OnTimeout          `json:"on_timeout,omitempty"` // default RejectOnTimeout
+}
+
+// OnTimeout says what no answer means.
+type OnTimeout string
+
+// What no answer means.
+const (
+	RejectOnTimeout  OnTimeout = "reject"
+	ApproveOnTimeout OnTimeout = "approve"
+)
+
+// Verify holds the version that a retraining made against the rules: Within
+// begins with its first event.
+type Verify struct {
+	Within     Optional[Duration] `json:"within,omitzero"`       // default DefaultVerifyWithin
+	MinSamples int64              `json:"min_samples,omitempty"` // events below which nothing is said; default 1
 }
 
 // RetrainingPolicy says what a trigger asks for.
@@ -43,7 +84,11 @@ type RetrainingPolicy struct {
 	Backend string                     `json:"backend,omitempty"` // empty means the worker's MODELOPS_BACKEND
 	Params  map[string]json.RawMessage `json:"params,omitempty"`  // handed to the backend as they are
 	// Timeout is how long a retraining may take, from trigger to outcome.
-	Timeout Optional[Duration] `json:"timeout,omitzero"`
+	Timeout         Optional[Duration] `json:"timeout,omitzero"`
+	CancelOnTimeout bool               `json:"cancel_on_timeout,omitempty"` // tell the backend to end what has timed out
+	// Priority orders requests that wait for a worker: 1, the first, to 5, as
+	// Temporal has it; 0 means its default, 3.
+	Priority int `json:"priority,omitempty"`
 }
 
 // With returns the policy with a rule put in place of the one of the same name,
@@ -112,49 +157,6 @@ func (p Policy) Judge(observation *Digest) (Breach, bool) {
 	return Breach{}, false
 }
 
-// Validate names every fault with its field path.
-func (p Policy) Validate() error {
-	var faults []error
-	if p.Rules != nil && len(p.Rules) == 0 {
-		faults = append(faults, errors.New("rules: must not be empty; leave the field out for the default rules"))
-	}
-	if len(p.Rules) > maxRules {
-		faults = append(faults, fmt.Errorf("rules: must be at most %d, got %d", maxRules, len(p.Rules)))
-	}
-	first := map[string]int{}
-	for i, rule := range p.WithDefaults().Rules {
-		path := fmt.Sprintf("rules[%d]", i)
-		faults = append(faults, rule.validate(path))
-		if before, taken := first[rule.Name]; taken && rule.Name != "" {
-			faults = append(faults, fmt.Errorf("%s.name: must be unique, %q is rules[%d]'s too", path, rule.Name, before))
-		} else {
-			first[rule.Name] = i
-		}
-	}
-	if cooldown, ok := p.Cooldown.Get(); ok {
-		faults = append(faults, at("cooldown", checkWait(cooldown, 0)))
-	}
-	if timeout, ok := p.Retraining.Timeout.Get(); ok {
-		faults = append(faults, at("retraining.timeout", checkWait(timeout, minTimeout)))
-	}
-	if p.Retraining.Backend != "" {
-		faults = append(faults, at("retraining.backend", checkName(p.Retraining.Backend, 1, MaxMetricNameBytes)))
-	}
-	if params, err := json.Marshal(p.Retraining.Params); err != nil {
-		faults = append(faults, at("retraining.params", err))
-	} else if len(params) > maxParamsBytes {
-		faults = append(faults, fmt.Errorf("retraining.params: must be at most %d bytes as JSON, got %d", maxParamsBytes, len(params)))
-	}
-	return errors.Join(faults...)
-}
-
-func checkWait(d Duration, min time.Duration) error {
-	if time.Duration(d) < min || time.Duration(d) > maxWait {
-		return fmt.Errorf("must be %s to %s, got %s", Duration(min), Duration(maxWait), d)
-	}
-	return nil
-}
-
 // UnmarshalJSON reads a policy; unknown fields are refused by name. Whether the
 // values make sense, Validate says.
 func (p *Policy) UnmarshalJSON(data []byte) error {
@@ -164,13 +166,25 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 
 func (p *Policy) decodeAt(data []byte, path string) error {
 	return decodeFields(data, path, fields{
-		"rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "retraining": &p.Retraining,
+		"team": &p.Team, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
+		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": object[Approval, *Approval]{&p.Approval},
+		"verify": object[Verify, *Verify]{&p.Verify}, "blackout": list[Blackout, *Blackout]{&p.Blackout},
+		"retraining": &p.Retraining,
 	})
+}
+
+func (a *Approval) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"required": &a.Required, "timeout": &a.Timeout, "on_timeout": &a.OnTimeout})
+}
+
+func (v *Verify) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"within": &v.Within, "min_samples": &v.MinSamples})
 }
 
 func (r *RetrainingPolicy) decodeAt(data []byte, path string) error {
 	return decodeFields(data, path, fields{
 		"backend": &r.Backend, "params": &r.Params, "timeout": &r.Timeout,
+		"cancel_on_timeout": &r.CancelOnTimeout, "priority": &r.Priority,
 	})
 }
 

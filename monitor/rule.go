@@ -1,19 +1,158 @@
 package monitor
 
 import (
-	"errors"
 	"fmt"
-	"strings"
+	"time"
 )
 
-// Rule is one threshold on one metric: exactly one of Below and Above is set.
-// The comparison is strict: a value equal to its threshold is healthy.
+// Rule says when a model is out of order. What is set says what kind it is;
+// exactly one of these is:
+//
+//   - Below or Above: a threshold. Without a Period it is judged on each
+//     observation: its minimum against Below, its maximum against Above. With
+//     one, Stat over each period is a datapoint, and Datapoints says how many of
+//     the last must breach.
+//   - BelowBaselineBy or AboveBaselineBy: the same, against what the model's
+//     version itself used to do.
+//   - Change: a detector of change in the datapoints.
+//   - AllOf, AnyOf or Not: a composite of other rules.
+//   - MaxAge: how long ago the model may have been trained.
+//   - SilentFor: how long the model may go without an event.
+//
+// Comparisons are strict: a value equal to its threshold is healthy.
 type Rule struct {
-	Name   string  `json:"name"`   // unique in its policy; left out, the metric's word
-	Metric string  `json:"metric"` // accuracy, latency_ms, drift_score, or a name in an event's metrics
-	Below  Reading `json:"below,omitzero"`
-	Above  Reading `json:"above,omitzero"`
+	Name   string `json:"name"`             // unique in its policy; left out, the metric's word
+	Metric string `json:"metric,omitempty"` // accuracy, latency_ms, drift_score, or a name in an event's metrics
+	Stat   Stat   `json:"stat,omitempty"`   // with a Period
+	// Below and Above are thresholds, of any unit the metric has.
+	Below Reading `json:"below,omitzero"`
+	Above Reading `json:"above,omitzero"`
+	// ClearBelow (beside Below, not below it) and ClearAbove (beside Above, not
+	// above it) keep a breaching rule breaching until a datapoint is no longer
+	// beyond them.
+	ClearBelow Reading `json:"clear_below,omitzero"`
+	ClearAbove Reading `json:"clear_above,omitzero"`
+	// BelowBaselineBy and AboveBaselineBy are how far Stat may be from the Baseline.
+	BelowBaselineBy Optional[Margin] `json:"below_baseline_by,omitzero"`
+	AboveBaselineBy Optional[Margin] `json:"above_baseline_by,omitzero"`
+	Baseline        *Baseline        `json:"baseline,omitempty"`
+	Change          *Change          `json:"change,omitempty"`
+
+	Period     Optional[Duration] `json:"period,omitzero"`       // 1 s to 31 days, aligned to the Unix epoch
+	Time       TimeBasis          `json:"time,omitempty"`        // what puts an event into a period; default TimeOfEvent
+	Datapoints *Datapoints        `json:"datapoints,omitempty"`  // default 1 of 1
+	MinSamples int64              `json:"min_samples,omitempty"` // readings below which a datapoint is missing; default 1
+	Missing    Missing            `json:"missing,omitempty"`     // what a missing datapoint counts as; default MissingIgnored
+	Grace      Optional[Duration] `json:"grace,omitzero"`        // after a period's end until it is judged; default 30 s or a tenth of the period, the smaller
+
+	AllOf []string `json:"all_of,omitempty"` // names of rules
+	AnyOf []string `json:"any_of,omitempty"`
+	Not   string   `json:"not,omitempty"`
+
+	MaxAge    Optional[Duration] `json:"max_age,omitzero"`    // since the last success, else the first event
+	SilentFor Optional[Duration] `json:"silent_for,omitzero"` // since the last event
+
+	Severity  Severity `json:"severity,omitempty"`  // default Critical
+	Condition bool     `json:"condition,omitempty"` // has a state for composites, and never triggers by itself
 }
+
+// Stat is a statistic over the readings of a period: min, max, mean, sum, count,
+// or a percentile, p0.1 to p99.9.
+type Stat string
+
+// The statistics that are no percentiles.
+const (
+	StatMin   Stat = "min"
+	StatMax   Stat = "max"
+	StatMean  Stat = "mean"
+	StatSum   Stat = "sum"
+	StatCount Stat = "count"
+)
+
+// TimeBasis says which instant puts an event into its period.
+type TimeBasis string
+
+// The bases of time.
+const (
+	TimeOfEvent   TimeBasis = "event"   // its timestamp
+	TimeOfArrival TimeBasis = "arrival" // when it was published: for labels that come a day late
+)
+
+// Datapoints is M of N: the rule breaches while Breaching of the last Of
+// datapoints do, even while fewer than Of exist.
+type Datapoints struct {
+	Breaching int `json:"breaching"` // 1 to Of; default Of
+	Of        int `json:"of"`        // 1 to 100; default Breaching
+}
+
+// Missing says what a datapoint with too few readings counts as. StatCount and
+// StatSum know no missing: silence is 0.
+type Missing string
+
+// The treatments of missing datapoints.
+const (
+	MissingIgnored   Missing = "ignore" // earlier ones are looked at instead, 3 N back at most
+	MissingBreaching Missing = "breaching"
+	MissingOK        Missing = "ok"
+)
+
+// Baseline is what a rule measures a version against: the rule's own Stat over
+// the first Samples readings of that version, or of the one before it.
+type Baseline struct {
+	Samples int64        `json:"samples,omitempty"` // default DefaultBaselineSamples
+	From    BaselineFrom `json:"from,omitempty"`    // default BaselineFirst
+}
+
+// BaselineFrom says whose first readings make a baseline.
+type BaselineFrom string
+
+// Whose readings make a baseline. It is unknown until it is full.
+const (
+	BaselineFirst    BaselineFrom = "first"    // those of the version itself
+	BaselinePrevious BaselineFrom = "previous" // those of the version before it
+)
+
+// Change asks for a detector of change over a rule's datapoints. The rule
+// breaches from a detection for Hold, or until another version.
+type Change struct {
+	Detector  Detector           `json:"detector,omitempty"`  // default DetectorADWIN
+	Delta     float64            `json:"delta,omitempty"`     // ADWIN's confidence, above 0 and below 1; default DefaultDelta
+	Direction Direction          `json:"direction,omitempty"` // which changes count; default DirectionBoth
+	Hold      Optional[Duration] `json:"hold,omitzero"`       // default DefaultHold
+}
+
+// Detector is a method of change detection.
+type Detector string
+
+// DetectorADWIN is adaptive windowing (Bifet & Gavaldà, SDM 2007).
+const DetectorADWIN Detector = "adwin"
+
+// Direction says which changes of a mean count.
+type Direction string
+
+// The directions of change.
+const (
+	DirectionUp   Direction = "up"
+	DirectionDown Direction = "down"
+	DirectionBoth Direction = "both"
+)
+
+// Severity says what a rule may do.
+type Severity string
+
+// The severities.
+const (
+	Critical Severity = "critical" // it can trigger
+	Warning  Severity = "warning"  // it writes the decision Warned
+)
+
+// Defaults of a rule.
+const (
+	DefaultBaselineSamples = 1000
+	DefaultDelta           = 0.002 // river's, and MOA's
+	DefaultHold            = 24 * time.Hour
+	maxDefaultGrace        = 30 * time.Second
+)
 
 // Below is the rule that a metric must not fall below threshold.
 func Below(metric string, threshold float64) Rule {
@@ -25,6 +164,56 @@ func Above(metric string, threshold float64) Rule {
 	return Rule{Name: word(metric), Metric: metric, Above: Some(threshold)}
 }
 
+// IsInstant says that the rule is a threshold judged on each observation.
+func (r *Rule) IsInstant() bool { return r.Metric != "" && r.Period.IsZero() }
+
+// IsWindowed says that the rule is judged on datapoints over periods.
+func (r *Rule) IsWindowed() bool { return !r.Period.IsZero() }
+
+// IsComposite says that the rule is made of others.
+func (r *Rule) IsComposite() bool { return len(r.AllOf) > 0 || len(r.AnyOf) > 0 || r.Not != "" }
+
+// CanTrigger says that a breach of the rule may lead to a retraining by itself.
+func (r *Rule) CanTrigger() bool { return !r.Condition && r.Severity != Warning }
+
+// PeriodLength is the rule's period; 0 without one.
+func (r *Rule) PeriodLength() time.Duration { return time.Duration(r.Period.Or(0)) }
+
+// GraceLength is how long after its period a datapoint is judged.
+func (r *Rule) GraceLength() time.Duration {
+	return time.Duration(r.Grace.Or(Duration(min(maxDefaultGrace, r.PeriodLength()/10))))
+}
+
+// MOfN is how many of how many datapoints must breach.
+func (r *Rule) MOfN() (m, n int) {
+	if r.Datapoints == nil {
+		return 1, 1
+	}
+	m, n = r.Datapoints.Breaching, r.Datapoints.Of
+	switch {
+	case m == 0 && n == 0:
+		return 1, 1
+	case m == 0:
+		return n, n
+	case n == 0:
+		return m, m
+	}
+	return m, n
+}
+
+// members are the rules that a composite is made of.
+func (r *Rule) members() []string {
+	switch {
+	case len(r.AllOf) > 0:
+		return r.AllOf
+	case len(r.AnyOf) > 0:
+		return r.AnyOf
+	case r.Not != "":
+		return []string{r.Not}
+	}
+	return nil
+}
+
 // Breach is how an observation violates a rule.
 type Breach struct {
 	Rule      Rule
@@ -32,21 +221,27 @@ type Breach struct {
 	Threshold float64
 }
 
-// Judge returns how an observation violates the rule, and whether it does. Its
-// minimum is held against below, its maximum against above, so that a digest
-// breaches exactly when one of the events folded into it would have.
+// Judge returns how an observation violates a rule without a period, and whether
+// it does. Its minimum is held against below, its maximum against above, so that
+// a digest breaches exactly when one of the events folded into it would have.
 func (r Rule) Judge(observation *Digest) (Breach, bool) {
 	metric, measured := observation.Metrics[r.Metric]
-	if !measured {
+	if !measured || !r.IsInstant() {
 		return Breach{}, false
 	}
-	if threshold, ok := r.Below.Get(); ok && metric.Min < threshold {
-		return Breach{r, metric.Min, threshold}, true
-	}
-	if threshold, ok := r.Above.Get(); ok && metric.Max > threshold {
-		return Breach{r, metric.Max, threshold}, true
+	if value, threshold, breaches := r.judge(metric); breaches {
+		return Breach{r, value, threshold}, true
 	}
 	return Breach{}, false
+}
+
+// judge holds the extremes of readings against the threshold.
+func (r *Rule) judge(metric *MetricDigest) (value, threshold float64, breaches bool) {
+	if below, ok := r.Below.Get(); ok {
+		return metric.Min, below, metric.Min < below
+	}
+	above := r.Above.Or(0)
+	return metric.Max, above, metric.Max > above
 }
 
 // Reason is the breach in words: `accuracy 0.8000 below threshold 0.9500`.
@@ -55,11 +250,15 @@ func (b Breach) Reason() string {
 	if _, below := b.Rule.Below.Get(); below {
 		side = "below"
 	}
-	format := "%s %.4f %s threshold %.4f"
-	if b.Rule.Metric == LatencyMS {
-		format = "%s %.2fms %s threshold %.2fms"
+	return cut(fmt.Sprintf("%s %s %s threshold %s", word(b.Rule.Metric), b.Rule.quantity(b.Value), side, b.Rule.quantity(b.Threshold)), maxTextBytes)
+}
+
+// quantity is a value of the rule's metric, as a reason has it.
+func (r *Rule) quantity(value float64) string {
+	if r.Metric == LatencyMS && r.Stat != StatCount {
+		return fmt.Sprintf("%.2fms", value)
 	}
-	return cut(fmt.Sprintf(format, word(b.Rule.Metric), b.Value, side, b.Threshold), maxTextBytes)
+	return fmt.Sprintf("%.4f", value)
 }
 
 // word is how a metric is called in a reason and, by default, its rule.
@@ -71,32 +270,4 @@ func word(metric string) string {
 		return "drift"
 	}
 	return metric
-}
-
-func (r *Rule) decodeAt(data []byte, path string) error {
-	return decodeFields(data, path, fields{
-		"name": &r.Name, "metric": &r.Metric, "below": &r.Below, "above": &r.Above,
-	})
-}
-
-func (r Rule) validate(path string) error {
-	faults := []error{
-		at(join(path, "name"), checkName(r.Name, 1, MaxMetricNameBytes)),
-		at(join(path, "metric"), checkName(r.Metric, 1, MaxMetricNameBytes)),
-	}
-	if strings.ContainsAny(r.Name, "\n\r") {
-		faults = append(faults, at(join(path, "name"), errors.New("must be one line")))
-	}
-	below, hasBelow := r.Below.Get()
-	above, hasAbove := r.Above.Get()
-	if hasBelow == hasAbove {
-		faults = append(faults, at(path, errors.New("must have exactly one of below and above")))
-	}
-	if hasBelow {
-		faults = append(faults, at(join(path, "below"), checkReading(below)))
-	}
-	if hasAbove {
-		faults = append(faults, at(join(path, "above"), checkReading(above)))
-	}
-	return errors.Join(faults...)
 }

@@ -1,0 +1,98 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+func (r *Rule) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{
+		"name": &r.Name, "metric": &r.Metric, "stat": &r.Stat, "below": &r.Below, "above": &r.Above,
+		"clear_below": &r.ClearBelow, "clear_above": &r.ClearAbove,
+		"below_baseline_by": &r.BelowBaselineBy, "above_baseline_by": &r.AboveBaselineBy,
+		"baseline": object[Baseline, *Baseline]{&r.Baseline}, "change": object[Change, *Change]{&r.Change},
+		"period": &r.Period, "time": &r.Time, "datapoints": object[Datapoints, *Datapoints]{&r.Datapoints},
+		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
+		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "max_age": &r.MaxAge, "silent_for": &r.SilentFor,
+		"severity": &r.Severity, "condition": &r.Condition,
+	})
+}
+
+func (d *Datapoints) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"breaching": &d.Breaching, "of": &d.Of})
+}
+
+func (b *Baseline) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"samples": &b.Samples, "from": &b.From})
+}
+
+func (c *Change) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"detector": &c.Detector, "delta": &c.Delta, "direction": &c.Direction, "hold": &c.Hold})
+}
+
+// object decodes a JSON object that may be left out.
+type object[T any, P interface {
+	*T
+	pathDecoder
+}] struct{ into *P }
+
+func (o object[T, P]) decodeAt(data []byte, path string) error {
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return nil
+	}
+	*o.into = new(T)
+	return (*o.into).decodeAt(data, path)
+}
+
+// Margin is a distance from a baseline: absolute, 0.03, or a share of the
+// baseline's magnitude, "3%".
+type Margin struct {
+	Value   float64 // above 0; 3 for "3%"
+	Percent bool
+}
+
+// Of is the distance from a baseline, in its unit.
+func (m Margin) Of(baseline float64) float64 {
+	if m.Percent {
+		return m.Value / 100 * math.Abs(baseline)
+	}
+	return m.Value
+}
+
+// String is the margin as a policy has it.
+func (m Margin) String() string {
+	text := strconv.FormatFloat(m.Value, 'g', -1, 64)
+	if m.Percent {
+		text += "%"
+	}
+	return text
+}
+
+// MarshalJSON writes a number, or a string such as "3%".
+func (m Margin) MarshalJSON() ([]byte, error) {
+	if m.Percent {
+		return json.Marshal(m.String())
+	}
+	return json.Marshal(m.Value)
+}
+
+// UnmarshalJSON reads a number, or a string such as "3%".
+func (m *Margin) UnmarshalJSON(data []byte) error {
+	*m = Margin{}
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+		value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err == nil && percent {
+			*m = Margin{value, true}
+			return nil
+		}
+	} else if json.Unmarshal(data, &m.Value) == nil {
+		return nil
+	}
+	return fmt.Errorf(`must be a number such as 0.03 or a share such as "3%%", got %s`, cut(string(data), 40))
+}
