@@ -30,6 +30,14 @@ type Follower interface {
 	RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error)
 }
 
+// Canceller is a ModelOps that can be told to end a retraining.
+type Canceller interface {
+	// CancelRetraining ends the retraining that a request asked for; job is empty
+	// where the request was never answered. One that has ended already, or was never
+	// begun, is no error. Any other error is tried again, unless marked by Final.
+	CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error
+}
+
 // ErrRunning is a Follower's answer while the retraining is under way.
 var ErrRunning = errors.New("retraining is under way")
 

@@ -85,6 +85,24 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 	return outcome, nil
 }
 
+// CancelRetraining tells the backend to end a retraining that an operator has
+// cancelled, or that took too long.
+func (r *Retraining) CancelRetraining(ctx context.Context, call Call) error {
+	name, backend, err := r.backend(call)
+	if err != nil {
+		return r.failure(name, call, err)
+	}
+	canceller, cancels := backend.(Canceller)
+	if !cancels {
+		return r.failure(name, call, Final(errors.New("can't be told to end a retraining; end it there by hand")))
+	}
+	defer keepAlive(ctx)()
+	if err := canceller.CancelRetraining(ctx, call.Request, call.Job); err != nil {
+		return r.failure(name, call, err)
+	}
+	return nil
+}
+
 // HeartbeatTimeout is after how long without a sign of life a call is taken for
 // lost, and made again: the longest that the crash of a worker holds one up.
 const HeartbeatTimeout = 10 * time.Second

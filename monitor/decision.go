@@ -11,11 +11,12 @@ const (
 	Suppressed       Kind = "suppressed" // a breach led to none, for the reason in SuppressedBy
 	Accepted         Kind = "accepted"   // scheduled in a backend that can't be followed
 	Succeeded        Kind = "succeeded"
-	Failed           Kind = "failed"    // the backend said no, or the training failed
-	TimedOut         Kind = "timed_out" // no outcome within the policy's timeout
-	Cancelled        Kind = "cancelled" // an operator ended the retraining in flight
-	Warned           Kind = "warned"    // a rule of severity warning breached
-	Held             Kind = "held"      // would have triggered, but the policy is a dry run
+	Failed           Kind = "failed"        // the backend said no, or the training failed
+	TimedOut         Kind = "timed_out"     // no outcome within the policy's timeout
+	Cancelled        Kind = "cancelled"     // an operator ended the retraining in flight
+	CancelFailed     Kind = "cancel_failed" // the backend could not be told to end a retraining
+	Warned           Kind = "warned"        // a rule of severity warning breached
+	Held             Kind = "held"          // would have triggered, but the policy is a dry run
 	AwaitingApproval Kind = "awaiting_approval"
 	Approved         Kind = "approved"
 	ApprovalRejected Kind = "approval_rejected"
@@ -72,6 +73,7 @@ const maxDecisions = 50
 // an entry, so that a storm of them does not push out what matters.
 func (m *Machine) decide(decision Decision) {
 	decision.Reason, decision.By = cut(decision.Reason, maxTextBytes), cut(decision.By, maxTextBytes)
+	m.dirty = m.dirty || decision.Kind != Suppressed && decision.Kind != Warned
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
 	}

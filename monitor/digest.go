@@ -136,16 +136,6 @@ func (m *MetricDigest) Merge(other *MetricDigest) {
 	}
 }
 
-// endsBefore says that all of a digest handled at now was folded before an
-// instant. The end of folding is exclusive, so a digest that was cut at the very
-// instant was folded before it; a single event handled then was not.
-func (d *Digest) endsBefore(instant, now time.Time) bool {
-	if now.Before(instant) { // even where the publisher's clock is ahead
-		return true
-	}
-	return d.FoldedUntil.Before(instant) || d.FoldedUntil.Equal(instant) && d.FoldedFrom.Before(instant)
-}
-
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

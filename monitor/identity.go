@@ -22,6 +22,9 @@ const (
 	UpdatePause     = "pause"      // this and all below: a Control
 	UpdateResume    = "resume"
 	UpdateRetrain   = "retrain"
+	UpdateApprove   = "approve"
+	UpdateReject    = "reject"
+	UpdateCancel    = "cancel"
 	UpdateStop      = "stop"
 
 	workflowIDPrefix = "model-monitor/"

@@ -97,7 +97,7 @@ func TestTheMachineDecidesAsTheOriginalWhereverItIsCut(t *testing.T) {
 				input = func(m *monitor.Machine) { m.ResumeBy(now, monitor.Control{}) }
 			case "retrain":
 				forced = true
-				if !reference.inFlight {
+				if !reference.inFlight && !reference.paused {
 					reference.trigger(now)
 				}
 				input = func(m *monitor.Machine) {

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,11 +12,12 @@ type Phase string
 
 // The phases; the first that holds.
 const (
-	PhaseStopping    Phase = "stopping"     // ends when its retraining in flight is recorded
-	PhasePaused      Phase = "paused"       // counts, but triggers nothing by itself
-	PhaseRetraining  Phase = "retraining"   // a retraining is in flight
-	PhaseCoolingDown Phase = "cooling_down" // less than the cooldown since the last trigger
-	PhaseWatching    Phase = "watching"
+	PhaseStopping         Phase = "stopping"          // ends when its retraining in flight is recorded
+	PhasePaused           Phase = "paused"            // counts, but triggers nothing
+	PhaseAwaitingApproval Phase = "awaiting_approval" // a trigger waits for an operator's word
+	PhaseRetraining       Phase = "retraining"        // a retraining is in flight
+	PhaseCoolingDown      Phase = "cooling_down"      // less than the cooldown since the last trigger
+	PhaseWatching         Phase = "watching"
 )
 
 // Machine decides. It is pure and deterministic: the same inputs, with the same
@@ -30,85 +30,47 @@ type Machine struct {
 	OnRejection func(Rejection)
 
 	state State
+	compiled
+
+	// What follows from the state, kept for speed.
+	observation observation
+	readings    [3]MetricDigest
+	seen        *version // of seenName, the version last looked up
+	seenName    string
+	wake        time.Time // when time alone changes something next; zero: never
+	dirty       bool      // wake is to be found again
 }
 
 // NewMachine returns the machine of a model that was never watched before. The
 // policy must be valid. requestBase is what its request ids begin with; it must
 // differ from that of every earlier monitor of the model.
 func NewMachine(modelName, requestBase string, policy Policy) *Machine {
-	return &Machine{state: State{
+	return Restore(State{
 		Version: StateVersion, ModelName: modelName, RequestBase: requestBase, Policy: policy.WithDefaults(),
-	}}
+	})
 }
 
 // Restore returns the machine that goes on from a state.
-func Restore(state State) *Machine { return &Machine{state: state} }
+func Restore(state State) *Machine {
+	m := &Machine{state: state}
+	m.compile()
+	return m
+}
 
 // State returns what the next run goes on from, within its bound. The machine
 // must not be used after it.
 func (m *Machine) State() State {
 	m.state.fit()
+	m.seen = nil
 	return m.state
 }
 
-// Observe judges one event. now is when it is handled.
+// Observe judges one valid event. now is when it is handled.
 func (m *Machine) Observe(now time.Time, event *MetricEvent) {
 	now = m.clock(now)
 	if m.isMine(now, SignalMetric, event.ModelName) {
-		m.observe(now, DigestOf(event, now))
+		m.observe(now, m.ofEvent(event, now))
 	}
-}
-
-// observe counts an observation and decides about it: the heart of modelvigil.
-func (m *Machine) observe(now time.Time, observation *Digest) {
-	m.count(observation)
-	breach, breaches := m.state.Policy.Judge(observation)
-	if !breaches {
-		return
-	}
-	m.state.Counters.Breaches++
-	reason := breach.Reason()
-	if by := m.suppression(now, observation); by != "" {
-		if m.state.Counters.Suppressed == nil {
-			m.state.Counters.Suppressed = map[Suppression]int64{}
-		}
-		m.state.Counters.Suppressed[by]++
-		m.decide(Decision{
-			At: now, Kind: Suppressed, Rule: breach.Rule.Name, Reason: reason, ModelVersion: observation.ModelVersion,
-			Value: Some(breach.Value), Threshold: Some(breach.Threshold), SuppressedBy: by, Count: 1,
-		})
-		return
-	}
-	m.trigger(now, RetrainingRequest{
-		ModelVersion: observation.ModelVersion, Reason: reason, Rule: breach.Rule.Name, Metric: breach.Rule.Metric,
-		Value: Some(breach.Value), Threshold: Some(breach.Threshold),
-	}, "")
-}
-
-// suppression returns why a breach must not trigger, or "". What was folded
-// before the cooldown's end is in cooldown even when it arrives later.
-func (m *Machine) suppression(now time.Time, observation *Digest) Suppression {
-	switch {
-	case m.state.Stop != nil:
-		return ByStopping
-	case m.state.Pause != nil:
-		return ByPause
-	case observation.endsBefore(m.CooldownUntil(), now):
-		return ByCooldown
-	case m.state.Flight != nil:
-		return ByFlight
-	}
-	return ""
-}
-
-// CooldownUntil is the first instant at which a breach triggers again; zero
-// before the first trigger. It counts from the last trigger under the policy
-// of today.
-func (m *Machine) CooldownUntil() time.Time {
-	if m.state.LastTrigger.IsZero() {
-		return time.Time{}
-	}
-	return m.state.LastTrigger.Add(time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown))))
 }
 
 // Phase returns the first phase that holds at now.
@@ -118,6 +80,8 @@ func (m *Machine) Phase(now time.Time) Phase {
 		return PhaseStopping
 	case m.state.Pause != nil:
 		return PhasePaused
+	case m.state.Pending != nil:
+		return PhaseAwaitingApproval
 	case m.state.Flight != nil:
 		return PhaseRetraining
 	case now.Before(m.CooldownUntil()):
@@ -153,36 +117,76 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 	return false
 }
 
-// Tick lets time pass: a retraining whose deadline has come has timed out.
+// Tick lets time pass: what is due by now is judged and decided. It costs next to
+// nothing while nothing is due.
 func (m *Machine) Tick(now time.Time) {
 	now = m.clock(now)
-	if flight := m.state.Flight; flight != nil && !now.Before(flight.Deadline) {
-		took := flight.Deadline.Sub(flight.TriggeredAt)
-		m.land(now, TimedOut, fmt.Sprintf("no outcome within %s", Duration(took)), flight.ModelVersion)
+	if next, ok := m.nextWake(); m.dirty || ok && !now.Before(next) {
+		if ok && now.Sub(next) > outageAfter {
+			m.noteOutage(now)
+		}
+		m.expireFlight(now)
+		m.expire(now)
+		m.judgeDatapoints(now)
+		m.tickVerification(now)
+		m.tickAges(now)
+		m.endBlackout(now)
+		m.checkSilence(now)
+		m.state.Ticked, m.dirty = now, false
+		m.wake = m.findWake()
+		return
 	}
+	m.state.Ticked = now
 }
 
-// NextWake is the earliest instant at which time alone, given to Tick, would
-// change something; ok is false while there is none.
-func (m *Machine) NextWake() (at time.Time, ok bool) {
-	for _, wake := range m.Wants(time.Time{}).Wakes {
-		if !ok || wake.At.Before(at) {
-			at, ok = wake.At, true
+func (m *Machine) expireFlight(now time.Time) {
+	flight := m.state.Flight
+	if flight == nil || now.Before(flight.Deadline) {
+		return
+	}
+	if flight.CancelOnTimeout {
+		m.cancelJob(flight)
+	}
+	m.land(now, TimedOut, fmt.Sprintf("no outcome within %s", Duration(flight.Deadline.Sub(flight.TriggeredAt))), flight.ModelVersion)
+}
+
+// NextWake is the earliest instant at which time alone, given to Tick, changes
+// something; ok is false while there is none. It is cheap to ask after each input.
+func (m *Machine) NextWake() (at time.Time, ok bool) { return m.nextWake() }
+
+func (m *Machine) nextWake() (at time.Time, ok bool) {
+	if m.dirty {
+		m.wake = m.findWake()
+	}
+	return m.wake, !m.wake.IsZero()
+}
+
+// findWake is the earliest of all that time brings; zero when there is nothing.
+func (m *Machine) findWake() (at time.Time) {
+	for _, wake := range m.wakes(m.state.Ticked) {
+		if at.IsZero() || wake.At.Before(at) {
+			at = wake.At
 		}
 	}
-	return at, ok
+	return at
 }
 
 // SetPolicy puts a valid policy in force. Its cooldown counts from the last
-// trigger; a retraining in flight keeps the settings it was started with. The
+// trigger; a retraining in flight keeps the settings it was started with. What is
+// known of rules whose name, metric, stat and period stay the same is kept. The
 // policy that is in force already is no change.
 func (m *Machine) SetPolicy(now time.Time, policy Policy) {
 	policy = policy.WithDefaults()
 	if policy.equal(m.state.Policy) {
 		return
 	}
-	m.state.Policy = policy
-	m.decide(Decision{At: m.clock(now), Kind: PolicyChanged})
+	dropped := m.carryTracks(policy)
+	if !equalBlackouts(policy.Blackout, m.state.Policy.Blackout) {
+		m.state.Calendar = nil
+	}
+	m.state.Policy, m.state.SilenceCheck = policy, time.Time{}
+	m.compile()
+	m.decide(Decision{At: m.clock(now), Kind: PolicyChanged, Reason: dropped})
 }
 
 // PauseBy stops automatic triggers until ResumeBy; pausing again is no change.
@@ -192,9 +196,12 @@ func (m *Machine) PauseBy(now time.Time, control Control) {
 	}
 }
 
-// ResumeBy ends a pause; without one it is no change.
+// ResumeBy ends a pause, and closes the circuit if that is who paused; without one it is no change.
 func (m *Machine) ResumeBy(now time.Time, control Control) {
 	if m.state.Pause != nil {
+		if m.state.Pause.By == ByCircuit {
+			m.state.Failures = 0
+		}
 		m.state.Pause = nil
 		m.told(now, control, Resumed)
 	}
@@ -204,6 +211,7 @@ func (m *Machine) ResumeBy(now time.Time, control Control) {
 func (m *Machine) StopBy(now time.Time, control Control) {
 	if m.state.Stop == nil {
 		m.state.Stop = m.told(now, control, Stopped)
+		m.state.Pending = nil
 	}
 }
 
@@ -211,37 +219,6 @@ func (m *Machine) told(now time.Time, control Control, kind Kind) *Control {
 	control.At, control.Force = m.clock(now), false
 	m.decide(Decision{At: control.At, Kind: kind, Reason: control.Reason, By: control.By})
 	return &control
-}
-
-// CanRetrain says why an operator's retraining can't start now, or nil. A pause
-// does not stand in its way: it holds back the monitor, not the operator.
-func (m *Machine) CanRetrain(now time.Time, control Control) error {
-	switch until := m.CooldownUntil(); {
-	case m.state.Stop != nil:
-		return errors.New("the monitor is stopping")
-	case m.state.Flight != nil:
-		return fmt.Errorf("retraining %s is in flight since %s; wait for its outcome",
-			m.state.Flight.RequestID, m.state.Flight.TriggeredAt.Format(time.RFC3339))
-	case !control.Force && now.Before(until):
-		return fmt.Errorf("in cooldown until %s; use force to retrain now", until.Format(time.RFC3339))
-	}
-	return nil
-}
-
-// Retrain starts a retraining at an operator's word, which CanRetrain must have
-// allowed, and returns its request id. It restarts the cooldown.
-func (m *Machine) Retrain(now time.Time, control Control) string {
-	latest, seen := "", time.Time{}
-	for _, name := range sortedKeys(m.state.Versions) {
-		if v := m.state.Versions[name]; !v.LastSeen.Before(seen) {
-			latest, seen = name, v.LastSeen
-		}
-	}
-	reason := control.Reason
-	if reason == "" {
-		reason = "asked for by hand"
-	}
-	return m.trigger(m.clock(now), RetrainingRequest{ModelVersion: latest, Reason: reason, Rule: RuleManual}, control.By)
 }
 
 // Recall returns the answer that an update of this id got, if it was handled.

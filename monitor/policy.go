@@ -32,6 +32,7 @@ const (
 //	monitor.Policy{}.With(monitor.Below(monitor.Accuracy, 0.95))
 type Policy struct {
 	Team     string             `json:"team,omitempty"`  // whose model it is
+	Owner    string             `json:"owner,omitempty"` // who applied it, so that nobody else prunes it
 	Rules    []Rule             `json:"rules,omitempty"` // in order of precedence; nil means the three defaults
 	Cooldown Optional[Duration] `json:"cooldown,omitzero"`
 	// MaxFailures is how many retrainings in a row may fail, time out or regress
@@ -166,7 +167,7 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 
 func (p *Policy) decodeAt(data []byte, path string) error {
 	return decodeFields(data, path, fields{
-		"team": &p.Team, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
+		"team": &p.Team, "owner": &p.Owner, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": object[Approval, *Approval]{&p.Approval},
 		"verify": object[Verify, *Verify]{&p.Verify}, "blackout": list[Blackout, *Blackout]{&p.Blackout},
 		"retraining": &p.Retraining,

@@ -37,6 +37,7 @@ func (p Policy) Validate() error {
 	}
 	faults = append(faults, validateComposites(p.WithDefaults().Rules)...)
 	faults = append(faults, at("team", checkName(p.Team, 0, MaxMetricNameBytes)))
+	faults = append(faults, at("owner", checkName(p.Owner, 0, MaxMetricNameBytes)))
 	if cooldown, ok := p.Cooldown.Get(); ok {
 		faults = append(faults, at("cooldown", checkWait(cooldown, 0)))
 	}

@@ -51,7 +51,7 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 			continue
 		}
 		m.state.Counters.Digests++
-		m.observe(now, digest)
+		m.observe(now, m.ofDigest(digest))
 	}
 }
 

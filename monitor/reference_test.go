@@ -17,6 +17,8 @@ type reference struct {
 	deadline        time.Time
 	scheduled       bool
 	paused, stopped bool
+	superseded      bool             // v1, by v2
+	ofVersion       map[int]bool     // retrainings that v1 triggered
 	ended           []int            // retrainings, in the order in which their flights ended
 	ends            map[int]string   // what became of each
 	numbers         map[string]int64 // the last batch of each publisher
@@ -61,6 +63,8 @@ func (r *reference) observe(now, from, until time.Time, samples []sample) {
 		suppressedBy = "cooldown"
 	case r.flight != 0:
 		suppressedBy = "in_flight"
+	case r.superseded:
+		suppressedBy = "superseded"
 	}
 	if suppressedBy != "" {
 		r.suppressed[suppressedBy]++
@@ -97,11 +101,12 @@ func (r *reference) judge(samples []sample) (rule, reason string) {
 func (r *reference) trigger(now time.Time, rule, reason, by string) {
 	r.requested++
 	r.last, r.flight, r.deadline, r.scheduled = now, r.requested, now.Add(r.timeout), false
+	r.ofVersion[r.requested] = r.events > 0
 	r.write("triggered", rule, reason, r.requested, by, "")
 }
 
 func (r *reference) mayRetrain(now time.Time, force bool) bool {
-	return !r.stopped && r.flight == 0 && (force || !now.Before(r.cooldownEnd()))
+	return !r.stopped && !r.paused && r.flight == 0 && (force || !now.Before(r.cooldownEnd()))
 }
 
 // end ends the flight of a retraining.
@@ -119,6 +124,7 @@ func (r *reference) record(kind, message string, id int) {
 		r.accepted++
 	case "succeeded":
 		r.succeeded++
+		r.superseded = r.superseded || r.ofVersion[id]
 	default:
 		r.failed++
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -41,6 +42,9 @@ type Flight struct {
 	Backend  string    `json:"backend,omitempty"` // the policy's; empty means the worker's default
 	Deadline time.Time `json:"deadline"`          // when it times out
 	Job      *Job      `json:"job,omitempty"`     // once it is scheduled
+	Priority int       `json:"priority,omitempty"`
+	// CancelOnTimeout says that the backend is told to end it when it times out.
+	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
 }
 
 // OutcomeState is what a training pipeline says of a retraining.
@@ -86,6 +90,7 @@ type finished struct {
 	Kind         Kind   `json:"kind"` // Accepted until its outcome is known
 	Rule         string `json:"rule,omitempty"`
 	ModelVersion string `json:"model_version,omitempty"`
+	By           string `json:"-"` // who ended it
 }
 
 const (
@@ -102,6 +107,7 @@ func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) s
 	s.Flight = &Flight{
 		RetrainingRequest: request, By: by, Backend: s.Policy.Retraining.Backend,
 		Deadline: now.Add(time.Duration(s.Policy.Retraining.Timeout.Or(Duration(DefaultTimeout)))),
+		Priority: s.Policy.Retraining.Priority, CancelOnTimeout: s.Policy.Retraining.CancelOnTimeout,
 	}
 	s.LastTrigger = now
 	m.decide(Decision{
@@ -124,7 +130,7 @@ func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
 	if len(job.StatusURL) > maxStatusURLBytes {
 		job.StatusURL, job.Followed = "", false // a part of it would ask about something else
 	}
-	flight.Job, flight.Backend = &job, job.Backend
+	flight.Job, flight.Backend, m.dirty = &job, job.Backend, true
 	if !job.Followed {
 		m.land(m.clock(now), Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
 	}
@@ -173,25 +179,99 @@ func (m *Machine) Outcome(now time.Time, outcome Outcome) {
 func (m *Machine) land(now time.Time, kind Kind, message, modelVersion string) {
 	flight := m.state.Flight
 	m.state.Flight = nil
-	done := finished{flight.RequestID, kind, flight.Rule, flight.ModelVersion}
+	done := finished{RequestID: flight.RequestID, Kind: kind, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
 	m.record(now, kind, done, message, modelVersion)
 }
 
 func (m *Machine) record(now time.Time, kind Kind, done finished, message, modelVersion string) {
 	counters := &m.state.Counters.Retrainings
-	switch kind {
-	case Accepted:
-		counters.Accepted++
-	case Succeeded:
-		counters.Succeeded++
-	default:
-		counters.Failed++
-	}
+	named := modelVersion
 	if modelVersion == "" {
 		modelVersion = done.ModelVersion
 	}
-	m.decide(Decision{
-		At: now, Kind: kind, Rule: done.Rule, Reason: message, ModelVersion: modelVersion, RequestID: done.RequestID,
-	})
+	d := Decision{At: now, Kind: kind, Rule: done.Rule, Reason: message, ModelVersion: modelVersion, RequestID: done.RequestID, By: done.By}
+	m.decide(d)
+	switch kind {
+	case Accepted:
+		counters.Accepted++
+		m.state.LastSuccess = now
+	case Succeeded:
+		counters.Succeeded++
+		m.state.LastSuccess = now
+		m.supersede(done.ModelVersion, named)
+		m.verify(now, done.RequestID, named)
+	case Cancelled:
+		counters.Cancelled++
+	default:
+		counters.Failed++
+		m.countFailure(now)
+	}
+}
+
+// supersede says that a retraining which one version triggered has made another.
+func (m *Machine) supersede(old, made string) {
+	if made == "" || made == old {
+		return
+	}
+	if v := m.state.Versions[made]; v != nil {
+		v.SupersededBy = ""
+	}
+	if v := m.state.Versions[old]; v != nil {
+		v.SupersededBy = made
+	}
+}
+
+// CanCancel says why there is no retraining to cancel, or nil.
+func (m *Machine) CanCancel() error {
+	if m.state.Flight == nil {
+		return errors.New("no retraining is in flight")
+	}
+	return nil
+}
+
+// Cancel ends the retraining in flight at an operator's word, which CanCancel must
+// have allowed, and returns its request id. The backend is told to end it.
+func (m *Machine) Cancel(now time.Time, control Control) string {
+	flight := m.state.Flight
+	m.cancelJob(flight)
+	m.state.Flight = nil
+	done := finished{RequestID: flight.RequestID, Kind: Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
+	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
+	done.By = control.By
+	m.record(m.clock(now), Cancelled, done, control.Reason, "")
+	return flight.RequestID
+}
+
+// Cancelling is a retraining that its backend is to be told to end.
+type Cancelling struct {
+	RetrainingRequest        // without its params
+	Backend           string `json:"backend,omitempty"`
+	Job               *Job   `json:"job,omitempty"` // nil where the backend has not answered
+}
+
+// maxCancelling bounds the retrainings whose backends are not told yet.
+const maxCancelling = 5
+
+func (m *Machine) cancelJob(flight *Flight) {
+	c := Cancelling{RetrainingRequest: flight.RetrainingRequest, Backend: flight.Backend, Job: flight.Job}
+	c.Params = nil
+	m.state.Cancelling = keepLast(append(m.state.Cancelling, c), maxCancelling)
+}
+
+// CancelTold says that a backend was told to end a retraining, or why it could
+// not be.
+func (m *Machine) CancelTold(now time.Time, requestID string, err error) {
+	for i, c := range m.state.Cancelling {
+		if c.RequestID != requestID {
+			continue
+		}
+		m.state.Cancelling = slices.Delete(m.state.Cancelling, i, i+1)
+		if err != nil {
+			d := decisionOf(m.clock(now), CancelFailed, c.RetrainingRequest)
+			d.Reason = err.Error()
+			m.decide(d)
+		}
+		return
+	}
 }

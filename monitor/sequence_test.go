@@ -33,7 +33,7 @@ func TestAnySequenceOfInputsIsDecidedAsTheReferenceDoes(t *testing.T) {
 			batches: map[string]*monitor.Batch{}, numbers: map[string]int64{},
 			reference: &reference{
 				minAccuracy: 0.9, maxLatency: 200, maxDrift: 0.1, cooldown: time.Hour, timeout: 24 * time.Hour,
-				ends: map[int]string{}, numbers: map[string]int64{}, words: map[string]time.Time{}, suppressed: map[string]int64{},
+				ends: map[int]string{}, ofVersion: map[int]bool{}, numbers: map[string]int64{}, words: map[string]time.Time{}, suppressed: map[string]int64{},
 			},
 		}
 		x.whole.OnDecision = hear(&x.wholeLog)

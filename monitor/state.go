@@ -19,21 +19,33 @@ const MaxStateBytes = 256 << 10
 // State is all that a monitor knows. It is one value, handed through
 // continue-as-new; whatever the machine wants done follows from it.
 type State struct {
-	Version     int                   `json:"version"`
-	ModelName   string                `json:"model_name"`
-	RequestBase string                `json:"request_base"` // request ids are RequestBase/n
-	Policy      Policy                `json:"policy"`       // nothing left out
-	LastTrigger time.Time             `json:"last_trigger,omitzero"`
-	Pause       *Control              `json:"pause,omitempty"`
-	Stop        *Control              `json:"stop,omitempty"`
-	Flight      *Flight               `json:"flight,omitempty"`
-	Counters    Counters              `json:"counters"`
-	Publishers  map[string]*publisher `json:"publishers,omitempty"`
-	Versions    map[string]*version   `json:"versions,omitempty"`
-	Decisions   []Decision            `json:"decisions,omitempty"`
-	Rejections  []Rejection           `json:"rejections,omitempty"`
-	Recent      []finished            `json:"recent,omitempty"`
-	Updates     []UpdateRecord        `json:"updates,omitempty"`
+	Version      int                   `json:"version"`
+	ModelName    string                `json:"model_name"`
+	RequestBase  string                `json:"request_base"`          // request ids are RequestBase/n
+	Policy       Policy                `json:"policy"`                // nothing left out
+	LastTrigger  time.Time             `json:"last_trigger,omitzero"` // or the last answer that there shall be none
+	LastHeld     time.Time             `json:"last_held,omitzero"`    // what a dry run has instead
+	LastSuccess  time.Time             `json:"last_success,omitzero"` // or the last retraining accepted
+	FirstEvent   time.Time             `json:"first_event,omitzero"`
+	Ticked       time.Time             `json:"ticked,omitzero"`  // when time was last let pass
+	Resumed      time.Time             `json:"resumed,omitzero"` // when this side was back after an outage
+	Latest       string                `json:"latest,omitempty"` // the model version heard of last
+	SilenceCheck time.Time             `json:"silence_check,omitzero"`
+	Failures     int                   `json:"failures,omitempty"` // in a row
+	Pending      *Pending              `json:"pending,omitempty"`
+	Verification *Verification         `json:"verification,omitempty"`
+	Calendar     *Calendar             `json:"calendar,omitempty"` // of the policy's blackouts
+	Cancelling   []Cancelling          `json:"cancelling,omitempty"`
+	Pause        *Control              `json:"pause,omitempty"`
+	Stop         *Control              `json:"stop,omitempty"`
+	Flight       *Flight               `json:"flight,omitempty"`
+	Counters     Counters              `json:"counters"`
+	Publishers   map[string]*publisher `json:"publishers,omitempty"`
+	Versions     map[string]*version   `json:"versions,omitempty"`
+	Decisions    []Decision            `json:"decisions,omitempty"`
+	Rejections   []Rejection           `json:"rejections,omitempty"`
+	Recent       []finished            `json:"recent,omitempty"`
+	Updates      []UpdateRecord        `json:"updates,omitempty"`
 }
 
 // Counters count since the monitor was started.
@@ -132,11 +144,12 @@ func (s *State) fit() {
 	shrink(s, func() {
 		s.Decisions = keepLast(s.Decisions, len(s.Decisions)/2)
 		s.Rejections = keepLast(s.Rejections, len(s.Rejections)/2)
-		dropOldest(s.Versions, len(s.Versions)/2, func(v *version) time.Time { return v.LastSeen })
+		dropOldest(s.Versions, max(maxTracked, len(s.Versions)/2), func(v *version) time.Time { return v.LastSeen })
 	})
 	shrink(s, func() {
 		s.Updates = keepLast(s.Updates, len(s.Updates)/2)
 		dropOldest(s.Publishers, len(s.Publishers)*3/4, func(p *publisher) time.Time { return p.LastWord })
+		dropOldest(s.Versions, max(1, len(s.Versions)-1), func(v *version) time.Time { return v.Heard })
 	})
 }
 

@@ -12,8 +12,15 @@ const (
 
 // version is what was seen of one model version.
 type version struct {
+	First    time.Time              `json:"first"`     // when its first event was handled
+	Heard    time.Time              `json:"heard"`     // when its last event was handled
 	LastSeen time.Time              `json:"last_seen"` // the latest event's timestamp
 	Metrics  map[string]*statistics `json:"metrics,omitempty"`
+	// SupersededBy is the version that a retraining which this one triggered has made.
+	SupersededBy string `json:"superseded_by,omitempty"`
+	// Rules is what is known of the policy's rules, in their order; nil where the
+	// version is none of the maxTracked last heard of.
+	Rules []*track `json:"rules,omitempty"`
 }
 
 type statistics struct {
@@ -26,13 +33,13 @@ type statistics struct {
 // makeRoom forgets the metrics of versions that were not seen for versionOverlap,
 // those seen longest ago first, until an observation's fit, and returns how many
 // are kept.
-func (m *Machine) makeRoom(seen *version, observation *Digest) (kept int) {
+func (m *Machine) makeRoom(seen *version, o *observation) (kept int) {
 	for _, v := range m.state.Versions {
 		kept += len(v.Metrics)
 	}
 	wanted := 0
-	for name := range observation.Metrics {
-		if seen.Metrics[name] == nil {
+	for i := range o.metrics {
+		if seen.Metrics[o.metrics[i].name] == nil {
 			wanted++
 		}
 	}
@@ -53,32 +60,100 @@ func (m *Machine) makeRoom(seen *version, observation *Digest) (kept int) {
 	return kept
 }
 
-// count adds an observation to the statistics of its version.
-func (m *Machine) count(observation *Digest) {
-	m.state.Counters.Events += observation.Events
-	seen := m.state.Versions[observation.ModelVersion]
+// version finds what was seen of an observation's version, or begins it.
+func (m *Machine) version(now time.Time, o *observation) *version {
+	if m.seen != nil && m.seenName == o.version {
+		return m.seen
+	}
+	seen := m.state.Versions[o.version]
 	if seen == nil {
 		if m.state.Versions == nil {
 			m.state.Versions = map[string]*version{}
 		}
-		seen = &version{LastSeen: observation.Last, Metrics: map[string]*statistics{}}
-		m.state.Versions[observation.ModelVersion] = seen
+		seen = &version{First: now, LastSeen: o.last}
+		m.state.Versions[o.version] = seen
+		m.dirty = true
 	}
-	seen.LastSeen = later(seen.LastSeen, observation.Last)
-	dropOldest(m.state.Versions, maxVersions, func(v *version) time.Time { return v.LastSeen })
-	kept := m.makeRoom(seen, observation)
-	for _, name := range sortedKeys(observation.Metrics) {
-		metric := observation.Metrics[name]
-		if s := seen.Metrics[name]; s != nil {
-			s.Count += metric.Count
-			s.Sum += metric.Sum
-			s.Min, s.Max = min(s.Min, metric.Min), max(s.Max, metric.Max)
-		} else if kept < maxVersionMetrics {
+	m.seen, m.seenName = seen, o.version
+	return seen
+}
+
+// count adds an observation to the statistics of its version.
+func (m *Machine) count(now time.Time, o *observation) *version {
+	m.state.Counters.Events += o.events
+	if m.state.FirstEvent.IsZero() {
+		m.state.FirstEvent, m.dirty = now, true
+	}
+	seen := m.version(now, o)
+	if m.state.Latest != o.version {
+		m.state.Latest, m.dirty = o.version, true // whose silence counts has changed
+	}
+	seen.Heard = now
+	if o.last.After(seen.LastSeen) {
+		seen.LastSeen = o.last
+	}
+	if len(m.state.Versions) > maxVersions {
+		dropOldest(m.state.Versions, maxVersions, func(v *version) time.Time { return v.LastSeen })
+		if m.state.Versions[o.version] != seen {
+			m.seen = nil
+		}
+	}
+	kept := -1
+	for i := range o.metrics {
+		metric := &o.metrics[i]
+		s := seen.Metrics[metric.name]
+		if s == nil {
+			if kept < 0 {
+				kept = m.makeRoom(seen, o)
+			}
+			if kept >= maxVersionMetrics {
+				continue
+			}
 			kept++
 			if seen.Metrics == nil {
 				seen.Metrics = map[string]*statistics{}
 			}
-			seen.Metrics[name] = &statistics{Count: metric.Count, Sum: metric.Sum, Min: metric.Min, Max: metric.Max}
+			s = &statistics{Min: metric.Min, Max: metric.Max}
+			seen.Metrics[metric.name] = s
 		}
+		s.Count += metric.Count
+		s.Sum += metric.Sum
+		s.Min, s.Max = min(s.Min, metric.Min), max(s.Max, metric.Max)
+	}
+	return seen
+}
+
+// maxTracked bounds the versions whose windows are kept: one in service, one
+// before it, and two canaries. Those heard of longest ago go first.
+const maxTracked = 4
+
+// track makes sure that a version has a track of each rule.
+func (m *Machine) track(seen *version) {
+	rules := m.state.Policy.Rules
+	if len(seen.Rules) == len(rules) {
+		return
+	}
+	seen.Rules = make([]*track, len(rules))
+	for i := range rules {
+		seen.Rules[i] = newTrack(&rules[i])
+	}
+	m.dirty = true
+	for {
+		var oldest *version
+		tracked := 0
+		for _, name := range sortedKeys(m.state.Versions) {
+			v := m.state.Versions[name]
+			if v.Rules == nil {
+				continue
+			}
+			tracked++
+			if v != seen && (oldest == nil || v.Heard.Before(oldest.Heard)) {
+				oldest = v
+			}
+		}
+		if tracked <= maxTracked {
+			return
+		}
+		oldest.Rules = nil
 	}
 }

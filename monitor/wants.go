@@ -9,10 +9,11 @@ import (
 // is derived from the state, so a new run derives it again; the shell compares
 // it with what it has under way.
 type Wants struct {
-	Schedule *Flight // ask the backend for this retraining, until its Deadline
-	Await    *Flight // follow this one to its outcome, until its Deadline
-	Wakes    []Wake  // call Tick then; a wake that comes early is armed again
-	Done     bool    // nothing is left to do: end the monitor
+	Schedule *Flight      // ask the backend for this retraining, until its Deadline
+	Await    *Flight      // follow this one to its outcome, until its Deadline
+	Cancel   []Cancelling // tell the backend to end these
+	Wakes    []Wake       // call Tick then; a wake that comes early is armed again
+	Done     bool         // nothing is left to do: end the monitor
 }
 
 // Wake is a durable timer.
@@ -23,22 +24,50 @@ type Wake struct {
 
 // Wants returns what is to be done as of now.
 func (m *Machine) Wants(now time.Time) Wants {
-	var wants Wants
-	if until := m.CooldownUntil(); now.Before(until) && m.state.Stop == nil {
-		wants.Wakes = append(wants.Wakes, Wake{until, m.wakeSummary("cooldown", until, now)})
-	}
+	wants := Wants{Cancel: m.state.Cancelling}
 	flight := m.state.Flight
 	switch {
 	case flight == nil:
-		wants.Done = m.state.Stop != nil
-		return wants
+		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0
 	case flight.Job == nil:
 		wants.Schedule = flight
 	default:
 		wants.Await = flight
 	}
-	wants.Wakes = append(wants.Wakes, Wake{flight.Deadline, m.wakeSummary("retraining", flight.Deadline, now)})
+	if !wants.Done {
+		wants.Wakes = m.wakes(now)
+	}
 	return wants
+}
+
+// wakes are the instants after now at which time changes something.
+func (m *Machine) wakes(now time.Time) (wakes []Wake) {
+	wake := func(what string, at time.Time) { wakes = append(wakes, Wake{at, m.wakeSummary(what, at, now)}) }
+	if until := m.CooldownUntil(); m.state.Stop == nil && now.Before(until) {
+		wake("cooldown", until)
+	}
+	if flight := m.state.Flight; flight != nil {
+		wake("retraining", flight.Deadline)
+	}
+	if m.state.Stop != nil {
+		return wakes
+	}
+	if pending := m.state.Pending; pending != nil {
+		wake("approval", pending.Until)
+	}
+	if due, ok := m.nextDatapoint(); ok {
+		wake("datapoints", due)
+	}
+	if v := m.state.Verification; v != nil && !v.Until.IsZero() {
+		wake("verification", v.Until)
+	}
+	if due, ok := m.nextAge(); ok {
+		wake("age or silence", due)
+	}
+	if until, in := m.state.Calendar.At(now); in {
+		wake("blackout", until)
+	}
+	return wakes
 }
 
 // wakeSummary says what ends then: `cooldown of fraud until 14:05 UTC`, with the

@@ -3,6 +3,7 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,12 +43,22 @@ func details(s monitor.Status) string {
 	if s.Paused != nil {
 		line("Paused since %s by %s: %s\n", clock(s.Paused.At), escape(orUnknown(s.Paused.By)), escape(s.Paused.Reason))
 	}
+	if p := s.Pending; p != nil {
+		line("Waits for approval since %s, until %s: %s\n", clock(p.Since), clock(p.Until), escape(p.Reason))
+	}
 	if s.Current != nil {
 		line("Retraining in flight since %s: %s (`%s`)\n", clock(s.Current.TriggeredAt), escape(s.Current.Reason), s.Current.RequestID)
 	}
 	if s.Phase == monitor.PhaseCoolingDown {
 		line("Cooldown until %s\n", clock(s.CooldownUntil))
 	}
+	if !s.BlackoutUntil.IsZero() {
+		line("Blackout until %s\n", clock(s.BlackoutUntil))
+	}
+	if v := s.Verification; v != nil {
+		line("Verifying %s since %s, %d events so far\n", escape(v.Version), clock(v.Since), v.Samples)
+	}
+	text.WriteString(rulesTable(s))
 	if n := len(s.Decisions); n > 0 {
 		line("| when | decision | why |\n|---|---|---|")
 		for i := n - 1; i >= max(0, n-5); i-- {
@@ -73,7 +84,41 @@ func details(s monitor.Status) string {
 	return text.String()
 }
 
+// rulesTable is what the rules say of the version heard of last.
+func rulesTable(s monitor.Status) string {
+	latest, rules := "", []monitor.RuleStatus(nil)
+	for name, v := range s.Versions {
+		if older := s.Versions[latest]; v.Rules != nil && (rules == nil || v.LastSeen.After(older.LastSeen) || v.LastSeen.Equal(older.LastSeen) && name > latest) {
+			latest, rules = name, v.Rules
+		}
+	}
+	if rules == nil {
+		return ""
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "| rule, of version %s | says | value | threshold |\n|---|---|---|---|\n", escape(latest))
+	for _, r := range rules {
+		says := string(r.Verdict)
+		if r.Verdict == monitor.Unknown {
+			says = "unknown"
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", escape(r.Name), says, number(r.Value), number(r.Threshold))
+	}
+	return text.String() + "\n"
+}
+
+func number(r monitor.Reading) string {
+	value, ok := r.Get()
+	if !ok {
+		return ""
+	}
+	return strconv.FormatFloat(value, 'g', 6, 64)
+}
+
 func suppressedBy(d monitor.Decision) string {
+	if d.Kind == monitor.Warned && d.Count > 1 {
+		return fmt.Sprintf(", %d×", d.Count)
+	}
 	if d.Kind != monitor.Suppressed {
 		return ""
 	}

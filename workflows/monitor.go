@@ -46,13 +46,16 @@ type watch struct {
 	changed  bool // the state has changed since the loop last looked
 	schedule *call
 	await    *call
+	cancels  map[string]*call // by request id
 	timers   []*timer
+	owner    string // as the memo has it
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
 // more.
 func (m *watch) run(ctx workflow.Context) error {
 	for {
+		m.calendar(ctx)
 		m.drain(ctx)
 		m.collect(ctx)
 		now := workflow.Now(ctx)
@@ -66,6 +69,9 @@ func (m *watch) run(ctx workflow.Context) error {
 			return m.continueAsNew(ctx)
 		}
 		m.perform(ctx, wants)
+		if err := m.remember(ctx); err != nil {
+			return err
+		}
 		m.describe(ctx)
 		m.changed = false
 		if err := workflow.Await(ctx, func() bool { return m.changed || m.isReady() || m.hasSignals(ctx) }); err != nil {

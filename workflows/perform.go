@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -53,7 +55,32 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 			InitialInterval: activities.DefaultPollInterval, BackoffCoefficient: 1,
 		})
 	}
+	for _, c := range wants.Cancel {
+		if m.cancels[c.RequestID] == nil {
+			m.cancels[c.RequestID] = cancelJob(ctx, c)
+		}
+	}
 	m.arm(ctx, wants.Wakes)
+}
+
+// cancelFor is how long a backend is tried to be told to end a retraining.
+const cancelFor = 10 * time.Minute
+
+// cancelJob tells a backend to end a retraining.
+func cancelJob(ctx workflow.Context, c monitor.Cancelling) *call {
+	var activity *activities.Retraining // names only
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              RetrainingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		StartToCloseTimeout:    attemptTimeout,
+		ScheduleToCloseTimeout: cancelFor,
+		HeartbeatTimeout:       activities.HeartbeatTimeout,
+		Summary:                summary("end " + c.Reason),
+	})
+	argument := activities.Call{Backend: c.Backend, Request: c.RetrainingRequest}
+	if c.Job != nil {
+		argument.Job = *c.Job
+	}
+	return &call{requestID: c.RequestID, future: workflow.ExecuteActivity(ctx, activity.CancelRetraining, argument)}
 }
 
 // keep returns the call while it is still wanted, and cancels it otherwise.
@@ -73,6 +100,7 @@ func start(ctx workflow.Context, activity any, flight *monitor.Flight, retry *te
 		StartToCloseTimeout: attemptTimeout,
 		HeartbeatTimeout:    activities.HeartbeatTimeout,
 		RetryPolicy:         retry,
+		Priority:            temporal.Priority{PriorityKey: flight.Priority},
 		Summary:             summary(flight.Reason),
 	}))
 	argument := activities.Call{Backend: flight.Backend, Request: flight.RetrainingRequest}
@@ -116,6 +144,11 @@ func (m *watch) isReady() bool {
 			return true
 		}
 	}
+	for _, c := range m.cancels { // any of them: the order doesn't matter
+		if c.future.IsReady() {
+			return true
+		}
+	}
 	return m.schedule != nil && m.schedule.future.IsReady() || m.await != nil && m.await.future.IsReady()
 }
 
@@ -141,6 +174,59 @@ func (m *watch) collect(ctx workflow.Context) {
 			m.machine.Outcome(now, outcome)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(m.cancels)) {
+		c := m.cancels[id]
+		if !c.future.IsReady() {
+			continue
+		}
+		delete(m.cancels, id)
+		err := c.future.Get(ctx, nil)
+		if err != nil {
+			err = errors.New(messageOf(err))
+		}
+		m.machine.CancelTold(now, id, err)
+	}
+}
+
+// calendar lets the machine know the spans of its policy's blackouts. They are
+// computed once and recorded, since time zone data differs between workers.
+func (m *watch) calendar(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	wanted, ok := m.machine.CalendarWanted(now)
+	if !ok {
+		return
+	}
+	blackouts := m.machine.Blackouts()
+	var computed struct {
+		Spans []monitor.Span `json:"spans"`
+		Error string         `json:"error,omitempty"`
+	}
+	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
+		c := computed
+		spans, err := monitor.BlackoutSpans(blackouts, wanted.From, wanted.Until)
+		if c.Spans = spans; err != nil {
+			c.Error = err.Error()
+		}
+		return c
+	})
+	err := encoded.Get(&computed)
+	if err == nil && computed.Error != "" {
+		err = errors.New(computed.Error)
+	}
+	m.machine.SetCalendar(now, wanted, computed.Spans, err)
+}
+
+// memoOwner is the memo field in which a monitor names its policy's owner.
+const memoOwner = "owner"
+
+// remember puts the policy's owner where a list of monitors shows it.
+func (m *watch) remember(ctx workflow.Context) error {
+	owner := m.machine.Owner()
+	if owner == m.owner {
+		return nil
+	}
+	m.owner = owner
+	return workflow.UpsertMemo(ctx, map[string]any{memoOwner: owner})
 }
 
 // messageOf is an activity's error without Temporal's frame around it.

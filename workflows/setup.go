@@ -41,7 +41,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
-	m := &watch{machine: machine, log: workflow.GetLogger(ctx)}
+	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, owner: ownerOf(workflow.GetInfo(ctx))}
 	metrics := workflow.GetMetricsHandler(ctx)
 	machine.OnDecision = func(d monitor.Decision) {
 		metrics.WithTags(map[string]string{"kind": string(d.Kind)}).Counter("modelvigil_decisions").Inc(1)
@@ -154,4 +154,12 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("payload encoding %q: must be %q", encoding, converter.MetadataEncodingJSON)
 	}
+}
+
+// ownerOf is the owner that an earlier run has left in the memo.
+func ownerOf(info *workflow.Info) (owner string) {
+	if field := info.Memo.GetFields()[memoOwner]; field != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(field, &owner) // else it is written anew
+	}
+	return owner
 }

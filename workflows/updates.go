@@ -38,6 +38,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			if result, handled := m.machine.Recall(id); handled {
 				return result, nil
 			}
+			m.calendar(ctx)
 			m.drain(ctx) // what was sent before the update is seen before it
 			payload, err := jsonOf(raw)
 			if err == nil {
@@ -51,6 +52,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			if err != nil {
 				return monitor.UpdateResult{}, refused(u.name, err)
 			}
+			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
 			m.machine.Remember(id, result)
 			return result, nil
@@ -109,10 +111,26 @@ func (m *watch) updates() []update {
 				m.machine.ResumeBy(workflow.Now(ctx), c)
 				return ""
 			}),
-		control(monitor.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore the cooldown}",
+		control(monitor.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
 			func(ctx workflow.Context, c monitor.Control) error { return m.machine.CanRetrain(workflow.Now(ctx), c) },
 			func(ctx workflow.Context, c monitor.Control) string {
 				return m.machine.Retrain(workflow.Now(ctx), c)
+			}),
+		control(monitor.UpdateApprove, "Let the trigger that waits go out: {\"by\": …, \"reason\": …}",
+			func(workflow.Context, monitor.Control) error { return m.machine.CanAnswer(true) },
+			func(ctx workflow.Context, c monitor.Control) string {
+				return m.machine.Approve(workflow.Now(ctx), c)
+			}),
+		control(monitor.UpdateReject, "Drop the trigger that waits: {\"by\": …, \"reason\": …}",
+			func(workflow.Context, monitor.Control) error { return m.machine.CanAnswer(false) },
+			func(ctx workflow.Context, c monitor.Control) string {
+				m.machine.RejectPending(workflow.Now(ctx), c)
+				return ""
+			}),
+		control(monitor.UpdateCancel, "End the retraining in flight: {\"by\": …, \"reason\": …}",
+			func(workflow.Context, monitor.Control) error { return m.machine.CanCancel() },
+			func(ctx workflow.Context, c monitor.Control) string {
+				return m.machine.Cancel(workflow.Now(ctx), c)
 			}),
 		control(monitor.UpdateStop, "End the monitor for good: {\"by\": …, \"reason\": …}",
 			func(workflow.Context, monitor.Control) error { return nil },

@@ -79,8 +79,9 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps = (*Backend)(nil)
-	_ activities.Follower = (*Backend)(nil)
+	_ activities.ModelOps  = (*Backend)(nil)
+	_ activities.Follower  = (*Backend)(nil)
+	_ activities.Canceller = (*Backend)(nil)
 )
 
 // New returns a backend, or an error that names every fault of the
@@ -174,4 +175,31 @@ func (b *Backend) ask(ctx context.Context, request monitor.RetrainingRequest, jo
 	outcome, err := answer.outcome()
 	outcome.RequestID = request.RequestID
 	return outcome, err
+}
+
+// CancelRetraining asks for the job's end by DELETE of its status_url. 404 and 410
+// mean that it has ended.
+func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error {
+	if err := b.cancel(ctx, request, job); err != nil {
+		return fmt.Errorf("cancel retraining of %s: %w", request.ModelName, err)
+	}
+	return nil
+}
+
+func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error {
+	if job.StatusURL == "" {
+		return activities.Final(errors.New("the endpoint gave no status_url to DELETE; end it there by hand"))
+	}
+	status, err := parseURL(job.StatusURL)
+	if err != nil {
+		return activities.Final(fmt.Errorf("status_url: %w", err))
+	}
+	answer, err := b.exchange(ctx, http.MethodDelete, status, request.RequestID, nil)
+	switch {
+	case err != nil:
+		return err
+	case answer.ok(), answer.status == http.StatusNotFound, answer.status == http.StatusGone:
+		return nil
+	}
+	return answer.refusal()
 }

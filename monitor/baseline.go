@@ -1,0 +1,68 @@
+package monitor
+
+// fillBaseline adds readings to a version's first ones until they are enough.
+func (w *window) fillBaseline(r *Rule, metric *MetricDigest, percentile bool) {
+	if !r.hasBaseline() || !w.Base.IsZero() {
+		return
+	}
+	if w.First == nil {
+		w.First = &bucket{}
+	}
+	w.First.add(metric, percentile, false)
+	if w.First.Count >= r.baselineSamples() {
+		w.Base, w.First = w.First.value(r.Stat), nil
+	}
+}
+
+func (r *Rule) hasBaseline() bool { return r.BelowBaselineBy.present || r.AboveBaselineBy.present }
+
+func (r *Rule) baselineSamples() int64 {
+	if r.Baseline == nil || r.Baseline.Samples == 0 {
+		return DefaultBaselineSamples
+	}
+	return r.Baseline.Samples
+}
+
+// fromPrevious says that the rule measures against the version before.
+func (r *Rule) fromPrevious() bool { return r.Baseline != nil && r.Baseline.From == BaselinePrevious }
+
+// base is the baseline that the rule measures against; absent until it is full.
+func (r *Rule) base(w *window) Reading {
+	if r.fromPrevious() {
+		return w.Previous
+	}
+	return w.Base
+}
+
+// threshold is beyond what a datapoint breaches; unknown until the baseline is full.
+func (m *Machine) threshold(r *Rule, w *window, name string) (threshold float64, known bool) {
+	switch {
+	case r.Below.present:
+		return r.Below.value, true
+	case r.Above.present:
+		return r.Above.value, true
+	case r.fromPrevious() && w.Previous.IsZero():
+		w.Previous = m.previousBase(r, name)
+	}
+	base, known := r.base(w).Get()
+	if margin, below := r.BelowBaselineBy.Get(); below {
+		return base - margin.Of(base), known
+	}
+	return base + r.AboveBaselineBy.value.Of(base), known
+}
+
+// previousBase is the baseline of the version that began last before this one.
+func (m *Machine) previousBase(r *Rule, name string) Reading {
+	this := m.state.Versions[name]
+	var before *version
+	for _, other := range sortedKeys(m.state.Versions) {
+		v := m.state.Versions[other]
+		if v.First.Before(this.First) && v.Rules != nil && (before == nil || v.First.After(before.First)) {
+			before = v
+		}
+	}
+	if before == nil {
+		return Reading{}
+	}
+	return before.Rules[m.ruleNumber[r.Name]].Window.Base
+}

@@ -1,0 +1,40 @@
+package monitor
+
+import "time"
+
+const (
+	// calendarLength is how far ahead a policy's blackouts are computed.
+	calendarLength = 14 * 24 * time.Hour
+	// calendarMargin is how long before its end a calendar is computed anew.
+	calendarMargin = 24 * time.Hour
+)
+
+// CalendarWanted says that the spans of the policy's blackouts are to be computed
+// and handed to SetCalendar, before anything else is decided at now, and for which
+// time. They are computed outside and recorded, since time zone data differs
+// between workers.
+func (m *Machine) CalendarWanted(now time.Time) (wanted Span, ok bool) {
+	if len(m.state.Policy.Blackout) == 0 {
+		return wanted, false
+	}
+	now = m.clock(now)
+	if c := m.state.Calendar; c != nil && now.Before(c.Until.Add(-calendarMargin)) {
+		return wanted, false
+	}
+	return Span{From: now, Until: now.Add(calendarLength)}, true
+}
+
+// SetCalendar takes the spans of the policy's blackouts in the time that was
+// wanted. With an error there are none, which is counted and explained.
+func (m *Machine) SetCalendar(now time.Time, wanted Span, spans []Span, err error) {
+	if err != nil {
+		m.Reject(now, "blackout", err, nil)
+	}
+	m.state.Calendar, m.dirty = &Calendar{From: wanted.From, Until: wanted.Until, Spans: spans}, true
+}
+
+// Blackouts are those of the policy in force.
+func (m *Machine) Blackouts() []Blackout { return m.state.Policy.Blackout }
+
+// Owner is who applied the policy in force.
+func (m *Machine) Owner() string { return m.state.Policy.Owner }

@@ -1,0 +1,123 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// compiled is what follows from a policy, kept so that it isn't found again for
+// each event.
+type compiled struct {
+	kinds          []kind
+	findings       []finding      // of the rules, at the moment
+	ruleNumber     map[string]int // by name
+	compositeOrder []int          // members before those they are in
+	hasComposites  bool
+	hasWindows     bool
+	hasAges        bool
+}
+
+// kind is how a rule is judged.
+type kind int8
+
+const (
+	kindInstant kind = iota
+	kindWindow
+	kindComposite
+	kindAge
+	kindSilence
+)
+
+func (r *Rule) kind() kind {
+	switch {
+	case r.IsComposite():
+		return kindComposite
+	case !r.MaxAge.IsZero():
+		return kindAge
+	case !r.SilentFor.IsZero():
+		return kindSilence
+	case r.IsWindowed():
+		return kindWindow
+	}
+	return kindInstant
+}
+
+// compile finds what follows from the policy in force.
+func (m *Machine) compile() {
+	rules := m.state.Policy.Rules
+	m.compiled = compiled{
+		kinds: make([]kind, len(rules)), findings: make([]finding, len(rules)), ruleNumber: make(map[string]int, len(rules)),
+	}
+	for i := range rules {
+		m.ruleNumber[rules[i].Name] = i
+		m.kinds[i] = rules[i].kind()
+		m.hasComposites = m.hasComposites || m.kinds[i] == kindComposite
+		m.hasWindows = m.hasWindows || m.kinds[i] == kindWindow
+		m.hasAges = m.hasAges || m.kinds[i] == kindAge || m.kinds[i] == kindSilence
+	}
+	placed := make([]bool, len(rules))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] || m.kinds[i] != kindComposite {
+			return
+		}
+		placed[i] = true
+		for _, name := range rules[i].members() {
+			place(m.ruleNumber[name])
+		}
+		m.compositeOrder = append(m.compositeOrder, i)
+	}
+	for i := range rules {
+		place(i)
+	}
+	m.seen, m.dirty = nil, true
+}
+
+// carryTracks hands what is known of the rules on to those of another policy with
+// the same name, metric, stat and period, and says whose windows were dropped.
+func (m *Machine) carryTracks(policy Policy) string {
+	old := m.state.Policy.Rules
+	from := make([]int, len(policy.Rules)) // the old rule's number, or -1
+	carried := make([]bool, len(old))
+	for i := range policy.Rules {
+		r := &policy.Rules[i]
+		from[i] = slices.IndexFunc(old, func(o Rule) bool {
+			return r.Name == o.Name && r.kind() == o.kind() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
+		})
+		if from[i] >= 0 {
+			carried[from[i]] = true
+		}
+	}
+	for _, seen := range m.state.Versions {
+		if seen.Rules == nil {
+			continue
+		}
+		tracks := make([]*track, len(policy.Rules))
+		for i := range tracks {
+			if from[i] >= 0 {
+				tracks[i] = seen.Rules[from[i]]
+			} else {
+				tracks[i] = newTrack(&policy.Rules[i])
+			}
+		}
+		seen.Rules = tracks
+	}
+	var dropped []string
+	for i := range old {
+		if !carried[i] && old[i].IsWindowed() {
+			dropped = append(dropped, old[i].Name)
+		}
+	}
+	if len(dropped) == 0 {
+		return ""
+	}
+	return "dropped what was measured for " + strings.Join(dropped, ", ")
+}
+
+func equalBlackouts(a, b []Blackout) bool {
+	left, err1 := json.Marshal(a)
+	right, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && bytes.Equal(left, right)
+}

@@ -1,0 +1,167 @@
+package monitor
+
+import "time"
+
+const (
+	// outageAfter is how late a datapoint is judged at least for the reason to be
+	// that this side was away: its silence is unknown then.
+	outageAfter = 10 * time.Second
+	// settleAfter is how long after an outage publishers may still be pausing
+	// between attempts: 15 s at most, and the time to send.
+	settleAfter = 30 * time.Second
+)
+
+// nextDatapoint is when the next datapoint of any rule and version is due.
+func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
+	if !m.hasWindows {
+		return next, false
+	}
+	for name, seen := range m.state.Versions {
+		for i, t := range seen.Rules {
+			if t.Window == nil {
+				continue
+			}
+			due, comes := t.Window.nextDue(&m.state.Policy.Rules[i], name == m.state.Latest)
+			if comes && (!ok || due.Before(next)) {
+				next, ok = due, true
+			}
+		}
+	}
+	return next, ok
+}
+
+// judgeDatapoints judges every datapoint that is due by now, in order.
+func (m *Machine) judgeDatapoints(now time.Time) {
+	for {
+		due, ok := m.nextDatapoint()
+		if !ok || due.After(now) {
+			return
+		}
+		if now.Sub(due) > outageAfter {
+			m.noteOutage(now)
+		}
+		for _, name := range sortedKeys(m.state.Versions) {
+			if seen := m.state.Versions[name]; seen.Rules != nil {
+				m.judgeDue(now, due, name, seen)
+			}
+		}
+		m.dirty = true
+	}
+}
+
+// noteOutage passes over the silence of the time that this side was away.
+func (m *Machine) noteOutage(now time.Time) {
+	m.state.Resumed = now
+	for _, seen := range m.state.Versions {
+		for i, t := range seen.Rules {
+			if t.Window != nil {
+				t.Window.skip(&m.state.Policy.Rules[i], now)
+			}
+		}
+	}
+}
+
+// judgeDue judges the datapoints of one version that are due at an instant.
+func (m *Machine) judgeDue(now, due time.Time, name string, seen *version) {
+	any := false
+	watched := name == m.state.Latest
+	for i, t := range seen.Rules {
+		m.findings[i] = finding{}
+		if t.Window == nil {
+			continue
+		}
+		r := &m.state.Policy.Rules[i]
+		if at, comes := t.Window.nextDue(r, watched); !comes || at.After(due) {
+			continue
+		}
+		any = true
+		isGap := now.Sub(due) > outageAfter || !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
+		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, watched), isGap)
+	}
+	if any {
+		m.decideOn(moment{now: now, due: due, version: name, seen: seen})
+	}
+}
+
+// judgePeriod judges what was measured in one period. In a gap, silence says nothing.
+func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track, b *bucket, isGap bool) finding {
+	w := t.Window
+	p := point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
+	if !(r.Stat == StatCount || r.Stat == StatSum) && b.Count < max(1, r.MinSamples) {
+		p.Value = Reading{}
+	}
+	falls := r.Below.present || r.BelowBaselineBy.present
+	p.Unknown = isGap && (b.Count == 0 || falls && (r.Stat == StatCount || r.Stat == StatSum))
+	value, measured := p.Value.Get()
+	if r.Change != nil {
+		return m.detect(now, due, r, t, p)
+	}
+	threshold, known := m.threshold(r, w, name)
+	switch {
+	case p.Unknown:
+	case !measured:
+		p.Breach = r.Missing == MissingBreaching
+	case !known:
+		p.Unknown = true
+	case falls:
+		p.Breach = value < threshold
+	default:
+		p.Breach = value > threshold
+	}
+	w.keep(r, p)
+	breaching, of := w.count(r)
+	mOf, _ := r.MOfN()
+	f := finding{verdict: Healthy, fresh: true, hit: p.Breach && breaching >= mOf}
+	switch clear, clears := r.clear(); {
+	case of == 0:
+		f.verdict = Unknown
+	case !clears && breaching >= mOf:
+		f.verdict = Breaching
+	case clears:
+		if f.hit {
+			w.Held = true
+		} else if measured && !p.Unknown && !(falls && value < clear || !falls && value > clear) {
+			w.Held = false
+		}
+		if w.Held {
+			f.verdict = Breaching
+		}
+	}
+	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
+	if t.Threshold = (Reading{}); known {
+		t.Threshold = Some(threshold)
+	}
+	return f
+}
+
+// clear is the threshold beyond which a breaching rule stays so.
+func (r *Rule) clear() (float64, bool) {
+	if clear, ok := r.ClearBelow.Get(); ok {
+		return clear, true
+	}
+	return r.ClearAbove.Get()
+}
+
+// detect shows a datapoint to the rule's detector of change.
+func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding {
+	w := t.Window
+	w.keep(r, p)
+	if value, measured := p.Value.Get(); measured {
+		if w.Detector == nil {
+			w.Detector = &adwin{}
+		}
+		delta := r.Change.Delta
+		if delta == 0 {
+			delta = DefaultDelta
+		}
+		changed, before, after := w.Detector.add(value, delta)
+		up, down := r.Change.Direction != DirectionDown, r.Change.Direction != DirectionUp
+		if changed && (up && after > before || down && after < before) {
+			w.Changed, w.From, w.To = due, Some(before), Some(after)
+		}
+	}
+	f := finding{verdict: t.standing(r, now), fresh: true}
+	f.hit = f.verdict == Breaching
+	t.At, t.Verdict, t.Value, t.Threshold = due, f.verdict, p.Value, w.From
+	return f
+}

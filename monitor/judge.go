@@ -1,0 +1,245 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Verdict is what a rule says of a model version: nothing is known, all is well,
+// or it breaches.
+type Verdict string
+
+// The verdicts.
+const (
+	Unknown   Verdict = ""
+	Healthy   Verdict = "healthy"
+	Breaching Verdict = "breaching"
+)
+
+// finding is what a rule says at one moment.
+type finding struct {
+	verdict Verdict
+	fresh   bool // judged at this moment
+	hit     bool // by something beyond the threshold itself
+}
+
+// observe counts an observation and decides about it: the heart of modelvigil.
+func (m *Machine) observe(now time.Time, o *observation) {
+	seen := m.count(now, o)
+	m.track(seen)
+	m.beginVerification(now, o)
+	rules := m.state.Policy.Rules
+	for i := range rules {
+		r, t, f := &rules[i], seen.Rules[i], &m.findings[i]
+		*f = finding{}
+		switch m.kinds[i] {
+		case kindInstant:
+			metric := o.metric(r.Metric)
+			if metric == nil {
+				continue
+			}
+			value, threshold, breaches := r.judge(metric)
+			f.verdict, f.fresh, f.hit = Healthy, true, breaches
+			if breaches {
+				f.verdict = Breaching
+			}
+			t.At, t.Verdict = now, f.verdict
+			t.Value, t.Threshold = Some(value), Some(threshold)
+		case kindWindow:
+			if t.Window.feed(r, o, now, m.state.Ticked) {
+				m.dirty = true
+			}
+		}
+	}
+	m.decideOn(moment{now: now, version: o.version, seen: seen, observation: o})
+	m.noteSample(now, o)
+}
+
+// moment is when, and of what, rules were judged.
+type moment struct {
+	now         time.Time // the machine's clock
+	due         time.Time // of datapoints: when they were due
+	version     string
+	seen        *version
+	observation *observation // nil for datapoints
+}
+
+// endsBefore says that what was judged belongs to the time before an instant.
+func (j *moment) endsBefore(instant time.Time) bool {
+	if j.observation != nil {
+		return j.observation.endsBefore(instant, j.now)
+	}
+	return j.now.Before(instant) || j.due.Before(instant)
+}
+
+// decideOn acts on the findings of a moment: warnings speak, and the first rule
+// in order of precedence that may trigger does, or is suppressed.
+func (m *Machine) decideOn(j moment) {
+	if m.hasComposites {
+		m.compose(&j)
+	}
+	chosen := -1
+	for i := range m.findings {
+		f := &m.findings[i]
+		if !f.fresh || !f.hit || f.verdict != Breaching {
+			continue
+		}
+		switch r := &m.state.Policy.Rules[i]; {
+		case r.Condition:
+		case r.Severity == Warning:
+			m.warn(j.now, i, j.version, j.seen)
+		default:
+			m.noteRegression(i, j.version, j.seen)
+			if chosen < 0 {
+				chosen = i
+			}
+		}
+	}
+	if chosen >= 0 {
+		m.breach(&j, chosen)
+	}
+}
+
+// compose fills in what composites say, from the rules that have no fresh word
+// too: those with a period keep their verdict, those without must speak in the
+// same observation.
+func (m *Machine) compose(j *moment) {
+	rules := m.state.Policy.Rules
+	for i := range rules {
+		if !m.findings[i].fresh {
+			m.findings[i].verdict = m.standing(i, j.seen, j.now)
+		}
+	}
+	for _, i := range m.compositeOrder {
+		r, f := &rules[i], finding{}
+		f.verdict = m.combine(r, func(member int) Verdict {
+			f.fresh = f.fresh || m.findings[member].fresh
+			return m.findings[member].verdict
+		})
+		f.hit = true
+		m.findings[i] = f
+		if t := j.seen.Rules[i]; f.fresh {
+			t.At, t.Verdict = j.now, f.verdict
+		}
+	}
+}
+
+// combine is three-valued logic over a composite's members.
+func (m *Machine) combine(r *Rule, verdict func(member int) Verdict) Verdict {
+	breaching, healthy, unknown := 0, 0, 0
+	for _, name := range r.members() {
+		switch verdict(m.ruleNumber[name]) {
+		case Breaching:
+			breaching++
+		case Healthy:
+			healthy++
+		default:
+			unknown++
+		}
+	}
+	switch {
+	case r.Not != "" && breaching > 0, len(r.AllOf) > 0 && healthy > 0, len(r.AnyOf) > 0 && breaching+unknown == 0:
+		return Healthy
+	case r.Not != "" && healthy > 0, len(r.AllOf) > 0 && unknown == 0, len(r.AnyOf) > 0 && breaching > 0:
+		return Breaching
+	}
+	return Unknown
+}
+
+// standing is what a rule says of a version when nothing new was measured.
+func (m *Machine) standing(i int, seen *version, now time.Time) Verdict {
+	r := &m.state.Policy.Rules[i]
+	switch m.kinds[i] {
+	case kindWindow:
+		return seen.Rules[i].standing(r, now)
+	case kindAge, kindSilence:
+		return m.ageVerdict(r, now)
+	}
+	return Unknown
+}
+
+// standing is what a rule with a period says while no datapoint is judged. It is
+// forgotten when all datapoints are out of reach.
+func (t *track) standing(r *Rule, now time.Time) Verdict {
+	w := t.Window
+	if r.Change != nil {
+		switch {
+		case !w.Changed.IsZero() && now.Before(w.Changed.Add(time.Duration(r.Change.Hold.Or(Duration(DefaultHold))))):
+			return Breaching
+		case w.Detector != nil:
+			return Healthy
+		}
+		return Unknown
+	}
+	if n := len(w.Points); n == 0 || now.After(r.dueOf(w.Points[n-1].Start+int64(r.reach())*r.seconds())) {
+		return Unknown
+	}
+	return t.Verdict
+}
+
+// reason says why a rule breaches, in words.
+func (m *Machine) reason(i int, seen *version) string {
+	r, t := &m.state.Policy.Rules[i], seen.Rules[i]
+	switch m.kinds[i] {
+	case kindComposite:
+		return m.compositeReason(r, seen)
+	case kindWindow:
+		return cut(t.reason(r), maxTextBytes)
+	case kindAge, kindSilence:
+		return m.ageReason(r)
+	}
+	return Breach{*r, t.Value.value, t.Threshold.value}.Reason()
+}
+
+func (m *Machine) compositeReason(r *Rule, seen *version) string {
+	if r.Not != "" {
+		return cut("not "+r.Not, maxTextBytes)
+	}
+	var parts []string
+	for _, name := range r.members() {
+		if i := m.ruleNumber[name]; m.findings[i].verdict == Breaching {
+			parts = append(parts, m.reason(i, seen))
+		}
+	}
+	return cut(strings.Join(parts, "; "), maxTextBytes)
+}
+
+// reason says why a rule with a period breaches.
+func (t *track) reason(r *Rule) string {
+	w := t.Window
+	what := fmt.Sprintf("%s %s", word(r.Metric), r.Stat)
+	if r.Change != nil {
+		way := "rose"
+		if w.To.value < w.From.value {
+			way = "fell"
+		}
+		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.quantity(w.From.value), r.quantity(w.To.value), r.Change.detector())
+	}
+	suffix := ""
+	if _, n := r.MOfN(); n > 1 {
+		breaching, of := w.count(r)
+		suffix = fmt.Sprintf(", %d of %d periods of %s", breaching, of, r.Period.value)
+	} else {
+		suffix = fmt.Sprintf(" over %s", r.Period.value)
+	}
+	value, measured := t.Value.Get()
+	switch {
+	case !measured:
+		return what + " missing" + suffix
+	case r.Below.present:
+		return fmt.Sprintf("%s %s below threshold %s%s", what, r.quantity(value), r.quantity(t.Threshold.value), suffix)
+	case r.Above.present:
+		return fmt.Sprintf("%s %s above threshold %s%s", what, r.quantity(value), r.quantity(t.Threshold.value), suffix)
+	case r.BelowBaselineBy.present:
+		return fmt.Sprintf("%s %s below baseline %s by more than %s%s", what, r.quantity(value), r.quantity(r.base(w).value), r.BelowBaselineBy.value, suffix)
+	}
+	return fmt.Sprintf("%s %s above baseline %s by more than %s%s", what, r.quantity(value), r.quantity(r.base(w).value), r.AboveBaselineBy.value, suffix)
+}
+
+func (c *Change) detector() Detector {
+	if c.Detector == "" {
+		return DetectorADWIN
+	}
+	return c.Detector
+}

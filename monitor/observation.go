@@ -1,0 +1,95 @@
+package monitor
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// observation is one event or one digest, as the machine judges it.
+type observation struct {
+	version                 string
+	events                  int64
+	last                    time.Time // the latest event's timestamp
+	first                   time.Time
+	foldedFrom, foldedUntil time.Time
+	metrics                 []observed // by name
+}
+
+// observed is one metric of an observation.
+type observed struct {
+	name string
+	*MetricDigest
+}
+
+// metric returns what was seen of a metric, or nil.
+func (o *observation) metric(name string) *MetricDigest {
+	for i := range o.metrics {
+		if o.metrics[i].name == name {
+			return o.metrics[i].MetricDigest
+		}
+	}
+	return nil
+}
+
+// endsBefore says that all of an observation handled at now was folded before an
+// instant. The end of folding is exclusive, so a digest that was cut at the very
+// instant was folded before it; a single event handled then was not.
+func (o *observation) endsBefore(instant, now time.Time) bool {
+	if now.Before(instant) { // even where the publisher's clock is ahead
+		return true
+	}
+	return o.foldedUntil.Before(instant) || o.foldedUntil.Equal(instant) && o.foldedFrom.Before(instant)
+}
+
+// ofDigest is a digest as an observation, valid until the next one is made.
+func (m *Machine) ofDigest(d *Digest) *observation {
+	o := &m.observation
+	*o = observation{
+		version: d.ModelVersion, events: d.Events, first: d.First, last: d.Last,
+		foldedFrom: d.FoldedFrom, foldedUntil: d.FoldedUntil, metrics: o.metrics[:0],
+	}
+	for name, metric := range d.Metrics {
+		o.metrics = append(o.metrics, observed{name, metric})
+	}
+	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
+	return o
+}
+
+// ofEvent is a valid event handled at now as an observation, valid until the next
+// one is made. It allocates nothing for an event with the three metrics that it
+// names itself.
+func (m *Machine) ofEvent(e *MetricEvent, now time.Time) *observation {
+	stamp := e.Timestamp
+	if stamp.IsZero() {
+		stamp = now
+	}
+	stamp = stamp.UTC()
+	o := &m.observation
+	*o = observation{
+		version: e.ModelVersion, events: 1, first: stamp, last: stamp,
+		foldedFrom: now, foldedUntil: now, metrics: o.metrics[:0],
+	}
+	put := func(i int, name string, value float64) {
+		one := &m.readings[i]
+		*one = MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp}
+		o.metrics = append(o.metrics, observed{name, one})
+	}
+	if e.Accuracy.present {
+		put(0, Accuracy, e.Accuracy.value)
+	}
+	if e.DriftScore.present {
+		put(1, DriftScore, e.DriftScore.value)
+	}
+	if e.LatencyMS.present {
+		put(2, LatencyMS, e.LatencyMS.value)
+	}
+	if len(e.Metrics) == 0 {
+		return o // sorted by name already
+	}
+	for name, value := range e.Metrics {
+		o.metrics = append(o.metrics, observed{name, oneReading(value, stamp)})
+	}
+	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
+	return o
+}

@@ -1,0 +1,293 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// breach decides about a breaching moment: it triggers, or it is suppressed for a
+// named reason.
+func (m *Machine) breach(j *moment, rule int) {
+	m.state.Counters.Breaches++
+	r, t := &m.state.Policy.Rules[rule], j.seen.Rules[rule]
+	by := m.suppression(j)
+	if by == ByBlackout {
+		t.Deferred, m.dirty = true, true
+	}
+	request := m.request(rule, j.version, j.seen)
+	if by != "" {
+		m.suppress(j.now, by, request)
+		return
+	}
+	t.Deferred = false
+	m.ask(j.now, r.Name, request, "")
+}
+
+// request is what a breach of a rule asks for.
+func (m *Machine) request(rule int, version string, seen *version) RetrainingRequest {
+	r, t := &m.state.Policy.Rules[rule], seen.Rules[rule]
+	request := RetrainingRequest{
+		ModelVersion: version, Reason: m.reason(rule, seen), Rule: r.Name, Metric: r.Metric, Value: t.Value, Threshold: t.Threshold,
+	}
+	if r.IsComposite() {
+		for _, name := range r.members() { // what the first breaching member measured stands for it
+			if i := m.ruleNumber[name]; m.findings[i].verdict == Breaching && m.state.Policy.Rules[i].Metric != "" {
+				request.Metric, request.Value, request.Threshold = m.state.Policy.Rules[i].Metric, seen.Rules[i].Value, seen.Rules[i].Threshold
+				break
+			}
+		}
+	}
+	return request
+}
+
+// ask lets a trigger go out, or holds it: for a dry run, or for an operator's word.
+func (m *Machine) ask(now time.Time, rule string, request RetrainingRequest, by string) (requestID string) {
+	p := &m.state.Policy
+	switch {
+	case p.DryRun:
+		m.state.LastHeld, m.dirty = now, true
+		m.countSuppressed(ByDryRun)
+		m.decide(decisionOf(now, Held, request))
+		return ""
+	case p.Approval != nil && p.Approval.Required:
+		until := now.Add(time.Duration(p.Approval.Timeout.Or(Duration(DefaultApprovalTimeout))))
+		m.state.Pending, m.dirty = &Pending{RetrainingRequest: request, By: by, Since: now, Until: until}, true
+		d := decisionOf(now, AwaitingApproval, request)
+		d.By = by
+		m.decide(d)
+		return ""
+	}
+	return m.trigger(now, request, by)
+}
+
+// Pending is a trigger that waits for an operator's word.
+type Pending struct {
+	RetrainingRequest           // without a request id yet
+	By                string    `json:"by,omitempty"` // the operator who asked for it
+	Since             time.Time `json:"since"`
+	Until             time.Time `json:"until"` // when no answer is one too
+}
+
+// decisionOf is a decision about a request.
+func decisionOf(now time.Time, kind Kind, request RetrainingRequest) Decision {
+	return Decision{
+		At: now, Kind: kind, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
+		Value: request.Value, Threshold: request.Threshold, RequestID: request.RequestID,
+	}
+}
+
+// suppress records that a breach led to nothing, and why.
+func (m *Machine) suppress(now time.Time, by Suppression, request RetrainingRequest) {
+	m.countSuppressed(by)
+	d := decisionOf(now, Suppressed, request)
+	d.SuppressedBy, d.Count = by, 1
+	m.decide(d)
+}
+
+func (m *Machine) countSuppressed(by Suppression) {
+	if m.state.Counters.Suppressed == nil {
+		m.state.Counters.Suppressed = map[Suppression]int64{}
+	}
+	m.state.Counters.Suppressed[by]++
+}
+
+// warn speaks of a breach of a rule that can't trigger.
+func (m *Machine) warn(now time.Time, rule int, version string, seen *version) {
+	d := decisionOf(now, Warned, m.request(rule, version, seen))
+	d.Count = 1
+	m.decide(d)
+}
+
+// suppression returns why a breach must not trigger, or "". What was folded
+// before the cooldown's end is in cooldown even when it arrives later.
+func (m *Machine) suppression(j *moment) Suppression {
+	switch {
+	case m.state.Stop != nil:
+		return ByStopping
+	case m.state.Pause != nil:
+		return ByPause
+	case j.endsBefore(m.CooldownUntil()):
+		return ByCooldown
+	case m.state.Flight != nil:
+		return ByFlight
+	case m.state.Pending != nil:
+		return ByApproval
+	case j.seen != nil && j.seen.SupersededBy != "" && m.state.Policy.Superseded != SupersededTriggers:
+		return BySuperseded
+	}
+	if _, in := m.state.Calendar.At(j.now); in {
+		return ByBlackout
+	}
+	return ""
+}
+
+// CooldownUntil is the first instant at which a breach triggers again; zero
+// before the first trigger. It counts from the last trigger under the policy
+// of today; in a dry run, from the last trigger that was held too.
+func (m *Machine) CooldownUntil() time.Time {
+	from := m.state.LastTrigger
+	if m.state.Policy.DryRun {
+		from = later(from, m.state.LastHeld)
+	}
+	if from.IsZero() {
+		return time.Time{}
+	}
+	return from.Add(time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown))))
+}
+
+// CanRetrain says why an operator's retraining can't start now, or nil. Pause,
+// dry run and a retraining in flight always stand in its way; a cooldown, a
+// blackout and a trigger that waits for approval do unless it is forced.
+func (m *Machine) CanRetrain(now time.Time, control Control) error {
+	until := m.CooldownUntil()
+	blackoutEnd, inBlackout := m.state.Calendar.At(m.clock(now))
+	switch {
+	case m.state.Stop != nil:
+		return errors.New("the monitor is stopping")
+	case m.state.Pause != nil:
+		return fmt.Errorf("paused since %s by %s; resume it first", m.state.Pause.At.Format(time.RFC3339), orNobody(m.state.Pause.By))
+	case m.state.Policy.DryRun:
+		return errors.New("the policy is a dry run, which asks for nothing; apply one without dry_run first")
+	case m.state.Flight != nil:
+		return fmt.Errorf("retraining %s is in flight since %s; wait for its outcome or cancel it",
+			m.state.Flight.RequestID, m.state.Flight.TriggeredAt.Format(time.RFC3339))
+	case control.Force:
+		return nil
+	case now.Before(until):
+		return fmt.Errorf("in cooldown until %s; use force to retrain now", until.Format(time.RFC3339))
+	case m.state.Pending != nil:
+		return fmt.Errorf("a trigger waits for approval since %s; approve or reject it, or use force", m.state.Pending.Since.Format(time.RFC3339))
+	case inBlackout:
+		return fmt.Errorf("in a blackout until %s; use force to retrain now", blackoutEnd.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func orNobody(by string) string {
+	if by == "" {
+		return "somebody who gave no name"
+	}
+	return by
+}
+
+// Retrain starts a retraining at an operator's word, which CanRetrain must have
+// allowed, and returns its request id; "" where it waits for approval, which an
+// unforced one does if the policy asks for it. It restarts the cooldown.
+func (m *Machine) Retrain(now time.Time, control Control) string {
+	now = m.clock(now)
+	reason := control.Reason
+	if reason == "" {
+		reason = "asked for by hand"
+	}
+	request := RetrainingRequest{ModelVersion: m.state.Latest, Reason: reason, Rule: RuleManual}
+	if !control.Force {
+		return m.ask(now, RuleManual, request, control.By)
+	}
+	if pending := m.state.Pending; pending != nil {
+		m.state.Pending = nil
+		d := decisionOf(now, Approved, pending.RetrainingRequest)
+		d.Reason, d.By = "overridden by a forced retraining", control.By
+		m.decide(d)
+	}
+	return m.trigger(now, request, control.By)
+}
+
+// CanAnswer says why there is nothing to approve or reject, or nil.
+func (m *Machine) CanAnswer(approve bool) error {
+	switch {
+	case m.state.Pending == nil:
+		return errors.New("no trigger waits for approval")
+	case approve && m.state.Pause != nil:
+		return fmt.Errorf("paused since %s by %s; resume it first", m.state.Pause.At.Format(time.RFC3339), orNobody(m.state.Pause.By))
+	case approve && m.state.Policy.DryRun:
+		return errors.New("the policy is a dry run, which asks for nothing; apply one without dry_run first")
+	case approve && m.state.Stop != nil:
+		return errors.New("the monitor is stopping")
+	}
+	return nil
+}
+
+// Approve lets the pending trigger go out, which CanAnswer must have allowed, and
+// returns its request id.
+func (m *Machine) Approve(now time.Time, control Control) string {
+	now = m.clock(now)
+	pending := m.state.Pending
+	m.state.Pending = nil
+	d := decisionOf(now, Approved, pending.RetrainingRequest)
+	d.Reason, d.By = control.Reason, control.By
+	m.decide(d)
+	return m.trigger(now, pending.RetrainingRequest, pending.By)
+}
+
+// RejectPending drops the pending trigger, which CanAnswer must have allowed. The
+// cooldown starts, so that the same question isn't asked at once.
+func (m *Machine) RejectPending(now time.Time, control Control) {
+	m.turnDown(m.clock(now), control.Reason, control.By)
+}
+
+func (m *Machine) turnDown(now time.Time, reason, by string) {
+	pending := m.state.Pending
+	m.state.Pending, m.state.LastTrigger, m.dirty = nil, now, true
+	d := decisionOf(now, ApprovalRejected, pending.RetrainingRequest)
+	d.Reason, d.By = reason, by
+	m.decide(d)
+}
+
+// expire answers a pending trigger that nobody has answered in time.
+func (m *Machine) expire(now time.Time) {
+	pending := m.state.Pending
+	if pending == nil || now.Before(pending.Until) {
+		return
+	}
+	waited := Duration(pending.Until.Sub(pending.Since))
+	approves := m.state.Policy.Approval != nil && m.state.Policy.Approval.OnTimeout == ApproveOnTimeout
+	if err := m.CanAnswer(true); approves && err == nil {
+		m.Approve(now, Control{Reason: fmt.Sprintf("no answer within %s, and the policy says to go on", waited)})
+	} else if approves {
+		m.turnDown(now, fmt.Sprintf("no answer within %s, and %v", waited, err), "")
+	} else {
+		m.turnDown(now, fmt.Sprintf("no answer within %s", waited), "")
+	}
+}
+
+// endBlackout lets what was deferred in a blackout trigger, if it still breaches.
+func (m *Machine) endBlackout(now time.Time) {
+	if len(m.state.Policy.Blackout) == 0 {
+		return
+	}
+	if _, in := m.state.Calendar.At(now); in {
+		return
+	}
+	for _, name := range sortedKeys(m.state.Versions) {
+		seen := m.state.Versions[name]
+		for i, t := range seen.Rules {
+			m.findings[i] = finding{verdict: t.Verdict}
+			if m.kinds[i] == kindWindow {
+				m.findings[i].verdict = t.standing(&m.state.Policy.Rules[i], now)
+			}
+		}
+		chosen := -1
+		for i, t := range seen.Rules {
+			if t.Deferred && chosen < 0 && m.findings[i].verdict == Breaching {
+				chosen = i
+			}
+			t.Deferred = false
+		}
+		if chosen >= 0 {
+			m.breach(&moment{now: now, due: now, version: name, seen: seen}, chosen)
+		}
+	}
+}
+
+// hasDeferred says that something waits for a blackout's end.
+func (m *Machine) hasDeferred() bool {
+	for _, seen := range m.state.Versions {
+		for _, t := range seen.Rules {
+			if t.Deferred {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+package monitor
+
+import (
+	"fmt"
+	"time"
+)
+
+// Verification is under way for a version that a retraining has made.
+type Verification struct {
+	RequestID string    `json:"request_id"`
+	Version   string    `json:"model_version"`
+	Since     time.Time `json:"since"`            // of the success
+	Until     time.Time `json:"until,omitzero"`   // from the version's first event on
+	Samples   int64     `json:"samples"`          // its events since
+	Broken    string    `json:"broken,omitempty"` // the rule that it broke first
+	Reason    string    `json:"reason,omitempty"` // how
+}
+
+// judgedWithin says that a rule can have a say about a new version in that time.
+func (r *Rule) judgedWithin(within time.Duration) bool {
+	switch {
+	case !r.CanTrigger(), !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.Change != nil, r.hasBaseline() && !r.fromPrevious():
+		return false
+	case r.IsWindowed():
+		m, _ := r.MOfN()
+		return time.Duration(m)*r.PeriodLength()+r.GraceLength() <= within
+	}
+	return true
+}
+
+// Unverifiable names the rules that can trigger but have no say in a verification:
+// they can't be judged of a new version within the time that it takes.
+func (p Policy) Unverifiable() []string {
+	if p.Verify == nil {
+		return nil
+	}
+	var names []string
+	for _, r := range p.WithDefaults().Rules {
+		if r.CanTrigger() && !r.judgedWithin(p.Verify.within()) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+func (v *Verify) within() time.Duration {
+	return time.Duration(v.Within.Or(Duration(DefaultVerifyWithin)))
+}
+
+// verify begins to hold the version that a retraining has made against the rules.
+func (m *Machine) verify(now time.Time, requestID, version string) {
+	m.endVerification(now, Unverified, "another retraining has succeeded")
+	if m.state.Policy.Verify == nil {
+		m.state.Failures = 0
+		return
+	}
+	m.state.Verification, m.dirty = &Verification{RequestID: requestID, Version: version, Since: now}, true
+	if version == "" {
+		m.endVerification(now, Unverified, "the outcome names no model version")
+	}
+}
+
+// beginVerification starts the clock at the version's first event.
+func (m *Machine) beginVerification(now time.Time, o *observation) {
+	v := m.state.Verification
+	if v == nil || o.version != v.Version || !v.Until.IsZero() || m.state.Policy.Verify == nil {
+		return
+	}
+	v.Until, m.dirty = now.Add(m.state.Policy.Verify.within()), true
+}
+
+// noteSample counts the version's events, once they are judged.
+func (m *Machine) noteSample(now time.Time, o *observation) {
+	if v := m.state.Verification; v != nil && o.version == v.Version {
+		v.Samples += o.events
+		m.concludeRegression(now)
+	}
+}
+
+// noteRegression remembers that the version under verification broke a rule.
+func (m *Machine) noteRegression(rule int, version string, seen *version) {
+	v := m.state.Verification
+	if v == nil || v.Version != version || v.Broken != "" || m.state.Policy.Verify == nil {
+		return
+	}
+	if r := &m.state.Policy.Rules[rule]; r.judgedWithin(m.state.Policy.Verify.within()) {
+		v.Broken, v.Reason, m.dirty = r.Name, m.reason(rule, seen), true
+	}
+}
+
+// concludeRegression ends the verification once a broken rule has samples enough.
+func (m *Machine) concludeRegression(now time.Time) {
+	if v := m.state.Verification; v.Broken != "" && m.state.Policy.Verify != nil && v.Samples >= max(1, m.state.Policy.Verify.MinSamples) {
+		m.endVerification(now, Regressed, v.Reason)
+	}
+}
+
+// tickVerification ends the verification when its time is over.
+func (m *Machine) tickVerification(now time.Time) {
+	v := m.state.Verification
+	switch {
+	case v == nil:
+		return
+	case m.state.Policy.Verify == nil:
+		m.endVerification(now, Unverified, "the policy asks for none any more")
+		return
+	}
+	m.concludeRegression(now)
+	if m.state.Verification == nil || v.Until.IsZero() || now.Before(v.Until) {
+		return
+	}
+	within := Duration(m.state.Policy.Verify.within())
+	if least := m.state.Policy.Verify.MinSamples; v.Samples < least {
+		m.endVerification(now, Unverified, fmt.Sprintf("%d events within %s, of at least %d", v.Samples, within, least))
+		return
+	}
+	m.endVerification(now, Verified, fmt.Sprintf("%d events within %s held the rules", v.Samples, within))
+}
+
+func (m *Machine) endVerification(now time.Time, kind Kind, reason string) {
+	v := m.state.Verification
+	if v == nil {
+		return
+	}
+	m.state.Verification, m.dirty = nil, true
+	m.decide(Decision{At: now, Kind: kind, Rule: v.Broken, Reason: reason, ModelVersion: v.Version, RequestID: v.RequestID})
+	switch kind {
+	case Verified:
+		m.state.Failures = 0
+	case Regressed:
+		m.countFailure(now)
+	}
+}
+
+// countFailure counts failures in a row, and opens the circuit at the policy's bound.
+func (m *Machine) countFailure(now time.Time) {
+	m.state.Failures++
+	if limit := m.state.Policy.MaxFailures; limit == 0 || m.state.Failures < limit || m.state.Pause != nil {
+		return
+	}
+	reason := fmt.Sprintf("%d retrainings in a row failed; resume when the cause is mended", m.state.Failures)
+	m.state.Pause = &Control{By: ByCircuit, Reason: reason, At: now}
+	m.decide(Decision{At: now, Kind: CircuitOpened, Reason: reason, By: ByCircuit})
+}
+
+// ByCircuit is who paused a monitor whose retrainings failed too often.
+const ByCircuit = "circuit"

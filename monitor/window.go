@@ -1,0 +1,318 @@
+package monitor
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// track is what a monitor knows of one rule on one model version.
+type track struct {
+	At        time.Time `json:"at,omitzero"`       // when it was last judged
+	Verdict   Verdict   `json:"verdict,omitempty"` // then
+	Value     Reading   `json:"value,omitzero"`    // and what it was
+	Threshold Reading   `json:"threshold,omitzero"`
+	// Deferred says that the rule would have triggered in the blackout that is on.
+	Deferred bool    `json:"deferred,omitempty"`
+	Window   *window `json:"window,omitempty"` // of a rule with a period
+}
+
+func newTrack(r *Rule) *track {
+	if r.IsWindowed() {
+		return &track{Window: &window{}}
+	}
+	return &track{}
+}
+
+// window is the recent past of a rule with a period.
+type window struct {
+	Open    []*bucket `json:"open,omitempty"`    // periods not judged yet, by start
+	Points  []point   `json:"points,omitempty"`  // judged ones, oldest first
+	Through int64     `json:"through,omitempty"` // end of the last period judged, in Unix seconds
+	Late    int64     `json:"late,omitempty"`    // events that came when their period was judged
+	LateAt  time.Time `json:"late_at,omitzero"`  // the timestamp of the last of them
+	Held    bool      `json:"held,omitempty"`    // breaching until a datapoint is no longer beyond the clear threshold
+	// First fills up with the version's first readings; its statistic is Base.
+	First    *bucket   `json:"first,omitempty"`
+	Base     Reading   `json:"base,omitzero"`
+	Previous Reading   `json:"previous,omitzero"` // Base of the version before
+	Detector *adwin    `json:"detector,omitempty"`
+	Changed  time.Time `json:"changed,omitzero"` // when a change was detected that counts
+	From     Reading   `json:"from,omitzero"`    // the mean before it
+	To       Reading   `json:"to,omitzero"`      // and after it
+}
+
+// bucket is what was measured in one period.
+type bucket struct {
+	Start  int64   `json:"start"` // Unix seconds
+	Count  int64   `json:"count"`
+	Sum    float64 `json:"sum"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+	Sketch *Sketch `json:"sketch,omitempty"` // for a percentile
+	// Approximate says that a digest crossed the period's boundary.
+	Approximate bool `json:"approximate,omitempty"`
+	// Coarse says that a digest came without a sketch: there is no percentile.
+	Coarse bool `json:"coarse,omitempty"`
+}
+
+// point is a judged datapoint.
+type point struct {
+	Start       int64   `json:"start"`          // of its period, Unix seconds
+	Value       Reading `json:"value,omitzero"` // absent: missing
+	Breach      bool    `json:"breach,omitempty"`
+	Unknown     bool    `json:"unknown,omitempty"` // missing, or incomplete, by an outage on our side
+	Approximate bool    `json:"approximate,omitempty"`
+}
+
+// add counts readings into a bucket.
+func (b *bucket) add(metric *MetricDigest, percentile, crosses bool) {
+	if b.Count == 0 {
+		b.Min, b.Max = metric.Min, metric.Max
+	} else {
+		b.Min, b.Max = min(b.Min, metric.Min), max(b.Max, metric.Max)
+	}
+	b.Count += metric.Count
+	b.Sum += metric.Sum
+	b.Approximate = b.Approximate || crosses
+	if !percentile || b.Coarse {
+		return
+	}
+	if b.Sketch == nil {
+		b.Sketch = NewSketch()
+	}
+	switch {
+	case metric.Count == 1:
+		b.Sketch.Add(metric.Min)
+	case metric.Sketch == nil || b.Sketch.Merge(metric.Sketch) != nil:
+		b.Sketch, b.Coarse = nil, true
+	}
+}
+
+// value is a statistic of what was measured; absent where there is none.
+func (b *bucket) value(stat Stat) Reading {
+	switch stat {
+	case StatCount:
+		return Some(float64(b.Count))
+	case StatSum:
+		return Some(b.Sum)
+	}
+	if b.Count == 0 {
+		return Reading{}
+	}
+	switch stat {
+	case StatMin:
+		return Some(b.Min)
+	case StatMax:
+		return Some(b.Max)
+	case StatMean:
+		return Some(b.Sum / float64(b.Count))
+	}
+	q, _ := stat.percentile()
+	if b.Sketch == nil {
+		return Reading{}
+	}
+	value, err := b.Sketch.Quantile(q)
+	if err != nil {
+		return Reading{}
+	}
+	return Some(min(max(value, b.Min), b.Max))
+}
+
+// periodOf is the start of the period, in Unix seconds, that an instant is in.
+func (r *Rule) periodOf(at time.Time) int64 {
+	period := int64(r.PeriodLength() / time.Second)
+	start := at.Unix() / period * period
+	if start > at.Unix() { // before 1970
+		start -= period
+	}
+	return start
+}
+
+// dueOf is when the period that begins at start is judged.
+func (r *Rule) dueOf(start int64) time.Time {
+	return time.Unix(start, 0).Add(r.PeriodLength() + r.GraceLength()).UTC()
+}
+
+// firstOpen is the first period that is not due yet.
+func (r *Rule) firstOpen(now time.Time) int64 {
+	if now.IsZero() {
+		return math.MinInt64
+	}
+	start := r.periodOf(now.Add(-r.PeriodLength() - r.GraceLength()))
+	for !r.dueOf(start).After(now) {
+		start += r.seconds()
+	}
+	return start
+}
+
+// seconds is the period's length.
+func (r *Rule) seconds() int64 { return int64(r.PeriodLength() / time.Second) }
+
+// feed puts an observation handled at now into the window of a rule, and says
+// whether that opened a period.
+func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bool) {
+	if r.knowsSilence() && (w.Through == 0 || !r.dueOf(w.Through).After(ticked)) {
+		// Silence counts from the first period on. What nobody judged, since another
+		// version was heard meanwhile, is passed over.
+		begin := w.Through
+		if begin == 0 {
+			begin = r.periodOf(earlier(r.instant(o, now), now))
+		}
+		w.Through, opened = max(begin, r.firstOpen(ticked)), true
+	}
+	metric := o.metric(r.Metric)
+	if metric == nil {
+		return opened
+	}
+	_, percentile := r.Stat.percentile()
+	w.fillBaseline(r, metric, percentile)
+	at := r.instant(o, now)
+	start := r.periodOf(at)
+	crosses := r.crosses(o, start)
+	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
+		w.Open[n-1].add(metric, percentile, crosses)
+		return opened
+	}
+	if start < w.Through || !r.dueOf(start).After(ticked) {
+		w.Late += metric.Count
+		w.LateAt = later(w.LateAt, o.last)
+		return opened
+	}
+	i, found := slices.BinarySearchFunc(w.Open, start, func(b *bucket, start int64) int { return cmp.Compare(b.Start, start) })
+	if !found {
+		w.Open = slices.Insert(w.Open, i, &bucket{Start: start})
+		opened = true
+	}
+	w.Open[i].add(metric, percentile, crosses)
+	return opened
+}
+
+// instant is what puts an observation into its period. One that is ahead of the
+// clock goes to the next period at most.
+func (r *Rule) instant(o *observation, now time.Time) time.Time {
+	at := o.last
+	if r.Time == TimeOfArrival {
+		at = o.foldedUntil
+		if o.foldedFrom.Before(at) {
+			at = at.Add(-1) // the end of folding is exclusive
+		}
+	}
+	return earlier(at, now.Add(r.PeriodLength()))
+}
+
+// crosses says that part of an observation was in an earlier period.
+func (r *Rule) crosses(o *observation, start int64) bool {
+	first := o.first
+	if r.Time == TimeOfArrival {
+		first = o.foldedFrom
+	}
+	return first.Before(time.Unix(start, 0))
+}
+
+// knowsSilence says that a period without a reading is a datapoint too.
+func (r *Rule) knowsSilence() bool {
+	return r.Stat == StatCount || r.Stat == StatSum || r.Missing == MissingBreaching || r.Missing == MissingOK
+}
+
+// reach is how many periods back a rule looks.
+func (r *Rule) reach() int {
+	_, n := r.MOfN()
+	if r.Missing == "" || r.Missing == MissingIgnored {
+		return missingReach * n
+	}
+	return n
+}
+
+// missingReach is how many times N periods a rule that ignores missing
+// datapoints looks back.
+const missingReach = 3
+
+// nextDue is when the window's next datapoint is judged; ok is false while none
+// is to come. watched says that the version's silence counts.
+func (w *window) nextDue(r *Rule, watched bool) (due time.Time, ok bool) {
+	start := int64(0)
+	if len(w.Open) > 0 {
+		start, ok = w.Open[0].Start, true
+	}
+	if watched && w.Through != 0 && r.knowsSilence() && (!ok || w.Through < start) && !w.isSettled(r) {
+		start, ok = w.Through, true
+	}
+	if !ok {
+		return time.Time{}, false
+	}
+	return r.dueOf(start), true
+}
+
+// isSettled says that further silence would change nothing: every datapoint that
+// is looked at is missing, and that is fine.
+func (w *window) isSettled(r *Rule) bool {
+	if r.Missing != MissingOK || r.Stat == StatCount || r.Stat == StatSum {
+		return false
+	}
+	_, n := r.MOfN()
+	if len(w.Points) < n {
+		return false
+	}
+	for _, p := range w.Points[len(w.Points)-n:] {
+		if !p.Value.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+// take removes the period that is due next, and returns what was measured in it.
+func (w *window) take(r *Rule, watched bool) *bucket {
+	silence := watched && w.Through != 0 && r.knowsSilence()
+	if len(w.Open) > 0 && (!silence || w.Open[0].Start <= w.Through) {
+		taken := w.Open[0]
+		w.Open = slices.Delete(w.Open, 0, 1)
+		w.Through = max(w.Through, taken.Start+r.seconds())
+		return taken
+	}
+	w.Through += r.seconds()
+	return &bucket{Start: w.Through - r.seconds()}
+}
+
+// skip passes over the silence of a long outage but for what is still in reach.
+func (w *window) skip(r *Rule, now time.Time) {
+	if !r.knowsSilence() || w.Through == 0 {
+		return
+	}
+	oldest := r.firstOpen(now) - int64(r.reach())*r.seconds()
+	if len(w.Open) > 0 {
+		oldest = min(oldest, w.Open[0].Start)
+	}
+	w.Through = max(w.Through, oldest)
+}
+
+// keep adds a judged datapoint and forgets those out of reach.
+func (w *window) keep(r *Rule, p point) {
+	w.Points = append(w.Points, p)
+	oldest := p.Start - int64(r.reach()-1)*r.seconds()
+	for w.Points[0].Start < oldest {
+		w.Points = slices.Delete(w.Points, 0, 1)
+	}
+}
+
+// count says how many of the last N datapoints breach, and how many there are.
+func (w *window) count(r *Rule) (breaching, of int) {
+	_, n := r.MOfN()
+	for _, p := range slices.Backward(w.Points) {
+		switch {
+		case of == n:
+			return breaching, of
+		case p.Unknown:
+			continue
+		case p.Value.IsZero() && r.Missing != MissingBreaching && r.Missing != MissingOK:
+			continue // earlier ones are looked at instead
+		}
+		of++
+		if p.Breach {
+			breaching++
+		}
+	}
+	return breaching, of
+}

@@ -1,0 +1,287 @@
+package monitor_test
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// policyOf reads a policy in its wire form.
+func policyOf(t require.TestingT, wire string) monitor.Policy {
+	policy, err := monitor.DecodePolicy([]byte(wire))
+	require.NoError(t, err)
+	return policy
+}
+
+// tickUntil lets time pass as the workflow's timers do.
+func tickUntil(m *monitor.Machine, end time.Time) {
+	for {
+		next, ok := m.NextWake()
+		if !ok || next.After(end) {
+			m.Tick(end)
+			return
+		}
+		m.Tick(next)
+		land(m, next)
+	}
+}
+
+// reading is an event of one metric.
+func reading(at time.Time, version, metric string, value float64) *monitor.MetricEvent {
+	e := &monitor.MetricEvent{Timestamp: at, ModelName: "fraud", ModelVersion: version}
+	switch metric {
+	case monitor.Accuracy:
+		e.Accuracy = monitor.Some(value)
+	case monitor.LatencyMS:
+		e.LatencyMS = monitor.Some(value)
+	default:
+		e.Metrics = map[string]float64{metric: value}
+	}
+	return e
+}
+
+func kindsOf(decisions []monitor.Decision, kinds ...monitor.Kind) (found []monitor.Decision) {
+	for _, d := range decisions {
+		if slices.Contains(kinds, d.Kind) {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// statistic is what a period's readings come to, counted one by one.
+func statistic(stat monitor.Stat, values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	switch stat {
+	case monitor.StatCount:
+		return float64(len(values))
+	case monitor.StatSum:
+		return sum
+	case monitor.StatMin:
+		return slices.Min(values)
+	case monitor.StatMax:
+		return slices.Max(values)
+	}
+	return sum / float64(len(values))
+}
+
+// Every datapoint, and M of N over them, against a brute force over single events.
+func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
+	const period, grace = 10 * time.Second, time.Second
+	rapid.Check(t, func(t *rapid.T) {
+		stat := rapid.SampledFrom([]monitor.Stat{"min", "max", "mean", "sum", "count"}).Draw(t, "stat")
+		knowsNoMissing := stat == monitor.StatSum || stat == monitor.StatCount
+		n := rapid.IntRange(1, 4).Draw(t, "of")
+		rule := monitor.Rule{
+			Name: "r", Metric: "m", Stat: stat, Period: monitor.Some(monitor.Duration(period)), Grace: monitor.Some(monitor.Duration(grace)),
+			Datapoints: &monitor.Datapoints{Breaching: rapid.IntRange(1, n).Draw(t, "breaching"), Of: n},
+		}
+		threshold := float64(rapid.IntRange(0, 6).Draw(t, "threshold"))
+		falls := rapid.Bool().Draw(t, "below")
+		if falls {
+			rule.Below = monitor.Some(threshold)
+		} else {
+			rule.Above = monitor.Some(threshold)
+		}
+		if !knowsNoMissing {
+			rule.Missing = rapid.SampledFrom([]monitor.Missing{"", "ignore", "breaching", "ok"}).Draw(t, "missing")
+			rule.MinSamples = int64(rapid.IntRange(0, 2).Draw(t, "min samples"))
+		}
+		policy := monitor.Policy{Rules: []monitor.Rule{rule}}.WithCooldown(0)
+		require.NoError(t, policy.Validate())
+
+		m := newMachine(policy)
+		var triggers []time.Time
+		hear := func(d monitor.Decision) {
+			if d.Kind == monitor.Triggered {
+				triggers = append(triggers, d.At)
+			}
+		}
+		m.OnDecision = hear
+		periods := map[int][]float64{}
+		now := noon
+		for range rapid.IntRange(1, 30).Draw(t, "events") {
+			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 9, 10, 35}).Draw(t, "wait")) * time.Second)
+			tickUntil(m, now)
+			if rapid.Bool().Draw(t, "cut") {
+				m = cut(t, m)
+				m.OnDecision = hear
+			}
+			value := float64(rapid.IntRange(0, 4).Draw(t, "value"))
+			m.Observe(now, reading(now, "v1", "m", value))
+			m.Tick(now)
+			k := int(now.Sub(noon) / period)
+			periods[k] = append(periods[k], value)
+		}
+		last := int(now.Sub(noon) / period)
+		end := noon.Add(time.Duration(last+1)*period + grace)
+		tickUntil(m, end)
+
+		var expected []time.Time
+		type outcome struct{ measured, breach bool }
+		var judged []outcome
+		first := slices.Min(slices.Collect(maps.Keys(periods)))
+		for k := first; k <= last; k++ {
+			values := periods[k]
+			o := outcome{measured: knowsNoMissing || len(values) >= max(1, int(rule.MinSamples))}
+			if o.measured {
+				s := statistic(stat, values)
+				o.breach = falls && s < threshold || !falls && s > threshold
+			} else {
+				o.breach = rule.Missing == monitor.MissingBreaching
+			}
+			judged = append(judged, o)
+			breaching, looked := 0, 0
+			ignores := rule.Missing == "" || rule.Missing == monitor.MissingIgnored
+			for back := 0; back < len(judged) && looked < n && back < 3*n; back++ {
+				p := judged[len(judged)-1-back]
+				if !p.measured && ignores {
+					continue
+				}
+				looked++
+				if p.breach {
+					breaching++
+				}
+			}
+			if o.breach && breaching >= rule.Datapoints.Breaching {
+				expected = append(expected, noon.Add(time.Duration(k+1)*period+grace))
+			}
+		}
+		require.Equal(t, expected, triggers)
+	})
+}
+
+func TestPercentilesAreWithinASketchsOnePerCent(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "slow", "metric": "latency_ms", "stat": "p99", "period": "1m", "above": 1}], "cooldown": "0s"}`))
+	var values []float64
+	for i := range 1000 {
+		value := math.Exp(float64(i%97) / 20)
+		values = append(values, value)
+		at := noon.Add(time.Duration(i) * 50 * time.Millisecond)
+		m.Observe(at, reading(at, "v1", monitor.LatencyMS, value))
+	}
+	slices.Sort(values)
+	exact := values[int(0.99*float64(len(values)-1))]
+	tickUntil(m, noon.Add(2*time.Minute))
+	triggered := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+	require.Len(t, triggered, 1)
+	assert.InEpsilon(t, exact, triggered[0].Value.Or(0), 0.011)
+	assert.Contains(t, triggered[0].Reason, "latency p99 ")
+	assert.Contains(t, triggered[0].Reason, "ms above threshold 1.00ms over 1m")
+}
+
+func TestADatapointIsJudgedWhenItsGraceIsOver(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
+	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+	next, ok := m.NextWake()
+	require.True(t, ok)
+	assert.Equal(t, noon.Add(time.Hour+30*time.Second), next, "the default grace is 30 s or a tenth of the period, the smaller")
+	m.Tick(next.Add(-1))
+	assert.Empty(t, m.Status(noon).Decisions)
+	late := noon.Add(time.Hour + 10*time.Second)
+	m.Observe(late, reading(noon.Add(59*time.Minute), "v1", monitor.Accuracy, 0.9)) // within the grace
+	m.Tick(next)
+	decisions := m.Status(next).Decisions
+	require.Len(t, decisions, 1)
+	assert.Equal(t, "accuracy mean 0.8500 below threshold 0.9000 over 1h", decisions[0].Reason)
+	assert.Equal(t, next, decisions[0].At)
+
+	m.Observe(next.Add(time.Minute), reading(noon.Add(30*time.Minute), "v1", monitor.Accuracy, 0.1))
+	rules := m.Status(next).Versions["v1"].Rules
+	assert.EqualValues(t, 1, rules[0].Late, "what comes later is counted and named")
+	assert.Equal(t, noon.Add(30*time.Minute), rules[0].LateAt)
+}
+
+func TestLabelsThatComeADayLateAreJudgedByTheirArrival(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9, "time": "arrival"}]}`))
+	m.Observe(noon, reading(noon.Add(-24*time.Hour), "v1", monitor.Accuracy, 0.8))
+	tickUntil(m, noon.Add(2*time.Hour))
+	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 1)
+	assert.Zero(t, m.Status(noon).Versions["v1"].Rules[0].Late)
+}
+
+func TestADigestThatCrossesABoundaryIsApproximate(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
+	at := noon.Add(time.Hour + time.Minute)
+	digest := monitor.DigestOf(reading(noon.Add(59*time.Minute), "v1", monitor.Accuracy, 0.8), noon.Add(59*time.Minute))
+	digest.Merge(monitor.DigestOf(reading(at, "v1", monitor.Accuracy, 0.8), at))
+	m.ObserveBatch(at, &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*monitor.Digest{digest}})
+	tickUntil(m, noon.Add(3*time.Hour))
+	points := m.Status(noon).Versions["v1"].Rules[0].Datapoints
+	require.Len(t, points, 1)
+	assert.Equal(t, noon.Add(time.Hour), points[0].Start)
+	assert.True(t, points[0].Approximate)
+}
+
+func TestAfterAnOutageOnOurSideAGapIsUnknown(t *testing.T) {
+	for name, stat := range map[string]string{
+		"missing counts as breaching": `"stat": "mean", "missing": "breaching", "below": 0.9`,
+		"silence is a count of 0":     `"stat": "count", "below": 1`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", `+stat+`}], "cooldown": "0s"}`))
+			m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+			m.Tick(noon)
+			back := noon.Add(24 * time.Hour)
+			m.Tick(back)
+			assert.Empty(t, m.Status(back).Decisions)
+			tickUntil(m, back.Add(5*time.Minute))
+			assert.NotEmpty(t, kindsOf(m.Status(back).Decisions, monitor.Triggered), "silence since then is silence")
+		})
+	}
+}
+
+func TestSilenceOfAVersionThatAnotherHasReplacedIsNoBreach(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", "stat": "count", "below": 1}], "cooldown": "0s"}`))
+	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	for i := range 10 {
+		at := noon.Add(time.Duration(i)*30*time.Second + 2*time.Second)
+		tickUntil(m, at)
+		m.Observe(at, reading(at, "v2", monitor.Accuracy, 0.95))
+	}
+	assert.Empty(t, m.Status(noon).Decisions)
+}
+
+func TestABreachingRuleStaysSoUntilItClears(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "slow", "metric": "latency_ms", "stat": "max", "above": 250, "clear_above": 200, "period": "1m"}], "cooldown": "0s"}`))
+	verdicts := []monitor.Verdict{}
+	for i, latency := range []float64{100, 260, 240, 250, 200, 240, 251} {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		m.Observe(at, reading(at, "v1", monitor.LatencyMS, latency))
+		tickUntil(m, at.Add(66*time.Second))
+		verdicts = append(verdicts, m.Status(at.Add(66 * time.Second)).Versions["v1"].Rules[0].Verdict)
+	}
+	assert.Equal(t, []monitor.Verdict{"healthy", "breaching", "breaching", "breaching", "healthy", "healthy", "breaching"}, verdicts)
+	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 2, "only what is beyond the threshold itself triggers")
+}
+
+func TestAReplacedPolicyKeepsTheWindowsOfRulesThatMeasureTheSame(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [
+		{"name": "slow", "metric": "latency_ms", "stat": "max", "above": 250, "period": "1m"},
+		{"name": "decay", "metric": "accuracy", "stat": "mean", "below": 0.9, "period": "1m"}]}`))
+	at := noon
+	for range 3 {
+		m.Observe(at, reading(at, "v1", monitor.LatencyMS, 100))
+		m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+		at = at.Add(time.Minute)
+		tickUntil(m, at.Add(6*time.Second))
+	}
+	m.SetPolicy(at, policyOf(t, `{"rules": [
+		{"name": "decay", "metric": "accuracy", "stat": "min", "below": 0.9, "period": "1m"},
+		{"name": "slow", "metric": "latency_ms", "stat": "max", "above": 90, "period": "1m"}]}`))
+	status := m.Status(at)
+	assert.Equal(t, "dropped what was measured for decay", status.Decisions[0].Reason)
+	assert.Empty(t, status.Versions["v1"].Rules[0].Datapoints)
+	assert.Len(t, status.Versions["v1"].Rules[1].Datapoints, 3)
+}
