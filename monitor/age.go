@@ -62,8 +62,9 @@ func (m *Machine) tickAges(now time.Time) {
 			continue
 		}
 		verdict := m.ageVerdict(r, now)
-		began := verdict == Breaching && t.Verdict != Breaching
-		if (verdict == Breaching) != (t.Verdict == Breaching) {
+		isNew := m.kinds[i] == kindSilence && t.At.Before(seen.Heard) // another silence than the last
+		began := verdict == Breaching && (t.Verdict != Breaching || isNew)
+		if began || verdict != Breaching && t.Verdict == Breaching {
 			t.At, t.Verdict = now, verdict
 		}
 		again := verdict == Breaching && r.CanTrigger() && m.mayTrigger(now, seen)
@@ -90,7 +91,7 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 		ok = true
 	}
 	for i := range m.state.Policy.Rules {
-		if m.kinds[i] != kindAge {
+		if m.kinds[i] != kindAge && !(m.kinds[i] == kindSilence && m.state.SilenceCheck.IsZero()) {
 			continue
 		}
 		if due := m.ageDue(&m.state.Policy.Rules[i]); due.After(m.state.Ticked) && (!ok || due.Before(next)) {

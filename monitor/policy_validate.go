@@ -36,6 +36,7 @@ func (p Policy) Validate() error {
 		}
 	}
 	faults = append(faults, validateComposites(p.WithDefaults().Rules)...)
+	faults = append(faults, validateFootprint(p.WithDefaults().Rules))
 	faults = append(faults, at("team", checkName(p.Team, 0, MaxMetricNameBytes)))
 	faults = append(faults, at("owner", checkName(p.Owner, 0, MaxMetricNameBytes)))
 	if cooldown, ok := p.Cooldown.Get(); ok {
@@ -79,6 +80,9 @@ func (p Policy) validateControl() (faults []error) {
 		if v.MinSamples < 0 || v.MinSamples > maxCount {
 			fault("verify.min_samples", fmt.Errorf("must be 1 to %d, got %d", int64(maxCount), v.MinSamples))
 		}
+	}
+	if unverifiable := p.Unverifiable(); p.Verify != nil && len(unverifiable) == len(p.WithDefaults().Rules) {
+		fault("verify.within", errors.New("none of the rules can be judged of a new version in that time"))
 	}
 	return append(faults, validateBlackouts(p.Blackout)...)
 }

@@ -107,7 +107,7 @@ func (b *bucket) value(stat Stat) Reading {
 	case StatMax:
 		return Some(b.Max)
 	case StatMean:
-		return Some(b.Sum / float64(b.Count))
+		return Some(min(max(b.Sum/float64(b.Count), b.Min), b.Max)) // rounding must not push it beyond
 	}
 	q, _ := stat.percentile()
 	if b.Sketch == nil {
