@@ -163,11 +163,11 @@ func (m *Machine) nextWake() (at time.Time, ok bool) {
 
 // findWake is the earliest of all that time brings; zero when there is nothing.
 func (m *Machine) findWake() (at time.Time) {
-	for _, wake := range m.wakes(m.state.Ticked) {
-		if at.IsZero() || wake.At.Before(at) {
-			at = wake.At
+	m.wakes(m.state.Ticked, func(_ string, wake time.Time) {
+		if at.IsZero() || wake.Before(at) {
+			at = wake
 		}
-	}
+	})
 	return at
 }
 

@@ -247,6 +247,9 @@ func (s Stat) validate() error {
 	return fmt.Errorf("must be min, max, mean, sum, count, or a percentile from p%v to p%v, got %q", minPercentile, maxPercentile, cut(string(s), 40))
 }
 
+// isPercentile tells a valid statistic that is a percentile from the others.
+func (s Stat) isPercentile() bool { return len(s) > 1 && s[0] == 'p' }
+
 // percentile is the share of readings that a percentile has below it, 0 to 1.
 func (s Stat) percentile() (q float64, ok bool) {
 	number, ok := strings.CutPrefix(string(s), "p")

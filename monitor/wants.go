@@ -35,14 +35,15 @@ func (m *Machine) Wants(now time.Time) Wants {
 		wants.Await = flight
 	}
 	if !wants.Done {
-		wants.Wakes = m.wakes(now)
+		m.wakes(now, func(what string, at time.Time) {
+			wants.Wakes = append(wants.Wakes, Wake{at, m.wakeSummary(what, at, now)})
+		})
 	}
 	return wants
 }
 
-// wakes are the instants after now at which time changes something.
-func (m *Machine) wakes(now time.Time) (wakes []Wake) {
-	wake := func(what string, at time.Time) { wakes = append(wakes, Wake{at, m.wakeSummary(what, at, now)}) }
+// wakes tells of the instants after now at which time changes something.
+func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	if until := m.CooldownUntil(); m.state.Stop == nil && now.Before(until) {
 		wake("cooldown", until)
 	}
@@ -50,7 +51,7 @@ func (m *Machine) wakes(now time.Time) (wakes []Wake) {
 		wake("retraining", flight.Deadline)
 	}
 	if m.state.Stop != nil {
-		return wakes
+		return
 	}
 	if pending := m.state.Pending; pending != nil {
 		wake("approval", pending.Until)
@@ -67,7 +68,6 @@ func (m *Machine) wakes(now time.Time) (wakes []Wake) {
 	if until, in := m.state.Calendar.At(now); in {
 		wake("blackout", until)
 	}
-	return wakes
 }
 
 // wakeSummary says what ends then: `cooldown of fraud until 14:05 UTC`, with the

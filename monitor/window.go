@@ -166,7 +166,7 @@ func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bo
 	if metric == nil {
 		return opened
 	}
-	_, percentile := r.Stat.percentile()
+	percentile := r.Stat.isPercentile()
 	w.fillBaseline(r, metric, percentile)
 	at := r.instant(o, now)
 	start := r.periodOf(at)

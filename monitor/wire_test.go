@@ -181,6 +181,27 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
+// BenchmarkObserveWindows is a year of an event a second, replayed: three rules
+// over periods, one of them a percentile.
+func BenchmarkObserveWindows(b *testing.B) {
+	m := newMachine(policyOf(b, `{"rules": [
+		{"name": "slow", "metric": "latency_ms", "stat": "p99", "above": 1000, "period": "5m", "datapoints": {"breaching": 3, "of": 5}},
+		{"name": "decay", "metric": "accuracy", "stat": "mean", "below": 0.5, "period": "1h"},
+		{"name": "drift", "metric": "drift_score", "stat": "max", "above": 0.9, "period": "1m", "missing": "breaching"}]}`))
+	e := event(noon, 0.95, 120, 0.02)
+	now := noon
+	b.ReportAllocs()
+	for i := range b.N {
+		now = now.Add(time.Second)
+		e.Timestamp, e.LatencyMS = now, monitor.Some(100+float64(i%997))
+		if next, ok := m.NextWake(); ok && !next.After(now) {
+			tickUntil(m, now)
+		}
+		m.Observe(now, e)
+		m.Tick(now)
+	}
+}
+
 func BenchmarkObserveBatch(b *testing.B) {
 	m := newMachine(monitor.Policy{})
 	digest := monitor.DigestOf(event(noon, 0.95, 120, 0.02), noon)

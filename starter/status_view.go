@@ -42,6 +42,16 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 	if s.Paused != nil {
 		head += "paused on " + clock(s.Paused.At) + whoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
+	if p := s.Pending; p != nil {
+		head += fmt.Sprintf("waits for approval for %s%s\n  starter approve or reject it until %s\n",
+			span(now.Sub(p.Since)), whoAndWhy(p.By, p.Reason), clock(p.Until))
+	}
+	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
+		head += "blackout until " + clock(s.BlackoutUntil) + "\n"
+	}
+	if v := s.Verification; v != nil {
+		head += fmt.Sprintf("verifying version %s, %s so far\n", plain(v.Version), count(v.Samples, "event"))
+	}
 	if f := s.Current; f != nil {
 		job := "not taken yet by " + backend(f.Backend)
 		if f.Job != nil {
@@ -60,18 +70,20 @@ func policyLines(policy monitor.Policy) string {
 	policy = policy.WithDefaults()
 	rows := make([][]string, 0, len(policy.Rules))
 	for _, rule := range policy.Rules {
-		side, threshold := "above", rule.Above.Or(0)
-		if below, is := rule.Below.Get(); is {
-			side, threshold = "below", below
-		}
-		row := []string{"  " + plain(rule.Metric), side + " " + number(threshold), ""}
+		row := []string{"  " + plain(rule.String()), ""}
 		if rule.Name != rule.Metric {
-			row[2] = "rule " + plain(rule.Name)
+			row[1] = "rule " + plain(rule.Name)
 		}
 		rows = append(rows, row)
 	}
-	return "RETRAINED WHEN\n" + table(rows) + fmt.Sprintf("  by %s, cooldown %s, timeout %s\n",
-		backend(policy.Retraining.Backend), policy.Cooldown.Or(0), policy.Retraining.Timeout.Or(0))
+	how := fmt.Sprintf("  by %s, cooldown %s, timeout %s", backend(policy.Retraining.Backend), policy.Cooldown.Or(0), policy.Retraining.Timeout.Or(0))
+	if policy.Approval != nil && policy.Approval.Required {
+		how += ", once approved"
+	}
+	if policy.DryRun {
+		how += ", in a dry run: nothing is asked for"
+	}
+	return "RETRAINED WHEN\n" + table(rows) + how + "\n"
 }
 
 func backend(name string) string { return plain(cmp.Or(name, "the worker's default backend")) }

@@ -44,10 +44,10 @@ retraining in flight for 2m by ada: new labels
   model-monitor/fraud/run/2, not taken yet by the worker's default backend, times out on 2026-03-02 12:04:00 UTC
 
 RETRAINED WHEN
-  accuracy     below 0.9
-  latency_ms   above 200   rule latency
-  drift_score  above 0.1   rule drift
-  auc          below 0.75
+  accuracy below 0.9
+  latency_ms above 200   rule latency
+  drift_score above 0.1  rule drift
+  auc below 0.75
   by the worker's default backend, cooldown 1h, timeout 24h
 
 events       4
