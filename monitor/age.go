@@ -91,7 +91,8 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 		ok = true
 	}
 	for i := range m.state.Policy.Rules {
-		if m.kinds[i] != kindAge && !(m.kinds[i] == kindSilence && m.state.SilenceCheck.IsZero()) {
+		looks := m.kinds[i] == kindAge || m.kinds[i] == kindSilence && m.state.SilenceCheck.IsZero()
+		if !looks {
 			continue
 		}
 		if due := m.ageDue(&m.state.Policy.Rules[i]); due.After(m.state.Ticked) && (!ok || due.Before(next)) {

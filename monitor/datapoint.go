@@ -87,7 +87,7 @@ func (m *Machine) judgeDue(now, due time.Time, name string, seen *version) {
 func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track, b *bucket, isGap bool) finding {
 	w := t.Window
 	p := point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
-	if !(r.Stat == StatCount || r.Stat == StatSum) && b.Count < max(1, r.MinSamples) {
+	if r.Stat != StatCount && r.Stat != StatSum && b.Count < max(1, r.MinSamples) {
 		p.Value = Reading{}
 	}
 	falls := r.Below.present || r.BelowBaselineBy.present

@@ -279,15 +279,3 @@ func (m *Machine) endBlackout(now time.Time) {
 		}
 	}
 }
-
-// hasDeferred says that something waits for a blackout's end.
-func (m *Machine) hasDeferred() bool {
-	for _, seen := range m.state.Versions {
-		for _, t := range seen.Rules {
-			if t.Deferred {
-				return true
-			}
-		}
-	}
-	return false
-}

@@ -6,6 +6,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -119,49 +120,45 @@ func (m *watch) drain(ctx workflow.Context) {
 				break
 			}
 			m.signals, m.changed = m.signals+1, true // an update drains too, and may then be refused
-			m.machine.CountSignal()
-			m.receive(ctx, name, raw)
+			Receive(m.machine, workflow.Now(ctx), name, raw)
 		}
 	}
 }
 
-// receive hands one signal to the machine.
-func (m *watch) receive(ctx workflow.Context, name string, raw converter.RawValue) {
-	now := workflow.Now(ctx)
+// Receive hands one signal, as it came, to a machine. Whoever decides a recorded
+// history again calls it too.
+func Receive(machine *monitor.Machine, now time.Time, name string, raw converter.RawValue) {
+	machine.CountSignal()
 	payload, err := jsonOf(raw)
 	if err != nil {
-		m.reject(ctx, name, err, nil)
+		machine.Reject(now, name, err, nil)
 		return
 	}
 	switch name {
 	case monitor.SignalMetric:
 		events, faults := monitor.DecodeEvents(payload, now)
 		for i := range events {
-			m.machine.Observe(now, &events[i])
+			machine.Observe(now, &events[i])
 		}
 		for _, fault := range faults {
-			m.reject(ctx, name, fault.Err, payload)
+			machine.Reject(now, name, fault.Err, payload)
 		}
 	case monitor.SignalMetricDigest:
 		batch, err := monitor.DecodeBatch(payload)
 		if err != nil {
-			m.reject(ctx, name, err, payload)
+			machine.Reject(now, name, err, payload)
 			return
 		}
-		m.machine.ObserveBatch(now, batch)
+		machine.ObserveBatch(now, batch)
 	case monitor.SignalRetrainingOutcome:
 		outcome, err := monitor.DecodeOutcome(payload)
 		if err != nil {
-			m.reject(ctx, name, err, payload)
+			machine.Reject(now, name, err, payload)
 			return
 		}
-		m.machine.Outcome(now, outcome)
+		machine.Outcome(now, outcome)
 	default:
-		m.reject(ctx, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
+		machine.Reject(now, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
 			monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome), payload)
 	}
-}
-
-func (m *watch) reject(ctx workflow.Context, source string, why error, payload []byte) {
-	m.machine.Reject(workflow.Now(ctx), source, why, payload)
 }

@@ -159,7 +159,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		m.schedule = nil
 		var job monitor.Job
 		if err := c.future.Get(ctx, &job); err != nil {
-			m.machine.Failed(now, c.requestID, messageOf(err))
+			m.machine.Failed(now, c.requestID, MessageOf(err))
 		} else {
 			m.machine.Scheduled(now, c.requestID, job)
 		}
@@ -168,7 +168,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		m.await = nil
 		var outcome monitor.Outcome
 		if err := c.future.Get(ctx, &outcome); err != nil {
-			m.machine.Failed(now, c.requestID, messageOf(err))
+			m.machine.Failed(now, c.requestID, MessageOf(err))
 		} else {
 			outcome.RequestID = c.requestID // it was asked about no other
 			m.machine.Outcome(now, outcome)
@@ -182,7 +182,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		delete(m.cancels, id)
 		err := c.future.Get(ctx, nil)
 		if err != nil {
-			err = errors.New(messageOf(err))
+			err = errors.New(MessageOf(err))
 		}
 		m.machine.CancelTold(now, id, err)
 	}
@@ -229,8 +229,8 @@ func (m *watch) remember(ctx workflow.Context) error {
 	return workflow.UpsertMemo(ctx, map[string]any{memoOwner: owner})
 }
 
-// messageOf is an activity's error without Temporal's frame around it.
-func messageOf(err error) string {
+// MessageOf is an activity's error without Temporal's frame around it.
+func MessageOf(err error) string {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) {
 		return application.Message()

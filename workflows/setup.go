@@ -31,7 +31,7 @@ const invalidInput = "InvalidInput"
 // setup makes the machine and registers what can be asked of it. It must not
 // block: an update may come with the first task.
 func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
-	machine, err := machineOf(workflow.GetInfo(ctx), raw)
+	machine, err := MachineOf(workflow.GetInfo(ctx), raw)
 	if err != nil && workflow.GetInfo(ctx).ContinuedExecutionRunID != "" {
 		// A worker that was rolled back can't read its successor's state. To fail
 		// would be to forget it; the task is tried again until a newer worker is there.
@@ -65,8 +65,9 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	return m, m.registerUpdates(ctx)
 }
 
-// machineOf makes the machine of a first run, or restores that of an earlier one.
-func machineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, error) {
+// MachineOf makes the machine of a first run, or restores that of an earlier one,
+// from a run's argument.
+func MachineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, error) {
 	id := info.WorkflowExecution.ID
 	name, err := monitor.ModelName(id)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -13,25 +14,38 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// update is one kind of update: check refuses it without a trace in history,
-// apply carries it out and never waits.
-type update struct {
-	name, description string
-	check             func(ctx workflow.Context, payload []byte) error
-	apply             func(ctx workflow.Context, payload []byte) (requestID string, err error)
+// Update is one kind of update of a machine: check refuses it without a trace in
+// history, apply carries it out and never waits.
+type Update struct {
+	Name, description string
+	check             func(now time.Time, payload []byte) error
+	apply             func(now time.Time, payload []byte) (requestID string, err error)
+}
+
+// Do carries an update out, unless its check refuses it. Whoever decides a recorded
+// history again calls it too.
+func (u *Update) Do(now time.Time, raw converter.RawValue) (requestID string, err error) {
+	payload, err := jsonOf(raw)
+	if err == nil {
+		err = u.check(now, payload)
+	}
+	if err == nil {
+		requestID, err = u.apply(now, payload)
+	}
+	return requestID, refused(u.Name, err)
 }
 
 func (m *watch) registerUpdates(ctx workflow.Context) error {
-	for _, u := range m.updates() {
+	for _, u := range Updates(m.machine) {
 		validator := func(ctx workflow.Context, raw converter.RawValue) error {
 			if _, handled := m.machine.Recall(updateID(ctx)); handled {
 				return nil
 			}
 			payload, err := jsonOf(raw)
 			if err == nil {
-				err = u.check(ctx, payload)
+				err = u.check(workflow.Now(ctx), payload)
 			}
-			return refused(u.name, err)
+			return refused(u.Name, err)
 		}
 		handler := func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
 			id := updateID(ctx)
@@ -39,113 +53,107 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 				return result, nil
 			}
 			m.calendar(ctx)
-			m.drain(ctx) // what was sent before the update is seen before it
-			payload, err := jsonOf(raw)
-			if err == nil {
-				err = u.check(ctx, payload) // the signals may have changed the answer
-			}
+			m.drain(ctx)                                   // what was sent before the update is seen before it
+			requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
 			if err != nil {
-				return monitor.UpdateResult{}, refused(u.name, err)
+				return monitor.UpdateResult{}, err
 			}
 			m.changed = true
-			requestID, err := u.apply(ctx, payload)
-			if err != nil {
-				return monitor.UpdateResult{}, refused(u.name, err)
-			}
 			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
 			m.machine.Remember(id, result)
 			return result, nil
 		}
-		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, handler, workflow.UpdateHandlerOptions{
+		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, handler, workflow.UpdateHandlerOptions{
 			Validator: validator, Description: u.description,
 		})
 		if err != nil {
-			return fmt.Errorf("register update %s: %w", u.name, err)
+			return fmt.Errorf("register update %s: %w", u.Name, err)
 		}
 	}
 	return nil
 }
 
-func (m *watch) updates() []update {
-	control := func(name, description string, check func(workflow.Context, monitor.Control) error, apply func(workflow.Context, monitor.Control) string) update {
-		return update{
+// Updates are all updates of a machine, in the order in which a run registers them:
+// those that come with its first task are carried out in this order.
+func Updates(machine *monitor.Machine) []Update {
+	isRunning := func(now time.Time, _ monitor.Control) error {
+		if machine.Phase(now) == monitor.PhaseStopping {
+			return errors.New("the monitor is stopping")
+		}
+		return nil
+	}
+	control := func(name, description string, check func(time.Time, monitor.Control) error, apply func(time.Time, monitor.Control) string) Update {
+		return Update{
 			name, description,
-			func(ctx workflow.Context, payload []byte) error {
+			func(now time.Time, payload []byte) error {
 				c, err := monitor.DecodeControl(payload)
 				if err == nil {
-					err = check(ctx, c)
+					err = check(now, c)
 				}
 				return err
 			},
-			func(ctx workflow.Context, payload []byte) (string, error) {
+			func(now time.Time, payload []byte) (string, error) {
 				c, err := monitor.DecodeControl(payload)
-				return apply(ctx, c), err
+				return apply(now, c), err
 			},
 		}
 	}
-	return []update{
+	return []Update{
 		{
 			monitor.UpdateSetPolicy, "Put a policy in force: {\"rules\": …, \"cooldown\": …, \"retraining\": …}",
-			func(ctx workflow.Context, payload []byte) error {
+			func(now time.Time, payload []byte) error {
 				if _, err := decodePolicy(payload); err != nil {
 					return err
 				}
-				return m.isRunning(ctx, monitor.Control{})
+				return isRunning(now, monitor.Control{})
 			},
-			func(ctx workflow.Context, payload []byte) (string, error) {
+			func(now time.Time, payload []byte) (string, error) {
 				policy, err := decodePolicy(payload)
 				if err == nil {
-					m.machine.SetPolicy(workflow.Now(ctx), policy)
+					machine.SetPolicy(now, policy)
 				}
 				return "", err
 			},
 		},
-		control(monitor.UpdatePause, "Hold back automatic retraining: {\"by\": …, \"reason\": …}", m.isRunning,
-			func(ctx workflow.Context, c monitor.Control) string {
-				m.machine.PauseBy(workflow.Now(ctx), c)
+		control(monitor.UpdatePause, "Hold back automatic retraining: {\"by\": …, \"reason\": …}", isRunning,
+			func(now time.Time, c monitor.Control) string {
+				machine.PauseBy(now, c)
 				return ""
 			}),
-		control(monitor.UpdateResume, "End a pause: {\"by\": …, \"reason\": …}", m.isRunning,
-			func(ctx workflow.Context, c monitor.Control) string {
-				m.machine.ResumeBy(workflow.Now(ctx), c)
+		control(monitor.UpdateResume, "End a pause: {\"by\": …, \"reason\": …}", isRunning,
+			func(now time.Time, c monitor.Control) string {
+				machine.ResumeBy(now, c)
 				return ""
 			}),
 		control(monitor.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
-			func(ctx workflow.Context, c monitor.Control) error { return m.machine.CanRetrain(workflow.Now(ctx), c) },
-			func(ctx workflow.Context, c monitor.Control) string {
-				return m.machine.Retrain(workflow.Now(ctx), c)
+			func(now time.Time, c monitor.Control) error { return machine.CanRetrain(now, c) },
+			func(now time.Time, c monitor.Control) string {
+				return machine.Retrain(now, c)
 			}),
 		control(monitor.UpdateApprove, "Let the trigger that waits go out: {\"by\": …, \"reason\": …}",
-			func(workflow.Context, monitor.Control) error { return m.machine.CanAnswer(true) },
-			func(ctx workflow.Context, c monitor.Control) string {
-				return m.machine.Approve(workflow.Now(ctx), c)
+			func(time.Time, monitor.Control) error { return machine.CanAnswer(true) },
+			func(now time.Time, c monitor.Control) string {
+				return machine.Approve(now, c)
 			}),
 		control(monitor.UpdateReject, "Drop the trigger that waits: {\"by\": …, \"reason\": …}",
-			func(workflow.Context, monitor.Control) error { return m.machine.CanAnswer(false) },
-			func(ctx workflow.Context, c monitor.Control) string {
-				m.machine.RejectPending(workflow.Now(ctx), c)
+			func(time.Time, monitor.Control) error { return machine.CanAnswer(false) },
+			func(now time.Time, c monitor.Control) string {
+				machine.RejectPending(now, c)
 				return ""
 			}),
 		control(monitor.UpdateCancel, "End the retraining in flight: {\"by\": …, \"reason\": …}",
-			func(workflow.Context, monitor.Control) error { return m.machine.CanCancel() },
-			func(ctx workflow.Context, c monitor.Control) string {
-				return m.machine.Cancel(workflow.Now(ctx), c)
+			func(time.Time, monitor.Control) error { return machine.CanCancel() },
+			func(now time.Time, c monitor.Control) string {
+				return machine.Cancel(now, c)
 			}),
 		control(monitor.UpdateStop, "End the monitor for good: {\"by\": …, \"reason\": …}",
-			func(workflow.Context, monitor.Control) error { return nil },
-			func(ctx workflow.Context, c monitor.Control) string {
-				m.machine.StopBy(workflow.Now(ctx), c)
+			func(time.Time, monitor.Control) error { return nil },
+			func(now time.Time, c monitor.Control) string {
+				machine.StopBy(now, c)
 				return ""
 			}),
 	}
-}
-
-func (m *watch) isRunning(ctx workflow.Context, _ monitor.Control) error {
-	if m.machine.Phase(workflow.Now(ctx)) == monitor.PhaseStopping {
-		return errors.New("the monitor is stopping")
-	}
-	return nil
 }
 
 func decodePolicy(payload []byte) (monitor.Policy, error) {
