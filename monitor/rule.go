@@ -57,7 +57,7 @@ type Rule struct {
 }
 
 // Stat is a statistic over the readings of a period: min, max, mean, sum, count,
-// or a percentile, p0.1 to p99.9.
+// or a percentile by nearest rank, p0.1 to p99.9, within SketchAccuracy.
 type Stat string
 
 // The statistics that are no percentiles.

@@ -3,6 +3,7 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -278,4 +279,14 @@ func (m *Machine) endBlackout(now time.Time) {
 			m.breach(&moment{now: now, due: now, version: name, seen: seen}, chosen)
 		}
 	}
+}
+
+// hasDeferred says that something waits for a blackout's end.
+func (m *Machine) hasDeferred() bool {
+	for _, name := range sortedKeys(m.state.Versions) {
+		if slices.ContainsFunc(m.state.Versions[name].Rules, func(t *track) bool { return t.Deferred }) {
+			return true
+		}
+	}
+	return false
 }

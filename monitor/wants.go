@@ -65,7 +65,7 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	if due, ok := m.nextAge(); ok {
 		wake("age or silence", due)
 	}
-	if until, in := m.state.Calendar.At(now); in {
+	if until, in := m.state.Calendar.At(now); in && m.hasDeferred() {
 		wake("blackout", until)
 	}
 }

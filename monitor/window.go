@@ -113,6 +113,10 @@ func (b *bucket) value(stat Stat) Reading {
 	if b.Sketch == nil {
 		return Reading{}
 	}
+	// The nearest rank, so that p99 of two readings is the larger one.
+	if b.Count > 1 {
+		q = (math.Ceil(q*float64(b.Count)) - 1) / float64(b.Count-1)
+	}
 	value, err := b.Sketch.Quantile(q)
 	if err != nil {
 		return Reading{}
