@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // blackouts are in zones, and not every image has them
 
 	"github.com/spf13/cobra"
 )
@@ -34,6 +35,7 @@ var commands = []func() *cobra.Command{
 	newResumeCommand,
 	newRetrainCommand,
 	newStopCommand,
+	newBacktestCommand,
 	newBenchCommand,
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // blackouts are in zones, and not every image has them
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"

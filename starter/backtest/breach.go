@@ -1,0 +1,153 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// breachSpans adds up the time in which some rule that can trigger was breaching.
+// A breach is what the machine decided as one: triggered, suppressed, held or
+// awaiting approval. How long it lasts depends on the rule that the decision names:
+//
+//   - a rule with a period breaches for one period from its decision, by when the
+//     next datapoint is judged; a composite of nothing but such rules for the
+//     shortest of their periods;
+//   - a rule about the model's age breaches until a retraining succeeds or is accepted;
+//   - any other rule breaches until the next event that is no breach and measures
+//     that rule's metric; where the rule has no metric, the next event of any kind.
+//
+// Spans that overlap count once, and the last ends with the replay.
+type breachSpans struct {
+	lasts map[string]lasting // by the rule's name
+
+	sum      time.Duration // of the spans that are closed
+	isOpen   bool
+	from     time.Time // where the open span began
+	until    time.Time // where it ends by itself; zero while something must end it
+	ending   lasting   // what must
+	now      time.Time
+	breached bool // by the event under way
+}
+
+// lasting is what ends a rule's breach.
+type lasting struct {
+	period    time.Duration // it ends by itself; 0 if it doesn't
+	retrained bool          // a retraining ends it
+	metric    string        // an event that measures this does; empty: any event
+}
+
+func lastings(rules []monitor.Rule) map[string]lasting {
+	all := make(map[string]lasting, len(rules))
+	byName := make(map[string]*monitor.Rule, len(rules))
+	for i := range rules {
+		byName[rules[i].Name] = &rules[i]
+	}
+	var periodOf func(r *monitor.Rule, depth int) (period time.Duration, alone bool)
+	periodOf = func(r *monitor.Rule, depth int) (period time.Duration, alone bool) {
+		if r == nil || depth > len(rules) || !r.IsComposite() {
+			return 0, false
+		}
+		for _, name := range append(append([]string{r.Not}, r.AllOf...), r.AnyOf...) {
+			member := byName[name]
+			if member == nil {
+				continue
+			}
+			length, windowed := member.PeriodLength(), member.IsWindowed()
+			if !windowed {
+				if length, windowed = periodOf(member, depth+1); !windowed {
+					return 0, false
+				}
+			}
+			if period == 0 || length < period {
+				period = length
+			}
+		}
+		return period, period > 0
+	}
+	for i := range rules {
+		r := &rules[i]
+		l := lasting{period: r.PeriodLength(), retrained: !r.MaxAge.IsZero(), metric: r.Metric}
+		if period, alone := periodOf(r, 0); alone {
+			l.period = period
+		}
+		all[r.Name] = l
+	}
+	return all
+}
+
+// begin begins an event.
+func (b *breachSpans) begin(now time.Time) { b.now, b.breached = now, false }
+
+// breach hears of a decision about a breach.
+func (b *breachSpans) breach(decision *monitor.Decision) {
+	lasts, known := b.lasts[decision.Rule]
+	if !known {
+		return
+	}
+	b.expire(decision.At)
+	if !b.isOpen {
+		b.isOpen, b.from, b.until = true, decision.At, decision.At
+	}
+	if lasts.period > 0 {
+		if !b.until.IsZero() {
+			b.until = latest(b.until, decision.At.Add(lasts.period))
+		}
+		return
+	}
+	b.until, b.ending, b.breached = time.Time{}, lasts, true
+}
+
+// end ends an event. One that is no breach, and measures what breached before,
+// closes the span.
+func (b *breachSpans) end(event *monitor.MetricEvent) {
+	if b.isOpen && b.until.IsZero() && !b.breached && !b.ending.retrained && measures(event, b.ending.metric) {
+		b.close(b.now)
+	}
+}
+
+// retrained hears that a retraining has made a model.
+func (b *breachSpans) retrained(at time.Time) {
+	if b.isOpen && b.until.IsZero() && b.ending.retrained {
+		b.close(at)
+	}
+}
+
+// expire closes a span that has ended by itself.
+func (b *breachSpans) expire(now time.Time) {
+	if b.isOpen && !b.until.IsZero() && b.until.Before(now) {
+		b.close(b.until)
+	}
+}
+
+func (b *breachSpans) close(at time.Time) {
+	b.sum += max(0, at.Sub(b.from))
+	b.isOpen = false
+}
+
+// total is the time in breach until an instant.
+func (b *breachSpans) total(until time.Time) time.Duration {
+	if b.isOpen && !b.until.IsZero() && b.until.Before(until) {
+		until = b.until
+	}
+	if b.isOpen {
+		b.close(until)
+	}
+	return b.sum
+}
+
+// measures says whether an event holds a metric; every event holds none.
+func measures(event *monitor.MetricEvent, metric string) bool {
+	switch metric {
+	case "":
+		return true
+	case monitor.Accuracy:
+		return !event.Accuracy.IsZero()
+	case monitor.LatencyMS:
+		return !event.LatencyMS.IsZero()
+	case monitor.DriftScore:
+		return !event.DriftScore.IsZero()
+	}
+	_, measured := event.Metrics[metric]
+	return measured
+}

@@ -1,0 +1,78 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// Detection holds alarms against the instants at which drift is known to have
+// begun. An alarm is a trigger or, where a policy only asks or is a dry run, what
+// stands for it: awaiting_approval or held.
+type Detection struct {
+	Points []DriftPoint `json:"points"` // in order of time
+	// MeanDelay is over the points that were detected; 0 if none was.
+	MeanDelay   monitor.Duration `json:"mean_delay"`
+	Detected    int              `json:"detected"`
+	Missed      int              `json:"missed"`
+	FalseAlarms int              `json:"false_alarms"` // before the first point
+	// Repeated are further alarms after a point was detected. A monitor that goes on
+	// breaching in the recording goes on alarming, so they are not held against it.
+	Repeated int `json:"repeated"`
+}
+
+// DriftPoint is one instant of drift, and when it was detected: by the first
+// alarm at or after it and before the next point.
+type DriftPoint struct {
+	At         time.Time        `json:"at"`
+	DetectedAt time.Time        `json:"detected_at,omitzero"` // zero: missed
+	Delay      monitor.Duration `json:"delay,omitempty"`
+	Rule       string           `json:"rule,omitempty"` // that triggered
+}
+
+// detect holds decisions in order of time against ascending points.
+func detect(decisions []monitor.Decision, points []time.Time, policy *monitor.Policy) *Detection {
+	if len(points) == 0 {
+		return nil
+	}
+	d := &Detection{Points: make([]DriftPoint, len(points))}
+	for i, at := range points {
+		d.Points[i].At = at.UTC()
+	}
+	asks := policy.Approval != nil && policy.Approval.Required
+	next := 0 // the first point that is not reached yet
+	for _, decision := range decisions {
+		switch decision.Kind {
+		case monitor.Held, monitor.AwaitingApproval:
+		case monitor.Triggered:
+			if asks && decision.Rule != monitor.RuleManual {
+				continue // its alarm was the question
+			}
+		default:
+			continue
+		}
+		for next < len(points) && !points[next].After(decision.At) {
+			next++
+		}
+		if next == 0 {
+			d.FalseAlarms++
+			continue
+		}
+		point := &d.Points[next-1]
+		if !point.DetectedAt.IsZero() {
+			d.Repeated++
+			continue
+		}
+		point.DetectedAt, point.Rule = decision.At, decision.Rule
+		point.Delay = monitor.Duration(decision.At.Sub(point.At))
+	}
+	for _, point := range d.Points {
+		if point.DetectedAt.IsZero() {
+			d.Missed++
+		} else {
+			d.Detected++
+			d.MeanDelay += (point.Delay - d.MeanDelay) / monitor.Duration(d.Detected)
+		}
+	}
+	return d
+}

@@ -1,0 +1,188 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// requestBase is what the request ids of imagined retrainings begin with.
+const requestBase = "backtest/"
+
+// Simulator is the shell around one model's decision machine that time and
+// backends are imagined for, as MonitorWorkflow is the one that has them. Its own
+// work allocates nothing for an event that leads to no new decision.
+type Simulator struct {
+	machine *monitor.Machine
+	options Options
+	policy  monitor.Policy // nothing left out
+	result  Result
+	spans   breachSpans
+
+	now   time.Time // the clock: never goes back
+	stale time.Time // a wake that Tick left as it was; it is not due again
+	look  bool      // a decision fell that may have changed what the machine wants
+
+	requestID string    // of the retraining under way; empty without
+	lands     time.Time // when it ends
+}
+
+// NewSimulator returns the simulator of a model that was never watched before.
+// The policy must be valid.
+func NewSimulator(modelName string, policy monitor.Policy, options Options) *Simulator {
+	s := &Simulator{options: options, policy: policy.WithDefaults()}
+	s.machine = monitor.NewMachine(modelName, requestBase+modelName, policy)
+	s.machine.OnDecision = s.decided
+	s.result.ModelName = modelName
+	s.result.Decisions = []monitor.Decision{}
+	s.spans.lasts = lastings(s.policy.Rules)
+	return s
+}
+
+// Observe lets the clock go on to a valid event's arrival and judges it. Events
+// come in order of time; one from before the last is handled at the last's
+// instant. The event must not change any more.
+func (s *Simulator) Observe(event *monitor.MetricEvent) {
+	now := event.Timestamp.Add(s.options.ArrivalDelay)
+	if now.Before(s.now) {
+		now = s.now
+	}
+	s.advance(now)
+	s.calendar(now)
+	s.spans.begin(now)
+	s.machine.Observe(now, event)
+	s.machine.Tick(now) // as the workflow does after what arrived
+	s.spans.end(event)
+	s.settle(now)
+	if s.result.First.IsZero() {
+		s.result.First = now
+	}
+	s.result.Last = now
+}
+
+// advance lets the clock go on to now: what is due by then happens in order of
+// time. An outcome comes before a wake of the same instant, so that a training
+// that takes exactly the timeout is in time.
+func (s *Simulator) advance(now time.Time) {
+	s.now = now
+	for {
+		wake, due := s.machine.NextWake()
+		due = due && !wake.After(now) && !wake.Equal(s.stale)
+		switch {
+		case s.requestID != "" && !s.lands.After(now) && (!due || !wake.Before(s.lands)):
+			s.land()
+		case due:
+			s.calendar(wake)
+			s.machine.Tick(wake)
+			s.settle(wake)
+			if again, ok := s.machine.NextWake(); ok && !again.After(wake) {
+				s.stale = again
+			}
+		default:
+			return
+		}
+	}
+}
+
+// calendar lets the machine know the spans of its policy's blackouts.
+func (s *Simulator) calendar(now time.Time) {
+	if wanted, ok := s.machine.CalendarWanted(now); ok {
+		spans, err := monitor.BlackoutSpans(s.machine.Blackouts(), wanted.From, wanted.Until)
+		s.machine.SetCalendar(now, wanted, spans, err)
+	}
+}
+
+// settle does what the machine wants, if that can have changed.
+func (s *Simulator) settle(now time.Time) {
+	for s.look {
+		s.look = false
+		wants := s.machine.Wants(now)
+		switch {
+		case wants.Schedule != nil && s.requestID != wants.Schedule.RequestID:
+			s.schedule(now, wants.Schedule.RequestID)
+		case wants.Schedule == nil && wants.Await == nil:
+			s.requestID = "" // it has timed out, or an operator would have ended it
+		}
+		if s.requestID != "" && !s.lands.After(now) {
+			s.land()
+		}
+	}
+}
+
+func (s *Simulator) schedule(now time.Time, requestID string) {
+	job := monitor.Job{Backend: "backtest", Followed: s.options.Training != TrainingAccepted}
+	if job.Followed {
+		s.requestID, s.lands = requestID, now.Add(s.options.TrainingTime)
+	}
+	s.machine.Scheduled(now, requestID, job)
+}
+
+// land ends the retraining under way.
+func (s *Simulator) land() {
+	outcome := monitor.Outcome{RequestID: s.requestID, State: monitor.OutcomeSucceeded}
+	if s.options.Training == TrainingFails {
+		outcome.State = monitor.OutcomeFailed
+	}
+	s.requestID = ""
+	s.machine.Outcome(s.lands, outcome)
+	s.settle(s.lands)
+}
+
+// decided hears of each decision.
+func (s *Simulator) decided(decision monitor.Decision) {
+	s.result.Decisions = monitor.AppendDecision(s.result.Decisions, decision)
+	switch decision.Kind {
+	case monitor.Suppressed, monitor.Held:
+		s.spans.breach(&decision)
+	case monitor.Triggered, monitor.AwaitingApproval:
+		s.spans.breach(&decision)
+		s.look = true
+	case monitor.Warned:
+		s.result.Warnings++
+	case monitor.Succeeded, monitor.Accepted:
+		s.spans.retrained(decision.At)
+		s.look = true
+	default:
+		s.look = true
+	}
+}
+
+// Finish lets the clock run on until every period that holds an event is judged,
+// and returns what was decided. The simulator must not be used after it. The
+// caller names the policy.
+func (s *Simulator) Finish() Result {
+	until := s.now
+	if !s.result.Last.IsZero() {
+		for i := range s.policy.Rules {
+			rule := &s.policy.Rules[i]
+			if rule.IsWindowed() {
+				until = latest(until, endOfPeriod(s.result.Last, rule.PeriodLength()).Add(rule.GraceLength()))
+			}
+		}
+		s.advance(until)
+	}
+	status := s.machine.Status(until)
+	r := &s.result
+	r.Events, r.Rejected, r.Breaches = status.Events, status.Rejected, status.Breaches
+	r.Suppressed, r.Retrainings = status.Suppressed, status.Retrainings
+	r.TimeInBreach = monitor.Duration(s.spans.total(until))
+	r.Detection = detect(r.Decisions, s.options.DriftPoints, &s.policy)
+	return *r
+}
+
+// endOfPeriod is the first end of a period, aligned to the Unix epoch, after an
+// instant.
+func endOfPeriod(instant time.Time, period time.Duration) time.Time {
+	into := time.Duration(instant.UnixNano() % int64(period))
+	if into < 0 {
+		into += period
+	}
+	return instant.Add(period - into)
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
