@@ -21,7 +21,8 @@ const (
 // It keeps a window of all datapoints since the last detection in buckets, whose
 // size doubles with age, and looks at every cut between two of them: is the
 // difference between the means on both sides more than chance explains? Like
-// river, and unlike the paper, it forgets the whole window upon a detection.
+// river, and unlike the paper, it forgets the whole window upon a detection; so
+// the buckets' own variances, of use only to drop some of them, are not kept.
 //
 // Datapoints are taken to be of about the magnitude of 1. Much smaller ones never
 // make a detection, whatever they do: a part of the bound, 2/3 of a logarithm
@@ -29,20 +30,15 @@ const (
 //
 // The zero value is ready to use. The exported fields are the whole state, which
 // encoding/json carries over exactly. It grows with the logarithm of the window's
-// length: after 2^20 datapoints, at most 88 buckets and 4,800 bytes of JSON.
+// length: after 2^20 datapoints, at most 88 buckets and 2,400 bytes of JSON.
 //
 // Products are rounded before they are added, so that no architecture fuses the
 // two: all of them decide alike, up to the last bit of math.Log.
 type adwin struct {
-	Total    float64    `json:"total"`          // of the datapoints in the window
-	Variance float64    `json:"variance"`       // times the window's length: the sum of squared deviations
-	Rows     []adwinRow `json:"rows,omitempty"` // row i has the buckets of 2^i datapoints each
-}
-
-// adwinRow has the buckets of one size, the oldest first, as its columns.
-type adwinRow struct {
-	Total    []float64 `json:"total"`
-	Variance []float64 `json:"variance"` // within the bucket, times its size
+	Total    float64 `json:"total"`    // of the datapoints in the window
+	Variance float64 `json:"variance"` // times the window's length: the sum of squared deviations
+	// Rows[i] has the totals of the buckets of 2^i datapoints each, the oldest first.
+	Rows [][]float64 `json:"rows,omitempty"`
 }
 
 // add takes the next datapoint, |value| <= MaxMagnitude, and says whether the mean
@@ -63,7 +59,7 @@ func (a *adwin) add(value, delta float64) (change bool, before, after float64) {
 // width is how many datapoints are in the window.
 func (a *adwin) width() (width int64) {
 	for i := range a.Rows {
-		width += int64(len(a.Rows[i].Total)) << i
+		width += int64(len(a.Rows[i])) << i
 	}
 	return width
 }
@@ -75,27 +71,18 @@ func (a *adwin) insert(value float64) {
 		a.Variance += before * deviation * deviation / (before + 1)
 	}
 	a.Total += value
-	for i, variance := 0, 0.0; ; i++ {
+	for i := 0; ; i++ {
 		if i == len(a.Rows) {
-			a.Rows = append(a.Rows, adwinRow{})
+			a.Rows = append(a.Rows, nil)
 		}
-		row := &a.Rows[i]
-		row.Total, row.Variance = append(row.Total, value), append(row.Variance, variance)
-		if len(row.Total) <= adwinBuckets {
+		a.Rows[i] = append(a.Rows[i], value)
+		row := a.Rows[i]
+		if len(row) <= adwinBuckets {
 			return
 		}
-		value, variance = row.merge(float64(int64(1) << i))
+		value = row[0] + row[1] // the two oldest become one of the next row
+		a.Rows[i] = row[:copy(row, row[2:])]
 	}
-}
-
-// merge takes the two oldest buckets, of size datapoints each, out of the row.
-func (r *adwinRow) merge(size float64) (total, variance float64) {
-	apart := r.Total[0]/size - r.Total[1]/size
-	total = r.Total[0] + r.Total[1]
-	variance = r.Variance[0] + r.Variance[1] + float64(size*0.5*apart*apart)
-	r.Total = r.Total[:copy(r.Total, r.Total[2:])]
-	r.Variance = r.Variance[:copy(r.Variance, r.Variance[2:])]
-	return total, variance
 }
 
 // cut looks for the cut of the window whose two means differ by most more than
@@ -112,7 +99,7 @@ func (a *adwin) cut(delta float64) (found bool, before, after float64) {
 	most := 0.0
 	for i := len(a.Rows) - 1; i >= 0; i-- {
 		size := float64(int64(1) << i)
-		for _, total := range a.Rows[i].Total {
+		for _, total := range a.Rows[i] {
 			oldLength, newLength = oldLength+size, newLength-size
 			oldTotal, newTotal = oldTotal+total, newTotal-total
 			if oldLength < adwinMinWindow || newLength < adwinMinWindow {

@@ -72,11 +72,8 @@ func BlackoutSpans(blackouts []Blackout, from, until time.Time) ([]Span, error) 
 	var spans []Span
 	var faults []error
 	for i := range blackouts {
-		hours, errs := blackouts[i].parse()
-		for _, err := range errs {
-			faults = append(faults, at(blackoutPath(i), err))
-		}
-		if len(errs) == 0 {
+		hours, errs := blackouts[i].parse(blackoutPath(i))
+		if faults = append(faults, errs...); len(faults) == 0 {
 			spans = append(spans, hours.between(from, until)...)
 		}
 	}
@@ -104,10 +101,8 @@ func validateBlackouts(blackouts []Blackout) (faults []error) {
 		faults = append(faults, fmt.Errorf("blackout: must be at most %d, got %d", maxBlackouts, len(blackouts)))
 	}
 	for i := range blackouts {
-		_, errs := blackouts[i].parse()
-		for _, err := range errs {
-			faults = append(faults, at(blackoutPath(i), err))
-		}
+		_, errs := blackouts[i].parse(blackoutPath(i))
+		faults = append(faults, errs...)
 	}
 	return faults
 }
@@ -125,11 +120,11 @@ type blackoutHours struct {
 	zone     *time.Location
 }
 
-// parse reads a blackout; its faults begin with the name of a field.
-func (b *Blackout) parse() (hours blackoutHours, faults []error) {
+// parse reads a blackout and names its faults below path.
+func (b *Blackout) parse(path string) (hours blackoutHours, faults []error) {
 	fault := func(field string, err error) {
 		if err != nil {
-			faults = append(faults, at(field, err))
+			faults = append(faults, at(join(path, field), err))
 		}
 	}
 	var err, fromErr, toErr error
@@ -213,7 +208,7 @@ func (h *blackoutHours) between(from, until time.Time) (spans []Span) {
 	// Local dates are a day away from UTC's at most, and a blackout ends on the
 	// day after the one it begins on at the latest.
 	year, month, day := from.UTC().Date()
-	for date := time.Date(year, month, day-2, 0, 0, 0, 0, time.UTC); !date.After(until.AddDate(0, 0, 1)); date = date.AddDate(0, 0, 1) {
+	for date := time.Date(year, month, day-2, 0, 0, 0, 0, time.UTC); !date.After(until.Add(24 * time.Hour)); date = date.AddDate(0, 0, 1) {
 		if !h.days[date.Weekday()] {
 			continue
 		}

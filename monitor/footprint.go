@@ -13,7 +13,7 @@ const (
 	bucketBytes   = 140  // without a sketch
 	sketchBytes   = 2200 // of positive readings that span a factor of 28,000
 	pointBytes    = 85
-	detectorBytes = 5 << 10
+	detectorBytes = 5 << 9
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
 	maxTracksBytes = 192 << 10

@@ -122,7 +122,7 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 func (m *Machine) Tick(now time.Time) {
 	now = m.clock(now)
 	if next, ok := m.nextWake(); m.dirty || ok && !now.Before(next) {
-		if ok && now.Sub(next) > outageAfter {
+		if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
 			m.noteOutage(now)
 		}
 		m.expireFlight(now)
@@ -134,6 +134,7 @@ func (m *Machine) Tick(now time.Time) {
 		m.checkSilence(now)
 		m.state.Ticked, m.dirty = now, false
 		m.wake = m.findWake()
+		m.state.Wake = m.wake
 		return
 	}
 	m.state.Ticked = now

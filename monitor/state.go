@@ -28,6 +28,7 @@ type State struct {
 	LastSuccess  time.Time             `json:"last_success,omitzero"` // or the last retraining accepted
 	FirstEvent   time.Time             `json:"first_event,omitzero"`
 	Ticked       time.Time             `json:"ticked,omitzero"`  // when time was last let pass
+	Wake         time.Time             `json:"wake,omitzero"`    // when time was to be let pass next, as of then
 	Resumed      time.Time             `json:"resumed,omitzero"` // when this side was back after an outage
 	Latest       string                `json:"latest,omitempty"` // the model version heard of last
 	SilenceCheck time.Time             `json:"silence_check,omitzero"`

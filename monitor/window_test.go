@@ -285,3 +285,19 @@ func TestAReplacedPolicyKeepsTheWindowsOfRulesThatMeasureTheSame(t *testing.T) {
 	assert.Empty(t, status.Versions["v1"].Rules[0].Datapoints)
 	assert.Len(t, status.Versions["v1"].Rules[1].Datapoints, 3)
 }
+
+func TestAnOldEventAfterAQuietTimeIsNoOutage(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", "stat": "count", "below": 3}], "cooldown": "0s"}`))
+	var first *monitor.Decision
+	m.OnDecision = func(d monitor.Decision) {
+		if first == nil {
+			first = &d
+		}
+	}
+	at := noon.Add(3 * time.Hour)
+	m.Tick(noon)
+	m.Observe(at, reading(at.Add(-time.Hour), "v1", monitor.Accuracy, 0.95))
+	m.Tick(at)
+	require.NotNil(t, first)
+	assert.Equal(t, "accuracy count 1.0000 below threshold 3.0000 over 1m", first.Reason)
+}
