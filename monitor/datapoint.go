@@ -3,8 +3,8 @@ package monitor
 import "time"
 
 const (
-	// outageAfter is how late a datapoint is judged at least for the reason to be
-	// that this side was away: its silence is unknown then.
+	// outageAfter is how late a wake comes at least for the reason to be that this
+	// side was away: silence until then is unknown.
 	outageAfter = 10 * time.Second
 	// settleAfter is how long after an outage publishers may still be pausing
 	// between attempts: 15 s at most, and the time to send.
@@ -36,9 +36,6 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 		due, ok := m.nextDatapoint()
 		if !ok || due.After(now) {
 			return
-		}
-		if now.Sub(due) > outageAfter {
-			m.noteOutage(now)
 		}
 		for _, name := range sortedKeys(m.state.Versions) {
 			if seen := m.state.Versions[name]; seen.Rules != nil {
@@ -75,7 +72,7 @@ func (m *Machine) judgeDue(now, due time.Time, name string, seen *version) {
 			continue
 		}
 		any = true
-		isGap := now.Sub(due) > outageAfter || !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
+		isGap := !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
 		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, watched), isGap)
 	}
 	if any {

@@ -158,11 +158,11 @@ func (r *Rule) seconds() int64 { return int64(r.PeriodLength() / time.Second) }
 // whether that opened a period.
 func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bool) {
 	if r.knowsSilence() && (w.Through == 0 || !r.dueOf(w.Through).After(ticked)) {
-		// Silence counts from the first period on. What nobody judged, since another
-		// version was heard meanwhile, is passed over.
+		// Silence counts from the period of the first event on. What nobody judged,
+		// since another version was heard meanwhile, is passed over.
 		begin := w.Through
 		if begin == 0 {
-			begin = r.periodOf(earlier(r.instant(o, now), now))
+			begin = r.periodOf(now)
 		}
 		w.Through, opened = max(begin, r.firstOpen(ticked)), true
 	}
@@ -179,7 +179,7 @@ func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bo
 		w.Open[n-1].add(metric, percentile, crosses)
 		return opened
 	}
-	if start < w.Through || !r.dueOf(start).After(ticked) {
+	if !r.dueOf(start).After(ticked) {
 		w.Late += metric.Count
 		w.LateAt = later(w.LateAt, o.last)
 		return opened
@@ -292,10 +292,14 @@ func (w *window) skip(r *Rule, now time.Time) {
 	w.Through = max(w.Through, oldest)
 }
 
-// keep adds a judged datapoint and forgets those out of reach.
+// keep adds a judged datapoint, in order of time, and forgets those out of reach.
 func (w *window) keep(r *Rule, p point) {
-	w.Points = append(w.Points, p)
-	oldest := p.Start - int64(r.reach()-1)*r.seconds()
+	i := len(w.Points)
+	for i > 0 && w.Points[i-1].Start > p.Start {
+		i--
+	}
+	w.Points = slices.Insert(w.Points, i, p)
+	oldest := w.Points[len(w.Points)-1].Start - int64(r.reach()-1)*r.seconds()
 	for w.Points[0].Start < oldest {
 		w.Points = slices.Delete(w.Points, 0, 1)
 	}
