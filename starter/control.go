@@ -18,17 +18,18 @@ import (
 
 func newPauseCommand() *cobra.Command {
 	return newControlCommand(monitor.UpdatePause, &cobra.Command{
-		Short: "Hold back automatic retraining of a model",
-		Long: `Hold back automatic retraining of a model. Events go on being counted, and you can
-still retrain it by hand.`,
+		Short: "Hold back retraining of a model",
+		Long: `Hold back retraining of a model, by hand too. Events go on being counted, and a
+retraining in flight is followed to its end.`,
 		Example: `  starter pause fraud --reason "the training cluster is moved tonight"`,
 	})
 }
 
 func newResumeCommand() *cobra.Command {
 	return newControlCommand(monitor.UpdateResume, &cobra.Command{
-		Short:   "End a pause",
-		Long:    "End a pause: the next breach outside the cooldown triggers again.",
+		Short: "End a pause, or close the circuit",
+		Long: `End a pause, or close the circuit that too many failures in a row have opened: the next
+breach outside the cooldown triggers again.`,
 		Example: `  starter resume fraud`,
 	})
 }
@@ -36,10 +37,38 @@ func newResumeCommand() *cobra.Command {
 func newRetrainCommand() *cobra.Command {
 	return newControlCommand(monitor.UpdateRetrain, &cobra.Command{
 		Short: "Retrain a model now",
-		Long: `Retrain a model now. It restarts the cooldown. While one is running it takes
---force; a retraining in flight is never doubled.`,
+		Long: `Retrain a model now. It restarts the cooldown. --force overrides a cooldown, a blackout
+and a trigger that waits for approval. A pause, a dry run and a retraining in flight
+always win; and without --force it waits for approval itself, if the policy asks for it.`,
 		Example: `  starter retrain fraud --reason "new labels have come"
   starter retrain fraud --force --reason "the last one failed, the cluster is mended"`,
+	})
+}
+
+func newApproveCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateApprove, &cobra.Command{
+		Short: "Let the trigger that waits for approval go out",
+		Long: `Let the trigger that waits for approval go out. The cooldown starts with it. A monitor
+that is paused must be resumed first.`,
+		Example: `  starter approve fraud --reason "seen on the dashboard, too"`,
+	})
+}
+
+func newRejectCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateReject, &cobra.Command{
+		Short: "Drop the trigger that waits for approval",
+		Long: `Drop the trigger that waits for approval. The cooldown starts, so that the same question
+isn't asked again at once.`,
+		Example: `  starter reject fraud --reason "a sale, not a drift"`,
+	})
+}
+
+func newCancelCommand() *cobra.Command {
+	return newControlCommand(monitor.UpdateCancel, &cobra.Command{
+		Short: "End the retraining in flight",
+		Long: `End the retraining in flight. The monitor records it at once, and its backend is told; the
+cooldown goes on. A backend that can't be told leaves the decision cancel_failed.`,
+		Example: `  starter cancel fraud --reason "trained on the wrong data"`,
 	})
 }
 
@@ -63,7 +92,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it")
 	flags.StringVar(&control.Reason, "reason", "", "why, for the decision log")
 	if update == monitor.UpdateRetrain {
-		flags.BoolVar(&control.Force, "force", false, "ignore the cooldown")
+		flags.BoolVar(&control.Force, "force", false, "override cooldown, blackout and a pending approval")
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
 		s, err := connect(command, *timeout)
@@ -92,8 +121,15 @@ func told(model, update string, result updateResult, stopped bool) string {
 		return model + ": paused"
 	case monitor.UpdateResume:
 		return fmt.Sprintf("%s: resumed, now %s", model, words(result.Phase))
-	case monitor.UpdateRetrain:
+	case monitor.UpdateRetrain, monitor.UpdateApprove:
+		if result.RequestID == "" {
+			return fmt.Sprintf("%s: asked for, now %s", model, words(result.Phase))
+		}
 		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain(result.RequestID), words(result.Phase))
+	case monitor.UpdateReject:
+		return fmt.Sprintf("%s: rejected, now %s", model, words(result.Phase))
+	case monitor.UpdateCancel:
+		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain(result.RequestID), words(result.Phase))
 	case monitor.UpdateStop:
 		if stopped {
 			return model + ": stopped"
