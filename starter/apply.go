@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -45,35 +44,67 @@ A document is a model's name and what differs from the default policy:
   retraining:
     backend: webhook                     # default: the worker's MODELOPS_BACKEND
     params: {dataset: last-30-days}      # handed to the backend as they are
-    timeout: 24h`,
+    timeout: 24h
+
+Periods, baselines, approval and all the rest are in docs/policies.md, commented examples
+in examples/policies. A folder is all its *.yaml, *.yml and *.json files.
+
+A document with defaults is no model's; others inherit from it what they leave out:
+
+  defaults: {teams: [payments], models: ["fraud-*"]}   # neither: for all
+  cooldown: 2h
+
+Those of later files win over earlier ones, a document's own fields over all; rules are
+replaced as a whole, the fields of retraining one by one.`,
 		Example: `  starter apply policy.yaml
   starter apply policies/*.yaml -o json
   echo '{"model_name": "fraud", "cooldown": "2h"}' | starter apply -`,
-		Args: func(_ *cobra.Command, files []string) error {
-			if len(files) == 0 {
-				return errors.New("takes at least one FILE; - is standard input")
-			}
-			if at := slices.Index(files, "-"); at >= 0 && slices.Contains(files[at+1:], "-") {
-				return errors.New("- is given twice, but standard input can be read only once")
-			}
-			return nil
-		},
+		Args:              policyFiles,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	timeout, output := timeoutFlag(command), outputFlag(command)
+	var options applyOptions
+	flags := command.Flags()
+	flags.BoolVar(&options.dryRun, "dry-run", false, "send nothing; show what would be done, field by field")
+	flags.StringVar(&options.owner, "owner", "", "who applies these policies; kept with the monitors, for --prune")
+	flags.BoolVar(&options.prune, "prune", false, "stop the owner's monitors that are in none of the files, after asking")
+	flags.BoolVar(&options.yes, "yes", false, "prune without asking")
 	command.RunE = func(command *cobra.Command, files []string) error {
+		if options.prune && options.owner == "" {
+			return wrongUsage(errors.New("--prune needs --owner NAME: it stops only what the same owner applied"))
+		}
 		documents, err := readDocuments(files, command.InOrStdin())
 		if err != nil {
 			return fmt.Errorf("%w\nnothing is applied; mend the %s named above and apply again", err, count(1+strings.Count(err.Error(), "\n"), "fault"))
+		}
+		if options.owner != "" {
+			for i := range documents {
+				documents[i].policy.Owner = options.owner
+				if err := documents[i].policy.Validate(); err != nil {
+					return wrongUsage(fmt.Errorf("--owner: %w", err))
+				}
+			}
 		}
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return s.applyAll(command.Context(), documents, *output, command.OutOrStdout())
+		if err := s.applyAll(command.Context(), documents, *output, options.dryRun, command.OutOrStdout()); err != nil || !options.prune {
+			return err
+		}
+		out := command.OutOrStdout()
+		if *output == asJSON {
+			out = command.ErrOrStderr() // what is not JSON
+		}
+		return s.prune(command.Context(), options.owner, documents, options, command.InOrStdin(), out)
 	}
 	return command
+}
+
+type applyOptions struct {
+	dryRun, prune, yes bool
+	owner              string
 }
 
 // What apply has done.
@@ -88,6 +119,7 @@ type applied struct {
 	ModelName string        `json:"model_name"`
 	Result    string        `json:"result,omitempty"`
 	Phase     monitor.Phase `json:"phase,omitempty"`
+	Changes   []change      `json:"changes,omitempty"` // by field, where a policy is replaced
 	Error     string        `json:"error,omitempty"`
 	err       error
 }
@@ -96,7 +128,7 @@ var errNotTried = errors.New("not tried, because another monitor gave no answer"
 
 // applyAll applies the documents, some at once, and says what became of each, in
 // their order.
-func (s *server) applyAll(ctx context.Context, documents []document, output format, out io.Writer) error {
+func (s *server) applyAll(ctx context.Context, documents []document, output format, dryRun bool, out io.Writer) error {
 	results := make([]applied, len(documents))
 	done := make([]chan struct{}, len(documents))
 	for i := range done {
@@ -111,7 +143,7 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 				defer close(done[i])
 				results[i] = applied{ModelName: d.model, err: errNotTried}
 				if !unanswered.Load() {
-					results[i] = s.apply(ctx, d)
+					results[i] = s.apply(ctx, d, dryRun)
 				}
 				if errors.Is(results[i].err, errNoAnswer) {
 					unanswered.Store(true)
@@ -127,6 +159,8 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 		if r.err != nil {
 			r.Error = r.err.Error()
 			faults = append(faults, fmt.Errorf("%s: %w", d.where, r.err))
+		} else if output == asText && dryRun {
+			printChanges(out, *r)
 		} else if output == asText {
 			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain(r.ModelName), words(r.Result), words(r.Phase))
 		}
@@ -144,11 +178,18 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 }
 
 // apply puts a policy in force, on a new monitor where the model has none.
-func (s *server) apply(ctx context.Context, d document) applied {
+func (s *server) apply(ctx context.Context, d document, dryRun bool) applied {
 	result := applied{ModelName: d.model}
 	before, err := s.before(ctx, d.model)
+	if err == nil && before.running {
+		result.Changes, err = changes(before.policy, d.policy)
+	}
 	if err != nil {
 		result.err = err
+		return result
+	}
+	if dryRun {
+		result.Result = before.result(d.policy)
 		return result
 	}
 	options := hub.StartOptions(d.model, string(s.settings.TaskQueue))
@@ -176,16 +217,21 @@ func (s *server) apply(ctx context.Context, d document) applied {
 		result.err = fmt.Errorf("%w; apply again when its retraining in flight is recorded", result.err)
 	}
 	result.Phase = answer.Phase
-	switch {
-	case err != nil:
-	case !before.running:
-		result.Result = applyStarted
-	case before.hasPolicy(d.policy):
-		result.Result = applyUnchanged
-	default:
-		result.Result = applyChanged
+	if err == nil {
+		result.Result = before.result(d.policy)
 	}
 	return result
+}
+
+// result is what applying a policy comes to.
+func (e earlier) result(policy monitor.Policy) string {
+	switch {
+	case !e.running:
+		return applyStarted
+	case e.hasPolicy(policy):
+		return applyUnchanged
+	}
+	return applyChanged
 }
 
 // earlier is what a model's monitor was like before apply.

@@ -137,7 +137,7 @@ func TestBacktestForms(t *testing.T) {
 		"a file that isn't there":   {args: []string{"fraud.yaml", "nowhere.csv"}, code: 1, stderr: []string{"nowhere.csv: no such file"}},
 		"faults of policies are all named": {
 			args: []string{"-", "nowhere.yaml", "metrics.csv"}, stdin: "cooldwn: 1h\n---\nmodel_name: 7\n---\n[]", code: 1,
-			stderr: []string{"standard input: document 1: cooldwn: unknown field", "standard input: document 2: model_name: must be a string", "standard input: document 3: must be a mapping", "nowhere.yaml: no such file"},
+			stderr: []string{"document 1: cooldwn: unknown field", "standard input: document 2: model_name: must be a string", "standard input: document 3: must be a mapping", "nowhere.yaml: no such file"},
 		},
 		"no policy":            {args: []string{"--events", "metrics.csv"}, code: 2, stderr: []string{"takes at least one POLICY file", "see starter backtest -h"}},
 		"no events":            {args: []string{"policy.yaml"}, code: 2, stderr: []string{"takes at least one FILE of events, by --events", "-h"}},

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,16 +26,47 @@ const maxFileBytes = 64 << 20
 // document is one model and the policy that it is to be watched by.
 type document struct {
 	where  string // the file, and the document's number in it
+	file   string
+	part   part
 	model  string
+	fields map[string]json.RawMessage // as they are written, without model_name
 	policy monitor.Policy
 }
 
-// readDocuments reads all files, `-` being standard input, and names every fault
-// of every document.
-func readDocuments(files []string, stdin io.Reader) ([]document, error) {
-	var documents []document
-	var faults []error
+// readDocuments reads all files and folders, `-` being standard input, and names
+// every fault of every document. What documents of defaults say is merged in.
+func readDocuments(paths []string, stdin io.Reader) ([]document, error) {
+	documents, all, faults := readParts(paths, stdin)
 	first := map[string]string{}
+	for i := range documents {
+		d := &documents[i]
+		if d.model == "" {
+			continue
+		}
+		if before, taken := first[d.model]; taken {
+			faults = append(faults, d.faults(fmt.Errorf("model_name: %q has a policy already, in %s", d.model, before), all))
+		} else {
+			first[d.model] = d.where
+		}
+	}
+	for i := range documents {
+		d := &documents[i]
+		if d.fields == nil {
+			continue
+		}
+		rest, err := json.Marshal(inherit(d.fields, all, d.model))
+		if err == nil {
+			d.policy, err = monitor.DecodePolicy(rest)
+		}
+		faults = append(faults, d.faults(err, all))
+	}
+	return documents, errors.Join(faults...)
+}
+
+// readParts reads the documents, and apart from them those of defaults.
+func readParts(paths []string, stdin io.Reader) (documents []document, all []defaults, faults []error) {
+	files, err := expand(paths)
+	faults = append(faults, err)
 	for _, file := range files {
 		text, err := readFile(file, stdin)
 		if err != nil {
@@ -46,20 +80,72 @@ func readDocuments(files []string, stdin io.Reader) ([]document, error) {
 			faults = append(faults, fmt.Errorf("%s: has no document", called(file)))
 		}
 		for i := range parts {
-			d, err := parseDocument(parts[i])
-			d.where = fmt.Sprintf("%s: document %d", called(file), i+1)
-			if before, taken := first[d.model]; taken && d.model != "" {
-				err = errors.Join(err, fmt.Errorf("model_name: %q has a policy already, in %s", d.model, before))
-			} else {
-				first[d.model] = d.where
+			d := document{where: fmt.Sprintf("%s: document %d", called(file), i+1), file: called(file), part: parts[i]}
+			fields, err := fieldsOf(parts[i])
+			if _, isDefaults := fields["defaults"]; isDefaults {
+				inherited, err := parseDefaults(d.where, fields)
+				faults = append(faults, d.faults(err, nil))
+				all = append(all, inherited)
+				continue
 			}
-			if err != nil {
-				faults = append(faults, errors.New(d.where+": "+strings.ReplaceAll(err.Error(), "\n", "\n"+d.where+": ")))
+			if err == nil {
+				d.model, err = modelOf(fields)
+				delete(fields, "model_name")
+				d.fields = fields
 			}
+			faults = append(faults, d.faults(err, nil))
 			documents = append(documents, d)
 		}
 	}
-	return documents, errors.Join(faults...)
+	return documents, all, faults
+}
+
+// expand puts the files of a folder, those of its folders too, in its place.
+func expand(paths []string) (files []string, err error) {
+	var faults []error
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if path == "-" || err != nil || !info.IsDir() { // reading says what is wrong
+			files = append(files, path)
+			continue
+		}
+		found := 0
+		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
+				files = append(files, file)
+				found++
+			}
+			return err
+		})
+		if err == nil && found == 0 {
+			err = fmt.Errorf("%s: the folder has no *.yaml, *.yml or *.json file", called(path))
+		}
+		faults = append(faults, err)
+	}
+	return files, errors.Join(faults...)
+}
+
+// faults puts in front of each line of an error where it is: the file, the line,
+// and the document's number.
+func (d *document) faults(err error, all []defaults) error {
+	if err == nil {
+		return nil
+	}
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSuffix(line, "\n")
+		number := lineOf(d.part.text, fieldOf(line))
+		where := d.file
+		if number > 0 && !strings.HasPrefix(line, "not YAML") { // which counts lines itself
+			where = fmt.Sprintf("%s:%d", d.file, d.part.line+number)
+		}
+		where += strings.TrimPrefix(d.where, d.file)
+		if from := inheritedFrom(d.fields, all, d.model, fieldOf(line)); from != "" {
+			line += " (inherited from " + from + ")"
+		}
+		lines = append(lines, where+": "+line)
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // called is what a file is called in messages.
@@ -105,9 +191,7 @@ func split(text []byte) ([]part, error) {
 	number := 0
 	end := func() error {
 		values, err := splitJSON(current)
-		for _, value := range values {
-			parts = append(parts, part{value, current.line})
-		}
+		parts = append(parts, values...)
 		current = part{line: number}
 		return err
 	}
@@ -127,20 +211,21 @@ func split(text []byte) ([]part, error) {
 
 // splitJSON takes a document apart where it is several JSON values, and leaves
 // out one that holds nothing but comments.
-func splitJSON(document part) ([][]byte, error) {
+func splitJSON(document part) ([]part, error) {
 	if isBlank(document.text) {
 		return nil, nil
 	}
-	var values [][]byte
+	var values []part
 	for decoder := json.NewDecoder(bytes.NewReader(document.text)); ; {
 		var value json.RawMessage
 		switch err := decoder.Decode(&value); {
 		case err == nil:
-			values = append(values, value)
+			before := document.text[:int(decoder.InputOffset())-len(value)]
+			values = append(values, part{value, document.line + bytes.Count(before, []byte("\n"))})
 		case errors.Is(err, io.EOF):
 			return values, nil
 		case len(values) == 0: // it is YAML
-			return [][]byte{document.text}, nil
+			return []part{document}, nil
 		default:
 			line := 1 + document.line + bytes.Count(document.text[:decoder.InputOffset()], []byte("\n"))
 			return values, fmt.Errorf("what follows its JSON document %d on line %d: %w", len(values), line, err)
@@ -157,30 +242,28 @@ func isBlank(document []byte) bool {
 	return true
 }
 
-// parseDocument reads the wire form of a policy plus `model_name`.
-func parseDocument(p part) (d document, err error) {
+// fieldsOf reads a document's fields.
+func fieldsOf(p part) (fields map[string]json.RawMessage, err error) {
 	object, err := toJSON(p)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(object, &fields); err != nil || fields == nil {
-		return d, errors.New("must be a mapping with model_name and the fields of a policy")
+		return nil, errors.New("must be a mapping with model_name and the fields of a policy")
 	}
-	var faults []error
-	if name, given := fields["model_name"]; !given {
-		faults = append(faults, monitor.ValidateModelName(""))
-	} else if err := json.Unmarshal(name, &d.model); err != nil || string(name) == "null" {
-		faults = append(faults, fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain(string(name))))
-	} else {
-		faults = append(faults, monitor.ValidateModelName(d.model))
+	return fields, nil
+}
+
+// modelOf is the model that a document is about.
+func modelOf(fields map[string]json.RawMessage) (model string, err error) {
+	name, given := fields["model_name"]
+	if !given {
+		return "", monitor.ValidateModelName("")
 	}
-	delete(fields, "model_name")
-	rest, err := json.Marshal(fields)
-	if err == nil {
-		d.policy, err = monitor.DecodePolicy(rest)
+	if err := json.Unmarshal(name, &model); err != nil || string(name) == "null" {
+		return "", fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain(string(name)))
 	}
-	return d, errors.Join(append(faults, err)...)
+	return model, monitor.ValidateModelName(model)
 }
 
 // toJSON turns a document into JSON. A key that is there twice is a fault in

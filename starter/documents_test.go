@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,69 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// lineNumber is tested by TestFaultsSayOnWhichLine.
+var lineNumber = regexp.MustCompile(`^policy\.yaml:\d+: `)
+
+func TestFaultsSayOnWhichLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, fault string
+	}{
+		"a field":                     {"model_name: a\nrules:\n  - metric: m\n    below: 1\n  - metric: n\n    above: x\n", "standard input:6: document 1: rules[1].above: must be a number"},
+		"a field that is left out":    {"model_name: a\nrules:\n  - metric: m\n    below: 1\n  - above: 2\n", "standard input:5: document 1: rules[1].name: must be"},
+		"in the second document":      {"model_name: a\n---\nmodel_name: b\n\ncooldown: soon\n", "standard input:5: document 2: cooldown: must be a duration"},
+		"in JSON after other JSON":    {"{\"model_name\": \"a\"}\n{\"model_name\": \"b\",\n \"cooldown\": 7}", "standard input:3: document 2: cooldown: must be a duration"},
+		"a nested field":              {"model_name: a\nretraining:\n  timeout: 0s\n", "standard input:3: document 1: retraining.timeout: must be"},
+		"of defaults":                 {"defaults: {team: [x]}\ncooldown: 1h\n", "standard input:1: document 1: defaults.team: unknown field"},
+		"inherited, where it is from": {"defaults: {}\nverify: {within: 1s}\n---\nmodel_name: a\nrules: [{name: r, max_age: 1h}]\n", "(inherited from standard input: document 1)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readDocuments([]string{"-"}, strings.NewReader(c.text))
+			require.ErrorContains(t, err, c.fault)
+		})
+	}
+}
+
+func TestDocumentsInheritDefaults(t *testing.T) {
+	documents, err := readDocuments([]string{"-"}, strings.NewReader(`
+defaults: {}
+cooldown: 2h
+retraining: {backend: house, timeout: 12h}
+---
+defaults: {teams: [payments]}
+cooldown: 3h
+---
+defaults: {models: [fraud-*]}
+retraining: {backend: gpu}
+---
+model_name: fraud-v1
+team: payments
+---
+model_name: churn
+cooldown: 30m
+`))
+	require.NoError(t, err)
+	require.Len(t, documents, 2, "defaults are no model's")
+	fraud, churn := documents[0].policy, documents[1].policy
+	require.Equal(t, monitor.Some(monitor.Duration(3*time.Hour)), fraud.Cooldown, "later defaults win over earlier ones")
+	require.Equal(t, "gpu", fraud.Retraining.Backend)
+	require.Equal(t, monitor.Some(monitor.Duration(12*time.Hour)), fraud.Retraining.Timeout, "retraining is merged field by field")
+	require.Equal(t, monitor.Some(monitor.Duration(30*time.Minute)), churn.Cooldown, "a document's own field wins")
+	require.Equal(t, "house", churn.Retraining.Backend)
+}
+
+func TestAFolderIsAllItsPolicies(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "b"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("model_name: a"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", "c.json"), []byte(`{"model_name": "c"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "README"), []byte("no policy"), 0o600))
+	documents, err := readDocuments([]string{dir}, nil)
+	require.NoError(t, err)
+	require.Len(t, documents, 2)
+	_, err = readDocuments([]string{t.TempDir()}, nil)
+	require.ErrorContains(t, err, "the folder has no *.yaml")
+}
+
 func TestFaultsOfDocumentsSayWhere(t *testing.T) {
 	tests := map[string]struct {
 		text   string
@@ -90,6 +154,7 @@ func TestFaultsOfDocumentsSayWhere(t *testing.T) {
 			lines := strings.Split(err.Error(), "\n")
 			require.Len(t, lines, len(test.faults), err)
 			for i, fault := range test.faults {
+				lines[i] = lineNumber.ReplaceAllString(lines[i], "policy.yaml: ")
 				require.True(t, strings.HasPrefix(lines[i], fault), "%q begins with %q", lines[i], fault)
 			}
 		})
@@ -100,7 +165,7 @@ func TestAModelIsRefusedTwiceOverSeveralFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"model_name": "a"}`), 0o600))
 	_, err := readDocuments([]string{path, "-"}, strings.NewReader("model_name: a"))
-	require.EqualError(t, err, `standard input: document 1: model_name: "a" has a policy already, in `+path+": document 1")
+	require.EqualError(t, err, `standard input:1: document 1: model_name: "a" has a policy already, in `+path+": document 1")
 }
 
 func TestAPolicyInForceIsKnownWhateverIsLeftOut(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -56,6 +57,7 @@ type listedMonitor struct {
 	TaskQueue  string    `json:"task_queue"`
 	WorkflowID string    `json:"workflow_id"`
 	RunID      string    `json:"run_id"`
+	Owner      string    `json:"owner,omitempty"` // who applied its policy, where that was said
 }
 
 // list asks the visibility store, and returns one entry per model: running ones
@@ -109,6 +111,9 @@ func listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
 		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
 	}
 	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
+	if owner := execution.GetMemo().GetFields()["owner"]; owner != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(owner, &entry.Owner) // nobody's, if it is not ours
+	}
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()
 	}

@@ -28,6 +28,7 @@ const (
 var commands = []func() *cobra.Command{
 	newDemoCommand,
 	newApplyCommand,
+	newValidateCommand,
 	newPublishCommand,
 	newStatusCommand,
 	newListCommand,

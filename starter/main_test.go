@@ -72,7 +72,7 @@ func TestBinary(t *testing.T) {
 		"apply names every fault of every document": {
 			args: []string{"apply", "-", "nowhere.yaml"}, stdin: "model_name: a\ncooldwn: 1h\n---\nrules: [{metric: auc, below: .nan}]", code: 1,
 			stderr: []string{
-				"standard input: document 1: cooldwn: unknown field", "standard input: document 2: rules[0].below: must be a finite number, got .nan",
+				"document 1: cooldwn: unknown field", "document 2: rules[0].below: must be a finite number, got .nan",
 				"nowhere.yaml: no such file", "nothing is applied; mend the 3 faults named above",
 			},
 		},

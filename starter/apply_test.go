@@ -1,0 +1,35 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func TestChangesAreNamedFieldByField(t *testing.T) {
+	before := []byte(`{"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200}],
+		"cooldown": "1h", "retraining": {"timeout": "24h", "backend": "log"}}`)
+	after := monitor.Policy{Rules: []monitor.Rule{
+		monitor.Above("latency_ms", 250), monitor.Below("accuracy", 0.9), monitor.Below("auc", 0.7),
+	}}.WithCooldown(2 * time.Hour)
+	found, err := changes(before, after)
+	require.NoError(t, err)
+	var lines []string
+	for _, c := range found {
+		lines = append(lines, c.String())
+	}
+	require.Equal(t, []string{
+		`cooldown: "1h" → "2h"`,
+		`retraining.backend: "log" is dropped`,
+		`rule auc: below: 0.7 is added`,
+		`rule auc: metric: "auc" is added`,
+		`rule latency: above: 200 → 250`,
+		`order of rules: ["accuracy","latency"] → ["latency","accuracy"]`,
+	}, lines)
+	found, err = changes(before, monitor.Policy{Rules: []monitor.Rule{monitor.Below("accuracy", 0.9), monitor.Above("latency_ms", 200)}, Retraining: monitor.RetrainingPolicy{Backend: "log"}})
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
