@@ -20,7 +20,9 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 	const queue = "apply"
 	startWorker(t, queue)
 	dir := t.TempDir()
-	write := func(name, text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)) }
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
 	write("0-defaults.yaml", "defaults: {teams: [payments]}\ncooldown: 2h\n")
 	write("fraud.yaml", "model_name: apply-fraud\nteam: payments\n")
 	write("churn.yaml", "model_name: apply-churn\nteam: payments\ncooldown: 3h\n")

@@ -156,12 +156,14 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 	for i, d := range documents {
 		<-done[i]
 		r := &results[i]
-		if r.err != nil {
+		switch {
+		case r.err != nil:
 			r.Error = r.err.Error()
 			faults = append(faults, fmt.Errorf("%s: %w", d.where, r.err))
-		} else if output == asText && dryRun {
+		case output == asJSON:
+		case dryRun:
 			printChanges(out, *r)
-		} else if output == asText {
+		default:
 			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain(r.ModelName), words(r.Result), words(r.Phase))
 		}
 	}
