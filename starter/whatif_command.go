@@ -1,0 +1,217 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/whatif"
+)
+
+func newWhatIfCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "whatif MODEL --policy FILE",
+		Short: "Show what another policy would have decided",
+		Long: `Show what another policy would have decided, from the monitor's own history: what
+its machine was given, and when, is read from the server and given to the same
+machine once more, with the other policy in force from the start. Both lists of
+decisions are shown side by side. No worker is needed, and nothing is changed.
+
+It is open loop: the metrics are those of the models that were in service, whatever
+the other policy would have made of them. Policies applied during the recording are
+passed over; what operators did is done again where the machine allows it. A
+retraining that is asked for at another time than in the recording gets the answer
+that the one of the same number got, after the same time; one that the recording has
+none for is accepted, or succeeds, whichever was more frequent, after the median
+time, and names no new version.
+
+The history goes back as far as the server retains the monitor's runs; what an
+earlier run has handed on is where both begin. Without --policy the policies are
+those that were in force, which must give the decisions that were recorded.`,
+		Example: `  starter whatif fraud --policy stricter.yaml
+  starter whatif fraud --policy - -o json < stricter.yaml | jq '.whatif[] | select(.kind == "triggered")'`,
+		Args:              oneModel,
+		ValidArgsFunction: completeModels,
+	}
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	file := command.Flags().String("policy", "", "file with the other policy; of several the model's own counts, - is standard input")
+	_ = command.MarkFlagFilename("policy", "yaml", "yml", "json")
+	command.RunE = func(command *cobra.Command, args []string) error {
+		question := whatif.Question{ModelName: args[0]}
+		if command.Flags().Changed("policy") {
+			policy, err := otherPolicy(*file, args[0], command.InOrStdin())
+			if err != nil {
+				return err
+			}
+			question.Policy = &policy
+		}
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		found, err := s.find(command.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		question.RunID = found.GetExecution().GetRunId()
+		question.Codec = whatif.Codec{Data: s.temporal.DataConverter, Failure: s.temporal.FailureConverter}
+		if isTerminal(command.ErrOrStderr()) {
+			question.Progress = func(run, runs, events int) {
+				_, _ = fmt.Fprintf(command.ErrOrStderr(), "\rrun %d of %d, %d events read\x1b[K", run, runs, events)
+			}
+		}
+		answer, err := whatif.Decide(command.Context(), s, question)
+		if question.Progress != nil {
+			_, _ = fmt.Fprint(command.ErrOrStderr(), "\r\x1b[K")
+		}
+		if errors.Is(err, whatif.ErrNoHistory) {
+			return fmt.Errorf("monitor of %q: %w; the namespace's retention is over", args[0], err)
+		} else if err != nil {
+			return s.explain(command.Context(), args[0], found.GetTaskQueue(), err)
+		}
+		if *output == asJSON {
+			return writeJSON(command.OutOrStdout(), answer)
+		}
+		return printWhatIf(command.OutOrStdout(), answer)
+	}
+	return command
+}
+
+// otherPolicy reads the policy from a file: the model's own, or the only one.
+func otherPolicy(file, model string, stdin io.Reader) (monitor.Policy, error) {
+	documents, err := readDocuments([]string{file}, stdin)
+	if err != nil {
+		return monitor.Policy{}, err
+	}
+	for _, d := range documents {
+		if d.model == model || len(documents) == 1 {
+			return d.policy, nil
+		}
+	}
+	return monitor.Policy{}, fmt.Errorf("%s: none of its %d policies is for %q", called(file), len(documents), model)
+}
+
+// printWhatIf shows both lists of decisions side by side.
+func printWhatIf(w io.Writer, a whatif.Answer) error {
+	text := fmt.Sprintf("%s: %s from %s until %s\n", plain(a.ModelName), count(a.Runs, "run"), clock(a.From), clock(a.Until))
+	text += table([][]string{
+		{"", "RECORDED", "WHAT IF"},
+		{"decisions", fmt.Sprint(len(a.Recorded)), fmt.Sprint(len(a.WhatIf))},
+		{"retrainings", fmt.Sprint(triggers(a.Recorded)), fmt.Sprint(triggers(a.WhatIf))},
+	})
+	if len(a.Recorded)+len(a.WhatIf) > 0 {
+		text += "\n" + table(whatIfRows(a.Recorded, a.WhatIf))
+	}
+	for i, note := range a.Notes {
+		if i == 0 {
+			text += "\n"
+		}
+		text += "note: " + plain(note) + "\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func triggers(decisions []monitor.Decision) (n int) {
+	for _, d := range decisions {
+		if d.Kind == monitor.Triggered {
+			n++
+		}
+	}
+	return n
+}
+
+// pair is one row: a decision of the recording, one of the what-if, or one of both.
+type pair struct{ recorded, other *monitor.Decision }
+
+func (p pair) first() *monitor.Decision { return cmp.Or(p.recorded, p.other) }
+
+// closeTo is how far apart a decision may be in both lists and still be the same: a
+// recorded timer fires a little late, one of the what-if on the dot.
+const closeTo = 2 * time.Second
+
+// whatIfRows lines both lists up by time.
+func whatIfRows(recorded, other []monitor.Decision) [][]string {
+	rows := [][]string{{"ON", "RECORDED", "WHAT IF", "VERSION", "WHY"}}
+	for _, p := range pairUp(recorded, other) {
+		d := p.first()
+		left, right := "", ""
+		if p.recorded != nil {
+			left = whatWasDecided(*p.recorded)
+		}
+		if p.other != nil {
+			right = whatWasDecided(*p.other)
+		}
+		why := strings.TrimPrefix(strings.TrimPrefix(whoAndWhy(d.By, d.Reason), " "), ": ")
+		switch {
+		case p.recorded == nil:
+			left = "-"
+		case p.other == nil:
+			right = "-"
+		case left != right || p.recorded.Reason == p.other.Reason:
+			if left == right {
+				right = "same"
+			}
+		default:
+			right, why = "same, but", why+" | "+plain(p.other.Reason)
+		}
+		rows = append(rows, []string{clock(d.At), left, right, plain(d.ModelVersion), why})
+	}
+	return rows
+}
+
+// pairUp finds for each recorded decision the one of the what-if that is the same.
+// Both are in order of time.
+func pairUp(recorded, other []monitor.Decision) []pair {
+	var pairs []pair
+	taken := make([]bool, len(other))
+	begin := 0
+	for i := range recorded {
+		p := pair{recorded: &recorded[i]}
+		for begin < len(other) && p.recorded.At.Sub(other[begin].At) > closeTo {
+			begin++
+		}
+		for j := begin; j < len(other) && other[j].At.Sub(p.recorded.At) <= closeTo; j++ {
+			if !taken[j] && isSame(p.recorded, &other[j]) {
+				p.other, taken[j] = &other[j], true
+				break
+			}
+		}
+		pairs = append(pairs, p)
+	}
+	for j := range other {
+		if !taken[j] {
+			pairs = append(pairs, pair{other: &other[j]})
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return a.first().At.Compare(b.first().At) })
+	return pairs
+}
+
+func isSame(a, b *monitor.Decision) bool {
+	return a.Kind == b.Kind && a.Rule == b.Rule && a.SuppressedBy == b.SuppressedBy && a.ModelVersion == b.ModelVersion &&
+		a.At.Sub(b.At).Abs() <= closeTo
+}
+
+// whatWasDecided is a decision in short.
+func whatWasDecided(d monitor.Decision) string {
+	text := words(d.Kind)
+	if d.Rule != "" && d.Rule != monitor.RuleManual {
+		text += " " + plain(d.Rule)
+	}
+	if d.SuppressedBy != "" {
+		text += ", " + words(d.SuppressedBy)
+	}
+	if d.Count > 1 {
+		text += fmt.Sprintf(", %d×", d.Count)
+	}
+	return text
+}
