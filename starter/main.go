@@ -32,6 +32,7 @@ var commands = []func() *cobra.Command{
 	newPublishCommand,
 	newStatusCommand,
 	newListCommand,
+	newExplainCommand,
 	newWhatIfCommand,
 	newPauseCommand,
 	newResumeCommand,
