@@ -184,7 +184,7 @@ func driftPoints(text string) (points []time.Time, err error) {
 }
 
 func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
-	policies, err := readPolicies(b.policyFiles, b.stdin)
+	policies, err := b.rivals()
 	if err != nil {
 		return err
 	}

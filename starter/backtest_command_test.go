@@ -120,7 +120,8 @@ func TestBacktestForms(t *testing.T) {
 		"gzip is told by what it holds": {args: []string{"policy.yaml", "metrics.csv.gz"}, stdout: []string{"fraud: 4 events"}},
 		"files are merged":              {args: []string{"fraud.yaml", "metrics.csv", "--events", "e.ndjson"}, stdout: []string{"fraud: 5 events"}},
 		"events from standard input":    {args: []string{"policy.yaml", "--events", "-"}, stdin: recorded, stdout: []string{"fraud: 4 events"}},
-		"a policy from standard input":  {args: []string{"-", "--events", "metrics.csv"}, stdin: "{}", stdout: []string{"fraud: 4 events", "-\n"}},
+		"a policy from standard input":  {args: []string{"-", "--events", "metrics.csv"}, stdin: "{}", stdout: []string{"fraud: 4 events", "standard input\n", "retrainings                        2"}},
+		"defaults of a policy":          {args: []string{"-", "--events", "metrics.csv"}, stdin: "defaults: {}\ncooldown: 2h\n---\n{}", stdout: []string{"retrainings                        1"}},
 		"a column and a model by flags": {args: []string{"policy.yaml", "one.csv", "--map", "timestamp=when", "--map", "accuracy=acc", "--model", "m"}, stdout: []string{"m: 1 event,", "accuracy 0.5000"}},
 		"the model of the only policy":  {args: []string{"spam.yaml", "one.csv", "--map", "timestamp=when", "--map", "accuracy=acc"}, stdout: []string{"spam: 1 event,"}},
 		"drift points from the flag":    {args: []string{"fraud.yaml", "metrics.csv", "--drift-points", "2026-03-01T12:05:00Z,2026-03-01 13:11:00"}, stdout: []string{"mean delay", "5m", "drift missed", "missed"}},
@@ -137,7 +138,7 @@ func TestBacktestForms(t *testing.T) {
 		"a file that isn't there":   {args: []string{"fraud.yaml", "nowhere.csv"}, code: 1, stderr: []string{"nowhere.csv: no such file"}},
 		"faults of policies are all named": {
 			args: []string{"-", "nowhere.yaml", "metrics.csv"}, stdin: "cooldwn: 1h\n---\nmodel_name: 7\n---\n[]", code: 1,
-			stderr: []string{"document 1: cooldwn: unknown field", "standard input: document 2: model_name: must be a string", "standard input: document 3: must be a mapping", "nowhere.yaml: no such file"},
+			stderr: []string{"standard input:3: document 2: model_name: must be a string", "standard input:5: document 3: must be a mapping", "nowhere.yaml: no such file", "standard input:1: document 1: cooldwn: unknown field"},
 		},
 		"no policy":            {args: []string{"--events", "metrics.csv"}, code: 2, stderr: []string{"takes at least one POLICY file", "see starter backtest -h"}},
 		"no events":            {args: []string{"policy.yaml"}, code: 2, stderr: []string{"takes at least one FILE of events, by --events", "-h"}},

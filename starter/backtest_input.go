@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,70 +12,27 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/starter/backtest"
 )
 
 // shownRejections is how many rejected rows are shown; all are counted.
 const shownRejections = 5
 
-// readPolicies reads policy files as apply does, but that a document may be for
-// every model, and that a model may have any number of policies. Every fault is
-// named.
-func readPolicies(files []string, stdin io.Reader) ([]backtest.Policy, error) {
-	var policies []backtest.Policy
-	var faults []error
-	for _, file := range files {
-		text, err := readFile(file, stdin)
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		parts, err := split(text)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", called(file), err))
-		} else if len(parts) == 0 {
-			faults = append(faults, fmt.Errorf("%s: has no document; {} is the default policy", called(file)))
-		}
-		for i := range parts {
-			policy, err := parsePolicy(parts[i])
-			if policy.Label = file; len(parts) > 1 {
-				policy.Document = i + 1
-			}
-			if err != nil {
-				where := fmt.Sprintf("%s: document %d: ", called(file), i+1)
-				faults = append(faults, errors.New(where+strings.ReplaceAll(err.Error(), "\n", "\n"+where)))
-			}
-			policies = append(policies, policy)
+// rivals reads the policies that are tested beside each other.
+func (b *backtesting) rivals() ([]backtest.Policy, error) {
+	documents, err := readPolicies(b.policyFiles, b.stdin)
+	inFile := map[string]int{}
+	for _, d := range documents {
+		inFile[d.file]++
+	}
+	policies := make([]backtest.Policy, len(documents))
+	for i, d := range documents {
+		policies[i] = backtest.Policy{Label: d.file, ModelName: d.model, Policy: d.policy}
+		if inFile[d.file] > 1 {
+			policies[i].Document = d.number
 		}
 	}
-	return policies, errors.Join(faults...)
-}
-
-// parsePolicy reads the wire form of a policy, to which model_name may be added.
-func parsePolicy(p part) (policy backtest.Policy, err error) {
-	object, err := toJSON(p)
-	if err != nil {
-		return policy, err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil || fields == nil {
-		return policy, errors.New("must be a mapping of the fields of a policy; {} is the default policy")
-	}
-	var faults []error
-	if name, given := fields["model_name"]; given {
-		if err := json.Unmarshal(name, &policy.ModelName); err != nil || string(name) == "null" {
-			faults = append(faults, fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain(string(name))))
-		} else {
-			faults = append(faults, monitor.ValidateModelName(policy.ModelName))
-		}
-		delete(fields, "model_name")
-	}
-	rest, err := json.Marshal(fields)
-	if err == nil {
-		policy.Policy, err = monitor.DecodePolicy(rest)
-	}
-	return policy, errors.Join(append(faults, err)...)
+	return policies, err
 }
 
 // read reads all events. What is rejected is told on standard error.

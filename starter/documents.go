@@ -27,8 +27,9 @@ const maxFileBytes = 64 << 20
 type document struct {
 	where  string // the file, and the document's number in it
 	file   string
+	number int // of the document in its file, from 1
 	part   part
-	model  string
+	model  string // empty where it is for any
 	fields map[string]json.RawMessage // as they are written, without model_name
 	policy monitor.Policy
 }
@@ -36,7 +37,7 @@ type document struct {
 // readDocuments reads all files and folders, `-` being standard input, and names
 // every fault of every document. What documents of defaults say is merged in.
 func readDocuments(paths []string, stdin io.Reader) ([]document, error) {
-	documents, all, faults := readParts(paths, stdin)
+	documents, all, faults := readParts(paths, stdin, modelOf)
 	first := map[string]string{}
 	for i := range documents {
 		d := &documents[i]
@@ -49,6 +50,23 @@ func readDocuments(paths []string, stdin io.Reader) ([]document, error) {
 			first[d.model] = d.where
 		}
 	}
+	return documents, errors.Join(append(faults, decode(documents, all)...)...)
+}
+
+// readPolicies reads them as readDocuments does, but that a document may be for
+// any model, and that a model may have any number of policies.
+func readPolicies(paths []string, stdin io.Reader) ([]document, error) {
+	documents, all, faults := readParts(paths, stdin, func(fields map[string]json.RawMessage) (string, error) {
+		if _, named := fields["model_name"]; !named {
+			return "", nil
+		}
+		return modelOf(fields)
+	})
+	return documents, errors.Join(append(faults, decode(documents, all)...)...)
+}
+
+// decode reads each document's policy, with what it inherits.
+func decode(documents []document, all []defaults) (faults []error) {
 	for i := range documents {
 		d := &documents[i]
 		if d.fields == nil {
@@ -60,11 +78,13 @@ func readDocuments(paths []string, stdin io.Reader) ([]document, error) {
 		}
 		faults = append(faults, d.faults(err, all))
 	}
-	return documents, errors.Join(faults...)
+	return faults
 }
 
 // readParts reads the documents, and apart from them those of defaults.
-func readParts(paths []string, stdin io.Reader) (documents []document, all []defaults, faults []error) {
+func readParts(paths []string, stdin io.Reader, modelOf func(map[string]json.RawMessage) (string, error)) (
+	documents []document, all []defaults, faults []error,
+) {
 	files, err := expand(paths)
 	faults = append(faults, err)
 	for _, file := range files {
@@ -77,10 +97,10 @@ func readParts(paths []string, stdin io.Reader) (documents []document, all []def
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", called(file), err))
 		} else if len(parts) == 0 {
-			faults = append(faults, fmt.Errorf("%s: has no document", called(file)))
+			faults = append(faults, fmt.Errorf("%s: has no document; {} is the default policy", called(file)))
 		}
 		for i := range parts {
-			d := document{where: fmt.Sprintf("%s: document %d", called(file), i+1), file: called(file), part: parts[i]}
+			d := document{where: fmt.Sprintf("%s: document %d", called(file), i+1), file: called(file), number: i + 1, part: parts[i]}
 			fields, err := fieldsOf(parts[i])
 			if _, isDefaults := fields["defaults"]; isDefaults {
 				inherited, err := parseDefaults(d.where, fields)

@@ -87,7 +87,7 @@ those that were in force, which must give the decisions that were recorded.`,
 
 // otherPolicy reads the policy from a file: the model's own, or the only one.
 func otherPolicy(file, model string, stdin io.Reader) (monitor.Policy, error) {
-	documents, err := readDocuments([]string{file}, stdin)
+	documents, err := readPolicies([]string{file}, stdin)
 	if err != nil {
 		return monitor.Policy{}, err
 	}
