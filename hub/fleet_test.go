@@ -78,6 +78,50 @@ func TestTheSignalsOfAFleetStayWithinWhatOneWorkflowTakes(t *testing.T) {
 	}
 }
 
+func TestAFleetHandsEachPeriodOverWithinItsGrace(t *testing.T) {
+	for _, publishers := range []int{1, 100} {
+		t.Run(fmt.Sprintf("%d publishers", publishers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const period, grace = 5 * time.Minute, 30 * time.Second
+				carrier := ruled(over("a", period, monitor.TimeOfEvent), over("b", period, monitor.TimeOfArrival))
+				hubs := make([]*Hub, publishers)
+				for i := range hubs {
+					hubs[i] = newHub(carrier, quiet)
+				}
+				fleet(t, carrier, hubs, 30*time.Minute, healthy) // they learn how many they are
+				before := len(carrier.deliveries())
+
+				const span = 5000 * time.Second
+				signals := fleet(t, carrier, hubs, span, healthy)
+				handOvers := float64(publishers) * (span.Seconds()/period.Seconds() + 1)
+				t.Logf("%.3f signals/s", float64(signals)/span.Seconds())
+				assert.LessOrEqual(t, float64(signals), 0.2*span.Seconds()+handOvers)
+
+				busiest := map[int64]int{}
+				for _, d := range carrier.deliveries()[before:] {
+					busiest[d.at.Unix()]++
+					for _, digest := range d.batch.Digests {
+						end := digest.Last.Truncate(period).Add(period)
+						require.False(t, digest.First.Before(end.Add(-period)), "crosses a period's end")
+						require.True(t, d.at.Before(end.Add(grace)), "of the period until %s, at %s", end, d.at)
+					}
+				}
+				for second, sent := range busiest {
+					assert.LessOrEqual(t, sent, 30, "at %d: they are spread over half the grace", second)
+				}
+				for _, h := range hubs {
+					closeHub(t, h)
+				}
+				for _, version := range carrier.status("fraud").Versions {
+					for _, rule := range version.Rules {
+						assert.Zero(t, rule.Late)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestARollingDeployDoesNotInflateTheNumberOfPublishers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
@@ -108,9 +152,11 @@ func TestADigestOfThreeMetricsIsAtMostTwoKiB(t *testing.T) {
 			f := newFold(time.Now())
 			for range 100_000 {
 				event := monitor.NewMetricEvent("fraud", "2026-11-23-candidate", 0.9+0.05*random.Float64(), latency(random), 0.03*math.Exp(0.3*random.NormFloat64()))
-				require.NoError(t, f.add(&event, time.Now))
+				_, err := f.add(&event, time.Now)
+				require.NoError(t, err)
 			}
-			digests := f.cut(time.Now(), true)
+			now := time.Now()
+			digests := f.cut(now, true, func(time.Time) time.Time { return now })
 			require.Len(t, digests, 1)
 			encoded, err := json.Marshal(digests[0])
 			require.NoError(t, err)

@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,15 +18,24 @@ const (
 	// maxVersions bounds the model versions that one model's events may name
 	// between two sends, and so the memory of a hub whose server is away.
 	maxVersions = 64
+	// maxOpen bounds the compartments that are folded into at once, over all
+	// shards. Beyond it, which takes late events of that many periods, an event is
+	// folded into the nearest compartment of its version; only a version's first one,
+	// and its first one of late events, open another. Each takes some 4 KiB a shard.
+	maxOpen = 64
+	// crowded is from how many on they are cut soon, so that maxOpen is not reached.
+	crowded = maxOpen / 2
 )
-
-// The metrics that an event names itself, in the order of accumulator.named.
-var namedMetrics = [3]string{monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore}
 
 // fold gathers one model's events between two cuts. Publishers on different
 // cores fold into different shards.
 type fold struct {
 	shards []shard
+
+	mu       sync.Mutex // taken inside a shard's, to open an accumulator
+	periods  *periods
+	versions map[string]struct{}      // heard of since the last send
+	open     map[compartment]struct{} // since the last cut
 }
 
 // places gives each core a place of its own, nearly always: a sync.Pool keeps
@@ -37,59 +47,53 @@ var (
 
 type place struct{ number int }
 
-// shard is one part of a fold. Its accumulators are few: one per version, and
-// one more for a version's late events.
+// shard is one part of a fold. Its accumulators are few: one for each
+// compartment that is open.
 type shard struct {
 	mu           sync.Mutex
 	closed       bool
-	since        time.Time // when folding began, by this clock
-	lateBefore   time.Time // lateAfter before it
+	lateBefore   time.Time // lateAfter before the last cut
 	accumulators []*accumulator
 	published    int64    // events folded since the hub began
 	_            [64]byte // keep shards on cache lines of their own
 }
 
-// accumulator is a digest in the making.
-type accumulator struct {
-	version     string
-	late        bool
-	events      int64
-	first, last time.Time
-	named       [3]monitor.MetricDigest
-	further     map[string]*monitor.MetricDigest
-}
-
 func newFold(now time.Time) *fold {
-	f := &fold{shards: make([]shard, runtime.GOMAXPROCS(0))}
+	f := &fold{
+		shards: make([]shard, runtime.GOMAXPROCS(0)), periods: &periods{},
+		versions: map[string]struct{}{}, open: map[compartment]struct{}{},
+	}
 	for i := range f.shards {
-		f.shards[i].begin(now)
+		f.shards[i].lateBefore = now.Add(-lateAfter)
 	}
 	return f
 }
 
-func (s *shard) begin(now time.Time) { s.since, s.lateBefore = now, now.Add(-lateAfter) }
-
-// add folds a valid event. It fails when the fold is closed or when the event
-// names more versions or metrics than fit.
-func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) error {
+// add folds a valid event, and says whether it opened an accumulator. It fails
+// when the fold is closed or when the event names more versions or metrics than fit.
+func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) (opened bool, err error) {
 	s := f.lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return monitor.ErrHubClosed
+		return false, monitor.ErrHubClosed
 	}
 	stamp := event.Timestamp
 	if stamp.IsZero() {
 		stamp = now()
 	}
-	a, err := s.accumulator(event.ModelVersion, stamp.Before(s.lateBefore))
-	if err != nil {
-		return err
+	second, late := stamp.Unix(), stamp.Before(s.lateBefore)
+	a := s.find(event.ModelVersion, late, second)
+	if a == nil {
+		if a, err = f.openIn(s, event.ModelVersion, late, second, now()); err != nil {
+			return false, err
+		}
+		opened = a.events == 0
 	}
 	if err := a.add(event, stamp); err != nil {
-		return err
+		return opened, err
 	}
 	s.published++
-	return nil
+	return opened, nil
 }
 
 // lock takes this core's shard, or another that is free, or waits for this one.
@@ -106,81 +110,151 @@ func (f *fold) lock() *shard {
 	return &f.shards[own]
 }
 
-func (s *shard) accumulator(version string, late bool) (*accumulator, error) {
+// find returns the accumulator of an event, or nil if there is none yet.
+func (s *shard) find(version string, late bool, second int64) *accumulator {
 	for _, a := range s.accumulators {
-		if a.late == late && a.version == version {
+		if second >= a.from && second < a.until && a.late == late && a.version == version {
+			return a
+		}
+	}
+	return nil
+}
+
+// openIn opens an accumulator in a shard, or finds the nearest of its kind where
+// no further one fits.
+func (f *fold) openIn(s *shard, version string, late bool, second int64, now time.Time) (*accumulator, error) {
+	c, err := f.compartment(version, late, second)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range s.accumulators {
+		if a.compartment == c {
 			return a, nil
 		}
 	}
-	if len(s.accumulators) >= 2*maxVersions {
-		return nil, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
-	}
-	if err := monitor.ValidateModelVersion(version); err != nil {
-		return nil, err
-	}
-	a := &accumulator{version: version, late: late}
+	a := &accumulator{compartment: c, since: now}
 	s.accumulators = append(s.accumulators, a)
 	return a, nil
 }
 
-func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
-	if len(event.Metrics) > 0 { // before anything is folded: it may fail
-		if err := a.addFurther(event.Metrics, stamp); err != nil {
-			return err
+// compartment returns where an event is folded, and counts it among the open.
+func (f *fold) compartment(version string, late bool, second int64) (compartment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, known := f.versions[version]; !known {
+		if len(f.versions) >= maxVersions {
+			return compartment{}, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
 		}
-	}
-	switch {
-	case a.events == 0:
-		a.first, a.last = stamp, stamp
-	case stamp.Before(a.first):
-		a.first = stamp
-	case stamp.After(a.last):
-		a.last = stamp
-	}
-	a.events++
-	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
-		if value, taken := reading.Get(); taken {
-			a.named[i].Add(value, stamp)
+		if err := monitor.ValidateModelVersion(version); err != nil {
+			return compartment{}, err
 		}
+		f.versions[version] = struct{}{}
 	}
-	return nil
+	own := compartment{late: late, version: version}
+	own.from, own.until = f.periods.around(second)
+	if _, isOpen := f.open[own]; isOpen {
+		return own, nil
+	}
+	if len(f.open) >= maxOpen {
+		found, nearest := false, own
+		for c := range f.open {
+			if c.version == version && c.late == late && (!found || c.isNearer(&nearest, second)) {
+				found, nearest = true, c
+			}
+		}
+		own = nearest
+	}
+	f.open[own] = struct{}{}
+	return own, nil
 }
 
-func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) error {
-	for name := range metrics {
-		if a.further[name] != nil {
+func (c *compartment) isNearer(other *compartment, second int64) bool {
+	mine, others := c.distance(second), other.distance(second)
+	return mine < others || mine == others && c.from < other.from
+}
+
+// isCrowded says that it is time for a cut.
+func (f *fold) isCrowded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.open) >= crowded
+}
+
+// setPeriods makes every accumulator that is opened from now on keep to periods;
+// those that are open already go with the next cut.
+func (f *fold) setPeriods(p *periods) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.periods = p
+}
+
+// forgetVersions forgets those that were heard of since the last send.
+func (f *fold) forgetVersions() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.versions)
+}
+
+// rememberVersions counts those that wait, be it in the batch that is under way.
+func (f *fold) rememberVersions(waiting []parcel) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range waiting {
+		f.versions[p.digest.ModelVersion] = struct{}{}
+	}
+}
+
+// cut takes out what was folded until now, as digests, one per compartment, in
+// the order of their last events. until says when folding ended that began at an
+// instant. With last set nothing can be added any more.
+func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Time) []*monitor.Digest {
+	var whole []*accumulator
+	var digests []*monitor.Digest
+	for _, a := range f.take(now, last) {
+		if a.events == 0 { // its first event had too many metrics
 			continue
 		}
-		if len(a.further) >= monitor.MaxExtraMetrics {
-			return fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
+		d := a.digest(until(a.since))
+		same := slices.IndexFunc(whole, func(b *accumulator) bool { return b.compartment == a.compartment })
+		if same >= 0 && digests[same].FoldedUntil.Equal(d.FoldedUntil) {
+			digests[same].Merge(d)
+			continue
 		}
-		if a.further == nil {
-			a.further = map[string]*monitor.MetricDigest{}
-		}
-		a.further[name] = &monitor.MetricDigest{}
+		whole, digests = append(whole, a), append(digests, d)
 	}
-	for name, value := range metrics {
-		a.further[name].Add(value, stamp)
-	}
-	return nil
+	slices.SortStableFunc(digests, func(a, b *monitor.Digest) int { return a.Last.Compare(b.Last) })
+	return digests
 }
 
-// cut takes out what was folded until now, as digests, one per version and
-// another for its late events. With last set nothing can be added any more.
-func (f *fold) cut(now time.Time, last bool) []*monitor.Digest {
-	var digests []*monitor.Digest
+// take empties all shards at one instant, so that no more than maxOpen is open.
+func (f *fold) take(now time.Time, last bool) (taken []*accumulator) {
+	for i := range f.shards {
+		f.shards[i].mu.Lock()
+	}
+	f.mu.Lock()
+	clear(f.open)
+	f.mu.Unlock()
+	for i := range f.shards {
+		s := &f.shards[i]
+		taken = append(taken, s.accumulators...)
+		s.accumulators, s.closed = nil, s.closed || last
+		s.lateBefore = now.Add(-lateAfter)
+		s.mu.Unlock()
+	}
+	return taken
+}
+
+// due is when something that is folded is to be handed over, see periods.due.
+func (f *fold) due(p *periods, share float64, again time.Time) (due time.Time) {
 	for i := range f.shards {
 		s := &f.shards[i]
 		s.mu.Lock()
-		accumulators, since := s.accumulators, s.since
-		s.accumulators, s.closed = nil, s.closed || last
-		s.begin(now)
-		s.mu.Unlock()
-		for _, a := range accumulators {
-			digests = mergeInto(digests, a.digest(since, now))
+		for _, a := range s.accumulators {
+			due = earliest(due, p.due(a.since, a.last, share, again))
 		}
+		s.mu.Unlock()
 	}
-	return digests
+	return due
 }
 
 // folded counts the events that are folded and not cut, and all since the hub began.
@@ -195,36 +269,4 @@ func (f *fold) folded() (pending, published int64) {
 		s.mu.Unlock()
 	}
 	return pending, published
-}
-
-func (a *accumulator) digest(since, until time.Time) *monitor.Digest {
-	d := &monitor.Digest{
-		ModelVersion: a.version, Events: a.events, Late: a.late,
-		First: a.first.UTC(), Last: a.last.UTC(), FoldedFrom: since.UTC(), FoldedUntil: until.UTC(),
-		Metrics: make(map[string]*monitor.MetricDigest, len(a.named)+len(a.further)),
-	}
-	put := func(name string, m *monitor.MetricDigest) {
-		if m.Count > 0 {
-			m.MinAt, m.MaxAt = m.MinAt.UTC(), m.MaxAt.UTC()
-			d.Metrics[name] = m
-		}
-	}
-	for i, name := range namedMetrics {
-		put(name, &a.named[i])
-	}
-	for name, m := range a.further {
-		put(name, m)
-	}
-	return d
-}
-
-// mergeInto adds a digest to the one of its version and lateness, or to the end.
-func mergeInto(digests []*monitor.Digest, d *monitor.Digest) []*monitor.Digest {
-	for _, known := range digests {
-		if known.ModelVersion == d.ModelVersion && known.Late == d.Late {
-			known.Merge(d)
-			return digests
-		}
-	}
-	return append(digests, d)
 }

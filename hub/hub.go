@@ -36,6 +36,10 @@ type Options struct {
 	TaskQueue string       // of the monitors; default monitor.DefaultTaskQueue
 	Budget    float64      // signals per second over all models; default DefaultBudget
 	Logger    *slog.Logger // default slog.Default()
+	// Enrolment says what the first event of a model does that has no monitor.
+	// Default EnrolRetrain; an unknown one, which Validate tells, is logged as an
+	// error and taken for EnrolRefuse, the one that starts nothing.
+	Enrolment Enrolment
 	// Pace overrides how often each of so many publishers of a model reports
 	// while healthy and repeats a breach. Defaults monitor.HealthyPace and
 	// monitor.UrgentPace.
@@ -51,6 +55,13 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	switch err := o.Enrolment.Validate(); {
+	case err != nil:
+		o.Logger.Error("events of models without a monitor are refused", "error", err)
+		o.Enrolment = EnrolRefuse
+	case o.Enrolment == "":
+		o.Enrolment = EnrolRetrain
 	}
 	if o.HealthyPace == nil {
 		o.HealthyPace = monitor.HealthyPace
@@ -86,7 +97,7 @@ type Hub struct {
 // which stays the caller's to close.
 func New(temporal client.Client, options Options) *Hub {
 	options = options.withDefaults()
-	return newHub(&temporalCarrier{temporal, options.TaskQueue}, options)
+	return newHub(&temporalCarrier{temporal, options.TaskQueue, options.Enrolment}, options)
 }
 
 func newHub(c carrier, options Options) *Hub {

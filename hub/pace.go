@@ -58,10 +58,14 @@ var anything = band{math.Inf(-1), math.Inf(1)}
 
 func (b band) holds(value float64) bool { return value >= b.low && value <= b.high }
 
-// newTripwire compiles rules; without rules nothing is urgent.
+// newTripwire compiles the rules that each event is judged by, whatever a breach
+// leads to; without any nothing is urgent.
 func newTripwire(rules []monitor.Rule) *tripwire {
 	t := &tripwire{named: [3]band{anything, anything, anything}, further: map[string]band{}}
 	for _, rule := range rules {
+		if !rule.IsInstant() {
+			continue
+		}
 		b, known := t.further[rule.Metric]
 		slot := -1
 		for i, name := range namedMetrics {

@@ -58,18 +58,26 @@ func staticSummary(modelName string) string {
 type temporalCarrier struct {
 	client    client.Client
 	taskQueue string
+	enrolment Enrolment
 }
 
 type startInput struct {
-	ModelName string `json:"model_name"`
+	ModelName string          `json:"model_name"`
+	Policy    *monitor.Policy `json:"policy,omitempty"`
 }
 
 func (c *temporalCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
+	if c.enrolment == EnrolRefuse {
+		return c.signal(ctx, batch)
+	}
+	input := startInput{ModelName: batch.ModelName}
+	if c.enrolment == EnrolObserve {
+		input.Policy = &monitor.Policy{DryRun: true}
+	}
 	options := StartOptions(batch.ModelName, c.taskQueue)
-	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, monitor.SignalMetricDigest, batch, options,
-		monitor.WorkflowType, startInput{batch.ModelName})
+	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, monitor.SignalMetricDigest, batch, options, monitor.WorkflowType, input)
 	var stopped *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case err == nil:
@@ -78,6 +86,20 @@ func (c *temporalCarrier) send(ctx context.Context, batch *monitor.Batch) error 
 		return fmt.Errorf("%w: %s; start it anew with `starter apply`", monitor.ErrMonitorStopped, options.ID)
 	}
 	return fmt.Errorf("signal %s: %w", options.ID, err)
+}
+
+// signal hands a batch to a monitor that runs, and starts none.
+func (c *temporalCarrier) signal(ctx context.Context, batch *monitor.Batch) error {
+	id := monitor.WorkflowID(batch.ModelName)
+	err := c.client.SignalWorkflow(ctx, id, "", monitor.SignalMetricDigest, batch)
+	var missing *serviceerror.NotFound
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &missing): // it never ran, or was stopped
+		return fmt.Errorf("%w: no monitor of %q; `starter apply` a policy, or enrol models by another setting", ErrNotEnrolled, batch.ModelName)
+	}
+	return fmt.Errorf("signal %s: %w", id, err)
 }
 
 func (c *temporalCarrier) ask(ctx context.Context, modelName string) (monitor.Guidance, error) {

@@ -1,0 +1,107 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// The metrics that an event names itself, in the order of accumulator.named.
+var namedMetrics = [3]string{monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore}
+
+// compartment says what is folded together: one version's events, late ones
+// apart, of the seconds between two ends of periods.
+type compartment struct {
+	from, until int64 // Unix seconds, the end exclusive
+	late        bool
+	version     string
+}
+
+// distance is how far a second lies outside.
+func (c *compartment) distance(second int64) uint64 {
+	switch { // unsigned differences are right across the whole range
+	case second < c.from:
+		return uint64(c.from) - uint64(second)
+	case second >= c.until:
+		return uint64(second) - uint64(c.until) + 1
+	}
+	return 0
+}
+
+// accumulator is a digest in the making.
+type accumulator struct {
+	compartment
+	since       time.Time // when folding began
+	events      int64
+	first, last time.Time
+	named       [3]monitor.MetricDigest
+	further     map[string]*monitor.MetricDigest
+}
+
+func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
+	if len(event.Metrics) > 0 { // before anything is folded: it may fail
+		if err := a.addFurther(event.Metrics, stamp); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.events == 0:
+		a.first, a.last = stamp, stamp
+	case stamp.Before(a.first):
+		a.first = stamp
+	case stamp.After(a.last):
+		a.last = stamp
+	}
+	a.events++
+	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
+		if value, taken := reading.Get(); taken {
+			a.named[i].Add(value, stamp)
+		}
+	}
+	return nil
+}
+
+func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) error {
+	for name := range metrics {
+		if a.further[name] != nil {
+			continue
+		}
+		if len(a.further) >= monitor.MaxExtraMetrics {
+			return fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
+		}
+		if a.further == nil {
+			a.further = map[string]*monitor.MetricDigest{}
+		}
+		a.further[name] = &monitor.MetricDigest{}
+	}
+	for name, value := range metrics {
+		a.further[name].Add(value, stamp)
+	}
+	return nil
+}
+
+func (a *accumulator) digest(until time.Time) *monitor.Digest {
+	since, until := a.since.UTC().Round(0), until.UTC().Round(0)
+	if until.Before(since) { // the clock was set back
+		until = since
+	}
+	d := &monitor.Digest{
+		ModelVersion: a.version, Events: a.events, Late: a.late,
+		First: a.first.UTC(), Last: a.last.UTC(), FoldedFrom: since, FoldedUntil: until,
+		Metrics: make(map[string]*monitor.MetricDigest, len(a.named)+len(a.further)),
+	}
+	put := func(name string, m *monitor.MetricDigest) {
+		if m.Count > 0 {
+			m.MinAt, m.MaxAt = m.MinAt.UTC(), m.MaxAt.UTC()
+			d.Metrics[name] = m
+		}
+	}
+	for i, name := range namedMetrics {
+		put(name, &a.named[i])
+	}
+	for name, m := range a.further {
+		put(name, m)
+	}
+	return d
+}

@@ -1,0 +1,139 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// giveUpAfter is how long a batch of unknown outcome is redelivered. The
+	// machine remembers its publisher for twice as long.
+	giveUpAfter = 24 * time.Hour
+	// maxBatchMetrics bounds a batch's size: some 400 bytes a metric, against the
+	// server's 2 MiB for a payload.
+	maxBatchMetrics = 500
+)
+
+// untilDue is how long the next hand-over has to wait; an hour when there is
+// nothing to hand over. p.mu is held.
+func (p *pipe) untilDue(now time.Time) time.Duration {
+	var due time.Time
+	switch {
+	case p.batch != nil:
+		due = p.lastSend.Add(backoff(max(1, p.attempts)))
+	case p.oldest() <= p.hurry:
+		return 0
+	case p.closing && !p.closed: // nothing to deliver but the farewell
+		due = now
+	case p.urgent.Load() && !p.repeats: // the first breach after health
+		due = p.lastSend.Add(p.hub.options.UrgentPace(1))
+	case p.urgent.Load():
+		due = p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
+	case p.dirty.Load() || len(p.waiting) > 0:
+		due = p.lastSend.Add(p.hub.options.HealthyPace(p.guidance.Publishers))
+	default:
+		return time.Hour
+	}
+	if p.batch == nil {
+		due = earliest(due, p.due())
+	}
+	if p.pause.After(due) && !p.urgent.Load() && p.oldest() > p.hurry {
+		due = p.pause
+	}
+	return due.Sub(now)
+}
+
+// handOver sends one batch, if the budget has a share for it.
+func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
+	pause, err := p.hub.budget.take(ctx, hurried || breaching)
+	if err == nil && pause == 0 {
+		if batch := p.freeze(); batch != nil {
+			p.settle(ctx, p.hub.carrier.send(ctx, batch), breaching)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sending, p.pause = false, p.hub.now().Add(pause)
+	p.nudge()
+}
+
+// freeze returns the batch to hand over: the one without an outcome again, or a
+// new one of what waits; nil when there is nothing.
+func (p *pipe) freeze() *monitor.Batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.hub.now()
+	p.lastSend = now
+	if p.batch != nil {
+		return p.batch
+	}
+	p.fold.forgetVersions() // before the cut: what is folded after it is remembered again
+	p.cut(now)
+	if p.closing && p.sequence == 0 && len(p.waiting) == 0 {
+		p.closed = true // the monitor has never heard of this hub
+	}
+	if len(p.waiting) == 0 && (!p.closing || p.closed) {
+		p.wakeWaiters()
+		return nil
+	}
+	p.sequence++
+	p.batch = &monitor.Batch{
+		Version: monitor.BatchVersion, ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
+		Digests: []*monitor.Digest{},
+	}
+	p.fold.rememberVersions(p.waiting)
+	p.batchCut, p.firstTry, p.attempts = p.cuts, now, 0
+	metrics := 0
+	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].digest.Metrics) <= maxBatchMetrics) {
+		digest := p.waiting[0].digest
+		p.batchCut = min(p.batchCut, p.waiting[0].cut)
+		p.batch.Digests = append(p.batch.Digests, digest)
+		metrics += len(digest.Metrics)
+		p.waiting = p.waiting[1:]
+	}
+	p.batch.Closed = p.closing && len(p.waiting) == 0
+	return p.batch
+}
+
+// settle takes in what became of the batch.
+func (p *pipe) settle(ctx context.Context, err error, breaching bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hub.metrics.signals(breaching, p.attempts > 0, err)
+	now := p.hub.now()
+	events := eventsIn(p.batch.Digests)
+	switch {
+	case err == nil:
+		p.hub.metrics.durable(events)
+	case (passes(err) || ctx.Err() != nil) && now.Sub(p.firstTry) < giveUpAfter:
+		p.attempts++
+		if p.attempts == 1 {
+			p.hub.log.Warn("batch not handed over, trying again", "model_name", p.model, "events", events, "error", err)
+		}
+		return
+	default:
+		if passes(err) {
+			err = fmt.Errorf("given up after %v without an outcome: %w", giveUpAfter, err)
+		}
+		p.lost, p.lostErr = p.lost+events, err
+		p.hub.metrics.lost(events)
+		if events > 0 { // a mere farewell is no loss
+			p.hub.log.Error("batch refused, its events are lost", "model_name", p.model, "events", events, "error", err)
+		}
+	}
+	p.closed, p.repeats = p.batch.Closed, breaching
+	p.batch = nil
+	p.wakeWaiters()
+	if err == nil && !p.closing && (breaching || now.Sub(p.learnt) > guidanceAge) {
+		p.learn(ctx, now)
+	}
+}
+
+// wakeWaiters lets those who wait for durability look again. p.mu is held.
+func (p *pipe) wakeWaiters() {
+	close(p.settled)
+	p.settled = make(chan struct{})
+}

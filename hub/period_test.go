@@ -1,0 +1,295 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// over is a rule over periods; it never breaches.
+func over(name string, period time.Duration, basis monitor.TimeBasis, grace ...time.Duration) monitor.Rule {
+	r := monitor.Below(monitor.Accuracy, 0.1)
+	r.Name, r.Stat, r.Period, r.Time = name, monitor.StatMean, monitor.Some(monitor.Duration(period)), basis
+	for _, g := range grace {
+		r.Grace = monitor.Some(monitor.Duration(g))
+	}
+	return r
+}
+
+func ruled(rules ...monitor.Rule) *fakeCarrier {
+	c := newFakeCarrier()
+	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{Rules: rules})
+	return c
+}
+
+// learnt is a hub that knows the rules; what it has delivered until then may
+// cross their periods.
+func learnt(t *testing.T, c carrier, sent *fakeCarrier) *Hub {
+	t.Helper()
+	h := newHub(c, quiet)
+	require.NoError(t, h.PublishDurable(t.Context(), healthy("fraud")))
+	time.Sleep(time.Second)
+	synctest.Wait()
+	sent.mu.Lock()
+	sent.sent = nil
+	sent.mu.Unlock()
+	return h
+}
+
+func digestsOf(c *fakeCarrier) (digests []*monitor.Digest) {
+	for _, d := range c.deliveries() {
+		digests = append(digests, d.batch.Digests...)
+	}
+	return digests
+}
+
+func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			c := ruled(over("a", time.Minute, monitor.TimeOfEvent), over("b", 90*time.Second, ""), monitor.Below(monitor.Accuracy, 0.5))
+			h := learnt(t, c, c)
+			type slot struct {
+				version string
+				minute  int64
+			}
+			want, got := map[slot]int64{}, map[slot]int64{}
+			for range 500 {
+				event := healthy("fraud")
+				event.ModelVersion = fmt.Sprint("v", random.IntN(2))
+				event.Timestamp = time.Now().Add(-time.Duration(random.Int64N(int64(5 * time.Minute))))
+				want[slot{event.ModelVersion, event.Timestamp.Unix() / 60}]++
+				require.NoError(t, h.Publish(t.Context(), event))
+				time.Sleep(time.Duration(random.Int64N(int64(time.Second))))
+			}
+			closeHub(t, h)
+			for _, d := range digestsOf(c) {
+				for _, period := range []int64{60, 90} {
+					require.Equal(t, d.First.Unix()/period, d.Last.Unix()/period, "period %d s, %s to %s", period, d.First, d.Last)
+				}
+				got[slot{d.ModelVersion, d.Last.Unix() / 60}] += d.Events
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+func TestLateEventsLandInTheDigestsOfTheirOwnPeriods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ruled(over("a", time.Hour, monitor.TimeOfEvent))
+		h := learnt(t, c, c)
+		now := time.Now()
+		for hour := range 20 {
+			for range hour + 1 {
+				event := healthy("fraud")
+				event.Timestamp = now.Add(-time.Duration(hour) * time.Hour)
+				require.NoError(t, h.Publish(t.Context(), event))
+			}
+		}
+		closeHub(t, h)
+		digests := digestsOf(c)
+		require.Len(t, digests, 20)
+		for _, d := range digests {
+			hour := int(now.Sub(d.Last) / time.Hour)
+			assert.EqualValues(t, hour+1, d.Events)
+			assert.Equal(t, hour > 0, d.Late)
+		}
+	})
+}
+
+// slowCarrier takes its time over each batch.
+type slowCarrier struct {
+	*fakeCarrier
+	takes time.Duration
+}
+
+func (c *slowCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+	time.Sleep(c.takes)
+	return c.fakeCarrier.send(ctx, batch)
+}
+
+func TestArrivalBoundariesCutEvenWhileABatchIsUnderWay(t *testing.T) {
+	for _, takes := range []time.Duration{0, 7 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := ruled(over("labels", 10*time.Second, monitor.TimeOfArrival), over("more", 15*time.Second, monitor.TimeOfArrival))
+			h := learnt(t, &slowCarrier{c, takes}, c)
+			want, got := map[int64]int64{}, map[int64]int64{}
+			for range 1000 {
+				event := healthy("fraud")
+				event.Timestamp = time.Now().Add(-30 * time.Second) // says nothing
+				want[time.Now().Unix()/10]++
+				require.NoError(t, h.Publish(t.Context(), event))
+				time.Sleep(250 * time.Millisecond) // some fall on the boundary itself
+			}
+			closeHub(t, h)
+			for _, d := range digestsOf(c) {
+				at := d.FoldedUntil
+				if d.FoldedFrom.Before(at) {
+					at = at.Add(-1)
+				}
+				for _, period := range []int64{10, 15} {
+					assert.Equal(t, d.FoldedFrom.Unix()/period, at.Unix()/period, "%s to %s", d.FoldedFrom, d.FoldedUntil)
+				}
+				got[at.Unix()/10] += d.Events
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func TestWhatComesAfterItsPeriodWasHandedOverIsThereWithinTheGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ruled(over("a", 10*time.Minute, monitor.TimeOfEvent))
+		options := quiet
+		options.HealthyPace = func(int) time.Duration { return time.Hour }
+		h := newHub(c, options)
+		require.NoError(t, h.PublishDurable(t.Context(), healthy("fraud")))
+		time.Sleep(time.Second)
+		require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
+		end := time.Now().Truncate(10 * time.Minute).Add(10 * time.Minute)
+		time.Sleep(time.Until(end.Add(15 * time.Second))) // half the grace: it has been handed over
+		require.EqualValues(t, 2, c.status("fraud").Events)
+		straggler := healthy("fraud")
+		straggler.Timestamp = end.Add(-time.Second)
+		for range 100 {
+			require.NoError(t, h.Publish(t.Context(), straggler))
+			time.Sleep(50 * time.Millisecond)
+		}
+		time.Sleep(time.Until(end.Add(30 * time.Second)))
+		synctest.Wait()
+		assert.EqualValues(t, 102, c.status("fraud").Events)
+		assert.Len(t, c.deliveries(), 3)
+		long := healthy("fraud") // what is too late waits its turn
+		long.Timestamp = end.Add(-time.Hour)
+		require.NoError(t, h.Publish(t.Context(), long))
+		time.Sleep(time.Minute)
+		assert.Len(t, c.deliveries(), 3)
+		closeHub(t, h)
+	})
+}
+
+func TestAYearOfTimestampsTakesBoundedMemoryAndLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ruled(over("a", time.Minute, monitor.TimeOfEvent), over("b", time.Minute, monitor.TimeOfArrival))
+		h := learnt(t, c, c)
+		c.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		random := rand.New(rand.NewPCG(3, 4))
+		p := (*h.pipes.Load())["fraud"]
+		const events = 20_000
+		for i := range events {
+			event := healthy("fraud")
+			event.Timestamp = time.Now().Add(-time.Duration(random.Int64N(int64(365 * 24 * time.Hour))))
+			event.ModelVersion = fmt.Sprint("v", random.IntN(3))
+			require.NoError(t, h.Publish(t.Context(), event))
+			if i%100 == 99 {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				require.LessOrEqual(t, waiting(p), maxApart)
+			}
+			require.LessOrEqual(t, open(p), maxOpen+2*3)
+		}
+		require.LessOrEqual(t, waiting(p), maxWaiting+2*3*2, "those judged long ago are merged")
+		c.set(nil, nil)
+		closeHub(t, h)
+		assert.EqualValues(t, events+1, c.status("fraud").Events)
+	})
+}
+
+// waiting is how many digests wait for a batch.
+func waiting(p *pipe) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiting)
+}
+
+// open is how many accumulators the fullest shard holds.
+func open(p *pipe) (most int) {
+	for i := range p.fold.shards {
+		s := &p.fold.shards[i]
+		s.mu.Lock()
+		most = max(most, len(s.accumulators))
+		s.mu.Unlock()
+	}
+	return most
+}
+
+func TestEverNewVersionsAreRefusedWhileTheServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ruled(over("a", time.Second, monitor.TimeOfArrival))
+		h := learnt(t, c, c)
+		c.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		taken := int64(0)
+		for i := range 1000 { // each second is cut apart
+			event := healthy("fraud")
+			event.ModelVersion = fmt.Sprint("v", i)
+			if h.Publish(t.Context(), event) == nil {
+				taken++
+			}
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, taken, int64(maxVersions), "those of the batch under way are among them")
+		require.NoError(t, h.Publish(t.Context(), healthy("fraud")), "a version that is known")
+		c.set(nil, nil)
+		closeHub(t, h)
+		assert.Equal(t, taken+2, c.status("fraud").Events)
+	})
+}
+
+func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	minute := func(m int, until time.Time) *monitor.Digest {
+		at := now.Add(time.Duration(m) * time.Minute)
+		return &monitor.Digest{ModelVersion: "v1", Events: 1, First: at, Last: at, FoldedFrom: until.Add(-time.Second), FoldedUntil: until}
+	}
+	p := &pipe{periods: newPeriods(monitor.Guidance{Rules: []monitor.Rule{over("a", time.Minute, "")}, CooldownUntil: now})}
+	after := now.Add(time.Second)
+	for range 2 * maxWaiting { // one period, before and after the cooldown's end
+		p.put(parcel{minute(0, now), 1}, now)
+		p.put(parcel{minute(0, after), 2}, now)
+	}
+	require.Len(t, p.waiting, maxWaiting)
+	for m := range maxApart {
+		p.put(parcel{minute(m, after), 3}, now)
+	}
+	require.Len(t, p.waiting, maxApart)
+	p.put(parcel{minute(-60, after), 4}, now)
+	p.put(parcel{minute(-61, after), 5}, now)
+	require.Len(t, p.waiting, maxApart)
+	total := int64(0)
+	for _, w := range p.waiting {
+		total += w.digest.Events
+		assert.False(t, w.digest.FoldedFrom.Before(now) && w.digest.FoldedUntil.After(now) && w.digest.Events > 1 && w.digest.FoldedFrom.Add(time.Second).Before(w.digest.FoldedUntil),
+			"crosses the cooldown's end: %+v", w.digest)
+	}
+	assert.EqualValues(t, 4*maxWaiting+maxApart+2, total)
+}
+
+func TestOnlyThresholdsWithoutAPeriodAreUrgent(t *testing.T) {
+	warning, condition := monitor.Above(monitor.LatencyMS, 100), monitor.Above("errors", 5)
+	warning.Severity, condition.Condition = monitor.Warning, true
+	trip := newTripwire([]monitor.Rule{
+		over("windowed", time.Minute, ""), warning, condition,
+		{Name: "both", AllOf: []string{"windowed", "errors"}},
+		{Name: "old", MaxAge: monitor.Some(monitor.Duration(time.Hour))},
+	})
+	for name, c := range map[string]struct {
+		event  monitor.MetricEvent
+		urgent bool
+	}{
+		"a reading that only a rule over a period minds": {monitor.MetricEvent{Accuracy: monitor.Some(0.0)}, false},
+		"a warning's":   {monitor.MetricEvent{LatencyMS: monitor.Some(101.0)}, true},
+		"a condition's": {monitor.MetricEvent{Metrics: map[string]float64{"errors": 6}}, true},
+		"a healthy one": {monitor.MetricEvent{LatencyMS: monitor.Some(100.0), Metrics: map[string]float64{"errors": 5}}, false},
+	} {
+		assert.Equal(t, c.urgent, trip.isUrgent(&c.event), name)
+	}
+}

@@ -1,0 +1,90 @@
+package hub
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// maxWaiting bounds the digests that are cut and wait for a batch while none of
+	// a kind crosses a period's end or the cooldown's: beyond it they are merged.
+	// While the server is away, those of periods judged long ago are merged too.
+	maxWaiting = 8
+	// maxApart bounds them whatever they cross, but for the first digest of each
+	// version and the first of its late events: beyond it those are merged that
+	// cross least. Each takes some 4 KiB.
+	maxApart = 64
+)
+
+// parcel is a digest and the cut that it came from.
+type parcel struct {
+	digest *monitor.Digest
+	cut    int64
+}
+
+// put adds a digest to those that wait. p.mu is held.
+func (p *pipe) put(added parcel, now time.Time) {
+	p.waiting = append(p.waiting, added)
+	for len(p.waiting) > maxWaiting && p.mergeWaiting(now) {
+	}
+}
+
+// mergeWaiting merges the two digests that wait and cost least together, the
+// earliest where several do, if that is cheap enough. p.mu is held.
+func (p *pipe) mergeWaiting(now time.Time) bool {
+	limit, from := 0, len(p.waiting)-1    // the others were held against each other before
+	if p.batch != nil && p.attempts > 0 { // the server is away
+		limit, from = openPrice-1, 1
+	}
+	if len(p.waiting) > maxApart {
+		limit, from = math.MaxInt, 1
+	}
+	best, a, b := math.MaxInt, 0, 0
+	for j := from; j < len(p.waiting) && best > 0; j++ {
+		for i := 0; i < j && best > 0; i++ {
+			x, y := p.waiting[i].digest, p.waiting[j].digest
+			if x.ModelVersion != y.ModelVersion || x.Late != y.Late {
+				continue
+			}
+			if price := p.periods.price(x, y, now); price < best {
+				best, a, b = price, i, j
+			}
+		}
+	}
+	if best == math.MaxInt || best > limit {
+		return false
+	}
+	p.waiting[a].digest.Merge(p.waiting[b].digest)
+	p.waiting = slices.Delete(p.waiting, b, b+1)
+	return true
+}
+
+// oldest is the oldest cut that is not settled. p.mu is held.
+func (p *pipe) oldest() int64 {
+	switch {
+	case p.batch != nil:
+		return p.batchCut
+	case len(p.waiting) > 0:
+		return p.waiting[0].cut
+	}
+	return math.MaxInt64
+}
+
+// due is when something that waits is to be handed over; zero if there is no
+// hurry. p.mu is held.
+func (p *pipe) due() (due time.Time) {
+	for _, w := range p.waiting {
+		since, last := w.digest.FoldedFrom, w.digest.Last
+		due = earliest(due, p.periods.due(since, last, p.share, p.again()))
+	}
+	return due
+}
+
+// again is when the next batch goes that came too late for its period's other
+// ones. p.mu is held.
+func (p *pipe) again() time.Time {
+	return p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
+}
