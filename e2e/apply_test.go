@@ -65,3 +65,20 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 	assert.Equal(t, monitor.PhaseWatching, status(t, "apply-other").Phase)
 	assert.Equal(t, monitor.PhaseStopping, status(t, "apply-churn").Phase)
 }
+
+func TestAModelThatNobodyAppliedIsWatchedAsThePublisherSays(t *testing.T) {
+	const queue = "enrol"
+	startWorker(t, queue)
+	_, stderr, code := starter(t, queue, "", "publish", "--model", "enrol-refused", "--accuracy", "0.5", "--enrol", "refuse")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "no monitor of \"enrol-refused\"; `starter apply` a policy")
+
+	mustStarter(t, queue, "", "publish", "--model", "enrol-observed", "--accuracy", "0.5", "--enrol", "observe")
+	s := until(t, "enrol-observed", "the breach", func(s monitor.Status) bool { return s.Breaches > 0 })
+	assert.True(t, s.Policy.DryRun)
+	assert.Zero(t, s.Retrainings.Requested)
+
+	mustStarter(t, queue, "model_name: enrol-refused\n", "apply", "-")
+	mustStarter(t, queue, "", "publish", "--model", "enrol-refused", "--accuracy", "0.5", "--enrol", "refuse")
+	until(t, "enrol-refused", "the event", func(s monitor.Status) bool { return s.Events == 1 && s.Retrainings.Requested == 1 })
+}

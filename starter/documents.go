@@ -29,7 +29,7 @@ type document struct {
 	file   string
 	number int // of the document in its file, from 1
 	part   part
-	model  string // empty where it is for any
+	model  string                     // empty where it is for any
 	fields map[string]json.RawMessage // as they are written, without model_name
 	policy monitor.Policy
 }

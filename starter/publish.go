@@ -24,7 +24,8 @@ func newPublishCommand() *cobra.Command {
 		Short: "Publish metric events",
 		Long: `Publish metric events: one from flags, or any number from a file of JSON, one event to
 a line; - is standard input. It returns when all is durable, with the number of events
-on its last line. A model that isn't watched yet gets a monitor with the default policy.
+on its last line. A model that isn't watched yet gets a monitor with the default
+policy; with --enrol observe a dry run of it, with --enrol refuse its events are refused.
 
 Of a file the good lines are published; each bad one is reported with its number and
 every fault, and makes the exit code 1. Ctrl-C publishes what was read. A metric that
@@ -37,13 +38,17 @@ is left out was not measured, and isn't judged.`,
 	}
 	timeout := timeoutFlag(command)
 	file := command.Flags().String("file", "", "file of events, one to a line; - is standard input")
+	enrolment := hub.EnrolRetrain
+	command.Flags().TextVar(&enrolment, "enrol", enrolment, "`retrain|observe|refuse`: what a model without a monitor gets")
+	_ = command.RegisterFlagCompletionFunc("enrol", cobra.FixedCompletions(
+		[]string{string(hub.EnrolRetrain), string(hub.EnrolObserve), string(hub.EnrolRefuse)}, cobra.ShellCompDirectiveNoFileComp))
 	var single eventFlags
 	single.addTo(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if err := single.check(command); err != nil {
 			return err
 		}
-		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout}
+		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout, enrolment: enrolment}
 		source := command.InOrStdin()
 		var event monitor.MetricEvent
 		switch {
@@ -81,9 +86,10 @@ is left out was not measured, and isn't judged.`,
 
 // publishing is one call of publish.
 type publishing struct {
-	server  *server
-	stderr  io.Writer
-	timeout time.Duration
+	server    *server
+	stderr    io.Writer
+	timeout   time.Duration
+	enrolment hub.Enrolment
 
 	hub      *hub.Hub
 	models   map[string]struct{} // that hub has seen
@@ -93,7 +99,9 @@ type publishing struct {
 }
 
 func (p *publishing) open() {
-	p.hub = hub.New(p.server.Client, hub.Options{TaskQueue: string(p.server.settings.TaskQueue), Logger: p.server.log})
+	p.hub = hub.New(p.server.Client, hub.Options{
+		TaskQueue: string(p.server.settings.TaskQueue), Logger: p.server.log, Enrolment: p.enrolment,
+	})
 	p.models = map[string]struct{}{}
 }
 
