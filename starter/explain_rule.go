@@ -93,7 +93,7 @@ func (e *explainer) datapoints(r *monitor.Rule, x *ruleExplained, say func(strin
 	x.Breaches, x.Of = counted(r, x.Datapoints)
 	x.Distance = distance(r, x.RuleStatus)
 	switch {
-	case len(x.Datapoints) == 0:
+	case len(x.Datapoints) == 0, n == 1: // the last value says it all
 	case x.Of < n:
 		say("%d of %s so far breach, %d of %d needed", x.Breaches, count(x.Of, "datapoint"), x.Needed, n)
 	default:
