@@ -92,7 +92,7 @@ func TestARuleIsExplained(t *testing.T) {
 		"whose baseline is full": {
 			policy: `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below_baseline_by": "3%"}]}`,
 			rules:  []monitor.RuleStatus{{Verdict: monitor.Healthy, Baseline: some(0.95), Value: some(0.94), Threshold: some(0.9215), Datapoints: points(t, "0.94")}},
-			want:   []string{"0 of 1 datapoint breach, 1 needed; last 0.94, 0.0185 (2.0 %) above the threshold; baseline 0.95"},
+			want:   []string{"      last 0.94, 0.0185 (2.0 %) above the threshold; baseline 0.95"},
 		},
 		"whose baseline the version before has not left": {
 			policy: `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below_baseline_by": 0.03, "baseline": {"from": "previous"}}]}`,
