@@ -98,7 +98,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// nightly took it as nightly/model-monitor/fraud/7c1e/1 and has 1 on its list
-	// by day: backend "nightly", retraining model-monitor/fraud/7c1e/1: retraining is under way (type: ModelOpsError, retryable: true)
+	// by day: backend "nightly", retraining model-monitor/fraud/7c1e/1: retraining is under way (type: ModelOpsRunning, retryable: true)
 	// next morning: succeeded v1-retrained <nil>
-	// backend "nightly", retraining model-monitor/legacy/9d20/1: legacy models are not trained any more (type: ModelOpsError, retryable: false)
+	// backend "nightly", retraining model-monitor/legacy/9d20/1: legacy models are not trained any more (type: ModelOpsPermanent, retryable: false)
 }

@@ -5,9 +5,6 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -16,8 +13,10 @@ import (
 type ModelOps interface {
 	// ScheduleRetraining asks for a retraining and returns without waiting for
 	// it. It is idempotent on request.RequestID: the same id again answers with
-	// the same job and starts none. An error is tried again with growing pauses,
-	// unless it is marked by Final; RetryAfter says how long to wait.
+	// the same job and starts none. A job that exists already counts as this one
+	// only if it carries the request id. An error is tried again with growing
+	// pauses, unless it is marked by Final; RetryAfter says how long to wait. No
+	// error may tell a secret: it goes into the monitor's history.
 	ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error)
 }
 
@@ -37,42 +36,3 @@ type Canceller interface {
 	// begun, is no error. Any other error is tried again, unless marked by Final.
 	CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error
 }
-
-// ErrRunning is a Follower's answer while the retraining is under way.
-var ErrRunning = errors.New("retraining is under way")
-
-// Final marks an error that asking again cannot help, such as a request that
-// the backend refuses; nil stays nil.
-func Final(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &finalError{err}
-}
-
-// IsFinal says whether an error is marked by Final.
-func IsFinal(err error) bool {
-	var final *finalError
-	return errors.As(err, &final)
-}
-
-type finalError struct{ error }
-
-func (e *finalError) Unwrap() error { return e.error }
-
-// RetryAfter marks an error with the pause, above zero, that the backend asked
-// for before the next try; nil stays nil.
-func RetryAfter(pause time.Duration, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &retryAfterError{pause, err}
-}
-
-type retryAfterError struct {
-	pause time.Duration
-	err   error
-}
-
-func (e *retryAfterError) Error() string { return fmt.Sprintf("%v (retry after %v)", e.err, e.pause) }
-func (e *retryAfterError) Unwrap() error { return e.err }

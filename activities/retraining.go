@@ -18,10 +18,6 @@ import (
 // DefaultPollInterval is how often a retraining under way is asked after.
 const DefaultPollInterval = 15 * time.Second
 
-// ErrorType is the type of every application error of these activities; its
-// message is a monitor.ModelOpsError's.
-const ErrorType = "ModelOpsError"
-
 // Retraining holds the activities, and what they depend on. Register it on a
 // worker of the retraining task queue.
 type Retraining struct {
@@ -148,10 +144,10 @@ func (r *Retraining) backend(call Call) (string, ModelOps, error) {
 // failure is a backend's error in the form that tells Temporal whether and when
 // to try again.
 func (r *Retraining) failure(name string, call Call, err error) error {
-	var later *retryAfterError
+	var later *throttledError
 	options := temporal.ApplicationErrorOptions{NonRetryable: IsFinal(err)}
 	switch {
-	case errors.As(err, &later):
+	case errors.As(err, &later) && later.pause > 0:
 		options.NextRetryDelay = later.pause
 	case call.Job.Backend != "": // a poll, tried again at its own pace
 		options.NextRetryDelay = r.PollInterval
@@ -165,5 +161,5 @@ func (r *Retraining) failure(name string, call Call, err error) error {
 	wrapped := &monitor.ModelOpsError{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
 	message := wrapped.Error()
 	message = strings.ToValidUTF8(message[:min(len(message), maxMessageBytes)], "\uFFFD")
-	return temporal.NewApplicationErrorWithOptions(message, ErrorType, options)
+	return temporal.NewApplicationErrorWithOptions(message, typeOf(err), options)
 }

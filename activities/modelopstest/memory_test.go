@@ -1,0 +1,191 @@
+package modelopstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/modelopstest"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// memory is a training system of one process: jobs by a name that clients choose.
+type memory struct {
+	mu                              sync.Mutex
+	jobs                            []*job
+	away, refuses, throttles, loses bool
+}
+
+type job struct {
+	name, requestID string
+	running         bool
+	outcome         monitor.Outcome
+}
+
+const token = "hunter2"
+
+var (
+	errAway      = errors.New("no route to host")
+	errForbidden = errors.New("forbidden")
+	errBusy      = errors.New("too many requests")
+	errTaken     = errors.New("the name is taken")
+)
+
+// create answers with the job of this name; isNew says that it was made by this call.
+func (m *memory) create(name, requestID string) (_ *job, isNew bool, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fault(); err != nil {
+		return nil, false, err
+	}
+	if j := m.find(name); j != nil {
+		return j, false, nil
+	}
+	j := &job{name: name, requestID: requestID, running: true}
+	m.jobs = append(m.jobs, j)
+	if m.loses {
+		m.loses = false
+		return nil, false, errAway
+	}
+	return j, true, nil
+}
+
+func (m *memory) fault() error {
+	switch {
+	case m.away:
+		return errAway
+	case m.refuses:
+		return errForbidden
+	case m.throttles:
+		return errBusy
+	}
+	return nil
+}
+
+func (m *memory) find(name string) *job {
+	for _, j := range m.jobs {
+		if j.name == name {
+			return j
+		}
+	}
+	return nil
+}
+
+// end ends a job, if it is there and runs.
+func (m *memory) end(name string, outcome monitor.Outcome) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if j := m.find(name); j != nil && j.running {
+		j.running, j.outcome = false, outcome
+	}
+}
+
+func (m *memory) set(fault *bool) func(*testing.T) func() {
+	flip := func(to bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		*fault = to
+	}
+	return func(*testing.T) func() {
+		flip(true)
+		return func() { flip(false) }
+	}
+}
+
+// harness is all that the suite needs of such a system.
+func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
+	return modelopstest.Harness{
+		New: func(*testing.T) activities.ModelOps { return open() },
+		Jobs: func(_ *testing.T, requestID string) (n int) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			for _, j := range m.jobs {
+				if j.requestID == requestID {
+					n++
+				}
+			}
+			return n
+		},
+		Succeed: func(_ *testing.T, requestID, version string) {
+			m.end(requestID, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version})
+		},
+		Fail: func(_ *testing.T, requestID, message string) {
+			m.end(requestID, monitor.Outcome{State: monitor.OutcomeFailed, Message: message})
+		},
+		HasEnded: func(_ *testing.T, requestID string) bool {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			j := m.find(requestID)
+			return j == nil || !j.running
+		},
+		Forget: func(_ *testing.T, requestID string) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.find(requestID).name = "deleted"
+		},
+		Stranger: func(_ *testing.T, request monitor.RetrainingRequest) func() bool {
+			_, _, _ = m.create(request.RequestID, "a stranger's")
+			return func() bool {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				return m.find(request.RequestID).running
+			}
+		},
+		LoseAnswer: func(*testing.T) { m.set(&m.loses)(nil) },
+		Away:       m.set(&m.away), Refuse: m.set(&m.refuses), Throttle: m.set(&m.throttles),
+		Secrets: []string{token}, Timeout: 500 * time.Millisecond,
+	}
+}
+
+// good is a backend as it should be; a broken one overrides a part of it.
+type good struct{ m *memory }
+
+func (g good) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+	j, _, err := g.m.create(request.RequestID, request.RequestID)
+	if err == nil && j.requestID != request.RequestID {
+		err = activities.Final(errTaken)
+	}
+	return monitor.Job{ID: request.RequestID, Followed: true}, typed(err)
+}
+
+func typed(err error) error {
+	switch {
+	case errors.Is(err, errForbidden):
+		return activities.Final(err)
+	case errors.Is(err, errBusy):
+		return activities.RetryAfter(time.Second, err)
+	}
+	return err
+}
+
+func (g good) RetrainingOutcome(_ context.Context, _ monitor.RetrainingRequest, j monitor.Job) (monitor.Outcome, error) {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	if err := g.m.fault(); err != nil {
+		return monitor.Outcome{}, err
+	}
+	switch found := g.m.find(j.ID); {
+	case found == nil:
+		return monitor.Outcome{}, activities.Final(fmt.Errorf("no job %s", j.ID))
+	case found.running:
+		return monitor.Outcome{}, activities.ErrRunning
+	default:
+		return found.outcome, nil
+	}
+}
+
+func (g good) CancelRetraining(_ context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	if err := g.m.fault(); err != nil {
+		return err
+	}
+	if j := g.m.find(request.RequestID); j != nil && j.requestID == request.RequestID {
+		j.running = false
+	}
+	return nil
+}
