@@ -1,0 +1,111 @@
+package temporal
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/failure/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// maxMessageBytes is how much of a workflow's own words is kept in the outcome.
+const maxMessageBytes = 1000
+
+// resultOf is what a workflow returned, as an outcome. Whatever it is, the
+// retraining has succeeded, unless it says "state": "failed".
+func resultOf(result *common.Payloads) monitor.Outcome {
+	outcome := monitor.Outcome{State: monitor.OutcomeSucceeded}
+	if len(result.GetPayloads()) == 0 {
+		return outcome
+	}
+	payload := result.GetPayloads()[0]
+	text := payload.GetData()
+	switch encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding {
+	case converter.MetadataEncodingNil:
+		return outcome
+	case converter.MetadataEncodingJSON, converter.MetadataEncodingProtoJSON:
+	default:
+		outcome.Message = oneLine(fmt.Sprintf("its result is passed over: encoded as %q, not as JSON", encoding), maxMessageBytes)
+		return outcome
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		outcome.Message = oneLine(plain(text), maxMessageBytes)
+		return outcome
+	}
+	if plain(fields["state"]) == string(monitor.OutcomeFailed) {
+		outcome.State = monitor.OutcomeFailed
+	}
+	message := plain(fields["message"])
+	version := plain(fields["model_version"])
+	if err := monitor.ValidateModelVersion(version); err != nil {
+		message, version = fmt.Sprintf("%s (passed over: %v)", message, err), ""
+	}
+	outcome.Message, outcome.ModelVersion = oneLine(message, maxMessageBytes), version
+	return outcome
+}
+
+// plain is a JSON string's text, and any other value as it is written; null and
+// nothing are empty.
+func plain(value json.RawMessage) string {
+	var text *string
+	if len(value) == 0 {
+		return ""
+	}
+	if json.Unmarshal(value, &text) == nil {
+		if text == nil {
+			return ""
+		}
+		return *text
+	}
+	return string(value)
+}
+
+// messageOf is a failure in the words of whoever failed: the frames that Temporal
+// puts around it ("activity error") are named, not quoted.
+func messageOf(f *failure.Failure) string {
+	var frames string
+	for f.GetCause() != nil {
+		switch {
+		case f.GetActivityFailureInfo() != nil:
+			frames += "activity " + f.GetActivityFailureInfo().GetActivityType().GetName() + ": "
+		case f.GetChildWorkflowExecutionFailureInfo() != nil:
+			frames += "child workflow " + f.GetChildWorkflowExecutionFailureInfo().GetWorkflowType().GetName() + ": "
+		default:
+			return frames + f.GetMessage()
+		}
+		f = f.GetCause()
+	}
+	message := f.GetMessage()
+	if message == "" {
+		message = "it failed without a word"
+	}
+	if f.GetTimeoutFailureInfo() != nil {
+		message += " (" + f.GetTimeoutFailureInfo().GetTimeoutType().String() + ")"
+	}
+	return frames + message
+}
+
+// oneLine is at most limit bytes of a text from elsewhere, as valid UTF-8 on one
+// line, each run of white space and control characters a single space.
+func oneLine(text string, limit int) string {
+	text = text[:min(len(text), 4*limit)] // white space shrinks
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	})
+	clean := strings.Join(words, " ")
+	if len(clean) <= limit {
+		return clean
+	}
+	end := limit - len("…")
+	for !utf8.RuneStart(clean[end]) {
+		end--
+	}
+	return clean[:end] + "…"
+}

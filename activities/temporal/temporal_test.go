@@ -1,0 +1,230 @@
+package temporal_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	sdktemporal "go.temporal.io/sdk/temporal"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/temporal"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func breach() monitor.RetrainingRequest {
+	return monitor.RetrainingRequest{
+		RequestID: "model-monitor/fraud/" + uuid.NewString() + "/1", ModelName: "fraud", ModelVersion: "v7",
+		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
+		Value: monitor.Some(0.8), Threshold: monitor.Some(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		Params: map[string]json.RawMessage{"epochs": json.RawMessage("3")},
+	}
+}
+
+// outcome asks until the workflow has ended.
+func outcome(t *testing.T, b *temporal.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var err error
+		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+		return !errors.Is(err, activities.ErrRunning) && assert.NoError(t, err)
+	}, 30*time.Second, 20*time.Millisecond)
+	return o
+}
+
+func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
+	_, err := temporal.New(temporal.Config{})
+	require.ErrorContains(t, err, "workflow_type: is missing")
+	require.ErrorContains(t, err, "task_queue: is missing")
+}
+
+func TestTheWorkflowGetsTheDecision(t *testing.T) {
+	queue := startTrainer(t)
+	b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue}), breach()
+	job, err := b.ScheduleRetraining(t.Context(), request)
+	require.NoError(t, err)
+	assert.Equal(t, monitor.Job{ID: request.RequestID, Followed: true}, job)
+
+	c := devServer(t)
+	history := c.GetWorkflowHistory(t.Context(), request.RequestID, "", false, 0)
+	started, err := history.Next()
+	require.NoError(t, err)
+	want, err := json.Marshal(request)
+	require.NoError(t, err)
+	assert.JSONEq(t, string(want), string(started.GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
+	d, err := c.DescribeWorkflow(t.Context(), request.RequestID, "")
+	require.NoError(t, err)
+	summary, err := d.GetStaticSummary()
+	require.NoError(t, err)
+	assert.Equal(t, "Retrains fraud v7: accuracy 0.8000 below threshold 0.9000", summary)
+}
+
+func TestWhatAWorkflowReturnsIsTheOutcome(t *testing.T) {
+	queue := startTrainer(t)
+	b := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue})
+	succeeded, failed := monitor.OutcomeSucceeded, monitor.OutcomeFailed
+	tests := map[string]struct {
+		end   ending
+		state monitor.OutcomeState
+		want  monitor.Outcome
+	}{
+		"version and message":             {ending{Result: map[string]any{"model_version": "v8", "message": "AUC 0.93"}}, succeeded, monitor.Outcome{ModelVersion: "v8", Message: "AUC 0.93"}},
+		"further fields are passed over":  {ending{Result: map[string]any{"model_version": "v8", "auc": 0.93}}, succeeded, monitor.Outcome{ModelVersion: "v8"}},
+		"a version that is a number":      {ending{Result: map[string]any{"model_version": 8}}, succeeded, monitor.Outcome{ModelVersion: "8"}},
+		"nothing":                         {ending{}, succeeded, monitor.Outcome{}},
+		"a text is the message":           {ending{Result: "AUC\n0.93"}, succeeded, monitor.Outcome{Message: "AUC 0.93"}},
+		"a list is the message":           {ending{Result: []int{1, 2}}, succeeded, monitor.Outcome{Message: "[1,2]"}},
+		"a failure that it returns":       {ending{Result: map[string]any{"state": "failed", "message": "AUC is worse"}}, failed, monitor.Outcome{Message: "AUC is worse"}},
+		"a version that can't be one":     {ending{Result: map[string]any{"model_version": strings.Repeat("v", monitor.MaxModelVersionBytes+1), "message": "done"}}, succeeded, monitor.Outcome{}},
+		"a failure of the workflow":       {ending{Error: "out of memory"}, failed, monitor.Outcome{Message: "out of memory"}},
+		"a failure of an activity":        {ending{Error: "out of memory", How: "activity"}, failed, monitor.Outcome{Message: "activity fit: out of memory"}},
+		"a failure of a child workflow":   {ending{Error: "out of memory", How: "child"}, failed, monitor.Outcome{Message: "child workflow fold: out of memory"}},
+		"a failure text of several lines": {ending{Error: "out\nof memory"}, failed, monitor.Outcome{Message: "out of memory"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			request := breach()
+			_, err := b.ScheduleRetraining(t.Context(), request)
+			require.NoError(t, err)
+			endTraining(t, request.RequestID, test.end)
+			got := outcome(t, b, request)
+			assert.Equal(t, test.state, got.State)
+			assert.Equal(t, test.want.ModelVersion, got.ModelVersion)
+			if name == "a version that can't be one" {
+				assert.Contains(t, got.Message, "done (passed over: model_version")
+				return
+			}
+			assert.Equal(t, test.want.Message, got.Message)
+		})
+	}
+}
+
+func TestEveryOtherEndIsAFailure(t *testing.T) {
+	queue, c := startTrainer(t), devServer(t)
+	tests := map[string]struct {
+		end  func(id string) error
+		want string
+	}{
+		"terminated": {func(id string) error { return c.TerminateWorkflow(t.Context(), id, "", "wrong data") }, ": wrong data"},
+		"cancelled":  {func(id string) error { return c.CancelWorkflow(t.Context(), id, "") }, "the workflow was cancelled there"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue}), breach()
+			_, err := b.ScheduleRetraining(t.Context(), request)
+			require.NoError(t, err)
+			require.NoError(t, test.end(request.RequestID))
+			got := outcome(t, b, request)
+			assert.Equal(t, monitor.OutcomeFailed, got.State)
+			assert.Contains(t, got.Message, test.want)
+		})
+	}
+	t.Run("timed out", func(t *testing.T) {
+		b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue}), breach()
+		_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+			ID: request.RequestID, TaskQueue: queue, WorkflowExecutionTimeout: time.Second, Memo: map[string]any{"request_id": request.RequestID},
+		}, trainerType, request)
+		require.NoError(t, err)
+		assert.Equal(t, monitor.Outcome{State: monitor.OutcomeFailed, Message: "the workflow timed out there"}, outcome(t, b, request))
+	})
+}
+
+func TestRunsAreFollowedToTheLast(t *testing.T) {
+	queue, c := startTrainer(t), devServer(t)
+	b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue}), breach()
+	_, err := b.ScheduleRetraining(t.Context(), request)
+	require.NoError(t, err)
+	endTraining(t, request.RequestID, ending{How: "again"})
+	d, err := c.DescribeWorkflowExecution(t.Context(), request.RequestID, "")
+	require.NoError(t, err)
+	require.NotEqual(t, d.GetWorkflowExecutionInfo().GetFirstRunId(), d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+	require.ErrorIs(t, err, activities.ErrRunning)
+	_, err = b.ScheduleRetraining(t.Context(), request)
+	require.NoError(t, err, "the run that goes on is the same retraining")
+	endTraining(t, request.RequestID, ending{Result: map[string]any{"model_version": "v8"}})
+	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+
+	another := breach()
+	_, err = b.ScheduleRetraining(t.Context(), another)
+	require.NoError(t, err)
+	endTraining(t, another.RequestID, ending{How: "again"})
+	require.NoError(t, b.CancelRetraining(t.Context(), another, monitor.Job{}), "the run of today is cancelled")
+	assert.Equal(t, "the workflow was cancelled there", outcome(t, b, another).Message)
+}
+
+func TestATaskQueueWithoutAWorkerIsNamed(t *testing.T) {
+	b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: "nobody"}), breach()
+	_, err := b.ScheduleRetraining(t.Context(), request)
+	require.NoError(t, err)
+	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+	require.ErrorIs(t, err, activities.ErrRunning)
+	require.ErrorContains(t, err, `no worker of task queue "nobody" has taken it up yet`)
+}
+
+func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
+	devServer(t)
+	at := func(o client.Options) temporal.Config {
+		o.Logger = quiet
+		return temporal.Config{WorkflowType: trainerType, TaskQueue: "training", Connection: o}
+	}
+	tests := map[string]struct {
+		config     temporal.Config
+		change     func(*monitor.RetrainingRequest)
+		kind, want string
+	}{
+		"a namespace that isn't there": {
+			at(client.Options{HostPort: server.FrontendHostPort(), Namespace: "nowhere"}), nil,
+			activities.ErrorPermanent, `create the namespace, or correct it in the backend's settings`,
+		},
+		"a server that isn't there": {
+			at(client.Options{HostPort: "127.0.0.1:1"}), nil,
+			activities.ErrorTransient, `namespace "default" at 127.0.0.1:1: `,
+		},
+		"params that are not JSON": {
+			at(client.Options{HostPort: server.FrontendHostPort()}),
+			func(r *monitor.RetrainingRequest) {
+				r.Params = map[string]json.RawMessage{"epochs": json.RawMessage("{")}
+			},
+			activities.ErrorPermanent, "encode the request: ",
+		},
+		"an id that is too long": {
+			at(client.Options{HostPort: server.FrontendHostPort()}),
+			func(r *monitor.RetrainingRequest) { r.RequestID = strings.Repeat("x", 1100) },
+			activities.ErrorPermanent, "start workflow Train on task queue",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			request := breach()
+			if test.change != nil {
+				test.change(&request)
+			}
+			calls := activities.Retraining{Backends: map[string]activities.ModelOps{"gpu": newBackend(t, test.config)}}
+			_, err := calls.ScheduleRetraining(t.Context(), activities.Call{Backend: "gpu", Request: request})
+			var told *sdktemporal.ApplicationError
+			require.ErrorAs(t, err, &told)
+			assert.Equal(t, test.kind, told.Type())
+			assert.Equal(t, test.kind == activities.ErrorPermanent, told.NonRetryable())
+			assert.ErrorContains(t, told, test.want)
+		})
+	}
+}
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	b := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: "training", Connection: client.Options{HostPort: "192.0.2.1:7233", Logger: quiet}})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	_, err := b.ScheduleRetraining(ctx, breach())
+	require.Error(t, err)
+	require.False(t, activities.IsFinal(err))
+	require.Less(t, time.Since(begun), 5*time.Second)
+}
