@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/backends"
 )
 
 // Exit codes.
@@ -85,10 +86,10 @@ type configuration struct {
 func configure(environment map[string]string, logs io.Writer) (configuration, error) {
 	settings, settingsErr := parseSettings(environment)
 	logger := newLogger(settings, logs)
-	backends, backendsErr := newBackends(settings, logger)
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
-	return configuration{settings, temporal, backends, logger}, errors.Join(settingsErr, backendsErr, temporalErr)
+	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
+	return configuration{settings, temporal, opened, logger}, errors.Join(settingsErr, backendsErr, temporalErr)
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {
@@ -118,10 +119,6 @@ func serve(ctx context.Context, c configuration) error {
 	state := newReadiness()
 	health := startHealth(listener, state.check, m.http, c.log)
 	c.log.Info("worker listens", "address", listener.Addr().String(), "paths", "/healthz /readyz /metrics")
-
-	if c.settings.WebhookURL != "" && c.settings.WebhookSecret == "" {
-		c.log.Warn("retraining requests are not signed: set MODELOPS_WEBHOOK_SECRET, and have the endpoint verify it")
-	}
 
 	p := &pool{configuration: c, state: state}
 	p.run(ctx)

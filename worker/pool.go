@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -65,7 +66,7 @@ func (p *pool) run(ctx context.Context) {
 // serve waits until the workers are to stop, or one has failed, and ends them.
 func (p *pool) serve(ctx context.Context, s *session) (err error) {
 	p.state.set(s.client, nil)
-	p.log.Info("worker is ready", "task_queue", string(p.settings.TaskQueue), "backend", p.settings.Backend)
+	p.log.Info("worker is ready", "task_queue", string(p.settings.TaskQueue), "backend", p.settings.Backends.Default)
 	select {
 	case <-ctx.Done():
 		p.state.set(nil, errStopping)
@@ -108,6 +109,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		WorkflowTaskPollerBehavior:  pollers(),
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
+		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends}},
 		OnFatalError:                s.fail,
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
@@ -126,7 +128,7 @@ func (p *pool) retrainings(s *session) worker.Worker {
 		OnFatalError:                       s.fail,
 	})
 	w.RegisterActivity(&activities.Retraining{
-		Backends: p.backends, Default: p.settings.Backend, PollInterval: time.Duration(p.settings.PollInterval),
+		Backends: p.backends, Default: p.settings.Backends.Default, PollInterval: time.Duration(p.settings.PollInterval),
 	})
 	return w
 }

@@ -14,16 +14,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/caarlos0/env/v10"
+
+	"github.com/modelvigil/modelvigil/activities/backends"
 )
 
 // settings are what the worker reads from its environment, apart from Temporal's
 // own variables. A variable that is empty counts as not set. The tags are also
 // what -h prints.
 type settings struct {
-	TaskQueue     taskQueue     `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
-	Backend       string        `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"log or webhook: the backend of policies that name none"`
-	WebhookURL    string        `env:"MODELOPS_WEBHOOK_URL" meaning:"where the webhook backend posts retraining requests; setting it offers the backend to policies"`
-	WebhookSecret string        `env:"MODELOPS_WEBHOOK_SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
+	TaskQueue     taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
+	Backends      backends.Settings
 	PollInterval  interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
 	ListenAddress listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	LogLevel      logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/activities/backends"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -18,7 +20,7 @@ func TestNoSettingsMeanTheDocumentedDefaults(t *testing.T) {
 	c, err := configure(map[string]string{}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, settings{
-		TaskQueue: "model-monitor", Backend: "log", PollInterval: interval(15 * time.Second),
+		TaskQueue: "model-monitor", Backends: backends.Settings{Default: "log"}, PollInterval: interval(15 * time.Second),
 		ListenAddress: "127.0.0.1:9464", LogLevel: logLevel(slog.LevelInfo), LogFormat: "text",
 	}, c.settings)
 	require.Equal(t, []string{"log"}, slices.Collect(maps.Keys(c.backends)))
@@ -46,9 +48,9 @@ func TestSettings(t *testing.T) {
 		"a webhook that no default names is offered to policies": {
 			environment: map[string]string{"MODELOPS_WEBHOOK_URL": "http://localhost:8000"},
 		},
-		"a backend that is not built yet": {
-			environment: map[string]string{"MODELOPS_BACKEND": "airflow"},
-			faults:      []string{`MODELOPS_BACKEND: "airflow" is no backend of this worker; it has log, webhook`},
+		"a backend that nobody knows": {
+			environment: map[string]string{"MODELOPS_BACKEND": "spark"},
+			faults:      []string{`MODELOPS_BACKEND: "spark" is no backend of this process; it has log, and could have `},
 		},
 		"the webhook backend without its URL": {
 			environment: map[string]string{"MODELOPS_BACKEND": "webhook"},
@@ -100,7 +102,7 @@ func TestSettings(t *testing.T) {
 // allWrong has every setting wrong that can be, for allFaults.
 var (
 	allWrong = map[string]string{
-		"TASK_QUEUE": "model monitor", "MODELOPS_BACKEND": "airflow", "MODELOPS_WEBHOOK_URL": "train.example.com",
+		"TASK_QUEUE": "model monitor", "MODELOPS_BACKEND": "spark", "MODELOPS_WEBHOOK_URL": "train.example.com",
 		"MODELOPS_WEBHOOK_SECRET": "hunter2", "MODELOPS_POLL_INTERVAL": "soon", "LISTEN_ADDRESS": "9464",
 		"LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"TEMPORAL_TLS": "perhaps", "TEMPORAL_PROFILE": "nowhere", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "t",
@@ -113,7 +115,7 @@ var (
 		`LOG_FORMAT: must be text or json, got "xml"`,
 		`MODELOPS_WEBHOOK_URL: must be an absolute http or https URL`,
 		`MODELOPS_WEBHOOK_SECRET: must begin with whsec_`,
-		`MODELOPS_BACKEND: "airflow" is no backend of this worker; it has log, webhook`,
+		`MODELOPS_BACKEND: "spark" is no backend of this process; it has log, webhook`,
 		`TEMPORAL_TLS: must be true or false, got "perhaps"`,
 		`TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: must be true or false, got "t"`,
 		`TEMPORAL_*: unable to find profile nowhere`,

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/modelvigil/modelvigil/activities/backends"
 )
 
 // variable is one setting, as -h prints it.
@@ -36,10 +38,20 @@ func printVariables(w io.Writer, title string, variables []variable) {
 }
 
 // ownVariables are the fields of the settings.
-func ownVariables() []variable {
-	var variables []variable
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
-		variables = append(variables, variable{field.Tag.Get("env"), field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
+func ownVariables() []variable { return variablesOf(reflect.TypeFor[settings](), "") }
+
+func variablesOf(structure reflect.Type, prefix string) (variables []variable) {
+	for _, field := range reflect.VisibleFields(structure) {
+		name, isVariable := field.Tag.Lookup("env")
+		switch {
+		case isVariable:
+			variables = append(variables, variable{prefix + name, field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
+			if field.Type == reflect.TypeFor[backends.Secret]() {
+				variables = append(variables, variable{prefix + name + "_FILE", "", "file that holds it"})
+			}
+		case field.Type.Kind() == reflect.Struct:
+			variables = append(variables, variablesOf(field.Type, prefix+field.Tag.Get("envPrefix"))...)
+		}
 	}
 	return variables
 }

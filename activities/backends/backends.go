@@ -1,0 +1,117 @@
+// Package backends makes the backends of a process from its environment and from a
+// file of named instances. It is the one place that knows every kind.
+//
+// To add one of your own, implement activities.ModelOps in one Go file (the
+// example of package activities is a whole one), and add its kind to kinds:
+// its settings then come from the environment and from the file like any other's.
+package backends
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/logging"
+)
+
+// Log is the backend that is always there: it writes requests to the log.
+const Log = "log"
+
+// Settings are all settings of backends. The tags of the kinds' own fields are
+// what the environment, the file and -h call them.
+type Settings struct {
+	Default  string           `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"the backend of policies that name none: log, a kind that is set below, or a name of MODELOPS_BACKENDS_FILE"`
+	File     string           `env:"MODELOPS_BACKENDS_FILE" meaning:"YAML file of further backends by name, several of a kind; see docs/backends.md"`
+	Webhook  webhookSettings  `envPrefix:"MODELOPS_WEBHOOK_"`
+	Temporal temporalSettings `envPrefix:"MODELOPS_TEMPORAL_"`
+}
+
+// Process is what backends need of the process that they run in.
+type Process struct {
+	Environment map[string]string // where secrets are looked up
+	Temporal    client.Options    // the monitors' own cluster
+	Logger      *slog.Logger
+}
+
+// kind is one kind of backend, with the settings of one instance.
+type kind interface {
+	// open makes the backend. Its error joins one fault a line, field first.
+	open(p Process) (activities.ModelOps, error)
+}
+
+// kinds are all kinds, by name: the zero settings of each.
+var kinds = map[string]func() kind{
+	Log:        func() kind { return &logSettings{} },
+	"webhook":  func() kind { return &webhookSettings{} },
+	"temporal": func() kind { return &temporalSettings{} },
+}
+
+// Kinds are the names of all kinds, in order.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Open makes all backends that are set, by the names that policies use: a kind's
+// own name for what the environment says, and the names of the file. Its error
+// joins every fault, with its variable or its file first.
+func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
+	backends := map[string]activities.ModelOps{Log: logging.Backend{Logger: p.Logger}}
+	var faults []error
+	value := reflect.ValueOf(&s).Elem()
+	for i := range value.NumField() {
+		prefix, isKind := value.Type().Field(i).Tag.Lookup("envPrefix")
+		if !isKind {
+			continue
+		}
+		name := kindOf(prefix)
+		settings := value.Field(i).Addr().Interface().(kind)
+		secretFaults := readSecretFiles(settings, prefix, p.Environment)
+		faults = append(faults, secretFaults...)
+		if value.Field(i).IsZero() && s.Default != name {
+			continue
+		}
+		backend, err := settings.open(p)
+		faults = append(faults, variablesOf(prefix, err)...)
+		backends[name] = backend
+	}
+	named, err := readFile(s.File, p)
+	faults = append(faults, err)
+	maps.Copy(backends, named)
+	if _, known := backends[s.Default]; !known && err == nil {
+		faults = append(faults, fmt.Errorf("MODELOPS_BACKEND: %q is no backend of this process; it has %s, and could have %s",
+			s.Default, strings.Join(slices.Sorted(maps.Keys(backends)), ", "), strings.Join(Kinds(), ", ")))
+	}
+	return backends, errors.Join(faults...)
+}
+
+// kindOf is the kind whose variables begin with a prefix: webhook for
+// MODELOPS_WEBHOOK_.
+func kindOf(prefix string) string {
+	return strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(prefix, "MODELOPS_"), "_"))
+}
+
+// variablesOf turns the faults of an instance's settings, which begin with a
+// field, into faults of the variables that the fields are set by.
+func variablesOf(prefix string, err error) (faults []error) {
+	for _, fault := range each(err) {
+		field, what, _ := strings.Cut(fault.Error(), ": ")
+		faults = append(faults, fmt.Errorf("%s%s: %s", prefix, strings.ToUpper(field), strings.ReplaceAll(what, "\n", "; ")))
+	}
+	return faults
+}
+
+// each is what errors.Join has joined.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

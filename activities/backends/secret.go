@@ -1,0 +1,124 @@
+package backends
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+)
+
+// Secret is a setting that nothing may show. In a file it is a reference, {env:
+// NAME} or {file: PATH}; in the environment the variable itself, or the one of
+// that name with _FILE holds it, or the path of the file that does.
+type Secret struct {
+	value     string
+	reference reference // of a file, until it is looked up
+}
+
+type reference struct{ Env, File string }
+
+// maxSecretBytes bounds a file that holds a secret.
+const maxSecretBytes = 64 << 10
+
+// Value is the secret itself.
+func (s Secret) Value() string { return s.value }
+
+// String hides it.
+func (s Secret) String() string {
+	if s.value == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides it from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides it from JSON and logs.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes it from a variable of the environment.
+func (s *Secret) UnmarshalText(text []byte) error {
+	s.value = string(text)
+	return nil
+}
+
+var errReference = errors.New("must be {env: VARIABLE} or {file: PATH}, so that the file itself holds no secret")
+
+// UnmarshalJSON takes a reference.
+func (s *Secret) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var r *reference
+	if err := decoder.Decode(&r); err != nil || r == nil || (r.Env == "") == (r.File == "") {
+		return errReference
+	}
+	s.reference = *r
+	return nil
+}
+
+// look replaces the reference by what it refers to.
+func (s *Secret) look(environment map[string]string) error {
+	switch r := s.reference; {
+	case r.Env != "":
+		if s.value = environment[r.Env]; s.value == "" {
+			return fmt.Errorf("the environment has no %s, or it is empty", r.Env)
+		}
+	case r.File != "":
+		return s.read(r.File)
+	}
+	return nil
+}
+
+// read takes the secret from a file; the line's end is none of it.
+func (s *Secret) read(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxSecretBytes {
+		return fmt.Errorf("%s has %d bytes, which is no secret", path, info.Size())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if s.value = strings.TrimRight(string(text), "\r\n"); s.value == "" {
+		return fmt.Errorf("%s is empty", path)
+	}
+	return nil
+}
+
+// secretsOf are the secrets of an instance's settings, by the name of their field
+// in a file.
+func secretsOf(settings kind) map[string]*Secret {
+	secrets := map[string]*Secret{}
+	value := reflect.ValueOf(settings).Elem()
+	for i := range value.NumField() {
+		if secret, ok := value.Field(i).Addr().Interface().(*Secret); ok {
+			secrets[value.Type().Field(i).Tag.Get("json")] = secret
+		}
+	}
+	return secrets
+}
+
+// readSecretFiles reads the secrets whose variables end in _FILE.
+func readSecretFiles(settings kind, prefix string, environment map[string]string) (faults []error) {
+	for field, secret := range secretsOf(settings) {
+		variable := prefix + strings.ToUpper(field)
+		path := environment[variable+"_FILE"]
+		switch {
+		case path == "":
+		case secret.value != "":
+			faults = append(faults, fmt.Errorf("%s_FILE: %s is set too; set one of them", variable, variable))
+		default:
+			if err := secret.read(path); err != nil {
+				faults = append(faults, fmt.Errorf("%s_FILE: %w", variable, err))
+			}
+		}
+	}
+	return faults
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// edge refuses a policy that names a backend this process doesn't have, when it
+// is put in force rather than when a model is to be retrained. An update that is
+// refused leaves no trace in history, so what this process knows decides nothing
+// that a replay could find otherwise.
+type edge struct {
+	interceptor.WorkerInterceptorBase
+	backends map[string]activities.ModelOps
+}
+
+// InterceptWorkflow puts the check in front of a monitor.
+func (e *edge) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	i := &monitorEdge{edge: e}
+	i.Next = next
+	return i
+}
+
+type monitorEdge struct {
+	interceptor.WorkflowInboundInterceptorBase
+	edge *edge
+}
+
+// ValidateUpdate checks the policy of a set-policy that the monitor itself takes.
+func (i *monitorEdge) ValidateUpdate(ctx workflow.Context, in *interceptor.UpdateInput) error {
+	if err := i.Next.ValidateUpdate(ctx, in); err != nil || in.Name != monitor.UpdateSetPolicy || len(in.Args) == 0 {
+		return err
+	}
+	raw, ok := in.Args[0].(converter.RawValue)
+	if !ok {
+		return nil
+	}
+	var policy struct {
+		Retraining struct {
+			Backend string `json:"backend"`
+		} `json:"retraining"`
+	}
+	if json.Unmarshal(raw.Payload().GetData(), &policy) != nil { // the monitor has taken it all the same
+		return nil
+	}
+	return i.edge.check(policy.Retraining.Backend)
+}
+
+func (e *edge) check(backend string) error {
+	if _, known := e.backends[backend]; known || backend == "" {
+		return nil
+	}
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
+		"%s refused: retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker",
+		monitor.UpdateSetPolicy, backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", ")), "Refused", nil)
+}
