@@ -29,7 +29,11 @@ test: ## all tests: with the race detector, end to end on a real Temporal server
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	cd tools/compose && $(GOTEST) -count=1 ./...
+	for module in tools/compose tools/schema; do (cd $$module && $(GOTEST) -count=1 ./...); done
+
+.PHONY: schema
+schema: ## docs/policy.schema.json, from the types of a policy
+	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
 
 .PHONY: lint lint-format lint-go lint-determinism lint-length
 lint: lint-format lint-go lint-determinism lint-length ## format, linters, import rules, determinism of workflow code, length of files
@@ -40,7 +44,7 @@ lint-format:
 
 lint-go:
 	$(PINNED) golangci-lint run ./...
-	cd tools/compose && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...
+	for module in tools/compose tools/schema; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
 
 lint-determinism:
 	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...

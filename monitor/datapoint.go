@@ -87,7 +87,7 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	if r.Stat != StatCount && r.Stat != StatSum && b.Count < max(1, r.MinSamples) {
 		p.Value = Reading{}
 	}
-	falls := r.Below.present || r.BelowBaselineBy.present
+	falls := r.falls()
 	p.Unknown = isGap && (b.Count == 0 || falls && (r.Stat == StatCount || r.Stat == StatSum))
 	value, measured := p.Value.Get()
 	if r.Change != nil {
@@ -100,10 +100,8 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 		p.Breach = r.Missing == MissingBreaching
 	case !known:
 		p.Unknown = true
-	case falls:
-		p.Breach = value < threshold
 	default:
-		p.Breach = value > threshold
+		p.Breach = r.isBeyond(value, threshold)
 	}
 	w.keep(r, p)
 	breaching, of := w.count(r)
@@ -117,7 +115,7 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	case clears:
 		if f.hit {
 			w.Held = true
-		} else if measured && !p.Unknown && !(falls && value < clear || !falls && value > clear) {
+		} else if measured && !p.Unknown && !r.isBeyond(value, clear) {
 			w.Held = false
 		}
 		if w.Held {
@@ -161,4 +159,16 @@ func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding
 	f.hit = f.verdict == Breaching
 	t.At, t.Verdict, t.Value, t.Threshold = due, f.verdict, p.Value, w.From
 	return f
+}
+
+// forgetChanges ends what detections say that a retraining, triggered since, has
+// answered: one change is one retraining, whether or not it makes a new version.
+func (m *Machine) forgetChanges(triggered time.Time) {
+	for _, seen := range m.state.Versions {
+		for i, t := range seen.Rules {
+			if m.kinds[i] == kindWindow && !t.Window.Changed.IsZero() && !t.Window.Changed.After(triggered) {
+				t.Window.Changed, t.Verdict = time.Time{}, Healthy
+			}
+		}
+	}
 }

@@ -114,10 +114,11 @@ func (m *Machine) compose(j *moment) {
 	for _, i := range m.compositeOrder {
 		r, f := &rules[i], finding{}
 		f.verdict = m.combine(r, func(member int) Verdict {
-			f.fresh = f.fresh || m.findings[member].fresh
-			return m.findings[member].verdict
+			of := &m.findings[member]
+			f.fresh = f.fresh || of.fresh
+			f.hit = f.hit || of.fresh && (of.hit && of.verdict == Breaching || r.Not != "")
+			return of.verdict
 		})
-		f.hit = true
 		m.findings[i] = f
 		if t := j.seen.Rules[i]; f.fresh {
 			t.At, t.Verdict = j.now, f.verdict
@@ -224,18 +225,36 @@ func (t *track) reason(r *Rule) string {
 		suffix = fmt.Sprintf(" over %s", r.Period.value)
 	}
 	value, measured := t.Value.Get()
+	threshold, base := t.Threshold.value, r.base(w)
+	what += " " + r.quantity(value)
 	switch {
 	case !measured:
-		return what + " missing" + suffix
+		return strings.TrimSuffix(what, r.quantity(value)) + "missing" + suffix
+	case !r.isBeyond(value, threshold): // what breaches is an earlier datapoint
+		if clear, clears := r.clear(); clears {
+			return fmt.Sprintf("%s not past %s since it was beyond threshold %s%s", what, r.quantity(clear), r.quantity(threshold), suffix)
+		}
+		return fmt.Sprintf("%s, earlier ones beyond threshold %s%s", what, r.quantity(threshold), suffix)
 	case r.Below.present:
-		return fmt.Sprintf("%s %s below threshold %s%s", what, r.quantity(value), r.quantity(t.Threshold.value), suffix)
+		return fmt.Sprintf("%s below threshold %s%s", what, r.quantity(threshold), suffix)
 	case r.Above.present:
-		return fmt.Sprintf("%s %s above threshold %s%s", what, r.quantity(value), r.quantity(t.Threshold.value), suffix)
+		return fmt.Sprintf("%s above threshold %s%s", what, r.quantity(threshold), suffix)
 	case r.BelowBaselineBy.present:
-		return fmt.Sprintf("%s %s below baseline %s by more than %s%s", what, r.quantity(value), r.quantity(r.base(w).value), r.BelowBaselineBy.value, suffix)
+		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.quantity(base.value), r.BelowBaselineBy.value, suffix)
 	}
-	return fmt.Sprintf("%s %s above baseline %s by more than %s%s", what, r.quantity(value), r.quantity(r.base(w).value), r.AboveBaselineBy.value, suffix)
+	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.quantity(base.value), r.AboveBaselineBy.value, suffix)
 }
+
+// isBeyond says that a value is on the breaching side of a threshold.
+func (r *Rule) isBeyond(value, threshold float64) bool {
+	if r.falls() {
+		return value < threshold
+	}
+	return value > threshold
+}
+
+// falls says that low values breach.
+func (r *Rule) falls() bool { return r.Below.present || r.BelowBaselineBy.present }
 
 func (c *Change) detector() Detector {
 	if c.Detector == "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,7 +58,14 @@ func (p Policy) Validate() error {
 		faults = append(faults, fmt.Errorf("retraining.priority: must be 1, the first, to %d, got %d", maxPriority, priority))
 	}
 	faults = append(faults, p.validateControl()...)
-	return errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil || p.Verify == nil {
+		return err
+	}
+	p = p.WithDefaults()
+	if isVerified := func(r Rule) bool { return r.CanTrigger() && p.judgedWithin(&r, p.Verify.within()) }; !slices.ContainsFunc(p.Rules, isVerified) {
+		return errors.New("verify.within: none of the rules can be judged of a new version in that time")
+	}
+	return nil
 }
 
 // validateControl is about what stands between a trigger and its outcome.
@@ -80,9 +88,6 @@ func (p Policy) validateControl() (faults []error) {
 		if v.MinSamples < 0 || v.MinSamples > maxCount {
 			fault("verify.min_samples", fmt.Errorf("must be 1 to %d, got %d", int64(maxCount), v.MinSamples))
 		}
-	}
-	if unverifiable := p.Unverifiable(); p.Verify != nil && len(unverifiable) == len(p.WithDefaults().Rules) {
-		fault("verify.within", errors.New("none of the rules can be judged of a new version in that time"))
 	}
 	return append(faults, validateBlackouts(p.Blackout)...)
 }

@@ -181,6 +181,9 @@ func (m *Machine) land(now time.Time, kind Kind, message, modelVersion string) {
 	m.state.Flight = nil
 	done := finished{RequestID: flight.RequestID, Kind: kind, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
+	if kind == Accepted || kind == Succeeded {
+		m.forgetChanges(flight.TriggeredAt)
+	}
 	m.record(now, kind, done, message, modelVersion)
 }
 

@@ -48,10 +48,10 @@ func (o object[T, P]) decodeAt(data []byte, path string) error {
 	return (*o.into).decodeAt(data, path)
 }
 
-// Margin is a distance from a baseline: absolute, 0.03, or a share of the
-// baseline's magnitude, "3%".
+// Margin is a distance from a baseline, 0 or more: absolute, 0.03, or a share of
+// the baseline's magnitude, "3%".
 type Margin struct {
-	Value   float64 // above 0; 3 for "3%"
+	Value   float64 // 3 for "3%"
 	Percent bool
 }
 

@@ -142,6 +142,8 @@ func (r *Rule) validatePeriod(path string, measures bool) (faults []error) {
 	}
 	if time.Duration(period) < minPeriod || time.Duration(period) > maxPeriod {
 		fault("period", fmt.Errorf("must be %s to %s, got %s", Duration(minPeriod), Duration(maxPeriod), period))
+	} else if time.Duration(period)%time.Second != 0 {
+		fault("period", fmt.Errorf("must be whole seconds, got %s", period))
 	}
 	if measures && r.Stat == "" {
 		fault("period", errors.New("needs a stat: min, max, mean, sum, count, or a percentile such as p99"))

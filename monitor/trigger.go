@@ -243,6 +243,10 @@ func (m *Machine) expire(now time.Time) {
 	}
 	waited := Duration(pending.Until.Sub(pending.Since))
 	approves := m.state.Policy.Approval != nil && m.state.Policy.Approval.OnTimeout == ApproveOnTimeout
+	if end, in := m.state.Calendar.At(now); in && approves { // nobody's word is none for a blackout
+		pending.Until, m.dirty = end, true
+		return
+	}
 	if err := m.CanAnswer(true); approves && err == nil {
 		m.Approve(now, Control{Reason: fmt.Sprintf("no answer within %s, and the policy says to go on", waited)})
 	} else if approves {
@@ -264,9 +268,12 @@ func (m *Machine) endBlackout(now time.Time) {
 		seen := m.state.Versions[name]
 		for i, t := range seen.Rules {
 			m.findings[i] = finding{verdict: t.Verdict}
-			if m.kinds[i] == kindWindow {
-				m.findings[i].verdict = t.standing(&m.state.Policy.Rules[i], now)
+			if m.kinds[i] != kindInstant {
+				m.findings[i].verdict = m.standing(i, seen, now)
 			}
+		}
+		for _, i := range m.compositeOrder {
+			m.findings[i].verdict = m.combine(&m.state.Policy.Rules[i], func(member int) Verdict { return m.findings[member].verdict })
 		}
 		chosen := -1
 		for i, t := range seen.Rules {

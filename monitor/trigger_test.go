@@ -236,12 +236,19 @@ func TestVerification(t *testing.T) {
 		p := policyOf(t, `{"verify": {"within": "1h"}, "rules": [
 			{"name": "fast", "metric": "accuracy", "below": 0.9},
 			{"name": "slow", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9},
-			{"name": "old", "max_age": "720h"}]}`)
-		assert.Equal(t, []string{"slow", "old"}, p.Unverifiable())
+			{"name": "old", "max_age": "720h"},
+			{"name": "fast and slow", "all_of": ["fast", "slow"]},
+			{"name": "fast or slow", "any_of": ["fast", "slow"]}]}`)
+		assert.Equal(t, []string{"slow", "old", "fast and slow"}, p.Unverifiable())
 	})
 	t.Run("a policy of which none can be judged is refused", func(t *testing.T) {
-		_, err := monitor.DecodePolicy([]byte(`{"verify": {"within": "1h"}, "rules": [{"name": "old", "max_age": "720h"}]}`))
-		require.ErrorContains(t, err, "verify.within")
+		for _, rules := range []string{
+			`{"name": "old", "max_age": "720h"}`,
+			`{"name": "slow", "metric": "a", "stat": "mean", "period": "1h", "below": 1, "condition": true}, {"name": "not slow", "not": "slow"}`,
+		} {
+			_, err := monitor.DecodePolicy([]byte(`{"verify": {"within": "1h"}, "rules": [` + rules + `]}`))
+			require.ErrorContains(t, err, "verify.within: none of the rules can be judged")
+		}
 	})
 }
 

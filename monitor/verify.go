@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,10 +17,19 @@ type Verification struct {
 	Reason    string    `json:"reason,omitempty"` // how
 }
 
-// judgedWithin says that a rule can have a say about a new version in that time.
-func (r *Rule) judgedWithin(within time.Duration) bool {
+// judgedWithin says that a rule can have a say about a new version in that time: a
+// composite by the members that its word depends on.
+func (p *Policy) judgedWithin(r *Rule, within time.Duration) bool {
+	member := func(name string) bool {
+		i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == name })
+		return i >= 0 && p.judgedWithin(&p.Rules[i], within)
+	}
 	switch {
-	case !r.CanTrigger(), !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.Change != nil, r.hasBaseline() && !r.fromPrevious():
+	case len(r.AnyOf) > 0:
+		return slices.ContainsFunc(r.AnyOf, member)
+	case r.IsComposite():
+		return !slices.ContainsFunc(r.members(), func(name string) bool { return !member(name) })
+	case !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.Change != nil, r.hasBaseline() && !r.fromPrevious():
 		return false
 	case r.IsWindowed():
 		m, _ := r.MOfN()
@@ -28,15 +38,17 @@ func (r *Rule) judgedWithin(within time.Duration) bool {
 	return true
 }
 
-// Unverifiable names the rules that can trigger but have no say in a verification:
-// they can't be judged of a new version within the time that it takes.
+// Unverifiable names the rules of a valid policy that can trigger but have no say
+// in a verification: they can't be judged of a new version within the time that it
+// takes.
 func (p Policy) Unverifiable() []string {
 	if p.Verify == nil {
 		return nil
 	}
 	var names []string
-	for _, r := range p.WithDefaults().Rules {
-		if r.CanTrigger() && !r.judgedWithin(p.Verify.within()) {
+	p = p.WithDefaults()
+	for i := range p.Rules {
+		if r := &p.Rules[i]; r.CanTrigger() && !p.judgedWithin(r, p.Verify.within()) {
 			names = append(names, r.Name)
 		}
 	}
@@ -83,7 +95,7 @@ func (m *Machine) noteRegression(rule int, version string, seen *version) {
 	if v == nil || v.Version != version || v.Broken != "" || m.state.Policy.Verify == nil {
 		return
 	}
-	if r := &m.state.Policy.Rules[rule]; r.judgedWithin(m.state.Policy.Verify.within()) {
+	if r := &m.state.Policy.Rules[rule]; m.state.Policy.judgedWithin(r, m.state.Policy.Verify.within()) {
 		v.Broken, v.Reason, m.dirty = r.Name, m.reason(rule, seen), true
 	}
 }
