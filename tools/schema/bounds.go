@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/invopop/jsonschema"
+)
+
+// bound adds the bounds that monitor's validation has as numbers. Those that
+// depend on two values (a grace of 10 periods, a clear threshold beside its
+// threshold) or on all (unique names, cycles, the state's bound) no schema can say.
+//
+// A 0 that means "left out" to the decoder is refused here: leave the field out.
+func bound(s *jsonschema.Schema) {
+	rule := s.Definitions["Rule"]
+	limit(s, "team", text(0, 100, ""))
+	limit(s, "owner", text(0, 100, ""))
+	limitItems(property(s, "rules"), 1, 50)
+	limitItems(property(s, "blackout"), 0, 20)
+	limitNumber(property(s, "max_failures"), "0", "1000")
+
+	name := text(1, 100, "")
+	name.Pattern = oneLinePattern
+	limit(rule, "name", name)
+	limit(rule, "metric", text(1, 100, ""))
+	limit(rule, "not", text(1, 100, ""))
+	limitItems(property(rule, "all_of"), 1, 20)
+	limitItems(property(rule, "any_of"), 1, 20)
+	limitNumber(property(rule, "min_samples"), "1", maxCount)
+
+	datapoints := s.Definitions["Datapoints"]
+	limitNumber(property(datapoints, "breaching"), "1", "100")
+	limitNumber(property(datapoints, "of"), "1", "100")
+	limitNumber(property(s.Definitions["Baseline"], "samples"), "1", maxCount)
+	delta := property(s.Definitions["Change"], "delta")
+	delta.Minimum, delta.ExclusiveMaximum = "1e-9", "1"
+
+	limitNumber(property(s.Definitions["Verify"], "min_samples"), "1", maxCount)
+	retraining := s.Definitions["RetrainingPolicy"]
+	limit(retraining, "backend", text(0, 100, ""))
+	limitNumber(property(retraining, "priority"), "1", "5")
+
+	blackout := s.Definitions["Blackout"]
+	blackout.Required = []string{"from", "to"}
+	property(blackout, "days").Pattern = daysPattern
+	property(blackout, "days").Examples = []any{"mon-fri", "sat,sun"}
+	property(blackout, "from").Pattern = fromPattern
+	property(blackout, "to").Pattern = toPattern
+	property(blackout, "zone").Not = &jsonschema.Schema{Const: "Local"}
+	property(blackout, "zone").Examples = []any{"Europe/Berlin", "UTC"}
+}
+
+// maxCount bounds what is counted.
+const maxCount = "1000000000000"
+
+// property is a field's schema. One that is missing is a fault of this program,
+// which its tests find.
+func property(s *jsonschema.Schema, name string) *jsonschema.Schema {
+	found, ok := s.Properties.Get(name)
+	if !ok {
+		panic("no field " + name)
+	}
+	return found
+}
+
+// limit bounds a text that is there already by another's bounds.
+func limit(s *jsonschema.Schema, name string, by *jsonschema.Schema) {
+	p := property(s, name)
+	p.MinLength, p.MaxLength, p.Pattern = by.MinLength, by.MaxLength, by.Pattern
+}
+
+func limitNumber(s *jsonschema.Schema, min, max json.Number) { s.Minimum, s.Maximum = min, max }
+
+func limitItems(s *jsonschema.Schema, min, max uint64) {
+	s.MaxItems = &max
+	if min > 0 {
+		s.MinItems = &min
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"github.com/invopop/jsonschema"
+	orderedmap "github.com/pb33f/ordered-map/v2"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// measuring are the fields of a rule that measures a metric and have no place in
+// one that doesn't; all but the metric need a period.
+var measuring = []string{
+	"metric", "stat", "period", "time", "datapoints", "min_samples", "missing", "grace", "clear_below", "clear_above", "baseline",
+}
+
+// depend says how the fields of a rule depend on each other, as Rule.validate does.
+func depend(rule *jsonschema.Schema) {
+	// Exactly one of these says what kind of rule it is.
+	for _, kind := range []string{
+		"below", "above", "below_baseline_by", "above_baseline_by", "change", "all_of", "any_of", "not", "max_age", "silent_for",
+	} {
+		rule.OneOf = append(rule.OneOf, &jsonschema.Schema{Required: []string{kind}})
+	}
+	rule.DependentRequired = map[string][]string{
+		"below": {"metric"}, "above": {"metric"},
+		"below_baseline_by": {"metric", "stat", "period"}, "above_baseline_by": {"metric", "stat", "period"}, "change": {"metric", "stat", "period"},
+		"stat": {"period"}, "period": {"stat"},
+		"time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
+		"clear_below": {"below", "period"}, "clear_above": {"above", "period"},
+	}
+	rule.DependentSchemas = map[string]*jsonschema.Schema{
+		"change":   without("datapoints"),
+		"baseline": {AnyOf: []*jsonschema.Schema{{Required: []string{"below_baseline_by"}}, {Required: []string{"above_baseline_by"}}}},
+	}
+	for _, kind := range []string{"all_of", "any_of", "not", "max_age", "silent_for"} {
+		s := without(measuring...)
+		s.Required = []string{"name"} // there is no metric to call it by
+		rule.DependentSchemas[kind] = s
+	}
+	rule.AllOf = []*jsonschema.Schema{
+		{ // a count or a sum knows no missing datapoint, and grows with the readings
+			If:   where("stat", words(monitor.StatCount, monitor.StatSum)),
+			Then: without("min_samples", "missing", "below_baseline_by", "above_baseline_by"),
+		},
+		{ // a condition never does anything by itself
+			If:   where("condition", &jsonschema.Schema{Const: true}),
+			Then: &jsonschema.Schema{Properties: properties(field{"severity", &jsonschema.Schema{Not: &jsonschema.Schema{Const: "warning"}}})},
+		},
+	}
+}
+
+// where holds for objects that have a field, and there what a schema says.
+func where(name string, is *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{Required: []string{name}, Properties: properties(field{name, is})}
+}
+
+// without refuses fields.
+func without(names ...string) *jsonschema.Schema {
+	var fields []field
+	for _, name := range names {
+		fields = append(fields, field{name, jsonschema.FalseSchema})
+	}
+	return &jsonschema.Schema{Properties: properties(fields...)}
+}
+
+func properties(fields ...field) *orderedmap.OrderedMap[string, *jsonschema.Schema] {
+	all := orderedmap.New[string, *jsonschema.Schema]()
+	for _, f := range fields {
+		all.Set(f.name, f.schema)
+	}
+	return all
+}

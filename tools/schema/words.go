@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// constants are the values of Go's constants that comments name.
+var constants = map[string]string{
+	"BaselineFirst":          string(monitor.BaselineFirst),
+	"Critical":               string(monitor.Critical),
+	"DefaultBaselineSamples": fmt.Sprint(monitor.DefaultBaselineSamples),
+	"DefaultDelta":           fmt.Sprint(monitor.DefaultDelta),
+	"DefaultHold":            monitor.Duration(monitor.DefaultHold).String(),
+	"DetectorADWIN":          string(monitor.DetectorADWIN),
+	"DirectionBoth":          string(monitor.DirectionBoth),
+	"Held":                   string(monitor.Held),
+	"MissingIgnored":         string(monitor.MissingIgnored),
+	"RejectOnTimeout":        string(monitor.RejectOnTimeout),
+	"SupersededSuppressed":   string(monitor.SupersededSuppressed),
+	"TimeOfEvent":            string(monitor.TimeOfEvent),
+}
+
+// descriptions are of fields whose comment is made for readers of Go, shared
+// with another field's, or missing. All others are described by their comment.
+var descriptions = map[string]string{
+	"Policy.team":  "Whose model it is; defaults can be for a team.",
+	"Policy.owner": "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
+	"Policy.rules": "In order of precedence: of several that breach at once, the first is named. Left out: accuracy below " +
+		fmt.Sprintf("%.2f, latency_ms above %.0f, drift_score above %.2f.", monitor.DefaultMinAccuracy, monitor.DefaultMaxLatencyMS, monitor.DefaultMaxDriftScore),
+	"Policy.cooldown":   "No two automatic triggers are closer; 0s means none. Default " + monitor.Duration(monitor.DefaultCooldown).String() + ", at most 8760h.",
+	"Policy.dry_run":    "Decides everything and asks for nothing: what would trigger is the decision held.",
+	"Policy.superseded": "What becomes of a breach of a version that a retraining has replaced; default suppress.",
+	"Policy.approval":   "Asks an operator before a retraining goes out.",
+	"Policy.verify":     "Holds the version that a retraining has made against the rules.",
+	"Policy.blackout":   "Spans of days in which nothing triggers. What would have triggers at their end, if its rule still breaches.",
+	"Policy.retraining": "What a trigger asks for.",
+
+	"Rule.name":              "Unique in its policy; left out, the metric's word (latency_ms is latency, drift_score is drift).",
+	"Rule.metric":            "accuracy, latency_ms, drift_score, or any name in an event's metrics.",
+	"Rule.stat":              "The statistic of a period's readings that makes a datapoint: mean, min, max, sum, count, or a percentile, p0.1 to p99.9, within 1 %.",
+	"Rule.below":             "Breaches below this threshold; the threshold itself is healthy.",
+	"Rule.above":             "Breaches above this threshold; the threshold itself is healthy.",
+	"Rule.clear_below":       "Not below below: once breaching, the rule stays so until a datapoint is at or above this.",
+	"Rule.clear_above":       "Not above above: once breaching, the rule stays so until a datapoint is at or below this.",
+	"Rule.below_baseline_by": `Breaches when the statistic is below its baseline by more than this: absolute, 0.03, or a share of the baseline, "3%".`,
+	"Rule.above_baseline_by": `Breaches when the statistic is above its baseline by more than this: absolute, 0.03, or a share of the baseline, "3%".`,
+	"Rule.baseline":          "What below_baseline_by and above_baseline_by measure against.",
+	"Rule.change":            "Breaches when the mean of the datapoints has changed.",
+	"Rule.period":            "Readings of a period make a datapoint: 1s to 744h (31 days), aligned to the Unix epoch. Without one, a threshold is judged on each event.",
+	"Rule.time":              "What puts an event into a period: its timestamp (event, the default), or when it came (arrival: for labels that come a day late).",
+	"Rule.datapoints":        "How many of the last datapoints must breach; default 1 of 1.",
+	"Rule.min_samples":       "Readings below which a datapoint is missing; default 1.",
+	"Rule.missing":           "What a missing datapoint counts as: ignore (the default) looks past it to earlier ones.",
+	"Rule.all_of":            "Names of rules: breaches while all of them do.",
+	"Rule.any_of":            "Names of rules: breaches while any of them does.",
+	"Rule.not":               "The name of a rule: breaches while that one is healthy.",
+	"Rule.max_age":           "Breaches when the model was not retrained for so long: since the last success, else the first event. 1s to 8760h.",
+	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
+	"Rule.severity":          "critical (the default) can trigger; warning writes the decision warned.",
+
+	"Baseline.samples": fmt.Sprintf("How many readings make the baseline; it is unknown until then. Default %d.", monitor.DefaultBaselineSamples),
+	"Baseline.from":    "Whose first readings: those of the version itself (first, the default) or of the one before it (previous).",
+
+	"Change.detector":  "adwin, the only one and the default: adaptive windowing (Bifet and Gavaldà, 2007).",
+	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", monitor.DefaultDelta),
+	"Change.direction": "Which changes count: up, down or both (the default).",
+	"Change.hold":      "How long the rule breaches after a detection; default " + monitor.Duration(monitor.DefaultHold).String() + ".",
+
+	"Datapoints.breaching": "How many must breach: 1 to of. Left out, all of them.",
+	"Datapoints.of":        "Out of how many of the last, 1 to 100. Left out, breaching.",
+
+	"Blackout.days": "Days on which it begins: names and ranges such as mon-fri, sat,sun or fri-mon; default every day.",
+	"Blackout.from": "When it begins, 00:00 to 23:59, as a clock on a wall in zone reads.",
+	"Blackout.to":   "When it ends, 00:00 to 24:00; before from it is on the next day.",
+	"Blackout.zone": "A name of the IANA time zone database, such as Europe/Berlin; default UTC.",
+
+	"Approval.required":   "Whether a trigger waits for starter approve or reject.",
+	"Approval.timeout":    "How long it waits; default " + monitor.Duration(monitor.DefaultApprovalTimeout).String() + ".",
+	"Approval.on_timeout": "What no answer means; default reject, which starts the cooldown.",
+
+	"Verify.within":      "How long, from the new version's first event on; default " + monitor.Duration(monitor.DefaultVerifyWithin).String() + ".",
+	"Verify.min_samples": "Events of the new version below which nothing is said; default 1.",
+
+	"RetrainingPolicy.timeout":           "How long a retraining may take, from trigger to outcome; default " + monitor.Duration(monitor.DefaultTimeout).String() + ".",
+	"RetrainingPolicy.cancel_on_timeout": "Whether the backend is told to end what has timed out.",
+	"RetrainingPolicy.backend":           "Who retrains: log, webhook, airflow, kubernetes, temporal, or one of your own; left out, the worker's MODELOPS_BACKEND.",
+	"RetrainingPolicy.params":            "Handed to the backend as they are; at most 16 KiB.",
+	"RetrainingPolicy.priority":          "Orders requests that wait for a worker: 1, the first, to 5. Default 3.",
+}
