@@ -66,6 +66,7 @@ func runTests(m *testing.M) (int, error) {
 	server, err = testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
 		ExistingPath: temporalPath, DBFilename: filepath.Join(dir, "temporal.db"), LogLevel: "error",
 		ClientOptions: &client.Options{Logger: quietLog}, Stdout: io.Discard, Stderr: io.Discard,
+		ExtraArgs: []string{"--dynamic-config-value", "matching.useNewMatcher=true"}, // which knows priorities, and is the default from server 1.31 on
 	})
 	if err != nil {
 		return 0, fmt.Errorf("start the dev server: %w", err)

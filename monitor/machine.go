@@ -90,6 +90,22 @@ func (m *Machine) Phase(now time.Time) Phase {
 	return PhaseWatching
 }
 
+// Queued is what Busy says of a retraining that no backend has taken yet.
+const Queued = "queued"
+
+// Busy is the phase as far as it does not end by itself, and Queued before the
+// backend has taken a retraining; empty while the monitor watches or cools down.
+func (m *Machine) Busy(now time.Time) string {
+	switch phase := m.Phase(now); {
+	case phase == PhaseRetraining && m.state.Flight.Job == nil:
+		return Queued
+	case phase == PhaseWatching || phase == PhaseCoolingDown:
+		return ""
+	default:
+		return string(phase)
+	}
+}
+
 // CountSignal counts a signal, whatever it holds.
 func (m *Machine) CountSignal() { m.state.Counters.Signals++ }
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 func newListCommand() *cobra.Command {
@@ -58,6 +59,7 @@ type listedMonitor struct {
 	WorkflowID string    `json:"workflow_id"`
 	RunID      string    `json:"run_id"`
 	Owner      string    `json:"owner,omitempty"` // who applied its policy, where that was said
+	Busy       string    `json:"busy,omitempty"`  // queued, retraining, awaiting_approval, paused, stopping; else it watches or cools down
 }
 
 // list asks the visibility store, and returns one entry per model: running ones
@@ -111,8 +113,10 @@ func listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
 		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
 	}
 	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
-	if owner := execution.GetMemo().GetFields()["owner"]; owner != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(owner, &entry.Owner) // nobody's, if it is not ours
+	for name, into := range map[string]*string{workflows.MemoOwner: &entry.Owner, workflows.MemoBusy: &entry.Busy} {
+		if field := execution.GetMemo().GetFields()[name]; field != nil {
+			_ = converter.GetDefaultDataConverter().FromPayload(field, into) // nobody's, if it is not ours
+		}
 	}
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()
@@ -127,9 +131,9 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 	}
 	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
 	for _, m := range monitors {
-		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(m.State), clock(m.Started), ""}
+		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(cmp.Or(m.Busy, m.State)), clock(m.Started), ""}
 		if !m.Closed.IsZero() {
-			row[3] = clock(m.Closed)
+			row[1], row[3] = words(m.State), clock(m.Closed)
 		}
 		rows = append(rows, row)
 	}

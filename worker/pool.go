@@ -33,7 +33,7 @@ const (
 	maxBackendCalls = 64
 )
 
-// pool is the two Temporal workers of this process, and the connection under them.
+// pool is the Temporal workers of this process, and the connection under them.
 type pool struct {
 	configuration
 	state *readiness
@@ -91,8 +91,8 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
 	}
-	s := &session{client: c, failed: make(chan error, 2)}
-	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s)} {
+	s := &session{client: c, failed: make(chan error, 3)}
+	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s), p.followings(s)} {
 		if err := w.Start(); err != nil {
 			s.close()
 			return nil, fmt.Errorf("start work in namespace %q: %w", cmp.Or(p.temporal.Namespace, client.DefaultNamespace), err)
@@ -118,12 +118,24 @@ func (p *pool) monitors(s *session) worker.Worker {
 	return w
 }
 
-// retrainings runs the calls to backends.
+// retrainings asks backends for retrainings, no faster than the fleet may.
 func (p *pool) retrainings(s *session) worker.Worker {
-	w := worker.New(s.client, workflows.RetrainingTaskQueue(string(p.settings.TaskQueue)), worker.Options{
+	return p.calls(s, workflows.RetrainingTaskQueue(string(p.settings.TaskQueue)), float64(p.settings.RetrainingRate))
+}
+
+// followings asks backends what became of them, and ends them.
+func (p *pool) followings(s *session) worker.Worker {
+	return p.calls(s, workflows.FollowingTaskQueue(string(p.settings.TaskQueue)), 0)
+}
+
+// calls runs calls to backends. rate is enforced by the server, over all workers of
+// the queue; zero means none.
+func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
+	w := worker.New(s.client, queue, worker.Options{
 		DisableWorkflowWorker:              true,
 		ActivityTaskPollerBehavior:         pollers(),
 		MaxConcurrentActivityExecutionSize: maxBackendCalls,
+		TaskQueueActivitiesPerSecond:       rate,
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       s.fail,
 	})

@@ -22,12 +22,13 @@ import (
 // own variables. A variable that is empty counts as not set. The tags are also
 // what -h prints.
 type settings struct {
-	TaskQueue     taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
-	Backends      backends.Settings
-	PollInterval  interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
-	ListenAddress listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
-	LogLevel      logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
-	LogFormat     logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
+	TaskQueue      taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
+	Backends       backends.Settings
+	PollInterval   interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
+	RetrainingRate perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
+	ListenAddress  listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	LogLevel       logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
+	LogFormat      logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
 }
 
 // parseSettings reads the settings, or returns an error that names every wrong
@@ -86,6 +87,21 @@ func (i *interval) UnmarshalText(text []byte) error {
 	*i = interval(d)
 	return nil
 }
+
+type perSecond float64
+
+// UnmarshalText reads a rate above zero.
+func (r *perSecond) UnmarshalText(text []byte) error {
+	rate, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(rate > 0 && rate <= maxRate) {
+		return fmt.Errorf("must be a number of retrainings a second above 0 such as 10 or 0.5, got %q", text)
+	}
+	*r = perSecond(rate)
+	return nil
+}
+
+// maxRate is more than any server of ours starts.
+const maxRate = 1e5
 
 type listenAddress string
 

@@ -50,6 +50,7 @@ type watch struct {
 	cancels  map[string]*call // by request id
 	timers   []*timer
 	owner    string // as the memo has it
+	busy     string // so, too
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for

@@ -22,9 +22,13 @@ const (
 	longestRetryPause = time.Minute
 )
 
-// RetrainingTaskQueue is where a monitor's activities run, so that their limits
-// are theirs.
+// RetrainingTaskQueue is where retrainings are asked for, so that their limits are
+// theirs: a rate of this queue bounds what a fleet starts.
 func RetrainingTaskQueue(taskQueue string) string { return taskQueue + "-retraining" }
+
+// FollowingTaskQueue is where retrainings are followed, and ended. That starts
+// nothing, and waits behind no start.
+func FollowingTaskQueue(taskQueue string) string { return taskQueue + "-following" }
 
 // call is an activity under way for one retraining.
 type call struct {
@@ -45,13 +49,13 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 	var activity *activities.Retraining // names only
 	m.schedule = keep(m.schedule, wants.Schedule)
 	if m.schedule == nil && wants.Schedule != nil {
-		m.schedule = start(ctx, activity.ScheduleRetraining, wants.Schedule, &temporal.RetryPolicy{
+		m.schedule = start(ctx, RetrainingTaskQueue, activity.ScheduleRetraining, wants.Schedule, &temporal.RetryPolicy{
 			InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause,
 		})
 	}
 	m.await = keep(m.await, wants.Await)
 	if m.await == nil && wants.Await != nil {
-		m.await = start(ctx, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
+		m.await = start(ctx, FollowingTaskQueue, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
 			InitialInterval: activities.DefaultPollInterval, BackoffCoefficient: 1,
 		})
 	}
@@ -70,7 +74,7 @@ const cancelFor = 10 * time.Minute
 func cancelJob(ctx workflow.Context, c monitor.Cancelling) *call {
 	var activity *activities.Retraining // names only
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              RetrainingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		TaskQueue:              FollowingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout:    attemptTimeout,
 		ScheduleToCloseTimeout: cancelFor,
 		HeartbeatTimeout:       activities.HeartbeatTimeout,
@@ -94,9 +98,9 @@ func keep(c *call, wanted *monitor.Flight) *call {
 
 // start calls a backend. Only the deadline in the machine's state ends the
 // retries, so that it holds across runs.
-func start(ctx workflow.Context, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
+func start(ctx workflow.Context, queue func(string) string, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           RetrainingTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		TaskQueue:           queue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout: attemptTimeout,
 		HeartbeatTimeout:    activities.HeartbeatTimeout,
 		RetryPolicy:         retry,
@@ -216,17 +220,26 @@ func (m *watch) calendar(ctx workflow.Context) {
 	m.machine.SetCalendar(now, wanted, computed.Spans, err)
 }
 
-// memoOwner is the memo field in which a monitor names its policy's owner.
-const memoOwner = "owner"
+// The memo fields by which a list of monitors shows more than that they run: who
+// applied the policy, and what a monitor is busy with.
+const (
+	MemoOwner = "owner"
+	MemoBusy  = "busy"
+)
 
-// remember puts the policy's owner where a list of monitors shows it.
+// remember keeps the memo up to date.
 func (m *watch) remember(ctx workflow.Context) error {
-	owner := m.machine.Owner()
-	if owner == m.owner {
+	changed := map[string]any{}
+	if owner := m.machine.Owner(); owner != m.owner {
+		m.owner, changed[MemoOwner] = owner, owner
+	}
+	if busy := m.machine.Busy(workflow.Now(ctx)); busy != m.busy {
+		m.busy, changed[MemoBusy] = busy, busy
+	}
+	if len(changed) == 0 {
 		return nil
 	}
-	m.owner = owner
-	return workflow.UpsertMemo(ctx, map[string]any{memoOwner: owner})
+	return workflow.UpsertMemo(ctx, changed)
 }
 
 // MessageOf is an activity's error without Temporal's frame around it.

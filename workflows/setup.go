@@ -41,7 +41,8 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
-	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, owner: ownerOf(workflow.GetInfo(ctx))}
+	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}}
+	m.owner, m.busy = memoOf(workflow.GetInfo(ctx), MemoOwner), memoOf(workflow.GetInfo(ctx), MemoBusy)
 	metrics := workflow.GetMetricsHandler(ctx)
 	machine.OnDecision = func(d monitor.Decision) {
 		metrics.WithTags(map[string]string{"kind": string(d.Kind)}).Counter("modelvigil_decisions").Inc(1)
@@ -157,10 +158,10 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	}
 }
 
-// ownerOf is the owner that an earlier run has left in the memo.
-func ownerOf(info *workflow.Info) (owner string) {
-	if field := info.Memo.GetFields()[memoOwner]; field != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(field, &owner) // else it is written anew
+// memoOf is a field that an earlier run has left in the memo.
+func memoOf(info *workflow.Info, name string) (text string) {
+	if field := info.Memo.GetFields()[name]; field != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(field, &text) // else it is written anew
 	}
-	return owner
+	return text
 }

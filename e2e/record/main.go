@@ -58,16 +58,20 @@ func record(ctx context.Context, temporal, out string) error {
 	c := server.Client()
 	monitors := worker.New(c, queue, worker.Options{})
 	monitors.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
-	retrainings := worker.New(c, workflows.RetrainingTaskQueue(queue), worker.Options{DisableWorkflowWorker: true})
-	retrainings.RegisterActivity(&activities.Retraining{
+	calls := &activities.Retraining{
 		Backends: map[string]activities.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},
 		Default:  "follows", PollInterval: 100 * time.Millisecond,
-	})
-	if err := errors.Join(monitors.Start(), retrainings.Start()); err != nil {
+	}
+	retrainings := worker.New(c, workflows.RetrainingTaskQueue(queue), worker.Options{DisableWorkflowWorker: true})
+	followings := worker.New(c, workflows.FollowingTaskQueue(queue), worker.Options{DisableWorkflowWorker: true})
+	retrainings.RegisterActivity(calls)
+	followings.RegisterActivity(calls)
+	if err := errors.Join(monitors.Start(), retrainings.Start(), followings.Start()); err != nil {
 		return err
 	}
 	defer monitors.Stop()
 	defer retrainings.Stop()
+	defer followings.Stop()
 
 	for name, live := range lives {
 		path := filepath.Join(out, name+".json")
