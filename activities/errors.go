@@ -4,15 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 )
 
 // Types of the application errors of these activities. Their message is a
-// monitor.ModelOpsError's; only ErrorPermanent is non-retryable.
+// monitor.ModelOpsError's, ErrorHeld's the gate's; only ErrorPermanent and
+// ErrorHeld are non-retryable.
 const (
 	ErrorPermanent = "ModelOpsPermanent" // marked by Final: somebody must mend something
 	ErrorTransient = "ModelOpsTransient" // everything that has no other type
 	ErrorThrottled = "ModelOpsThrottled" // marked by RetryAfter or Throttled: the backend asks for less
 	ErrorRunning   = "ModelOpsRunning"   // ErrRunning: no error, there is no outcome yet
+	ErrorHeld      = "ModelOpsHeld"      // the gate is closed; the monitor asks again
 )
 
 // ErrRunning is a Follower's answer while the retraining is under way.
@@ -69,6 +73,12 @@ func (e *throttledError) Error() string {
 }
 
 func (e *throttledError) Unwrap() error { return e.err }
+
+// IsHeld says whether an activity's error is the gate's word.
+func IsHeld(err error) bool {
+	var application *temporal.ApplicationError
+	return errors.As(err, &application) && application.Type() == ErrorHeld
+}
 
 // typeOf is the type under which Temporal is told of an error.
 func typeOf(err error) string {

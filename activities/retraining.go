@@ -24,6 +24,14 @@ type Retraining struct {
 	Backends     map[string]ModelOps // by the name that policies use
 	Default      string              // the backend of policies that name none
 	PollInterval time.Duration       // zero means DefaultPollInterval
+	Gate         Gate                // asked before every retraining; nil lets all pass
+}
+
+// Gate holds retrainings back, for reasons that no single model knows.
+type Gate interface {
+	// Permit says why a model must not be retrained now, or "". An error is tried
+	// again.
+	Permit(ctx context.Context, model, team string) (held string, err error)
 }
 
 // maxMessageBytes bounds an error's text. What is longer, or no UTF-8, can't be
@@ -33,18 +41,29 @@ const maxMessageBytes = 2000
 // Call is the argument of both activities.
 type Call struct {
 	Backend string                    `json:"backend,omitempty"` // empty means the worker's default
+	Team    string                    `json:"team,omitempty"`    // the policy's, for ScheduleRetraining
 	Request monitor.RetrainingRequest `json:"request"`
 	Job     monitor.Job               `json:"job,omitzero"` // for AwaitRetraining
 }
 
 // ScheduleRetraining asks the backend for a retraining. Temporal retries it
-// until the backend has taken the request or has refused it for good.
+// until the backend has taken the request or has refused it for good. While the
+// gate is closed it fails with ErrorHeld, and has asked nobody.
 func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor.Job, error) {
 	name, backend, err := r.backend(call)
 	if err != nil {
 		return monitor.Job{}, r.failure(name, call, err)
 	}
 	defer keepAlive(ctx)()
+	if r.Gate != nil {
+		held, err := r.Gate.Permit(ctx, call.Request.ModelName, call.Team)
+		if err != nil {
+			return monitor.Job{}, r.failure(name, call, fmt.Errorf("ask whether the fleet is frozen: %w", err))
+		}
+		if held != "" {
+			return monitor.Job{}, temporal.NewNonRetryableApplicationError(held, ErrorHeld, nil)
+		}
+	}
 	job, err := backend.ScheduleRetraining(ctx, call.Request)
 	if err != nil {
 		return monitor.Job{}, r.failure(name, call, err)

@@ -90,13 +90,20 @@ func (m *Machine) Phase(now time.Time) Phase {
 	return PhaseWatching
 }
 
-// Queued is what Busy says of a retraining that no backend has taken yet.
-const Queued = "queued"
+// What Busy says of a retraining that no backend has taken yet, and of one that a
+// freeze of the fleet holds.
+const (
+	Queued     = "queued"
+	HeldFreeze = "held"
+)
 
-// Busy is the phase as far as it does not end by itself, and Queued before the
-// backend has taken a retraining; empty while the monitor watches or cools down.
+// Busy is the phase as far as it does not end by itself, and Queued or HeldFreeze
+// before the backend has taken a retraining; empty while the monitor watches or
+// cools down.
 func (m *Machine) Busy(now time.Time) string {
 	switch phase := m.Phase(now); {
+	case phase == PhaseRetraining && !m.state.Flight.HeldUntil.IsZero():
+		return HeldFreeze
 	case phase == PhaseRetraining && m.state.Flight.Job == nil:
 		return Queued
 	case phase == PhaseWatching || phase == PhaseCoolingDown:
@@ -144,6 +151,7 @@ func (m *Machine) Tick(now time.Time) {
 		m.expireFlight(now)
 		m.expire(now)
 		m.judgeDatapoints(now)
+		m.judgeHeld(now)
 		m.tickVerification(now)
 		m.tickAges(now)
 		m.endBlackout(now)

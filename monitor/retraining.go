@@ -45,6 +45,10 @@ type Flight struct {
 	Priority int       `json:"priority,omitempty"`
 	// CancelOnTimeout says that the backend is told to end it when it times out.
 	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
+	// IsHeld says that a freeze of the fleet has held it, and HeldUntil when it is
+	// judged again.
+	IsHeld    bool      `json:"is_held,omitempty"`
+	HeldUntil time.Time `json:"held_until,omitzero"`
 }
 
 // OutcomeState is what a training pipeline says of a retraining.

@@ -266,15 +266,7 @@ func (m *Machine) endBlackout(now time.Time) {
 	}
 	for _, name := range sortedKeys(m.state.Versions) {
 		seen := m.state.Versions[name]
-		for i, t := range seen.Rules {
-			m.findings[i] = finding{verdict: t.Verdict}
-			if m.kinds[i] != kindInstant {
-				m.findings[i].verdict = m.standing(i, seen, now)
-			}
-		}
-		for _, i := range m.compositeOrder {
-			m.findings[i].verdict = m.combine(&m.state.Policy.Rules[i], func(member int) Verdict { return m.findings[member].verdict })
-		}
+		m.judgeStanding(now, seen)
 		chosen := -1
 		for i, t := range seen.Rules {
 			if t.Deferred && chosen < 0 && m.findings[i].verdict == Breaching {

@@ -29,6 +29,7 @@ func (m *Machine) Wants(now time.Time) Wants {
 	switch {
 	case flight == nil:
 		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0
+	case flight.Job == nil && now.Before(flight.HeldUntil):
 	case flight.Job == nil:
 		wants.Schedule = flight
 	default:
@@ -49,6 +50,9 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	}
 	if flight := m.state.Flight; flight != nil {
 		wake("retraining", flight.Deadline)
+		if now.Before(flight.HeldUntil) {
+			wake("freeze", flight.HeldUntil)
+		}
 	}
 	if m.state.Stop != nil {
 		return

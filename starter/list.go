@@ -41,8 +41,19 @@ A start or an end may take the store a second or two to show.`,
 		if err != nil {
 			return err
 		}
+		freezes, err := s.freezes(command.Context())
+		if err != nil {
+			return err
+		}
 		if *output == asJSON {
-			return writeJSON(command.OutOrStdout(), map[string]any{"monitors": listed})
+			wire := map[string]any{"monitors": listed}
+			if len(freezes) > 0 {
+				wire["freezes"] = freezes
+			}
+			return writeJSON(command.OutOrStdout(), wire)
+		}
+		for i := range freezes {
+			_, _ = fmt.Fprintln(command.OutOrStdout(), plain(freezes[i].String()))
 		}
 		return printList(command.OutOrStdout(), listed)
 	}
@@ -59,7 +70,7 @@ type listedMonitor struct {
 	WorkflowID string    `json:"workflow_id"`
 	RunID      string    `json:"run_id"`
 	Owner      string    `json:"owner,omitempty"` // who applied its policy, where that was said
-	Busy       string    `json:"busy,omitempty"`  // queued, retraining, awaiting_approval, paused, stopping; else it watches or cools down
+	Busy       string    `json:"busy,omitempty"`  // held, queued, retraining, awaiting_approval, paused, stopping; else it watches or cools down
 }
 
 // list asks the visibility store, and returns one entry per model: running ones

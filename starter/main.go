@@ -41,6 +41,8 @@ var commands = []func() *cobra.Command{
 	newRejectCommand,
 	newCancelCommand,
 	newStopCommand,
+	newFreezeCommand,
+	newUnfreezeCommand,
 	newBacktestCommand,
 	newBenchCommand,
 }

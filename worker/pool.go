@@ -115,6 +115,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
 	w.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w
 }
 
@@ -140,7 +141,12 @@ func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
 		OnFatalError:                       s.fail,
 	})
 	w.RegisterActivity(&activities.Retraining{
-		Backends: p.backends, Default: p.settings.Backends.Default, PollInterval: time.Duration(p.settings.PollInterval),
+		Backends: p.backends, Default: p.settings.Backends.Default,
+		PollInterval: time.Duration(p.settings.PollInterval),
+		Gate: &gate{
+			client: s.client, namespace: cmp.Or(p.temporal.Namespace, client.DefaultNamespace),
+			taskQueue: string(p.settings.TaskQueue), brake: p.settings.FleetBrake,
+		},
 	})
 	return w
 }

@@ -26,6 +26,7 @@ type settings struct {
 	Backends       backends.Settings
 	PollInterval   interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
 	RetrainingRate perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
+	FleetBrake     brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`
 	ListenAddress  listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	LogLevel       logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
 	LogFormat      logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`

@@ -49,13 +49,13 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 	var activity *activities.Retraining // names only
 	m.schedule = keep(m.schedule, wants.Schedule)
 	if m.schedule == nil && wants.Schedule != nil {
-		m.schedule = start(ctx, RetrainingTaskQueue, activity.ScheduleRetraining, wants.Schedule, &temporal.RetryPolicy{
+		m.schedule = m.start(ctx, RetrainingTaskQueue, activity.ScheduleRetraining, wants.Schedule, &temporal.RetryPolicy{
 			InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause,
 		})
 	}
 	m.await = keep(m.await, wants.Await)
 	if m.await == nil && wants.Await != nil {
-		m.await = start(ctx, FollowingTaskQueue, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
+		m.await = m.start(ctx, FollowingTaskQueue, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
 			InitialInterval: activities.DefaultPollInterval, BackoffCoefficient: 1,
 		})
 	}
@@ -98,7 +98,7 @@ func keep(c *call, wanted *monitor.Flight) *call {
 
 // start calls a backend. Only the deadline in the machine's state ends the
 // retries, so that it holds across runs.
-func start(ctx workflow.Context, queue func(string) string, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
+func (m *watch) start(ctx workflow.Context, queue func(string) string, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           queue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout: attemptTimeout,
@@ -107,7 +107,7 @@ func start(ctx workflow.Context, queue func(string) string, activity any, flight
 		Priority:            temporal.Priority{PriorityKey: flight.Priority},
 		Summary:             summary(flight.Reason),
 	}))
-	argument := activities.Call{Backend: flight.Backend, Request: flight.RetrainingRequest}
+	argument := activities.Call{Backend: flight.Backend, Team: m.machine.Team(), Request: flight.RetrainingRequest}
 	if flight.Job != nil {
 		argument.Job = *flight.Job
 	}
@@ -162,7 +162,9 @@ func (m *watch) collect(ctx workflow.Context) {
 	if c := m.schedule; c != nil && c.future.IsReady() {
 		m.schedule = nil
 		var job monitor.Job
-		if err := c.future.Get(ctx, &job); err != nil {
+		if err := c.future.Get(ctx, &job); activities.IsHeld(err) {
+			m.machine.Hold(now, c.requestID, MessageOf(err))
+		} else if err != nil {
 			m.machine.Failed(now, c.requestID, MessageOf(err))
 		} else {
 			m.machine.Scheduled(now, c.requestID, job)

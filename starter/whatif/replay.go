@@ -11,6 +11,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -284,6 +285,10 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 			e.err = l.codec.Data.FromPayloads(e.result, &job)
 		}
 		l.schedule = ""
+		if activities.IsHeld(e.err) {
+			reason := workflows.MessageOf(e.err)
+			return func(m *monitor.Machine) { m.Hold(now, id, reason) }, nil
+		}
 		if e.err != nil {
 			return l.failed(now, id, e.err), nil
 		}

@@ -118,7 +118,7 @@ func asJSON(t *testing.T, value any) string {
 func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 	files, err := filepath.Glob("../../workflows/testdata/*.json")
 	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	all := 0
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			events := load(t, file)
@@ -134,9 +134,10 @@ func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 					told = append(told, d)
 				}
 			}
-			require.NotEmpty(t, told)
+			all += len(told)
 			require.Equal(t, asJSON(t, told), asJSON(t, answer.Recorded))
 			require.Equal(t, asJSON(t, told), asJSON(t, answer.WhatIf))
 		})
 	}
+	require.Greater(t, all, 10, "there are recordings, and they hold decisions")
 }

@@ -1,0 +1,174 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Fleet is what is known of all monitors together: who holds which retrainings
+// back, and which models asked for one lately. Like a Machine it is pure.
+type Fleet struct {
+	Freezes []Freeze `json:"freezes,omitempty"`
+	Asked   []asked  `json:"asked,omitempty"` // by minute, oldest first
+}
+
+// asked are the models that asked for a retraining in one minute, by hash.
+type asked struct {
+	Minute int64    `json:"minute"` // since 1970
+	Models []uint32 `json:"models"`
+}
+
+// Freeze holds back the retrainings of some models, or of all.
+type Freeze struct {
+	Teams  []string  `json:"teams,omitempty"`  // those of these teams
+	Models []string  `json:"models,omitempty"` // those whose names fit one of these patterns (path.Match)
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at,omitzero"` // set by the fleet
+}
+
+// BrakeName is who freezes a fleet when too many models ask at once.
+const BrakeName = "the fleet brake"
+
+const (
+	maxFreezes = 100
+	// minAsked is how many models must have asked before a brake looks at their
+	// share: in a small fleet two models are many per cent.
+	minAsked = 10
+	// maxAsked bounds what is remembered of the last minutes, at some 11 bytes each.
+	maxAsked = 20_000
+)
+
+// Covers says that a freeze holds a model's retrainings back.
+func (f *Freeze) Covers(model, team string) bool {
+	if f.Teams == nil && f.Models == nil {
+		return true
+	}
+	return team != "" && slices.Contains(f.Teams, team) || slices.ContainsFunc(f.Models, func(pattern string) bool {
+		fits, err := path.Match(pattern, model)
+		return err == nil && fits
+	})
+}
+
+// Scope is what a freeze covers, in words.
+func (f *Freeze) Scope() string {
+	var parts []string
+	if len(f.Teams) > 0 {
+		parts = append(parts, "team "+strings.Join(f.Teams, ", "))
+	}
+	if len(f.Models) > 0 {
+		parts = append(parts, "models "+strings.Join(f.Models, ", "))
+	}
+	if parts == nil {
+		return "all models"
+	}
+	return strings.Join(parts, " and ")
+}
+
+// String is a freeze as the models that it holds tell of it.
+func (f *Freeze) String() string {
+	text := fmt.Sprintf("%s frozen since %s", f.Scope(), f.At.UTC().Format(time.RFC3339))
+	if f.By != "" {
+		text += " by " + f.By
+	}
+	if f.Reason != "" {
+		text += ": " + f.Reason
+	}
+	return cut(text, maxTextBytes)
+}
+
+// Validate says what is wrong with a freeze, field by field.
+func (f *Freeze) Validate() error {
+	var faults []error
+	for i, team := range f.Teams {
+		faults = append(faults, at(fmt.Sprintf("teams[%d]", i), checkName(team, 1, MaxMetricNameBytes)))
+	}
+	for i, pattern := range f.Models {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, cut(pattern, maxTextBytes)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Add puts a valid freeze into force; one of the same scope replaces the older.
+func (f *Fleet) Add(now time.Time, freeze Freeze) error {
+	freeze.By, freeze.Reason, freeze.At = cut(freeze.By, maxTextBytes), cut(freeze.Reason, maxTextBytes), now
+	f.Freezes = slices.DeleteFunc(f.Freezes, func(old Freeze) bool { return old.Scope() == freeze.Scope() })
+	if len(f.Freezes) >= maxFreezes {
+		return fmt.Errorf("%d freezes are in force, which is as many as can be; lift some", maxFreezes)
+	}
+	f.Freezes = append(f.Freezes, freeze)
+	return nil
+}
+
+// Lift ends the freezes of a scope, and returns how many. The scope of all models
+// ends every freeze. What was asked before is forgotten: a brake begins anew.
+func (f *Fleet) Lift(scope Freeze) (lifted int) {
+	before := len(f.Freezes)
+	f.Freezes = slices.DeleteFunc(f.Freezes, func(freeze Freeze) bool {
+		return scope.Teams == nil && scope.Models == nil || freeze.Scope() == scope.Scope()
+	})
+	f.Asked = nil
+	return before - len(f.Freezes)
+}
+
+// Frozen is the freeze that holds a model's retrainings back, or nil.
+func Frozen(freezes []Freeze, model, team string) *Freeze {
+	if i := slices.IndexFunc(freezes, func(f Freeze) bool { return f.Covers(model, team) }); i >= 0 {
+		return &freezes[i]
+	}
+	return nil
+}
+
+// Brake says how many models may ask for a retraining within a time.
+type Brake struct {
+	Share    float64  `json:"share"` // of the monitors, above 0 to 1
+	Within   Duration `json:"within"`
+	Monitors int64    `json:"monitors"` // that there are
+}
+
+// Permit says whether a model may be retrained now: it returns the freeze that
+// holds it, or nil. If with this model more than the brake allows have asked, all
+// are frozen from here on.
+func (f *Fleet) Permit(now time.Time, model, team string, brake Brake) *Freeze {
+	if frozen := Frozen(f.Freezes, model, team); frozen != nil {
+		return frozen
+	}
+	models := f.ask(now, model, time.Duration(brake.Within))
+	if models < minAsked || float64(models) <= brake.Share*float64(brake.Monitors) {
+		return nil
+	}
+	f.Freezes = append(f.Freezes, Freeze{
+		By: BrakeName, At: now,
+		Reason: fmt.Sprintf("%d of %d models asked for a retraining within %s, more than %g %%", models, brake.Monitors, brake.Within, 100*brake.Share),
+	})
+	return &f.Freezes[len(f.Freezes)-1]
+}
+
+// ask notes that a model asks, and returns how many have within a time.
+func (f *Fleet) ask(now time.Time, model string, within time.Duration) int {
+	minute := now.Unix() / 60
+	f.Asked = slices.DeleteFunc(f.Asked, func(a asked) bool { return a.Minute < now.Add(-within).Unix()/60 })
+	if n := len(f.Asked); n == 0 || f.Asked[n-1].Minute != minute {
+		f.Asked = append(f.Asked, asked{Minute: minute})
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(model)) // it can't fail
+	known := func(a asked) bool { return slices.Contains(a.Models, h.Sum32()) }
+	total := 0
+	for _, a := range f.Asked {
+		total += len(a.Models)
+	}
+	if !slices.ContainsFunc(f.Asked, known) && total < maxAsked {
+		last := &f.Asked[len(f.Asked)-1]
+		last.Models = append(last.Models, h.Sum32())
+		total++
+	}
+	return total
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
+)
+
+func newFreezeCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "freeze",
+		Short: "Hold back every start of a retraining: of all models, or of some",
+		Long: `Hold back every start of a retraining: of all models, of teams as their policies name
+them, or of models whose names fit a pattern. It is for the day on which something
+upstream is broken and every model seems to drift. Monitors go on watching. What would
+have started is held, and judged again each minute: it starts after starter unfreeze
+only if it still breaches. Retrainings under way go on; starter list shows the freezes.
+
+A worker with FLEET_BRAKE freezes all by itself when too many models ask at once.`,
+		Example: `  starter freeze --reason "the feature store serves yesterday's data"
+  starter freeze --team payments --model 'fraud-*'`,
+		Args: noArguments,
+	}
+	return freezing(command, func(ctx context.Context, s *server, freeze monitor.Freeze) (any, string, error) {
+		if err := freeze.Validate(); err != nil {
+			return nil, "", wrongUsage(fmt.Errorf("flag --%w", err))
+		}
+		var freezes []monitor.Freeze
+		err := s.updateFleet(ctx, workflows.UpdateFreeze, freeze, &freezes)
+		return map[string]any{"freezes": freezes}, freeze.Scope() + ": frozen\n", err
+	})
+}
+
+func newUnfreezeCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "unfreeze",
+		Short: "Let retrainings go on",
+		Long: `Let retrainings go on: end the freeze of the same scope, or all freezes where none is
+given. What is held then starts within a minute, if it still breaches.`,
+		Example: `  starter unfreeze
+  starter unfreeze --team payments --model 'fraud-*'`,
+		Args: noArguments,
+	}
+	return freezing(command, func(ctx context.Context, s *server, scope monitor.Freeze) (any, string, error) {
+		lifted := 0
+		err := s.updateFleet(ctx, workflows.UpdateUnfreeze, scope, &lifted)
+		if err == nil && lifted == 0 {
+			err = fmt.Errorf("no freeze of %s is in force; starter list shows those that are", scope.Scope())
+		}
+		return map[string]any{"lifted": lifted}, fmt.Sprintf("%s lifted\n", count(lifted, "freeze")), err
+	})
+}
+
+// freezing completes a command about a freeze.
+func freezing(command *cobra.Command, act func(context.Context, *server, monitor.Freeze) (wire any, text string, err error)) *cobra.Command {
+	var freeze monitor.Freeze
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	flags := command.Flags()
+	flags.StringSliceVar(&freeze.Teams, "team", nil, "those of a team; can be repeated")
+	flags.StringSliceVar(&freeze.Models, "model", nil, "those whose names fit a pattern such as fraud-*; can be repeated")
+	flags.StringVar(&freeze.By, "by", os.Getenv("USER"), "who decides it")
+	flags.StringVar(&freeze.Reason, "reason", "", "why, for the decisions of those that are held")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		wire, text, err := act(command.Context(), s, freeze)
+		if err != nil {
+			return err
+		}
+		if *output == asJSON {
+			return writeJSON(command.OutOrStdout(), wire)
+		}
+		_, err = fmt.Fprint(command.OutOrStdout(), text)
+		return err
+	}
+	return command
+}
+
+// updateFleet tells the fleet of the task queue something, and starts it where
+// there is none yet.
+func (s *server) updateFleet(ctx context.Context, update string, argument, answer any) error {
+	queue := string(s.settings.TaskQueue)
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	start := s.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: workflows.FleetID(queue), TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflows.FleetType, monitor.Fleet{})
+	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: uuid.NewString(), UpdateName: update, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(bounded, answer)
+	}
+	if err != nil {
+		return s.explain(ctx, "", queue, fmt.Errorf("%s: %w", update, err))
+	}
+	return nil
+}
+
+// freezes are those in force. They are read from the fleet's memo, without a worker.
+func (s *server) freezes(ctx context.Context) (freezes []monitor.Freeze, err error) {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	described, err := s.DescribeWorkflowExecution(bounded, workflows.FleetID(string(s.settings.TaskQueue)), "")
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return nil, nil
+	} else if err != nil {
+		return nil, s.explain(ctx, "", "", fmt.Errorf("look for freezes: %w", err))
+	}
+	info := described.GetWorkflowExecutionInfo()
+	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		err = converter.GetDefaultDataConverter().FromPayload(field, &freezes)
+	}
+	return freezes, err
+}

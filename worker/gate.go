@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
+)
+
+const (
+	// freezesAge is how old this process's idea of the freezes may be: so long a
+	// new one may take to hold the next retraining.
+	freezesAge = 2 * time.Second
+	// monitorsAge is how old the number of monitors may be, which visibility counts.
+	monitorsAge = time.Minute
+)
+
+// gate asks the fleet whether a model may be retrained.
+type gate struct {
+	client    client.Client
+	namespace string
+	taskQueue string
+	brake     brake
+
+	mu       sync.Mutex
+	freezes  []monitor.Freeze
+	looked   time.Time
+	monitors int64
+	counted  time.Time
+}
+
+// Permit holds a model back that is frozen. A fleet with a brake counts all others.
+func (g *gate) Permit(ctx context.Context, model, team string) (held string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, workflows.PermitTimeout)
+	defer cancel()
+	g.mu.Lock() // the calls that wait here need what this one finds out
+	defer g.mu.Unlock()
+	if err := g.look(ctx); err != nil {
+		return "", err
+	}
+	frozen := monitor.Frozen(g.freezes, model, team)
+	if frozen == nil && g.brake.share > 0 {
+		if frozen, err = g.ask(ctx, model, team); err != nil {
+			return "", err
+		}
+	}
+	if frozen == nil {
+		return "", nil
+	}
+	return frozen.String(), nil
+}
+
+// look reads the freezes from the fleet's memo. Without a fleet there are none.
+func (g *gate) look(ctx context.Context) error {
+	if time.Since(g.looked) < freezesAge {
+		return nil
+	}
+	described, err := g.client.DescribeWorkflowExecution(ctx, workflows.FleetID(g.taskQueue), "")
+	var missing *serviceerror.NotFound
+	if err != nil && !errors.As(err, &missing) {
+		return err
+	}
+	var freezes []monitor.Freeze
+	info := described.GetWorkflowExecutionInfo()
+	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		if err := converter.GetDefaultDataConverter().FromPayload(field, &freezes); err != nil {
+			return fmt.Errorf("read the freezes in the memo of %s: %w", workflows.FleetID(g.taskQueue), err)
+		}
+	}
+	g.freezes, g.looked = freezes, time.Now()
+	return nil
+}
+
+// ask counts a model's retraining, and starts the fleet where there is none yet.
+func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, error) {
+	if time.Since(g.counted) > monitorsAge {
+		answer, err := g.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: g.namespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", monitor.WorkflowType),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count the monitors: %w", err)
+		}
+		g.monitors, g.counted = answer.GetCount(), time.Now()
+	}
+	start := g.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: workflows.FleetID(g.taskQueue), TaskQueue: g.taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflows.FleetType, monitor.Fleet{})
+	handle, err := g.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateName: workflows.UpdatePermit, WaitForStage: client.WorkflowUpdateStageCompleted,
+			Args: []any{workflows.Permit{ModelName: model, Team: team, Brake: monitor.Brake{
+				Share: g.brake.share, Within: monitor.Duration(g.brake.within), Monitors: g.monitors,
+			}}},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var frozen *monitor.Freeze
+	err = handle.Get(ctx, &frozen)
+	return frozen, err
+}
+
+// brake is a share of the monitors and a time, as a setting: 20%/10m.
+type brake struct {
+	share  float64 // 0: no brake
+	within time.Duration
+}
+
+// maxBrake bounds for how long the fleet remembers who asked.
+const maxBrake = 24 * time.Hour
+
+// UnmarshalText reads `20%/10m`.
+func (b *brake) UnmarshalText(text []byte) error {
+	share, within, both := strings.Cut(string(text), "%/")
+	percent, err := strconv.ParseFloat(share, 64)
+	d, dErr := time.ParseDuration(within)
+	if !both || err != nil || dErr != nil || !(percent > 0 && percent <= 100) || d < time.Minute || d > maxBrake {
+		return fmt.Errorf("must be a share of the monitors and a time of 1m to 24h such as 20%%/10m, got %q", text)
+	}
+	b.share, b.within = percent/100, d
+	return nil
+}
