@@ -36,3 +36,10 @@ type Canceller interface {
 	// begun, is no error. Any other error is tried again, unless marked by Final.
 	CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error
 }
+
+// Checker is a ModelOps that can say, without starting anything, what would keep it
+// from retraining. `starter doctor` asks it.
+type Checker interface {
+	// Check returns nil, or an error that joins what is to be mended, one each.
+	Check(ctx context.Context) error
+}

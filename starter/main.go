@@ -41,6 +41,7 @@ var commands = []func() *cobra.Command{
 	newRejectCommand,
 	newCancelCommand,
 	newStopCommand,
+	newDoctorCommand,
 	newFreezeCommand,
 	newUnfreezeCommand,
 	newBacktestCommand,

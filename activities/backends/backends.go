@@ -86,7 +86,10 @@ func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
 		faults = append(faults, fmt.Errorf("MODELOPS_BACKEND: %q is no backend of this process; it has %s, and could have %s",
 			s.Default, strings.Join(slices.Sorted(maps.Keys(backends)), ", "), strings.Join(Kinds(), ", ")))
 	}
-	return backends, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return backends, nil
 }
 
 // kindOf is the kind whose variables begin with a prefix: webhook for

@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
+	const queue = "doctor"
+	t.Setenv("MODELOPS_TEMPORAL_WORKFLOW_TYPE", "Train")
+	t.Setenv("MODELOPS_TEMPORAL_TASK_QUEUE", "doctor-training")
+	away := "http://" + freeAddress(t)
+	t.Setenv("MODELOPS_WEBHOOK_URL", away)
+	stdout, stderr, code := starter(t, queue, "", "doctor")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "5 things are to be mended")
+	for _, line := range []string{
+		"ok    cluster: ", "ok    namespace default: keeps ended runs for ", "ok    freezes: none", "ok    backend log, the default: has nothing to check",
+		"MEND  task queue doctor: no worker is there; start one with TASK_QUEUE=doctor", "MEND  task queue doctor-retraining: no worker", "MEND  task queue doctor-following: no worker",
+		`MEND  backend temporal: no worker is at task queue doctor-training in namespace "default"`, "MEND  backend webhook: HEAD " + away + ": no answer",
+	} {
+		assert.Contains(t, stdout, line)
+	}
+
+	startWorker(t, queue)
+	trainer := startPipeline(t)
+	t.Setenv("MODELOPS_WEBHOOK_URL", trainer.URL)
+	t.Setenv("MODELOPS_TEMPORAL_WORKFLOW_TYPE", "")
+	t.Setenv("MODELOPS_TEMPORAL_TASK_QUEUE", "")
+	eventually(t, time.Minute, "the pollers are known", func() bool {
+		_, _, code := starter(t, queue, "", "doctor")
+		return code == 0
+	})
+	require.Contains(t, mustStarter(t, queue, "", "doctor"), "ok    backend webhook: ready")
+}

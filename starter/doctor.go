@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v10"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/workflows"
+)
+
+func newDoctorCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what would keep retrainings from working, and what to mend",
+		Long: `Say what would keep retrainings from working, and what to mend: the cluster and its
+namespace, workers at the task queues, freezes, and every backend that the environment
+and MODELOPS_BACKENDS_FILE set. Give it the worker's environment, and run it where the
+worker runs: the network and the credentials are what it looks at. It starts nothing.
+
+The exit code is 1 if something is to be mended.`,
+		Example: `  starter doctor
+  kubectl exec deploy/modelvigil-worker -- starter doctor`,
+		Args: noArguments,
+	}
+	timeout, output := timeoutFlag(command), outputFlag(command)
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		s, err := connect(command, *timeout)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		checks := s.examine(command.Context())
+		if *output == asJSON {
+			err = writeJSON(command.OutOrStdout(), map[string]any{"checks": checks})
+		} else {
+			err = printChecks(command.OutOrStdout(), checks)
+		}
+		faults := 0
+		for _, c := range checks {
+			if !c.OK {
+				faults++
+			}
+		}
+		if err == nil && faults > 0 {
+			err = fmt.Errorf("%s to be mended, named above", isOrAre(faults, "thing"))
+		}
+		return err
+	}
+	return command
+}
+
+// check is one thing that was looked at.
+type check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"` // what was seen, or what to mend
+}
+
+// examine looks at everything.
+func (s *server) examine(ctx context.Context) (checks []check) {
+	add := func(name, says string, err error) {
+		if err != nil {
+			says = err.Error()
+		}
+		checks = append(checks, check{name, err == nil, says})
+	}
+	add("cluster", s.address, nil)
+	says, err := s.examineNamespace(ctx)
+	add("namespace "+s.namespace, says, err)
+	if err == nil {
+		queue := string(s.settings.TaskQueue)
+		for name, kind := range map[string]enumspb.TaskQueueType{
+			queue:                                enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+			workflows.RetrainingTaskQueue(queue): enumspb.TASK_QUEUE_TYPE_ACTIVITY,
+			workflows.FollowingTaskQueue(queue):  enumspb.TASK_QUEUE_TYPE_ACTIVITY,
+		} {
+			says, err := s.examineQueue(ctx, name, kind)
+			add("task queue "+name, says, err)
+		}
+		freezes, err := s.freezes(ctx)
+		says := "none"
+		for i := range freezes {
+			says = strings.TrimPrefix(says+"; "+freezes[i].String(), "none; ")
+		}
+		add("freezes", says, err)
+	}
+	checks = append(checks, s.examineBackends(ctx)...)
+	slices.SortStableFunc(checks[2:], func(a, b check) int { return strings.Compare(a.Name, b.Name) })
+	return checks
+}
+
+func (s *server) examineNamespace(ctx context.Context) (says string, err error) {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	answer, err := s.WorkflowService().DescribeNamespace(bounded, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
+	if err != nil {
+		return "", s.explain(ctx, "", "", err)
+	}
+	return fmt.Sprintf("keeps ended runs for %v", answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()), nil
+}
+
+func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.TaskQueueType) (says string, err error) {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	answer, err := s.WorkflowService().DescribeTaskQueue(bounded, &workflowservice.DescribeTaskQueueRequest{
+		Namespace: s.namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: name}, TaskQueueType: kind, ReportStats: true,
+	})
+	if err != nil {
+		return "", s.explain(ctx, "", "", err)
+	}
+	workers := map[string]bool{}
+	for _, poller := range answer.GetPollers() {
+		workers[poller.GetIdentity()] = true
+	}
+	backlog := ""
+	if stats := answer.GetStats(); stats.GetApproximateBacklogCount() > 0 {
+		backlog = fmt.Sprintf(", %s since %v at most", isOrAre(int(stats.GetApproximateBacklogCount()), "task")+" waiting",
+			stats.GetApproximateBacklogAge().AsDuration().Round(time.Second))
+	}
+	if len(workers) == 0 {
+		return "", fmt.Errorf("no worker is there%s; start one with TASK_QUEUE=%s", backlog, s.settings.TaskQueue)
+	}
+	return count(len(workers), "worker") + backlog, nil
+}
+
+// examineBackends opens what the worker's environment sets, and asks each.
+func (s *server) examineBackends(ctx context.Context) (checks []check) {
+	environment := env.ToMap(os.Environ())
+	var settings backends.Settings
+	err := env.ParseWithOptions(&settings, env.Options{Environment: environment})
+	var opened map[string]activities.ModelOps
+	if err == nil {
+		opened, err = settings.Open(backends.Process{Environment: environment, Temporal: s.temporal, Logger: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		for fault := range strings.SplitSeq(err.Error(), "\n") {
+			checks = append(checks, check{"backends", false, fault})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(opened)) {
+		backend := opened[name]
+		c := check{Name: "backend " + name, OK: true, Says: "has nothing to check"}
+		if name == settings.Default {
+			c.Name += ", the default"
+		}
+		if checker, ok := backend.(activities.Checker); ok {
+			bounded, cancel := s.bounded(ctx)
+			err := checker.Check(bounded)
+			if c.Says = "ready"; err != nil {
+				c.OK, c.Says = false, err.Error()
+			}
+			cancel()
+		}
+		if closer, ok := backend.(interface{ Close() }); ok {
+			closer.Close()
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+func printChecks(w io.Writer, checks []check) error {
+	var faults []error
+	for _, c := range checks {
+		sign := "ok   "
+		if !c.OK {
+			sign = "MEND "
+		}
+		for i, line := range strings.Split(c.Says, "\n") {
+			if i > 0 {
+				sign = "     "
+			}
+			_, err := fmt.Fprintf(w, "%s %s: %s\n", sign, plain(c.Name), plain(line))
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
