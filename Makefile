@@ -14,7 +14,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## watch a model drift, be caught, be retrained and recover, on a real Temporal server
@@ -30,6 +30,12 @@ test: ## all tests: with the race detector, end to end on a real Temporal server
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
 	for module in tools/compose tools/schema; do (cd $$module && $(GOTEST) -count=1 ./...); done
+
+.PHONY: e2e-webhook
+e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
+	@venv="$${XDG_CACHE_HOME:-$$HOME/.cache}/modelvigil/standardwebhooks-1.1.0"; \
+	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q standardwebhooks==1.1.0 && mv "$$venv.new" "$$venv"; }; \
+	MODELVIGIL_PYTHON="$$venv/bin/python" $(GOTEST) -count=1 -run Python ./activities/webhook
 
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
