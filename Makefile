@@ -29,7 +29,7 @@ test: ## all tests: with the race detector, end to end on a real Temporal server
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	for module in tools/compose tools/schema; do (cd $$module && $(GOTEST) -count=1 ./...); done
+	for module in tools/compose tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
 
 .PHONY: e2e-webhook
 e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
@@ -50,7 +50,7 @@ lint-format:
 
 lint-go:
 	$(PINNED) golangci-lint run ./...
-	for module in tools/compose tools/schema; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
+	for module in tools/compose tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
 
 lint-determinism:
 	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...
