@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,11 @@ func stream(t *testing.T) Stream {
 	t.Helper()
 	path := os.Getenv("ELEC2_DATA")
 	if path == "" {
-		path = "../../../shared/data/elec.csv.gz"
+		path = filepath.Join("..", "..", "..", "shared", "data", "elec.csv.gz")
 	}
 	s, err := ReadStream(path)
 	if errors.Is(err, ErrNoData) {
-		t.Skipf("ELEC2 is not there: name it by ELEC2_DATA; %v", err)
+		t.Skipf("ELEC2 is not there; name it by ELEC2_DATA: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
