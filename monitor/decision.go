@@ -16,7 +16,7 @@ const (
 	Cancelled        Kind = "cancelled"     // an operator ended the retraining in flight
 	CancelFailed     Kind = "cancel_failed" // the backend could not be told to end a retraining
 	Warned           Kind = "warned"        // a rule of severity warning breached
-	Held             Kind = "held"          // would have triggered, but the policy is a dry run
+	Held             Kind = "held"          // would have triggered, but the policy is a dry run; or a freeze of the fleet holds it
 	AwaitingApproval Kind = "awaiting_approval"
 	Approved         Kind = "approved"
 	ApprovalRejected Kind = "approval_rejected"

@@ -41,7 +41,7 @@ func TestASlowLorisEndsWithTheTimeout(t *testing.T) {
 				}
 				_ = connection.Close()
 			})
-			backend, err := webhook.New(webhook.Config{URL: "http://" + listener.Addr().String(), Timeout: 200 * time.Millisecond})
+			backend, err := webhook.New(webhook.Config{URL: "http://" + listener.Addr().String(), Timeout: time.Second})
 			require.NoError(t, err)
 			_, err = backend.ScheduleRetraining(t.Context(), breach())
 			if test.accepts {
