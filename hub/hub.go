@@ -129,11 +129,14 @@ func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
 
 // PublishDurable publishes an event and returns when it is durable.
 func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) error {
+	var before int64 // lost until now: read first, for a refusal can be as fast as this
+	if known := (*h.pipes.Load())[event.ModelName]; known != nil {
+		before, _ = known.losses()
+	}
 	p, err := h.publish(ctx, &event)
 	if err != nil {
 		return err
 	}
-	before, _ := p.losses()
 	if err := p.flush(ctx); err != nil {
 		return notDurable(err, map[string]int64{p.model: p.pending()})
 	}

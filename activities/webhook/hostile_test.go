@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"net/http"
@@ -35,6 +36,9 @@ func TestASlowLorisEndsWithTheTimeout(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				connection, err := listener.Accept()
+				if err == nil {
+					_, err = http.ReadRequest(bufio.NewReader(connection))
+				}
 				for text := test.begins; err == nil; text = "1" { // until the other side has gone
 					_, err = connection.Write([]byte(text))
 					time.Sleep(10 * time.Millisecond)
