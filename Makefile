@@ -37,6 +37,12 @@ e2e-webhook: ## the webhook backend against a trainer in Python; installs standa
 	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q standardwebhooks==1.1.0 && mv "$$venv.new" "$$venv"; }; \
 	MODELVIGIL_PYTHON="$$venv/bin/python" $(GOTEST) -count=1 -run Python ./activities/webhook
 
+.PHONY: e2e-kubernetes
+e2e-kubernetes: ## the Kubernetes backends on a real control plane, built once; needs etcd (Debian: etcd-server)
+	@$(TEMPORAL) >/dev/null; tools/kubernetes/build.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_KUBERNETES=$$(tools/kubernetes/build.sh) \
+	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./activities/kubernetes/... ./e2e/kubernetes/...
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
