@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func TestTrainTellsTheNewVersionAndWhy(t *testing.T) {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.RegisterActivity(Fit)
+	env.RegisterActivity(CleanUp)
+	env.ExecuteWorkflow(Train, monitor.RetrainingRequest{RequestID: "r", ModelVersion: "v7", Reason: "accuracy 0.8000 below threshold 0.9000"})
+	var result Result
+	if err := env.GetWorkflowResult(&result); err != nil {
+		t.Fatal(err)
+	}
+	if want := (Result{"v7-retrained", "trained because accuracy 0.8000 below threshold 0.9000"}); result != want {
+		t.Errorf("got %+v, want %+v", result, want)
+	}
+}
