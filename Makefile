@@ -37,6 +37,12 @@ e2e-webhook: ## the webhook backend against a trainer in Python; installs standa
 	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q standardwebhooks==1.1.0 && mv "$$venv.new" "$$venv"; }; \
 	MODELVIGIL_PYTHON="$$venv/bin/python" $(GOTEST) -count=1 -run Python ./activities/webhook
 
+.PHONY: e2e-airflow
+e2e-airflow: ## the airflow backend against a real Airflow, installed once (300 MB)
+	@$(TEMPORAL) >/dev/null; tools/airflow/install.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_AIRFLOW=$$(tools/airflow/install.sh) \
+	  $(GOTEST) $(RACE) -count=1 -timeout=20m -p=1 ./activities/airflow/... ./e2e/airflow/...
+
 .PHONY: e2e-kubernetes
 e2e-kubernetes: ## the Kubernetes backends on a real control plane, built once; needs etcd (Debian: etcd-server)
 	@$(TEMPORAL) >/dev/null; tools/kubernetes/build.sh >/dev/null

@@ -27,10 +27,12 @@ const Log = "log"
 // Settings are all settings of backends. The tags of the kinds' own fields are
 // what the environment, the file and -h call them.
 type Settings struct {
-	Default  string           `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"the backend of policies that name none: log, a kind that is set below, or a name of MODELOPS_BACKENDS_FILE"`
-	File     string           `env:"MODELOPS_BACKENDS_FILE" meaning:"YAML file of further backends by name, several of a kind; see docs/backends.md"`
-	Webhook  webhookSettings  `envPrefix:"MODELOPS_WEBHOOK_"`
-	Temporal temporalSettings `envPrefix:"MODELOPS_TEMPORAL_"`
+	Default    string             `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"the backend of policies that name none: log, a kind that is set below, or a name of MODELOPS_BACKENDS_FILE"`
+	File       string             `env:"MODELOPS_BACKENDS_FILE" meaning:"YAML file of further backends by name, several of a kind; see docs/backends.md"`
+	Webhook    webhookSettings    `envPrefix:"MODELOPS_WEBHOOK_"`
+	Airflow    airflowSettings    `envPrefix:"MODELOPS_AIRFLOW_"`
+	Kubernetes kubernetesSettings `envPrefix:"MODELOPS_KUBERNETES_"`
+	Temporal   temporalSettings   `envPrefix:"MODELOPS_TEMPORAL_"`
 }
 
 // Process is what backends need of the process that they run in.
@@ -48,9 +50,12 @@ type kind interface {
 
 // kinds are all kinds, by name: the zero settings of each.
 var kinds = map[string]func() kind{
-	Log:        func() kind { return &logSettings{} },
-	"webhook":  func() kind { return &webhookSettings{} },
-	"temporal": func() kind { return &temporalSettings{} },
+	Log:                 func() kind { return &logSettings{} },
+	"webhook":           func() kind { return &webhookSettings{} },
+	"airflow":           func() kind { return &airflowSettings{} },
+	"kubernetes":        func() kind { return &kubernetesSettings{} },
+	"kubernetes-object": func() kind { return &objectSettings{} },
+	"temporal":          func() kind { return &temporalSettings{} },
 }
 
 // Kinds are the names of all kinds, in order.

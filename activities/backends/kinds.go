@@ -1,14 +1,20 @@
 package backends
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/airflow"
+	"github.com/modelvigil/modelvigil/activities/kubernetes"
+	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
 	"github.com/modelvigil/modelvigil/activities/logging"
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/activities/webhook"
@@ -32,6 +38,92 @@ func (s *webhookSettings) open(p Process) (activities.ModelOps, error) {
 		p.Logger.Warn("retraining requests are not signed: set a secret, and have the endpoint verify it", "host", endpoint.Host)
 	}
 	return backend, err
+}
+
+type airflowSettings struct {
+	URL             string `json:"url" env:"URL" meaning:"Airflow's web address, what comes before /api/v2; setting it offers the backend airflow to policies"`
+	DAG             string `json:"dag" env:"DAG" meaning:"the dag_id of the DAG that retrains a model"`
+	Username        string `json:"username" env:"USERNAME" meaning:"who logs in"`
+	Password        Secret `json:"password" env:"PASSWORD" meaning:"with which password"`
+	Token           Secret `json:"token" env:"TOKEN" meaning:"or a token that is sent as it is"`
+	ModelVersionKey string `json:"model_version_key" env:"MODEL_VERSION_KEY" meaning:"the XCom that tells the new model version, KEY or TASK/KEY; not set, model_version"`
+}
+
+func (s *airflowSettings) open(Process) (activities.ModelOps, error) {
+	return airflow.New(airflow.Config{
+		URL: s.URL, DAG: s.DAG, Username: s.Username, Password: s.Password.Value(), Token: s.Token.Value(), ModelVersionKey: s.ModelVersionKey,
+	})
+}
+
+type kubernetesSettings struct {
+	CronJob                string   `json:"cronjob" env:"CRONJOB" meaning:"the CronJob whose template retrains a model; setting it, or the next, offers the backend kubernetes to policies"`
+	Job                    string   `json:"job" env:"JOB" meaning:"or a Job that is the template, created with suspend: true"`
+	Template               manifest `json:"template" env:"TEMPLATE" meaning:"or the template itself, metadata and spec of a batch/v1 JobTemplateSpec"`
+	Namespace              string   `json:"namespace" env:"NAMESPACE" meaning:"where Jobs run; not set, the context's, or the pod's own"`
+	Kubeconfig             string   `json:"kubeconfig" env:"KUBECONFIG" meaning:"file that says how to get there; not set, as kubectl does, or as the pod's service account"`
+	Context                string   `json:"context" env:"CONTEXT" meaning:"a context of it"`
+	Container              string   `json:"container" env:"CONTAINER" meaning:"the container that gets the decision; not set, all of the pod"`
+	ModelVersionAnnotation string   `json:"model_version_annotation" env:"MODEL_VERSION_ANNOTATION" meaning:"where the trainer writes the new version; not set, modelvigil.ai/new-model-version"`
+	TTL                    duration `json:"ttl" env:"TTL" meaning:"how long a Job that has ended stays, 10m at least; not set, what the template says, or 168h"`
+}
+
+func (s *kubernetesSettings) open(Process) (activities.ModelOps, error) {
+	return kubernetes.New(kubernetes.Config{
+		Cluster: cluster.Config{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespace: s.Namespace},
+		CronJob: s.CronJob, Job: s.Job, Template: string(s.Template), Container: s.Container,
+		ModelVersionAnnotation: s.ModelVersionAnnotation, TTL: time.Duration(s.TTL),
+	})
+}
+
+// objectSettings are of a file alone: a template is no thing for a variable.
+type objectSettings struct {
+	Template     manifest `json:"template"`
+	Success      []string `json:"success"`
+	Failure      []string `json:"failure"`
+	Message      string   `json:"message"`
+	ModelVersion string   `json:"model_version"`
+	Namespace    string   `json:"namespace"`
+	Kubeconfig   string   `json:"kubeconfig"`
+	Context      string   `json:"context"`
+}
+
+func (s *objectSettings) open(Process) (activities.ModelOps, error) {
+	return object.New(object.Config{
+		Cluster:  cluster.Config{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespace: s.Namespace},
+		Template: string(s.Template), Success: s.Success, Failure: s.Failure, Message: s.Message, ModelVersion: s.ModelVersion,
+	})
+}
+
+// manifest is an object of Kubernetes in YAML or JSON: in a file also as it is,
+// without quotes.
+type manifest string
+
+// UnmarshalText takes the text of a variable.
+func (m *manifest) UnmarshalText(text []byte) error {
+	*m = manifest(text)
+	return nil
+}
+
+// UnmarshalJSON takes a text, or an object.
+func (m *manifest) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data)
+	}
+	*m = manifest(text)
+	return nil
+}
+
+type duration time.Duration
+
+// UnmarshalText reads a duration such as 10m.
+func (d *duration) UnmarshalText(text []byte) error {
+	read, err := time.ParseDuration(string(text))
+	if err != nil || read < 0 {
+		return fmt.Errorf("must be a duration such as 10m or 24h, got %q", text)
+	}
+	*d = duration(read)
+	return nil
 }
 
 type temporalSettings struct {

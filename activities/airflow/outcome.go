@@ -1,0 +1,150 @@
+package airflow
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+const (
+	// maxMessageBytes is how much of a task's own words is kept in an outcome.
+	maxMessageBytes = 1000
+	// maxPage is how many entries Airflow gives at once ([api] maximum_page_limit).
+	maxPage = 100
+	// anyTask stands for all tasks of a run in a path.
+	anyTask = "~"
+)
+
+// RetrainingOutcome asks once whether the DAG run has ended, and how.
+func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+	outcome, err := b.outcome(ctx, request)
+	if err != nil {
+		return monitor.Outcome{}, fmt.Errorf("ask after run %s of %s: %w", runID(request.RequestID), b.where, err)
+	}
+	return outcome, nil
+}
+
+func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest) (monitor.Outcome, error) {
+	run, err := b.run(ctx, request)
+	switch {
+	case statusOf(err) == http.StatusNotFound:
+		return monitor.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another DAG now?)", err)
+	case err != nil:
+		return monitor.Outcome{}, err
+	case !run.is(request):
+		return monitor.Outcome{}, activities.Final(errors.New("it is a run that is not this retraining: its conf carries another request_id"))
+	}
+	id := runID(request.RequestID)
+	switch run.State {
+	case stateSuccess:
+		return b.success(ctx, id)
+	case stateFailed:
+		return b.failure(ctx, id)
+	case stateRunning:
+		return monitor.Outcome{}, activities.ErrRunning
+	case stateQueued:
+		if err := b.ready(ctx); activities.IsFinal(err) { // for a run that waits it isn't: somebody may mend it
+			return monitor.Outcome{}, fmt.Errorf("%w: it is queued, but %s", activities.ErrRunning, err.Error())
+		}
+		return monitor.Outcome{}, activities.ErrRunning
+	}
+	return monitor.Outcome{}, fmt.Errorf("its state is %q, which is none of %s, %s, %s and %s", oneLine(run.State, maxExcerptBytes),
+		stateQueued, stateRunning, stateSuccess, stateFailed)
+}
+
+// success is the outcome of a run that has succeeded. What can't be learned of its
+// model version for good is told, and costs nothing else.
+func (b *Backend) success(ctx context.Context, run string) (monitor.Outcome, error) {
+	version, err := b.modelVersion(ctx, run)
+	if err == nil {
+		err = monitor.ValidateModelVersion(version)
+	} else if !activities.IsFinal(err) {
+		return monitor.Outcome{}, err
+	}
+	outcome := monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version}
+	if err != nil {
+		outcome.ModelVersion, outcome.Message = "", oneLine(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
+	}
+	return outcome, nil
+}
+
+// failure is the outcome of a run that has failed, in the words of the task that
+// failed first. What can't be learned of them costs nothing else.
+func (b *Backend) failure(ctx context.Context, run string) (monitor.Outcome, error) {
+	failed, err := b.failedTasks(ctx, run)
+	if err != nil && !activities.IsFinal(err) {
+		return monitor.Outcome{}, err
+	}
+	var message string
+	switch {
+	case err != nil:
+		message = fmt.Sprintf("the DAG run failed; which task did can't be asked: %v", err)
+	case len(failed.Instances) == 0:
+		message = "the DAG run failed, and none of its tasks did: it was marked so, or took longer than its dagrun_timeout"
+	default:
+		first := failed.Instances[0]
+		message = "task " + first.String() + " failed"
+		if reason := b.lastError(ctx, run, first); reason != "" {
+			message += ": " + reason
+		}
+		message = oneLine(message, maxMessageBytes) + failed.others()
+	}
+	return monitor.Outcome{State: monitor.OutcomeFailed, Message: oneLine(message, maxMessageBytes+maxExcerptBytes)}, nil
+}
+
+// modelVersion is what the XCom that was pushed last tells of it, by any task where
+// none is configured. Its error is final where there is none.
+func (b *Backend) modelVersion(ctx context.Context, run string) (string, error) {
+	var list struct {
+		Entries []xcom `json:"xcom_entries"`
+	}
+	err := b.connection.call(ctx, http.MethodGet, b.path("dagRuns", run, "taskInstances", cmp.Or(b.task, anyTask), "xcomEntries"),
+		url.Values{"xcom_key": {b.key}, "limit": {strconv.Itoa(maxPage)}}, nil, &list)
+	if err != nil {
+		return "", err
+	}
+	if len(list.Entries) == 0 {
+		return "", activities.Final(fmt.Errorf("the XCom %q of %s is not there", b.key, cmp.Or(b.task, "any task")))
+	}
+	last := slices.MaxFunc(list.Entries, func(a, b xcom) int { return a.Timestamp.Compare(b.Timestamp) })
+	var entry struct {
+		Value json.RawMessage `json:"value"`
+	}
+	err = b.connection.call(ctx, http.MethodGet, b.path("dagRuns", run, "taskInstances", last.TaskID, "xcomEntries", b.key),
+		url.Values{"map_index": {strconv.Itoa(last.MapIndex)}}, nil, &entry)
+	return plain(entry.Value), err
+}
+
+// xcom is an entry of the list of XComs.
+type xcom struct {
+	TaskID    string    `json:"task_id"`
+	MapIndex  int       `json:"map_index"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// plain is a JSON string's text, and any other value as it is written; null and
+// nothing are empty. Releases of Airflow differ in whether a string is encoded once
+// or twice.
+func plain(value json.RawMessage) string {
+	for range 2 {
+		var text *string
+		if len(value) == 0 || json.Unmarshal(value, &text) != nil {
+			return string(value)
+		}
+		if text == nil {
+			return ""
+		}
+		value = json.RawMessage(*text)
+	}
+	return string(value)
+}
