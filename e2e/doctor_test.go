@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
+	mustStarter(t, "doctor", "", "setup")
 	const queue = "doctor"
 	t.Setenv("MODELOPS_TEMPORAL_WORKFLOW_TYPE", "Train")
 	t.Setenv("MODELOPS_TEMPORAL_TASK_QUEUE", "doctor-training")

@@ -35,6 +35,3 @@ func (m *Machine) SetCalendar(now time.Time, wanted Span, spans []Span, err erro
 
 // Blackouts are those of the policy in force.
 func (m *Machine) Blackouts() []Blackout { return m.state.Policy.Blackout }
-
-// Owner is who applied the policy in force.
-func (m *Machine) Owner() string { return m.state.Policy.Owner }

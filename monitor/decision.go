@@ -73,12 +73,19 @@ const maxDecisions = 50
 // an entry, so that a storm of them does not push out what matters.
 func (m *Machine) decide(decision Decision) {
 	decision.Reason, decision.By = cut(decision.Reason, maxTextBytes), cut(decision.By, maxTextBytes)
-	m.dirty = m.dirty || decision.Kind != Suppressed && decision.Kind != Warned
+	if decision.IsNotable() {
+		notable := decision // a copy, so that the others don't escape to the heap
+		m.state.Notable, m.dirty = &notable, true
+	}
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
 	}
 	m.state.Decisions = keepLast(AppendDecision(m.state.Decisions, decision), maxDecisions)
 }
+
+// IsNotable says that a decision changed something, or answered something: all but
+// those that breaches can bring by the thousand.
+func (d *Decision) IsNotable() bool { return d.Kind != Suppressed && d.Kind != Warned }
 
 // AppendDecision adds a decision to a log. Breaches suppressed in a row for one
 // reason, and warnings in a row by one rule, are a streak: its first has an entry,

@@ -95,7 +95,7 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 	t.Run("it waits, and is asked for again as the same retraining", func(t *testing.T) {
 		m, id := begin()
 		assert.False(t, isScheduled(m, noon))
-		assert.Equal(t, monitor.HeldFreeze, m.Busy(noon))
+		assert.Equal(t, monitor.HeldFreeze, m.Glance(noon).Waits)
 		assert.False(t, isScheduled(m, noon.Add(59*time.Second)))
 		next, ok := m.NextWake()
 		assert.True(t, ok)

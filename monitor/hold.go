@@ -66,6 +66,3 @@ func (m *Machine) judgeStanding(now time.Time, seen *version) {
 		m.findings[i].verdict = m.combine(&m.state.Policy.Rules[i], func(member int) Verdict { return m.findings[member].verdict })
 	}
 }
-
-// Team is who owns the model, as its policy says.
-func (m *Machine) Team() string { return m.state.Policy.Team }

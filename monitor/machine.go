@@ -65,6 +65,12 @@ func (m *Machine) State() State {
 	return m.state
 }
 
+// ModelName is whom the machine watches.
+func (m *Machine) ModelName() string { return m.state.ModelName }
+
+// Team is who owns the model, as its policy says.
+func (m *Machine) Team() string { return m.state.Policy.Team }
+
 // Observe judges one valid event. now is when it is handled.
 func (m *Machine) Observe(now time.Time, event *MetricEvent) {
 	now = m.clock(now)
@@ -88,29 +94,6 @@ func (m *Machine) Phase(now time.Time) Phase {
 		return PhaseCoolingDown
 	}
 	return PhaseWatching
-}
-
-// What Busy says of a retraining that no backend has taken yet, and of one that a
-// freeze of the fleet holds.
-const (
-	Queued     = "queued"
-	HeldFreeze = "held"
-)
-
-// Busy is the phase as far as it does not end by itself, and Queued or HeldFreeze
-// before the backend has taken a retraining; empty while the monitor watches or
-// cools down.
-func (m *Machine) Busy(now time.Time) string {
-	switch phase := m.Phase(now); {
-	case phase == PhaseRetraining && !m.state.Flight.HeldUntil.IsZero():
-		return HeldFreeze
-	case phase == PhaseRetraining && m.state.Flight.Job == nil:
-		return Queued
-	case phase == PhaseWatching || phase == PhaseCoolingDown:
-		return ""
-	default:
-		return string(phase)
-	}
 }
 
 // CountSignal counts a signal, whatever it holds.

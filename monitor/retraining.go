@@ -135,6 +135,7 @@ func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
 		job.StatusURL, job.Followed = "", false // a part of it would ask about something else
 	}
 	flight.Job, flight.Backend, m.dirty = &job, job.Backend, true
+	m.state.Backend = job.Backend
 	if !job.Followed {
 		m.land(m.clock(now), Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
 	}

@@ -40,10 +40,12 @@ type State struct {
 	Pause        *Control              `json:"pause,omitempty"`
 	Stop         *Control              `json:"stop,omitempty"`
 	Flight       *Flight               `json:"flight,omitempty"`
+	Backend      string                `json:"backend,omitempty"` // that took the last retraining
 	Counters     Counters              `json:"counters"`
 	Publishers   map[string]*publisher `json:"publishers,omitempty"`
 	Versions     map[string]*version   `json:"versions,omitempty"`
 	Decisions    []Decision            `json:"decisions,omitempty"`
+	Notable      *Decision             `json:"notable,omitempty"` // the last notable one
 	Rejections   []Rejection           `json:"rejections,omitempty"`
 	Recent       []finished            `json:"recent,omitempty"`
 	Updates      []UpdateRecord        `json:"updates,omitempty"`

@@ -21,6 +21,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/index"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -28,7 +29,7 @@ func newDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what would keep retrainings from working, and what to mend",
 		Long: `Say what would keep retrainings from working, and what to mend: the cluster and its
-namespace, workers at the task queues, freezes, and every backend that the environment
+namespace, its search attributes, workers at the task queues, freezes, and every backend that the environment
 and MODELOPS_BACKENDS_FILE set. Give it the worker's environment, and run it where the
 worker runs: the network and the credentials are what it looks at. It starts nothing.
 
@@ -92,8 +93,10 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 			says, err := s.examineQueue(ctx, name, kind)
 			add("task queue "+name, says, err)
 		}
+		says, err := s.examineIndex(ctx)
+		add("search attributes", says, err)
 		freezes, err := s.freezes(ctx)
-		says := "none"
+		says = "none"
 		for i := range freezes {
 			says = strings.TrimPrefix(says+"; "+freezes[i].String(), "none; ")
 		}
@@ -112,6 +115,16 @@ func (s *server) examineNamespace(ctx context.Context) (says string, err error) 
 		return "", s.explain(ctx, "", "", err)
 	}
 	return fmt.Sprintf("keeps ended runs for %v", answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()), nil
+}
+
+func (s *server) examineIndex(ctx context.Context) (says string, err error) {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	missing, err := index.Missing(bounded, s.Client, s.namespace)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("%s missing; `starter setup` creates them, and monitors are not found by phase or team until then", isOrAre(len(missing), "search attribute"))
+	}
+	return "all are there", err
 }
 
 func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.TaskQueueType) (says string, err error) {

@@ -69,8 +69,8 @@ type listedMonitor struct {
 	TaskQueue  string    `json:"task_queue"`
 	WorkflowID string    `json:"workflow_id"`
 	RunID      string    `json:"run_id"`
-	Owner      string    `json:"owner,omitempty"` // who applied its policy, where that was said
-	Busy       string    `json:"busy,omitempty"`  // held, queued, retraining, awaiting_approval, paused, stopping; else it watches or cools down
+	// Glance is what the monitor says of itself.
+	monitor.Glance
 }
 
 // list asks the visibility store, and returns one entry per model: running ones
@@ -124,10 +124,8 @@ func listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
 		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
 	}
 	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
-	for name, into := range map[string]*string{workflows.MemoOwner: &entry.Owner, workflows.MemoBusy: &entry.Busy} {
-		if field := execution.GetMemo().GetFields()[name]; field != nil {
-			_ = converter.GetDefaultDataConverter().FromPayload(field, into) // nobody's, if it is not ours
-		}
+	if field := execution.GetMemo().GetFields()[workflows.MemoGlance]; field != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(field, &entry.Glance) // nothing is shown, if it is not ours
 	}
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()
@@ -142,7 +140,7 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 	}
 	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
 	for _, m := range monitors {
-		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(cmp.Or(m.Busy, m.State)), clock(m.Started), ""}
+		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(cmp.Or(m.Waits, string(m.Phase), m.State)), clock(m.Started), ""}
 		if !m.Closed.IsZero() {
 			row[1], row[3] = words(m.State), clock(m.Closed)
 		}

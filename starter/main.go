@@ -41,6 +41,7 @@ var commands = []func() *cobra.Command{
 	newRejectCommand,
 	newCancelCommand,
 	newStopCommand,
+	newSetupCommand,
 	newDoctorCommand,
 	newFreezeCommand,
 	newUnfreezeCommand,

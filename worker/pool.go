@@ -83,6 +83,9 @@ type session struct {
 	client  client.Client
 	workers []worker.Worker
 	failed  chan error // why a worker has ended by itself
+	search  search
+	helping sync.WaitGroup
+	dismiss context.CancelFunc // ends what helps the workers
 }
 
 // open connects and starts the workers.
@@ -91,7 +94,10 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
 	}
-	s := &session{client: c, failed: make(chan error, 3)}
+	helping, dismiss := context.WithCancel(context.WithoutCancel(ctx))
+	s := &session{client: c, failed: make(chan error, 3), dismiss: dismiss}
+	s.search.ensure(ctx, p, c, true) // the first monitors are to be found, too
+	s.helping.Go(func() { s.search.watch(helping, p, c) })
 	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s), p.followings(s)} {
 		if err := w.Start(); err != nil {
 			s.close()
@@ -114,7 +120,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
-	w.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	w.RegisterWorkflowWithOptions(workflows.Indexed(s.search.has.Load), workflow.RegisterOptions{Name: monitor.WorkflowType})
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w
 }
@@ -172,5 +178,7 @@ func (s *session) close() {
 		stopped.Go(w.Stop)
 	}
 	stopped.Wait()
+	s.dismiss()
+	s.helping.Wait()
 	s.client.Close()
 }

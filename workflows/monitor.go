@@ -29,12 +29,17 @@ const (
 )
 
 // MonitorWorkflow watches one model. Its argument is an Input, which may be left
-// out in whole or in part.
+// out in whole or in part. It sets no search attributes; see Indexed.
 func MonitorWorkflow(ctx workflow.Context, input converter.RawValue) error {
+	return monitorModel(ctx, input, func() bool { return false })
+}
+
+func monitorModel(ctx workflow.Context, input converter.RawValue, hasIndex func() bool) error {
 	m, err := setup(ctx, input)
 	if err != nil {
 		return err
 	}
+	m.index = hasIndex
 	return m.run(ctx)
 }
 
@@ -49,8 +54,8 @@ type watch struct {
 	await    *call
 	cancels  map[string]*call // by request id
 	timers   []*timer
-	owner    string // as the memo has it
-	busy     string // so, too
+	index    func() bool // there are search attributes
+	shown    shown       // where lists of monitors look
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -71,7 +76,7 @@ func (m *watch) run(ctx workflow.Context) error {
 			return m.continueAsNew(ctx)
 		}
 		m.perform(ctx, wants)
-		if err := m.remember(ctx); err != nil {
+		if err := m.show(ctx, now); err != nil {
 			return err
 		}
 		m.describe(ctx)

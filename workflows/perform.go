@@ -222,28 +222,6 @@ func (m *watch) calendar(ctx workflow.Context) {
 	m.machine.SetCalendar(now, wanted, computed.Spans, err)
 }
 
-// The memo fields by which a list of monitors shows more than that they run: who
-// applied the policy, and what a monitor is busy with.
-const (
-	MemoOwner = "owner"
-	MemoBusy  = "busy"
-)
-
-// remember keeps the memo up to date.
-func (m *watch) remember(ctx workflow.Context) error {
-	changed := map[string]any{}
-	if owner := m.machine.Owner(); owner != m.owner {
-		m.owner, changed[MemoOwner] = owner, owner
-	}
-	if busy := m.machine.Busy(workflow.Now(ctx)); busy != m.busy {
-		m.busy, changed[MemoBusy] = busy, busy
-	}
-	if len(changed) == 0 {
-		return nil
-	}
-	return workflow.UpsertMemo(ctx, changed)
-}
-
 // MessageOf is an activity's error without Temporal's frame around it.
 func MessageOf(err error) string {
 	var application *temporal.ApplicationError

@@ -95,10 +95,18 @@ func TestABlackoutHoldsATriggerBackUntilItsEnd(t *testing.T) {
 	assert.Equal(t, noon.Add(6*time.Hour), status.Decisions[1].At.UTC())
 }
 
-func TestThePolicysOwnerIsInTheMemo(t *testing.T) {
+func TestTheMemoShowsAGlance(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnUpsertMemo(map[string]any{"owner": "platform"}).Return(nil).Once()
-	l.live(time.Hour, by(t, `{"owner": "platform"}`))
+	var phases []monitor.Phase
+	l.OnUpsertMemo(mock.Anything).Return(nil).Run(func(arguments mock.Arguments) {
+		glance := arguments.Get(0).(map[string]any)[workflows.MemoGlance].(monitor.Glance)
+		assert.Equal(t, "platform", glance.Owner)
+		phases = append(phases, glance.Phase)
+	})
+	l.publish(0, 0.8)
+	l.publish(time.Minute, 0.7) // suppressed: nothing that a list shows
+	l.live(2*time.Hour, by(t, `{"owner": "platform"}`))
+	assert.Equal(t, []monitor.Phase{monitor.PhaseRetraining, monitor.PhaseCoolingDown, monitor.PhaseWatching}, phases)
 }
 
 func TestAStatusIsReadBackAsItWasWritten(t *testing.T) {

@@ -42,7 +42,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}}
-	m.owner, m.busy = memoOf(workflow.GetInfo(ctx), MemoOwner), memoOf(workflow.GetInfo(ctx), MemoBusy)
+	m.shown = shownBefore(ctx)
 	metrics := workflow.GetMetricsHandler(ctx)
 	machine.OnDecision = func(d monitor.Decision) {
 		metrics.WithTags(map[string]string{"kind": string(d.Kind)}).Counter("modelvigil_decisions").Inc(1)
@@ -156,12 +156,4 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("payload encoding %q: must be %q", encoding, converter.MetadataEncodingJSON)
 	}
-}
-
-// memoOf is a field that an earlier run has left in the memo.
-func memoOf(info *workflow.Info, name string) (text string) {
-	if field := info.Memo.GetFields()[name]; field != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(field, &text) // else it is written anew
-	}
-	return text
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/index"
 )
 
 func main() {
@@ -56,8 +57,11 @@ func record(ctx context.Context, temporal, out string) error {
 	}
 	defer func() { _ = server.Stop() }()
 	c := server.Client()
+	if _, err := index.Ensure(ctx, c, client.DefaultNamespace); err != nil {
+		return err
+	}
 	monitors := worker.New(c, queue, worker.Options{})
-	monitors.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	monitors.RegisterWorkflowWithOptions(workflows.Indexed(func() bool { return true }), workflow.RegisterOptions{Name: monitor.WorkflowType})
 	calls := &activities.Retraining{
 		Backends: map[string]activities.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},
 		Default:  "follows", PollInterval: 100 * time.Millisecond,

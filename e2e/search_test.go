@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// Whoever looks after a fleet finds monitors by what they do, without asking each.
+func TestMonitorsAreFoundByWhatTheyDo(t *testing.T) {
+	const queue = "search"
+	startWorker(t, queue)
+	mustStarter(t, queue, "model_name: search-quiet\nteam: ads\n---\nmodel_name: search-asks\nteam: ads\napproval: {required: true}\n---\nmodel_name: search-other\nteam: maps\n", "apply", "-")
+	for _, model := range []string{"search-quiet", "search-asks", "search-other"} {
+		mustStarter(t, queue, "", "publish", "--model", model, "--version", "v1", "--accuracy", map[bool]string{true: "0.99", false: "0.5"}[model == "search-quiet"])
+	}
+	for query, wanted := range map[string][]string{
+		"MonitorPhase = 'awaiting_approval' AND Team = 'ads'": {"search-asks"},
+		"Team = 'ads'": {"search-asks", "search-quiet"},
+		"LastDecision = 'accepted' AND LastDecisionAt > '" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + "' AND Backend = 'log' AND Team = 'maps'": {"search-other"},
+		"ModelName STARTS_WITH 'search-q' AND MonitorPhase = 'watching'":                                                                                       {"search-quiet"},
+		"ModelName = 'search-other' AND ModelVersion = 'v1' AND MonitorPhase = 'cooling_down'":                                                                 {"search-other"},
+	} {
+		eventually(t, time.Minute, "the monitors of "+query, func() bool { return slices.Equal(find(t, query), wanted) })
+	}
+	mustStarter(t, queue, "", "approve", "search-asks", "--by", "ada")
+	eventually(t, time.Minute, "it no longer waits", func() bool { return len(find(t, "MonitorPhase = 'awaiting_approval' AND Team = 'ads'")) == 0 })
+	assert.Contains(t, mustStarter(t, queue, "", "setup"), "all search attributes are there")
+}
+
+// find lists the models of the monitors that run and fit a query, by name.
+func find(t *testing.T, query string) (models []string) {
+	t.Helper()
+	answer, err := server.Client().ListWorkflow(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: client.DefaultNamespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND %s", monitor.WorkflowType, query),
+	})
+	if err != nil {
+		t.Logf("%s: %v", query, err)
+		return nil
+	}
+	for _, execution := range answer.GetExecutions() {
+		model, err := monitor.ModelName(execution.GetExecution().GetWorkflowId())
+		assert.NoError(t, err)
+		models = append(models, model)
+	}
+	slices.Sort(models)
+	return models
+}

@@ -1,0 +1,56 @@
+package monitor
+
+import (
+	"cmp"
+	"time"
+)
+
+// Glance is what a list of monitors shows of one without asking it. It changes
+// with a phase or a decision, not with every observation.
+type Glance struct {
+	Phase Phase `json:"phase,omitempty"`
+	// Waits is why a retraining has not begun: Queued, or HeldFreeze.
+	Waits         string    `json:"waits,omitempty"`
+	CooldownUntil time.Time `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
+	ModelVersion  string    `json:"model_version,omitempty"` // heard of last
+	Backend       string    `json:"backend,omitempty"`       // the policy's, or the one that took the last retraining
+	Team          string    `json:"team,omitempty"`
+	Owner         string    `json:"owner,omitempty"` // who applied the policy
+	// Last is the last decision that is neither Suppressed nor Warned.
+	Last *GlanceDecision `json:"last,omitempty"`
+}
+
+// GlanceDecision is the part of a decision that a list has room for.
+type GlanceDecision struct {
+	At        time.Time `json:"at"`
+	Kind      Kind      `json:"kind"`
+	Reason    string    `json:"reason,omitempty"`
+	RequestID string    `json:"request_id,omitempty"`
+}
+
+// What Waits says of a retraining that no backend has taken yet, and of one that a
+// freeze of the fleet holds.
+const (
+	Queued     = "queued"
+	HeldFreeze = "held"
+)
+
+// Glance returns what a list shows at now.
+func (m *Machine) Glance(now time.Time) Glance {
+	s := &m.state
+	g := Glance{
+		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), ModelVersion: s.Latest,
+		Backend: cmp.Or(s.Policy.Retraining.Backend, s.Backend), Team: s.Policy.Team, Owner: s.Policy.Owner,
+	}
+	switch flight := s.Flight; {
+	case g.Phase != PhaseRetraining:
+	case !flight.HeldUntil.IsZero():
+		g.Waits = HeldFreeze
+	case flight.Job == nil:
+		g.Waits = Queued
+	}
+	if d := s.Notable; d != nil {
+		g.Last = &GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
+	}
+	return g
+}
