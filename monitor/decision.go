@@ -28,6 +28,8 @@ const (
 	Resumed          Kind = "resumed"
 	PolicyChanged    Kind = "policy_changed"
 	Stopped          Kind = "stopped"
+	FleetFrozen      Kind = "fleet_frozen"   // a freeze holds retrainings back: a decision of the fleet, not of a model
+	FleetUnfrozen    Kind = "fleet_unfrozen" // it is lifted
 )
 
 // Suppression is why a breaching observation did not trigger. Where several
@@ -77,6 +79,7 @@ func (m *Machine) decide(decision Decision) {
 		notable := decision // a copy, so that the others don't escape to the heap
 		m.state.Notable, m.dirty = &notable, true
 	}
+	m.notify(decision)
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
 	}

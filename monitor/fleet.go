@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,7 +15,9 @@ import (
 // back, and which models asked for one lately. Like a Machine it is pure.
 type Fleet struct {
 	Freezes []Freeze `json:"freezes,omitempty"`
-	Asked   []asked  `json:"asked,omitempty"` // by minute, oldest first
+	Asked   []asked  `json:"asked,omitempty"`   // by minute, oldest first
+	Notices []Notice `json:"notices,omitempty"` // to be told to the fleet's channels, which the worker knows
+	Noticed int64    `json:"noticed,omitempty"` // how many there ever were
 }
 
 // asked are the models that asked for a retraining in one minute, by hash.
@@ -103,19 +106,33 @@ func (f *Fleet) Add(now time.Time, freeze Freeze) error {
 	if len(f.Freezes) >= maxFreezes {
 		return fmt.Errorf("%d freezes are in force, which is as many as can be; lift some", maxFreezes)
 	}
-	f.Freezes = append(f.Freezes, freeze)
+	f.add(freeze)
 	return nil
+}
+
+func (f *Fleet) add(freeze Freeze) {
+	f.Freezes = append(f.Freezes, freeze)
+	f.notice(Decision{At: freeze.At, Kind: FleetFrozen, Reason: freeze.String(), By: freeze.By}, nil)
+}
+
+func (f *Fleet) notice(decision Decision, ends []Kind) {
+	f.Noticed++
+	id := fmt.Sprintf("%d-%d", decision.At.Unix(), f.Noticed) // below the fleet's own
+	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: ends}), maxNotices)
 }
 
 // Lift ends the freezes of a scope, and returns how many. The scope of all models
 // ends every freeze. What was asked before is forgotten: a brake begins anew.
-func (f *Fleet) Lift(scope Freeze) (lifted int) {
+func (f *Fleet) Lift(now time.Time, scope Freeze) (lifted int) {
 	before := len(f.Freezes)
 	f.Freezes = slices.DeleteFunc(f.Freezes, func(freeze Freeze) bool {
 		return scope.Teams == nil && scope.Models == nil || freeze.Scope() == scope.Scope()
 	})
 	f.Asked = nil
-	return before - len(f.Freezes)
+	if lifted = before - len(f.Freezes); lifted > 0 {
+		f.notice(Decision{At: now, Kind: FleetUnfrozen, Reason: scope.Scope() + ", " + strconv.Itoa(lifted) + " lifted", By: scope.By}, []Kind{FleetFrozen})
+	}
+	return lifted
 }
 
 // Frozen is the freeze that holds a model's retrainings back, or nil.
@@ -144,7 +161,7 @@ func (f *Fleet) Permit(now time.Time, model, team string, brake Brake) *Freeze {
 	if models < minAsked || float64(models) <= brake.Share*float64(brake.Monitors) {
 		return nil
 	}
-	f.Freezes = append(f.Freezes, Freeze{
+	f.add(Freeze{
 		By: BrakeName, At: now,
 		Reason: fmt.Sprintf("%d of %d models asked for a retraining within %s, more than %g %%", models, brake.Monitors, brake.Within, 100*brake.Share),
 	})

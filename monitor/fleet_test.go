@@ -39,10 +39,10 @@ func TestFreezesAreLiftedByTheirScope(t *testing.T) {
 	require.NoError(t, f.Add(noon, payments))
 	require.NoError(t, f.Add(noon.Add(time.Hour), monitor.Freeze{Teams: []string{"payments"}, By: "ada", Reason: "bad labels"}))
 	require.Len(t, f.Freezes, 2, "one of the same scope is replaced")
-	assert.Equal(t, 1, f.Lift(payments))
+	assert.Equal(t, 1, f.Lift(noon, payments))
 	assert.NotNil(t, monitor.Frozen(f.Freezes, "fraud", "payments"), "all are frozen still")
 	require.NoError(t, f.Add(noon, payments))
-	assert.Equal(t, 2, f.Lift(monitor.Freeze{}), "all ends all")
+	assert.Equal(t, 2, f.Lift(noon, monitor.Freeze{}), "all ends all")
 	assert.Nil(t, monitor.Frozen(f.Freezes, "fraud", "payments"))
 }
 
@@ -68,7 +68,7 @@ func TestTheBrakeHoldsTheFleetWhenTooManyAskAtOnce(t *testing.T) {
 	assert.Equal(t, "21 of 100 models asked for a retraining within 10m, more than 20 %", held.Reason)
 	assert.Equal(t, monitor.BrakeName, held.By)
 	assert.NotNil(t, ask(1000, 1), "until somebody lifts it")
-	f.Lift(monitor.Freeze{})
+	f.Lift(noon, monitor.Freeze{})
 	assert.Nil(t, ask(1001, 1))
 
 	brake.Monitors = 5

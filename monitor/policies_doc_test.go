@@ -208,7 +208,7 @@ func TestTheDocumentHasEveryField(t *testing.T) {
 	}
 	for prefix, of := range map[string]reflect.Type{
 		"": reflect.TypeFor[monitor.Policy](), "approval.": reflect.TypeFor[monitor.Approval](), "verify.": reflect.TypeFor[monitor.Verify](),
-		"retraining.": reflect.TypeFor[monitor.RetrainingPolicy](), "blackout.": reflect.TypeFor[monitor.Blackout](),
+		"retraining.": reflect.TypeFor[monitor.RetrainingPolicy](), "blackout.": reflect.TypeFor[monitor.Blackout](), "notify.": reflect.TypeFor[monitor.Notify](),
 		"rules.": reflect.TypeFor[monitor.Rule](), "datapoints.": reflect.TypeFor[monitor.Datapoints](),
 		"baseline.": reflect.TypeFor[monitor.Baseline](), "change.": reflect.TypeFor[monitor.Change](),
 	} {

@@ -44,6 +44,7 @@ type Policy struct {
 	Approval   *Approval        `json:"approval,omitempty"`
 	Verify     *Verify          `json:"verify,omitempty"`
 	Blackout   []Blackout       `json:"blackout,omitempty"`
+	Notify     []Notify         `json:"notify,omitempty"` // who is told of which decisions
 	Retraining RetrainingPolicy `json:"retraining,omitzero"`
 }
 
@@ -170,6 +171,7 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 		"team": &p.Team, "owner": &p.Owner, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": object[Approval, *Approval]{&p.Approval},
 		"verify": object[Verify, *Verify]{&p.Verify}, "blackout": list[Blackout, *Blackout]{&p.Blackout},
+		"notify":     list[Notify, *Notify]{&p.Notify},
 		"retraining": &p.Retraining,
 	})
 }

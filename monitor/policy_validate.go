@@ -89,7 +89,8 @@ func (p Policy) validateControl() (faults []error) {
 			fault("verify.min_samples", fmt.Errorf("must be 1 to %d, got %d", int64(maxCount), v.MinSamples))
 		}
 	}
-	return append(faults, validateBlackouts(p.Blackout)...)
+	faults = append(faults, validateBlackouts(p.Blackout)...)
+	return append(faults, validateNotify(p.Notify)...)
 }
 
 func checkWait(d Duration, min time.Duration) error {

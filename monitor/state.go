@@ -37,6 +37,7 @@ type State struct {
 	Verification *Verification         `json:"verification,omitempty"`
 	Calendar     *Calendar             `json:"calendar,omitempty"` // of the policy's blackouts
 	Cancelling   []Cancelling          `json:"cancelling,omitempty"`
+	Notices      []Notice              `json:"notices,omitempty"` // to be delivered
 	Pause        *Control              `json:"pause,omitempty"`
 	Stop         *Control              `json:"stop,omitempty"`
 	Flight       *Flight               `json:"flight,omitempty"`
@@ -62,6 +63,7 @@ type Counters struct {
 	Breaches    int64                 `json:"breaches"`   // observations that violated a rule
 	Suppressed  map[Suppression]int64 `json:"suppressed"` // of Breaches, those that did not trigger
 	Retrainings RetrainingCounters    `json:"retrainings"`
+	Notices     NoticeCounters        `json:"notices"`
 }
 
 // RetrainingCounters count retrainings by what became of them.

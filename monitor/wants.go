@@ -12,6 +12,7 @@ type Wants struct {
 	Schedule *Flight      // ask the backend for this retraining, until its Deadline
 	Await    *Flight      // follow this one to its outcome, until its Deadline
 	Cancel   []Cancelling // tell the backend to end these
+	Notices  []Notice     // tell the channels
 	Wakes    []Wake       // call Tick then; a wake that comes early is armed again
 	Done     bool         // nothing is left to do: end the monitor
 }
@@ -24,11 +25,11 @@ type Wake struct {
 
 // Wants returns what is to be done as of now.
 func (m *Machine) Wants(now time.Time) Wants {
-	wants := Wants{Cancel: m.state.Cancelling}
+	wants := Wants{Cancel: m.state.Cancelling, Notices: m.state.Notices}
 	flight := m.state.Flight
 	switch {
 	case flight == nil:
-		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0
+		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0 && !m.awaitsNotices(now)
 	case flight.Job == nil && now.Before(flight.HeldUntil):
 	case flight.Job == nil:
 		wants.Schedule = flight
@@ -55,6 +56,9 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 		}
 	}
 	if m.state.Stop != nil {
+		if m.awaitsNotices(now) {
+			wake("notices", m.noticesUntil())
+		}
 		return
 	}
 	if pending := m.state.Pending; pending != nil {

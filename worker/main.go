@@ -79,6 +79,7 @@ type configuration struct {
 	settings settings
 	temporal client.Options
 	backends map[string]activities.ModelOps
+	notices  activities.Notices
 	log      *slog.Logger
 }
 
@@ -89,7 +90,7 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
 	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
-	return configuration{settings, temporal, opened, logger}, errors.Join(settingsErr, backendsErr, temporalErr)
+	return configuration{settings: settings, temporal: temporal, backends: opened, log: logger}, errors.Join(settingsErr, backendsErr, temporalErr)
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {

@@ -95,10 +95,10 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
 	}
 	helping, dismiss := context.WithCancel(context.WithoutCancel(ctx))
-	s := &session{client: c, failed: make(chan error, 3), dismiss: dismiss}
+	s := &session{client: c, failed: make(chan error, 4), dismiss: dismiss}
 	s.search.ensure(ctx, p, c, true) // the first monitors are to be found, too
 	s.helping.Go(func() { s.search.watch(helping, p, c) })
-	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s), p.followings(s)} {
+	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s), p.followings(s), p.tellers(s)} {
 		if err := w.Start(); err != nil {
 			s.close()
 			return nil, fmt.Errorf("start work in namespace %q: %w", cmp.Or(p.temporal.Namespace, client.DefaultNamespace), err)
@@ -154,6 +154,19 @@ func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
 			taskQueue: string(p.settings.TaskQueue), brake: p.settings.FleetBrake,
 		},
 	})
+	return w
+}
+
+// tellers tell channels of decisions.
+func (p *pool) tellers(s *session) worker.Worker {
+	w := worker.New(s.client, workflows.NoticesTaskQueue(string(p.settings.TaskQueue)), worker.Options{
+		DisableWorkflowWorker:              true,
+		ActivityTaskPollerBehavior:         pollers(),
+		MaxConcurrentActivityExecutionSize: maxBackendCalls,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       s.fail,
+	})
+	w.RegisterActivity(&p.notices)
 	return w
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -56,7 +57,7 @@ func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
 			Validator:   func(freeze monitor.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
 		}),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateUnfreeze, func(ctx workflow.Context, scope monitor.Freeze) (int, error) {
-			return fleet.Lift(scope), changed(ctx)
+			return fleet.Lift(workflow.Now(ctx).UTC(), scope), changed(ctx)
 		}, workflow.UpdateHandlerOptions{Description: "Let them go on: the scope of a freeze, or {} for all"}),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePermit, func(ctx workflow.Context, p Permit) (*monitor.Freeze, error) {
 			before := len(fleet.Freezes)
@@ -75,13 +76,14 @@ func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
 	if err != nil {
 		return err
 	}
-	err = workflow.Await(ctx, func() bool {
-		return updates >= maxFleetUpdates || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
-	})
-	if err == nil {
-		err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	isFull := func() bool { return updates >= maxFleetUpdates || workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
+	for !isFull() {
+		if err := workflow.Await(ctx, func() bool { return isFull() || len(fleet.Notices) > 0 }); err != nil {
+			return err
+		}
+		tellFleet(ctx, &fleet)
 	}
-	if err != nil {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, FleetType, fleet)
@@ -90,3 +92,36 @@ func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
 // PermitTimeout bounds how long a retraining waits for the fleet's word before it
 // asks again.
 const PermitTimeout = 10 * time.Second
+
+// tellFleetFor is how long the fleet's channels are tried to be told.
+const tellFleetFor = 10 * time.Minute
+
+// tellFleet tells the fleet's channels what has happened. What they can't be told
+// the log of the worker says.
+func tellFleet(ctx workflow.Context, fleet *monitor.Fleet) {
+	var activity *activities.Notices // names only
+	id, queue := workflow.GetInfo(ctx).WorkflowExecution.ID, NoticesTaskQueue(workflow.GetInfo(ctx).TaskQueueName)
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: queue, StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: tellFleetFor, HeartbeatTimeout: activities.HeartbeatTimeout,
+	})
+	for len(fleet.Notices) > 0 {
+		notice := fleet.Notices[0]
+		fleet.Notices = fleet.Notices[1:]
+		var channels []string
+		if err := workflow.ExecuteActivity(ctx, activity.FleetChannels).Get(ctx, &channels); err != nil {
+			workflow.GetLogger(ctx).Error("the fleet's channels are not known", "notice", notice.Decision.Reason, "error", err)
+			continue
+		}
+		told := make([]workflow.Future, len(channels))
+		for i, channel := range channels {
+			to := notice
+			to.ID, to.Channel = id+"/notice/"+notice.ID+"/"+channel, channel
+			told[i] = workflow.ExecuteActivity(ctx, activity.Notify, to)
+		}
+		for i, future := range told {
+			if err := future.Get(ctx, nil); err != nil {
+				workflow.GetLogger(ctx).Error("a channel is not told", "channel", channels[i], "notice", notice.Decision.Reason, "error", err)
+			}
+		}
+	}
+}

@@ -53,6 +53,7 @@ type watch struct {
 	schedule *call
 	await    *call
 	cancels  map[string]*call // by request id
+	notices  map[string]*call // by their id
 	timers   []*timer
 	index    func() bool // there are search attributes
 	shown    shown       // where lists of monitors look
@@ -88,10 +89,10 @@ func (m *watch) run(ctx workflow.Context) error {
 }
 
 // isFull says that the run should end. A schedule call under way is waited for,
-// so that a backend is not asked twice without need.
+// and so are notices, so that nobody is asked or told twice without need.
 func (m *watch) isFull(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	if m.schedule != nil && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
+	if (m.schedule != nil || len(m.notices) > 0) && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
 		return false
 	}
 	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -30,9 +31,13 @@ func RetrainingTaskQueue(taskQueue string) string { return taskQueue + "-retrain
 // nothing, and waits behind no start.
 func FollowingTaskQueue(taskQueue string) string { return taskQueue + "-following" }
 
-// call is an activity under way for one retraining.
+// NoticesTaskQueue is where channels are told of decisions: no retraining waits
+// behind a chat that is slow.
+func NoticesTaskQueue(taskQueue string) string { return taskQueue + "-notices" }
+
+// call is an activity under way for one retraining, or one notice.
 type call struct {
-	requestID string
+	requestID string // or the notice's id
 	future    workflow.Future
 	cancel    workflow.CancelFunc
 }
@@ -64,7 +69,30 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 			m.cancels[c.RequestID] = cancelJob(ctx, c)
 		}
 	}
+	for i := range wants.Notices {
+		if notice := &wants.Notices[i]; m.notices[notice.ID] == nil {
+			m.notices[notice.ID] = tell(ctx, notice)
+		}
+	}
 	m.arm(ctx, wants.Wakes)
+}
+
+// tellFor is how long a channel is tried to be told, from the decision on.
+const tellFor = time.Hour
+
+// tell tells a channel of a decision.
+func tell(ctx workflow.Context, notice *monitor.Notice) *call {
+	var activity *activities.Notices // names only
+	left := notice.Decision.At.Add(tellFor).Sub(workflow.Now(ctx))
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              NoticesTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		StartToCloseTimeout:    attemptTimeout,
+		ScheduleToCloseTimeout: max(left, attemptTimeout),
+		HeartbeatTimeout:       activities.HeartbeatTimeout,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause},
+		Summary:                summary(fmt.Sprintf("tell %s: %s", notice.Channel, notice.Decision.Kind)),
+	})
+	return &call{requestID: notice.ID, future: workflow.ExecuteActivity(ctx, activity.Notify, *notice)}
 }
 
 // cancelFor is how long a backend is tried to be told to end a retraining.
@@ -148,9 +176,11 @@ func (m *watch) isReady() bool {
 			return true
 		}
 	}
-	for _, c := range m.cancels { // any of them: the order doesn't matter
-		if c.future.IsReady() {
-			return true
+	for _, calls := range []map[string]*call{m.cancels, m.notices} {
+		for _, c := range calls { // any of them: the order doesn't matter
+			if c.future.IsReady() {
+				return true
+			}
 		}
 	}
 	return m.schedule != nil && m.schedule.future.IsReady() || m.await != nil && m.await.future.IsReady()
@@ -180,17 +210,24 @@ func (m *watch) collect(ctx workflow.Context) {
 			m.machine.Outcome(now, outcome)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(m.cancels)) {
-		c := m.cancels[id]
+	ended(ctx, m.cancels, func(id string, err error) { m.machine.CancelTold(now, id, err) })
+	ended(ctx, m.notices, m.machine.NoticeTold)
+}
+
+// ended takes the calls that have ended from those under way, in the order of
+// their ids, and hands on how.
+func ended(ctx workflow.Context, calls map[string]*call, then func(id string, err error)) {
+	for _, id := range slices.Sorted(maps.Keys(calls)) {
+		c := calls[id]
 		if !c.future.IsReady() {
 			continue
 		}
-		delete(m.cancels, id)
+		delete(calls, id)
 		err := c.future.Get(ctx, nil)
 		if err != nil {
 			err = errors.New(MessageOf(err))
 		}
-		m.machine.CancelTold(now, id, err)
+		then(id, err)
 	}
 }
 

@@ -41,7 +41,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
-	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}}
+	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.shown = shownBefore(ctx)
 	metrics := workflow.GetMetricsHandler(ctx)
 	machine.OnDecision = func(d monitor.Decision) {

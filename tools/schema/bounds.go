@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"github.com/invopop/jsonschema"
+
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // bound adds the bounds that monitor's validation has as numbers. Those that
@@ -17,6 +19,7 @@ func bound(s *jsonschema.Schema) {
 	limit(s, "owner", text(0, 100, ""))
 	limitItems(property(s, "rules"), 1, 50)
 	limitItems(property(s, "blackout"), 0, 20)
+	limitItems(property(s, "notify"), 0, 10)
 	limitNumber(property(s, "max_failures"), "0", "1000")
 
 	name := text(1, 100, "")
@@ -40,6 +43,13 @@ func bound(s *jsonschema.Schema) {
 	limit(retraining, "backend", text(0, 100, ""))
 	limitNumber(property(retraining, "priority"), "1", "5")
 
+	notify := s.Definitions["Notify"]
+	notify.Required = []string{"channel"}
+	limit(notify, "channel", text(1, 100, ""))
+	on := property(notify, "on")
+	limitItems(on, 1, 100)
+	on.Items.Enum = kinds()
+
 	blackout := s.Definitions["Blackout"]
 	blackout.Required = []string{"from", "to"}
 	property(blackout, "days").Pattern = daysPattern
@@ -48,6 +58,14 @@ func bound(s *jsonschema.Schema) {
 	property(blackout, "to").Pattern = toPattern
 	property(blackout, "zone").Not = &jsonschema.Schema{Const: "Local"}
 	property(blackout, "zone").Examples = []any{"Europe/Berlin", "UTC"}
+}
+
+// kinds are the decisions that a channel can be told of.
+func kinds() (kinds []any) {
+	for _, kind := range monitor.Notifiable() {
+		kinds = append(kinds, kind)
+	}
+	return kinds
 }
 
 // maxCount bounds what is counted.

@@ -39,7 +39,7 @@ func document() (*jsonschema.Schema, error) {
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[monitor.Policy](), reflect.TypeFor[monitor.Rule](), reflect.TypeFor[monitor.Datapoints](),
 		reflect.TypeFor[monitor.Baseline](), reflect.TypeFor[monitor.Change](), reflect.TypeFor[monitor.Approval](),
-		reflect.TypeFor[monitor.Verify](), reflect.TypeFor[monitor.Blackout](), reflect.TypeFor[monitor.RetrainingPolicy](),
+		reflect.TypeFor[monitor.Verify](), reflect.TypeFor[monitor.Blackout](), reflect.TypeFor[monitor.Notify](), reflect.TypeFor[monitor.RetrainingPolicy](),
 	} {
 		object := s.Definitions[t.Name()]
 		if t.Name() == "Policy" {

@@ -35,6 +35,7 @@ var descriptions = map[string]string{
 	"Policy.approval":   "Asks an operator before a retraining goes out.",
 	"Policy.verify":     "Holds the version that a retraining has made against the rules.",
 	"Policy.blackout":   "Spans of days in which nothing triggers. What would have triggers at their end, if its rule still breaches.",
+	"Policy.notify":     "Who is told of which decisions.",
 	"Policy.retraining": "What a trigger asks for.",
 
 	"Rule.name":              "Unique in its policy; left out, the metric's word (latency_ms is latency, drift_score is drift).",
@@ -75,6 +76,9 @@ var descriptions = map[string]string{
 	"Blackout.from": "When it begins, 00:00 to 23:59, as a clock on a wall in zone reads.",
 	"Blackout.to":   "When it ends, 00:00 to 24:00; before from it is on the next day.",
 	"Blackout.zone": "A name of the IANA time zone database, such as Europe/Berlin; default UTC.",
+
+	"Notify.channel": "Its name in the worker's NOTIFICATIONS_FILE.",
+	"Notify.on":      "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
 
 	"Approval.required":   "Whether a trigger waits for starter approve or reject.",
 	"Approval.timeout":    "How long it waits; default " + monitor.Duration(monitor.DefaultApprovalTimeout).String() + ".",

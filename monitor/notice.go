@@ -1,0 +1,169 @@
+package monitor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Notify says which decisions a channel is told of.
+type Notify struct {
+	Channel string `json:"channel"`      // as the worker's file of channels names it
+	On      []Kind `json:"on,omitempty"` // default DefaultNotifyOn
+}
+
+// DefaultNotifyOn are the decisions that somebody should know of.
+func DefaultNotifyOn() []Kind {
+	return []Kind{Triggered, AwaitingApproval, Failed, TimedOut, Regressed, CircuitOpened}
+}
+
+// Notice is a decision that a channel is to be told of.
+type Notice struct {
+	// ID is the notice's own, the same however often the channel is told.
+	ID        string    `json:"id"`
+	Channel   string    `json:"channel"`
+	ModelName string    `json:"model_name"`
+	Team      string    `json:"team,omitempty"`
+	Decision  Decision  `json:"decision"`
+	Until     time.Time `json:"until,omitzero"` // when what it asks for ends by itself: an approval
+	// Ends are the kinds of earlier decisions that this one settles: whoever keeps a
+	// list of what is open closes them.
+	Ends []Kind `json:"ends,omitempty"`
+	// OnlyEnds says that the channel has asked for those, and not for this one.
+	OnlyEnds bool `json:"only_ends,omitempty"`
+}
+
+// NoticeCounters count notices by what became of them.
+type NoticeCounters struct {
+	Requested int64 `json:"requested"`
+	Delivered int64 `json:"delivered"`
+	Failed    int64 `json:"failed"`
+	// LastFailure is why the last of Failed was.
+	LastFailure string `json:"last_failure,omitempty"`
+}
+
+const (
+	maxNotify  = 10 // channels of one policy
+	maxNotices = 50 // that wait to be delivered; some 1 KiB each
+	// noticesAfterStop is how long a monitor that stops waits for its last notices.
+	noticesAfterStop = 30 * time.Second
+)
+
+// settles says which kinds of decision another one ends.
+var settles = map[Kind][]Kind{
+	Accepted:         {Triggered, Failed, TimedOut, Held},
+	Succeeded:        {Triggered, Failed, TimedOut, Held},
+	Failed:           {Triggered},
+	TimedOut:         {Triggered},
+	Cancelled:        {Triggered, Held},
+	Approved:         {AwaitingApproval},
+	ApprovalRejected: {AwaitingApproval},
+	Verified:         {Regressed},
+	Resumed:          {Paused, CircuitOpened},
+}
+
+// notify makes the notices of a decision. Of a streak the first is enough.
+func (m *Machine) notify(decision Decision) {
+	if len(m.state.Policy.Notify) == 0 {
+		return
+	}
+	if n := len(m.state.Decisions); !decision.IsNotable() && n > 0 && decision.continues(m.state.Decisions[n-1]) {
+		return
+	}
+	for _, to := range m.state.Policy.Notify {
+		on := to.On
+		if on == nil {
+			on = DefaultNotifyOn()
+		}
+		var ends []Kind
+		for _, kind := range settles[decision.Kind] {
+			if slices.Contains(on, kind) {
+				ends = append(ends, kind)
+			}
+		}
+		asked := slices.Contains(on, decision.Kind)
+		if !asked && ends == nil {
+			continue
+		}
+		c := &m.state.Counters.Notices
+		c.Requested++
+		notice := Notice{
+			ID: m.state.RequestBase + "/notice/" + strconv.FormatInt(c.Requested, 10), Channel: to.Channel,
+			ModelName: m.state.ModelName, Team: m.state.Policy.Team, Decision: decision, Ends: ends, OnlyEnds: !asked,
+		}
+		if pending := m.state.Pending; pending != nil && decision.Kind == AwaitingApproval {
+			notice.Until = pending.Until
+		}
+		if len(m.state.Notices) >= maxNotices {
+			m.undelivered(fmt.Sprintf("more than %d wait", maxNotices))
+			m.state.Notices = m.state.Notices[1:]
+		}
+		m.state.Notices = append(m.state.Notices, notice)
+	}
+}
+
+// NoticeTold says that a channel was told, or why it can't be.
+func (m *Machine) NoticeTold(id string, err error) {
+	i := slices.IndexFunc(m.state.Notices, func(n Notice) bool { return n.ID == id })
+	if i < 0 {
+		return // it was dropped for newer ones
+	}
+	if err == nil {
+		m.state.Counters.Notices.Delivered++
+	} else {
+		m.undelivered(m.state.Notices[i].Channel + ": " + err.Error())
+	}
+	m.state.Notices = slices.Delete(m.state.Notices, i, i+1)
+	m.dirty = true // a monitor that stops may have waited for it
+}
+
+func (m *Machine) undelivered(why string) {
+	m.state.Counters.Notices.Failed++
+	m.state.Counters.Notices.LastFailure = cut(why, maxTextBytes)
+}
+
+// noticesUntil is until when a monitor that stops waits for its last notices.
+func (m *Machine) noticesUntil() time.Time { return m.state.Stop.At.Add(noticesAfterStop) }
+
+// awaitsNotices says that a monitor that stops has notices to deliver yet.
+func (m *Machine) awaitsNotices(now time.Time) bool {
+	return len(m.state.Notices) > 0 && now.Before(m.noticesUntil())
+}
+
+func (n *Notify) decodeAt(data []byte, path string) error {
+	return decodeFields(data, path, fields{"channel": &n.Channel, "on": &n.On})
+}
+
+func validateNotify(all []Notify) (faults []error) {
+	if len(all) > maxNotify {
+		faults = append(faults, fmt.Errorf("notify: must be at most %d, got %d", maxNotify, len(all)))
+	}
+	for i, n := range all {
+		path := fmt.Sprintf("notify[%d]", i)
+		faults = append(faults, at(path+".channel", checkName(n.Channel, 1, MaxMetricNameBytes)))
+		if n.On != nil && len(n.On) == 0 {
+			faults = append(faults, fmt.Errorf("%s.on: must not be empty; leave the field out for the default", path))
+		}
+		for j, kind := range n.On {
+			if err := oneOf(kind, Notifiable()...); err != nil || kind == "" {
+				faults = append(faults, at(fmt.Sprintf("%s.on[%d]", path, j), cmp.Or(err, errors.New("must not be empty"))))
+			}
+		}
+		if slices.ContainsFunc(all[:i], func(before Notify) bool { return before.Channel == n.Channel }) {
+			faults = append(faults, fmt.Errorf("%s.channel: must be unique, %q is there already", path, n.Channel))
+		}
+	}
+	return faults
+}
+
+// Notifiable are the decisions that a channel can be told of: all of a model but
+// suppressed breaches.
+func Notifiable() []Kind {
+	return []Kind{
+		Triggered, Accepted, Succeeded, Failed, TimedOut, Cancelled, CancelFailed, Warned, Held, AwaitingApproval, Approved,
+		ApprovalRejected, Verified, Unverified, Regressed, CircuitOpened, Paused, Resumed, PolicyChanged, Stopped,
+	}
+}

@@ -1,0 +1,102 @@
+package monitor_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// told are the notices that wait: what each says, and what it settles.
+func told(m *monitor.Machine, at time.Time) (notices []string) {
+	for _, n := range m.Wants(at).Notices {
+		text := fmt.Sprintf("%s: %s", n.Channel, n.Decision.Kind)
+		if n.OnlyEnds {
+			text = n.Channel + ":"
+		}
+		for _, kind := range n.Ends {
+			text += " ends " + string(kind)
+		}
+		notices = append(notices, text)
+	}
+	return notices
+}
+
+func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
+	m := newMachine(monitor.Policy{Team: "payments", Notify: []monitor.Notify{
+		{Channel: "chat"}, {Channel: "pager", On: []monitor.Kind{monitor.Failed}}, {Channel: "lake", On: []monitor.Kind{monitor.Succeeded}},
+	}})
+	breach(m, noon, "v1")
+	assert.Equal(t, []string{"chat: triggered"}, told(m, noon))
+	notice := m.Wants(noon).Notices[0]
+	assert.Equal(t, "payments", notice.Team)
+	assert.Equal(t, "fraud", notice.ModelName)
+	assert.Equal(t, "accuracy 0.5000 below threshold 0.9000", notice.Decision.Reason)
+	m.NoticeTold(notice.ID, nil)
+	assert.Empty(t, told(m, noon))
+
+	breach(m, noon.Add(time.Minute), "v1") // suppressed
+	outcome(t, m, noon.Add(2*time.Minute), monitor.OutcomeFailed, "")
+	assert.Equal(t, []string{"chat: failed ends triggered", "pager: failed"}, told(m, noon))
+	breach(m, noon.Add(time.Hour), "v1")
+	outcome(t, m, noon.Add(2*time.Hour), monitor.OutcomeSucceeded, "v2")
+	assert.Equal(t, []string{
+		"chat: failed ends triggered", "pager: failed", "chat: triggered",
+		"chat: ends triggered ends failed ends timed_out", "pager: ends failed", "lake: succeeded",
+	}, told(m, noon))
+	ids := map[string]bool{}
+	for _, n := range m.Wants(noon).Notices {
+		ids[n.ID] = true
+	}
+	assert.Len(t, ids, 6)
+}
+
+func TestAStreakOfWarningsIsToldOnce(t *testing.T) {
+	m := newMachine(monitor.Policy{
+		Rules:  []monitor.Rule{{Metric: monitor.Accuracy, Below: monitor.Some(0.9), Severity: monitor.Warning}},
+		Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Warned}}},
+	})
+	for i := range 5 {
+		breach(m, noon.Add(time.Duration(i)*time.Minute), "v1")
+	}
+	assert.Equal(t, []string{"chat: warned"}, told(m, noon))
+}
+
+func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
+	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Paused, monitor.Resumed}}}})
+	for i := range 40 {
+		m.PauseBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
+		m.ResumeBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
+	}
+	assert.Len(t, told(m, noon), 50)
+	last := m.Wants(noon).Notices[49]
+	m.NoticeTold(last.ID, errors.New("no such room"))
+	m.NoticeTold(last.ID, nil) // a late word of a call that was made again
+	assert.Equal(t, monitor.NoticeCounters{Requested: 80, Failed: 31, LastFailure: "chat: no such room"}, m.Status(noon).Notices)
+}
+
+func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {
+	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Stopped}}}})
+	m.StopBy(noon, monitor.Control{})
+	wants := m.Wants(noon)
+	require.False(t, wants.Done)
+	assert.Equal(t, noon.Add(30*time.Second), wants.Wakes[0].At, "but it waits no longer")
+	assert.True(t, m.Wants(noon.Add(30*time.Second)).Done)
+	m.NoticeTold(wants.Notices[0].ID, nil)
+	assert.True(t, m.Wants(noon).Done)
+}
+
+func TestNotifyNamesItsFaults(t *testing.T) {
+	_, err := monitor.DecodePolicy([]byte(`{"notify": [{"channel": "a", "on": ["suppressed", ""]}, {"on": []}, {"channel": "a", "to": "x"}]}`))
+	for _, fault := range []string{
+		"notify[0].on[0]: must be triggered or ", `got "suppressed"`, "notify[0].on[1]: must not be empty", "notify[1].channel: must be 1 to 100 bytes",
+		"notify[1].on: must not be empty", "notify[2].to: unknown field", "notify[2].channel: must be unique",
+	} {
+		assert.ErrorContains(t, err, fault)
+	}
+}
