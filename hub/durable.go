@@ -60,20 +60,6 @@ func (p *pipe) report() (int64, error) {
 	return fresh, p.lostErr
 }
 
-// pending counts the events that are not durable yet.
-func (p *pipe) pending() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pending, _ := p.fold.folded()
-	for _, parcel := range p.waiting {
-		pending += parcel.digest.Events
-	}
-	if p.batch != nil {
-		pending += eventsIn(p.batch.Digests)
-	}
-	return pending
-}
-
 // pendingSince is the age of the oldest event that is not durable yet.
 func (p *pipe) pendingSince() time.Duration {
 	p.mu.Lock()

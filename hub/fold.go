@@ -256,17 +256,3 @@ func (f *fold) due(p *periods, share float64, again time.Time) (due time.Time) {
 	}
 	return due
 }
-
-// folded counts the events that are folded and not cut, and all since the hub began.
-func (f *fold) folded() (pending, published int64) {
-	for i := range f.shards {
-		s := &f.shards[i]
-		s.mu.Lock()
-		published += s.published
-		for _, a := range s.accumulators {
-			pending += a.events
-		}
-		s.mu.Unlock()
-	}
-	return pending, published
-}

@@ -76,8 +76,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 	var oldest float64
 	pipes := *m.hub.pipes.Load()
 	for _, p := range pipes {
-		_, ever := p.fold.folded()
-		published += ever
+		published += p.fold.published()
 		pending += p.pending()
 		oldest = max(oldest, p.pendingSince().Seconds())
 	}

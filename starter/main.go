@@ -30,6 +30,7 @@ var commands = []func() *cobra.Command{
 	newApplyCommand,
 	newValidateCommand,
 	newPublishCommand,
+	newGatewayCommand,
 	newStatusCommand,
 	newListCommand,
 	newExplainCommand,

@@ -38,17 +38,14 @@ is left out was not measured, and isn't judged.`,
 	}
 	timeout := timeoutFlag(command)
 	file := command.Flags().String("file", "", "file of events, one to a line; - is standard input")
-	enrolment := hub.EnrolRetrain
-	command.Flags().TextVar(&enrolment, "enrol", enrolment, "`retrain|observe|refuse`: what a model without a monitor gets")
-	_ = command.RegisterFlagCompletionFunc("enrol", cobra.FixedCompletions(
-		[]string{string(hub.EnrolRetrain), string(hub.EnrolObserve), string(hub.EnrolRefuse)}, cobra.ShellCompDirectiveNoFileComp))
+	enrolment := enrolFlag(command)
 	var single eventFlags
 	single.addTo(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if err := single.check(command); err != nil {
 			return err
 		}
-		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout, enrolment: enrolment}
+		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout, enrolment: *enrolment}
 		source := command.InOrStdin()
 		var event monitor.MetricEvent
 		switch {
@@ -82,6 +79,15 @@ is left out was not measured, and isn't judged.`,
 		return errors.Join(append(p.faults, err, outErr)...)
 	}
 	return command
+}
+
+// enrolFlag adds --enrol to a command that publishes.
+func enrolFlag(command *cobra.Command) *hub.Enrolment {
+	enrolment := hub.EnrolRetrain
+	command.Flags().TextVar(&enrolment, "enrol", enrolment, "`retrain|observe|refuse`: what a model without a monitor gets")
+	_ = command.RegisterFlagCompletionFunc("enrol", cobra.FixedCompletions(
+		[]string{string(hub.EnrolRetrain), string(hub.EnrolObserve), string(hub.EnrolRefuse)}, cobra.ShellCompDirectiveNoFileComp))
+	return &enrolment
 }
 
 // publishing is one call of publish.

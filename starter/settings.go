@@ -43,18 +43,28 @@ var temporalVariables = []variable{
 }
 
 func printSettings(w io.Writer) {
-	var own []variable
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
-		own = append(own, variable{field.Tag.Get("env"), field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
-	}
 	_, _ = fmt.Fprintln(w, "\nSettings, all of the environment; one that is empty counts as not set:")
-	for _, v := range append(own, temporalVariables...) {
+	printVariables(w, append(variablesOf[settings](), temporalVariables...))
+	_, _ = fmt.Fprintln(w, "\nSettings of starter gateway:")
+	printVariables(w, variablesOf[gatewaySettings]())
+	_, _ = fmt.Fprintln(w, "\nExit codes: 0 done, 1 it failed, 2 wrong arguments or settings.")
+}
+
+// variablesOf are the fields of some settings.
+func variablesOf[S any]() (variables []variable) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[S]()) {
+		variables = append(variables, variable{field.Tag.Get("env"), field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
+	}
+	return variables
+}
+
+func printVariables(w io.Writer, variables []variable) {
+	for _, v := range variables {
 		if v.defaultValue != "" {
 			v.meaning += " (default " + v.defaultValue + ")"
 		}
-		_, _ = fmt.Fprintf(w, "  %-21s %s\n", v.name, v.meaning)
+		_, _ = fmt.Fprintf(w, "  %-*s %s\n", max(21, len(v.name)), v.name, v.meaning)
 	}
-	_, _ = fmt.Fprintln(w, "\nExit codes: 0 done, 1 it failed, 2 wrong arguments or settings.")
 }
 
 // configuration is everything that the environment decides.
@@ -89,20 +99,25 @@ func configure(logs io.Writer) (configuration, error) {
 func parseSettings(environment map[string]string) (settings, error) {
 	var s settings
 	err := env.ParseWithOptions(&s, env.Options{Environment: environment})
+	return s, namedFaults[settings](err)
+}
+
+// namedFaults names the variable in each fault of parsing the settings S.
+func namedFaults[S any](err error) error {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return s, err
+		return err
 	}
 	var faults []error
 	for _, fault := range all.Errors {
 		var parse env.ParseError
 		if errors.As(fault, &parse) {
-			field, _ := reflect.TypeFor[settings]().FieldByName(parse.Name)
+			field, _ := reflect.TypeFor[S]().FieldByName(parse.Name)
 			fault = fmt.Errorf("%s: %w", field.Tag.Get("env"), parse.Err)
 		}
 		faults = append(faults, fault)
 	}
-	return s, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 // parseTemporal reads Temporal's settings. It also refuses what envconfig passes

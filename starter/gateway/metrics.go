@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are a gateway's own; Collector shows them to Prometheus.
+type metrics struct {
+	accepted, rejected *prometheus.CounterVec
+	requests           *prometheus.CounterVec
+	seconds            *prometheus.HistogramVec
+	bodyBytes          prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	return &metrics{
+		accepted: counter("modelvigil_gateway_events_accepted_total", "Events that were accepted, by the name of the token.", "token"),
+		rejected: counter("modelvigil_gateway_events_rejected_total", "Events that were rejected, by the name of the token.", "token"),
+		requests: counter("modelvigil_gateway_requests_total", "Requests that were answered, by path and status.", "path", "code"),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "modelvigil_gateway_request_seconds", Help: "Time from a request's header to its answer, by path.",
+			Buckets: []float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
+		}, []string{"path"}),
+		bodyBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "modelvigil_gateway_body_bytes_total", Help: "Bytes of bodies, decompressed."}),
+	}
+}
+
+// add counts events.
+func (m *metrics) add(by *token, accepted, rejected int64) {
+	name := by.label()
+	m.accepted.WithLabelValues(name).Add(float64(accepted))
+	m.rejected.WithLabelValues(name).Add(float64(rejected))
+}
+
+// answered counts a request.
+func (m *metrics) answered(path string, code int, took time.Duration) {
+	m.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
+	m.seconds.WithLabelValues(path).Observe(took.Seconds())
+}
+
+// Collector returns the gateway's metrics for a Prometheus registry of the caller's.
+func (g *Gateway) Collector() prometheus.Collector { return g.metrics }
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, c := range m.all() {
+		c.Describe(descriptions)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(collected chan<- prometheus.Metric) {
+	for _, c := range m.all() {
+		c.Collect(collected)
+	}
+}
+
+func (m *metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.accepted, m.rejected, m.requests, m.seconds, m.bodyBytes}
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *statusWriter) code() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}

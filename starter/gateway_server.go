@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/modelvigil/modelvigil/starter/gateway"
+)
+
+const (
+	headerTimeout = 5 * time.Second
+	// bodyTimeout bounds how long a request takes to come in.
+	bodyTimeout = time.Minute
+	idleTimeout = 2 * time.Minute
+	maxHeader   = 64 << 10
+)
+
+// gatewayServers are the two of a gateway: for events, and for who watches it.
+type gatewayServers struct {
+	servers []*http.Server
+	address string     // of events
+	failed  chan error // why one has ended by itself
+}
+
+// startGateway listens and serves until stop.
+func startGateway(g *gateway.Gateway, metrics prometheus.Gatherer, c configuration, s gatewaySettings) (*gatewayServers, error) {
+	var security *tls.Config
+	if s.TLSCertFile != "" {
+		var err error
+		if security, err = gateway.WatchTLS(s.TLSCertFile, s.TLSKeyFile, s.TLSClientCAFile, c.log); err != nil {
+			return nil, fmt.Errorf("GATEWAY_TLS_*: %w", err)
+		}
+	}
+	events, err := net.Listen("tcp", string(s.Address))
+	if err != nil {
+		return nil, fmt.Errorf("listen on GATEWAY_ADDRESS %s: %w; free it or choose another", s.Address, err)
+	}
+	health, err := net.Listen("tcp", string(s.HealthAddress))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on GATEWAY_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err), events.Close())
+	}
+	all := &gatewayServers{failed: make(chan error, 2), address: events.Addr().String()}
+	all.serve(events, &http.Server{
+		Handler: g, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		WriteTimeout: bodyTimeout + time.Duration(s.DurableTimeout) + closeTimeout,
+	}, c.log)
+	all.serve(health, &http.Server{Handler: healthOf(g, metrics)}, c.log)
+	c.log.Info("gateway listens", "address", all.address, "tls", security != nil, "tokens", s.TokensFile != "",
+		"client_certificates", s.TLSClientCAFile != "", "health", health.Addr().String())
+	if s.TokensFile != "" && security == nil && !s.Address.isLoopback() {
+		c.log.Warn("tokens cross the network in the clear; set GATEWAY_TLS_CERT_FILE, or let a proxy in front speak TLS")
+	}
+	return all, nil
+}
+
+func (all *gatewayServers) serve(listener net.Listener, server *http.Server, log *slog.Logger) {
+	server.ReadHeaderTimeout, server.MaxHeaderBytes = headerTimeout, maxHeader
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // of clients that come and go
+	all.servers = append(all.servers, server)
+	go func() {
+		var err error
+		if server.TLSConfig != nil {
+			err = server.ServeTLS(listener, "", "")
+		} else {
+			err = server.Serve(listener)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			all.failed <- fmt.Errorf("serve %s: %w", listener.Addr(), err)
+		}
+	}()
+}
+
+// stop answers what is under way and ends the servers.
+func (all *gatewayServers) stop(ctx context.Context) error {
+	var faults []error
+	for _, server := range all.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("stop serving: %w", err), server.Close())
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// healthOf serves /healthz (the process lives), /readyz (it takes events, or 503
+// and why not) and /metrics.
+func healthOf(g *gateway.Gateway, metrics prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := g.Ready(); err != nil {
+			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
+}
