@@ -49,6 +49,12 @@ e2e-kubernetes: ## the Kubernetes backends on a real control plane, built once; 
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_KUBERNETES=$$(tools/kubernetes/build.sh) \
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./activities/kubernetes/... ./e2e/kubernetes/...
 
+.PHONY: e2e-compose
+e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (Debian: postgresql, netcat-openbsd), Temporal's server
+	@$(TEMPORAL) >/dev/null; tools/server/build.sh >/dev/null
+	cd tools/compose && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SERVER=$$(../server/build.sh) MODELVIGIL_POSTGRESQL=$$(../postgresql.sh) \
+	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./...
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json

@@ -3,7 +3,6 @@
 package compose
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/tools/compose/stack"
 )
 
 // root is the repository.
@@ -24,10 +24,7 @@ const root = "../.."
 // nothing is set.
 func load(t *testing.T) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")},
-		cli.WithWorkingDirectory(root), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
-	require.NoError(t, err)
-	project, err := options.LoadProject(context.Background())
+	project, err := stack.Load(t.Context(), filepath.Join(root, "docker-compose.yml"))
 	require.NoError(t, err)
 	return project
 }
@@ -74,6 +71,19 @@ func TestImagesArePinned(t *testing.T) {
 	require.NoError(t, err)
 	for _, from := range regexp.MustCompile(`(?m)^FROM (?:--\S+ )?(\S+)`).FindAllStringSubmatch(string(text), -1) {
 		require.Regexp(t, `^scratch$|:\d+\.\d+\.\d+`, from[1])
+	}
+}
+
+// The test of the loop runs what the file names.
+func TestTheServerIsTheOneThatIsTested(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "tools/server/go.mod"))
+	require.NoError(t, err)
+	pinned := regexp.MustCompile(`go\.temporal\.io/server v(\S+)`).FindSubmatch(text)
+	require.NotNil(t, pinned)
+	services := load(t).Services
+	require.Equal(t, "temporalio/server:"+string(pinned[1]), services["temporal"].Image)
+	for _, job := range []string{"schema", "namespace"} {
+		require.Equal(t, "temporalio/admin-tools:"+string(pinned[1]), services[job].Image)
 	}
 }
 
