@@ -64,7 +64,11 @@ func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor
 			return monitor.Job{}, temporal.NewNonRetryableApplicationError(held, ErrorHeld, nil)
 		}
 	}
-	job, err := backend.ScheduleRetraining(ctx, call.Request)
+	var job monitor.Job
+	err = measured(ctx, name, callSchedule, func() (err error) {
+		job, err = backend.ScheduleRetraining(ctx, call.Request)
+		return err
+	})
 	if err != nil {
 		return monitor.Job{}, r.failure(name, call, err)
 	}
@@ -86,13 +90,17 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 		return monitor.Outcome{}, r.failure(name, call, Final(errors.New("can't be asked for an outcome any more")))
 	}
 	defer keepAlive(ctx)()
-	outcome, err := follower.RetrainingOutcome(ctx, call.Request, call.Job)
-	if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
-		err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
-	}
-	if err == nil {
-		err = monitor.ValidateModelVersion(outcome.ModelVersion)
-	}
+	var outcome monitor.Outcome
+	err = measured(ctx, name, callAwait, func() (err error) {
+		outcome, err = follower.RetrainingOutcome(ctx, call.Request, call.Job)
+		if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
+			err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
+		}
+		if err == nil {
+			err = monitor.ValidateModelVersion(outcome.ModelVersion)
+		}
+		return err
+	})
 	if err != nil {
 		return monitor.Outcome{}, r.failure(name, call, err)
 	}
@@ -112,7 +120,8 @@ func (r *Retraining) CancelRetraining(ctx context.Context, call Call) error {
 		return r.failure(name, call, Final(errors.New("can't be told to end a retraining; end it there by hand")))
 	}
 	defer keepAlive(ctx)()
-	if err := canceller.CancelRetraining(ctx, call.Request, call.Job); err != nil {
+	err = measured(ctx, name, callCancel, func() error { return canceller.CancelRetraining(ctx, call.Request, call.Job) })
+	if err != nil {
 		return r.failure(name, call, err)
 	}
 	return nil

@@ -32,6 +32,14 @@ const (
 	FleetUnfrozen    Kind = "fleet_unfrozen" // it is lifted
 )
 
+// Kinds are all kinds of decision that a monitor takes.
+func Kinds() []Kind {
+	return []Kind{
+		Triggered, Suppressed, Accepted, Succeeded, Failed, TimedOut, Cancelled, CancelFailed, Warned, Held, AwaitingApproval, Approved,
+		ApprovalRejected, Verified, Unverified, Regressed, CircuitOpened, Paused, Resumed, PolicyChanged, Stopped,
+	}
+}
+
 // Suppression is why a breaching observation did not trigger. Where several
 // hold, the first in this order is named.
 type Suppression string
@@ -47,6 +55,11 @@ const (
 	ByBlackout   Suppression = "blackout"          // in a span of the policy's blackout
 	ByDryRun     Suppression = "dry_run"           // the policy is a dry run
 )
+
+// Suppressions are all reasons for suppression.
+func Suppressions() []Suppression {
+	return []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByApproval, BySuperseded, ByBlackout, ByDryRun}
+}
 
 // RuleManual stands for the rule in a retraining that an operator asked for.
 const RuleManual = "manual"

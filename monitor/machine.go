@@ -20,6 +20,11 @@ const (
 	PhaseWatching         Phase = "watching"
 )
 
+// Phases are all phases, the first that holds first.
+func Phases() []Phase {
+	return []Phase{PhaseStopping, PhasePaused, PhaseAwaitingApproval, PhaseRetraining, PhaseCoolingDown, PhaseWatching}
+}
+
 // Machine decides. It is pure and deterministic: the same inputs, with the same
 // clock, give the same state, in one run or cut anywhere by a round trip of
 // State through JSON. What it wants done follows from its state; see Wants.
@@ -28,6 +33,8 @@ type Machine struct {
 	OnDecision func(Decision)
 	// OnRejection, where set, hears of each input that is refused.
 	OnRejection func(Rejection)
+	// OnDigest, where set, hears of each digest that is counted.
+	OnDigest func(now time.Time, d *Digest)
 
 	state State
 	compiled
@@ -64,6 +71,9 @@ func (m *Machine) State() State {
 	m.seen = nil
 	return m.state
 }
+
+// Counters returns what was counted so far.
+func (m *Machine) Counters() Counters { return m.state.Counters }
 
 // ModelName is whom the machine watches.
 func (m *Machine) ModelName() string { return m.state.ModelName }

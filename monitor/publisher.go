@@ -51,6 +51,9 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 			continue
 		}
 		m.state.Counters.Digests++
+		if m.OnDigest != nil {
+			m.OnDigest(now, digest)
+		}
 		m.observe(now, m.ofDigest(digest))
 	}
 }

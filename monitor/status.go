@@ -31,6 +31,17 @@ type VersionStatus struct {
 	Rules        []RuleStatus `json:"rules,omitempty"` // of the versions last heard of, in the policy's order
 }
 
+// LatestRules returns what the rules say of the version heard of last, nil while
+// they have judged none.
+func (s *Status) LatestRules() (version string, rules []RuleStatus) {
+	for name, v := range s.Versions {
+		if older := s.Versions[version]; v.Rules != nil && (rules == nil || v.LastSeen.After(older.LastSeen) || v.LastSeen.Equal(older.LastSeen) && name > version) {
+			version, rules = name, v.Rules
+		}
+	}
+	return version, rules
+}
+
 // RuleStatus is what one rule says of a model version.
 type RuleStatus struct {
 	Name      string    `json:"name"`

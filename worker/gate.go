@@ -62,25 +62,32 @@ func (g *gate) Permit(ctx context.Context, model, team string) (held string, err
 	return frozen.String(), nil
 }
 
-// look reads the freezes from the fleet's memo. Without a fleet there are none.
+// look reads the freezes anew when what is known of them is too old.
 func (g *gate) look(ctx context.Context) error {
 	if time.Since(g.looked) < freezesAge {
 		return nil
 	}
-	described, err := g.client.DescribeWorkflowExecution(ctx, workflows.FleetID(g.taskQueue), "")
+	freezes, err := freezesOf(ctx, g.client, g.taskQueue)
+	if err == nil {
+		g.freezes, g.looked = freezes, time.Now()
+	}
+	return err
+}
+
+// freezesOf reads the freezes from the fleet's memo. Without a fleet there are none.
+func freezesOf(ctx context.Context, c client.Client, taskQueue string) (freezes []monitor.Freeze, err error) {
+	described, err := c.DescribeWorkflowExecution(ctx, workflows.FleetID(taskQueue), "")
 	var missing *serviceerror.NotFound
 	if err != nil && !errors.As(err, &missing) {
-		return err
+		return nil, err
 	}
-	var freezes []monitor.Freeze
 	info := described.GetWorkflowExecutionInfo()
 	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		if err := converter.GetDefaultDataConverter().FromPayload(field, &freezes); err != nil {
-			return fmt.Errorf("read the freezes in the memo of %s: %w", workflows.FleetID(g.taskQueue), err)
+			return nil, fmt.Errorf("read the freezes in the memo of %s: %w", workflows.FleetID(taskQueue), err)
 		}
 	}
-	g.freezes, g.looked = freezes, time.Now()
-	return nil
+	return freezes, nil
 }
 
 // ask counts a model's retraining, and starts the fleet where there is none yet.

@@ -11,21 +11,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/modelvigil/modelvigil/telemetry"
 )
 
 func TestHealth(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	logger := slog.New(slog.DiscardHandler)
-	m, err := newMetrics(logger)
+	m, err := telemetry.NewMetrics(logger)
 	require.NoError(t, err)
 	state := newReadiness()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := startHealth(listener, state.check, m.http, logger)
+	h := startHealth(listener, state.check, m.Handler(), logger)
 	defer func() {
 		http.DefaultClient.CloseIdleConnections()
 		require.NoError(t, h.stop(context.Background()))
-		require.NoError(t, m.close(context.Background()))
+		require.NoError(t, m.Close(context.Background()))
 	}()
 	ask := func(path string) (int, string) {
 		response, err := http.Get("http://" + listener.Addr().String() + path)
@@ -48,8 +50,8 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, "not ready: no such namespace\n", body)
 	require.ErrorContains(t, askReady(t.Context(), listener.Addr().String()), "503 Service Unavailable: not ready: no such namespace")
 
-	m.temporal.WithTags(map[string]string{"kind": "triggered"}).Counter("modelvigil_decisions").Inc(2)
-	m.temporal.Timer("temporal_request_latency").Record(3e6)
+	m.Temporal.WithTags(map[string]string{"kind": "triggered"}).Counter("modelvigil_decisions").Inc(2)
+	m.Temporal.Timer("temporal_request_latency").Record(3e6)
 	_, body = ask("/metrics")
 	require.Contains(t, body, `modelvigil_decisions_total{kind="triggered"} 2`)
 	require.Contains(t, body, `temporal_request_latency_seconds_bucket{le="0.005"} 1`)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/telemetry"
 )
 
 // Exit codes.
@@ -111,22 +112,22 @@ func serve(ctx context.Context, c configuration) error {
 	if err != nil {
 		return fmt.Errorf("listen on LISTEN_ADDRESS %s: %w; free it or choose another", c.settings.ListenAddress, err)
 	}
-	m, err := newMetrics(c.log)
+	m, err := telemetry.NewMetrics(c.log)
 	if err != nil {
 		_ = listener.Close()
 		return fmt.Errorf("set up metrics: %w", err)
 	}
-	c.temporal.MetricsHandler = m.temporal
+	c.temporal.MetricsHandler = m.Temporal
 	state := newReadiness()
-	health := startHealth(listener, state.check, m.http, c.log)
+	health := startHealth(listener, state.check, m.Handler(), c.log)
 	c.log.Info("worker listens", "address", listener.Addr().String(), "paths", "/healthz /readyz /metrics")
 
-	p := &pool{configuration: c, state: state}
+	p := newPool(c, state, m.Registry)
 	p.run(ctx)
 
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	err = errors.Join(health.stop(closing), m.close(closing))
+	err = errors.Join(health.stop(closing), m.Close(closing))
 	c.log.Info("worker has stopped")
 	return err
 }

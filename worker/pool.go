@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -36,7 +37,23 @@ const (
 // pool is the Temporal workers of this process, and the connection under them.
 type pool struct {
 	configuration
-	state *readiness
+	state  *readiness
+	survey *survey
+	models *models // nil: no series of single models
+}
+
+// newPool returns a pool whose metrics are to be seen from the beginning.
+func newPool(c configuration, state *readiness, registry *prometheus.Registry) *pool {
+	p := &pool{configuration: c, state: state}
+	namespace, taskQueue := cmp.Or(c.temporal.Namespace, client.DefaultNamespace), string(c.settings.TaskQueue)
+	workflows.ShowZeros(c.temporal.MetricsHandler.WithTags(map[string]string{"namespace": namespace, "task_queue": taskQueue}))
+	p.survey = newSurvey(namespace, taskQueue, c.log)
+	registry.MustRegister(p.survey)
+	if c.settings.PerModelMetrics {
+		p.models = newModels()
+		registry.MustRegister(p.models)
+	}
+	return p
 }
 
 // run keeps the workers running until ctx ends, and then lets them finish. A
@@ -98,6 +115,7 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	s := &session{client: c, failed: make(chan error, 4), dismiss: dismiss}
 	s.search.ensure(ctx, p, c, true) // the first monitors are to be found, too
 	s.helping.Go(func() { s.search.watch(helping, p, c) })
+	s.helping.Go(func() { p.survey.watch(helping, c, s.search.has.Load) })
 	for _, w := range []worker.Worker{p.monitors(s), p.retrainings(s), p.followings(s), p.tellers(s)} {
 		if err := w.Start(); err != nil {
 			s.close()
@@ -115,7 +133,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		WorkflowTaskPollerBehavior:  pollers(),
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
-		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends}},
+		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends}, &listening{models: p.models}},
 		OnFatalError:                s.fail,
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.

@@ -22,14 +22,15 @@ import (
 // own variables. A variable that is empty counts as not set. The tags are also
 // what -h prints.
 type settings struct {
-	TaskQueue      taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
-	Backends       backends.Settings
-	PollInterval   interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
-	RetrainingRate perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
-	FleetBrake     brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`
-	ListenAddress  listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
-	LogLevel       logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
-	LogFormat      logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
+	TaskQueue       taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
+	Backends        backends.Settings
+	PollInterval    interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
+	RetrainingRate  perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
+	FleetBrake      brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`
+	ListenAddress   listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	PerModelMetrics toggle        `env:"PER_MODEL_METRICS" envDefault:"false" meaning:"true or false: whether /metrics has series of single models, of 1000 models a worker at most"`
+	LogLevel        logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
+	LogFormat       logFormat     `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
 }
 
 // parseSettings reads the settings, or returns an error that names every wrong
@@ -118,6 +119,18 @@ func (a *listenAddress) UnmarshalText(text []byte) error {
 	}
 	*a = listenAddress(text)
 	return nil
+}
+
+type toggle bool
+
+// UnmarshalText reads true or false.
+func (t *toggle) UnmarshalText(text []byte) error {
+	switch value := strings.ToLower(string(text)); value {
+	case "true", "false":
+		*t = value == "true"
+		return nil
+	}
+	return fmt.Errorf("must be true or false, got %q", text)
 }
 
 type logLevel slog.Level

@@ -38,7 +38,7 @@ func TestSettings(t *testing.T) {
 		"everything can be set": {
 			environment: map[string]string{
 				"TASK_QUEUE": "fraud", "MODELOPS_BACKEND": "webhook", "MODELOPS_WEBHOOK_URL": "https://train.example.com/retrainings",
-				"MODELOPS_WEBHOOK_SECRET": secret, "MODELOPS_POLL_INTERVAL": "250ms", "LISTEN_ADDRESS": ":9000",
+				"MODELOPS_WEBHOOK_SECRET": secret, "MODELOPS_POLL_INTERVAL": "250ms", "LISTEN_ADDRESS": ":9000", "PER_MODEL_METRICS": "true",
 				"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json", "TEMPORAL_ADDRESS": "temporal:7233", "TEMPORAL_NAMESPACE": "ml", "TEMPORAL_TLS": "false",
 			},
 		},
@@ -104,13 +104,14 @@ var (
 	allWrong = map[string]string{
 		"TASK_QUEUE": "model monitor", "MODELOPS_BACKEND": "spark", "MODELOPS_WEBHOOK_URL": "train.example.com",
 		"MODELOPS_WEBHOOK_SECRET": "hunter2", "MODELOPS_POLL_INTERVAL": "soon", "LISTEN_ADDRESS": "9464",
-		"LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+		"PER_MODEL_METRICS": "some", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"TEMPORAL_TLS": "perhaps", "TEMPORAL_PROFILE": "nowhere", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "t",
 	}
 	allFaults = []string{
 		`TASK_QUEUE: must be a name without spaces, got "model monitor"`,
 		`MODELOPS_POLL_INTERVAL: must be a duration above zero such as 15s or 1m30s, got "soon"`,
 		`LISTEN_ADDRESS: must be host:port such as 127.0.0.1:9464, got "9464"`,
+		`PER_MODEL_METRICS: must be true or false, got "some"`,
 		`LOG_LEVEL: must be debug, info, warn or error, got "loud"`,
 		`LOG_FORMAT: must be text or json, got "xml"`,
 		`MODELOPS_WEBHOOK_URL: must be an absolute http or https URL`,

@@ -32,7 +32,9 @@ func summary(text string) string {
 // describe puts the monitor's state where the Temporal UI shows it. It costs no
 // history.
 func (m *watch) describe(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, details(m.machine.Status(workflow.Now(ctx))))
+	status := m.machine.Status(workflow.Now(ctx))
+	workflow.SetCurrentDetails(ctx, details(status))
+	m.measures.listeners.described(ctx, status)
 }
 
 // details is a status as Markdown.
@@ -86,12 +88,7 @@ func details(s monitor.Status) string {
 
 // rulesTable is what the rules say of the version heard of last.
 func rulesTable(s monitor.Status) string {
-	latest, rules := "", []monitor.RuleStatus(nil)
-	for name, v := range s.Versions {
-		if older := s.Versions[latest]; v.Rules != nil && (rules == nil || v.LastSeen.After(older.LastSeen) || v.LastSeen.Equal(older.LastSeen) && name > latest) {
-			latest, rules = name, v.Rules
-		}
-	}
+	latest, rules := s.LatestRules()
 	if rules == nil {
 		return ""
 	}

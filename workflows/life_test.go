@@ -34,7 +34,13 @@ type life struct {
 // not expected to be called fails the test.
 func newLife(t *testing.T, model string) *life {
 	t.Helper()
+	return newMeasuredLife(t, model, client.MetricsNopHandler)
+}
+
+func newMeasuredLife(t *testing.T, model string, metrics client.MetricsHandler) *life {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetMetricsHandler(metrics)
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(noon)

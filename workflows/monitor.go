@@ -57,6 +57,7 @@ type watch struct {
 	timers   []*timer
 	index    func() bool // there are search attributes
 	shown    shown       // where lists of monitors look
+	measures measures
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -68,6 +69,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		m.collect(ctx)
 		now := workflow.Now(ctx)
 		m.machine.Tick(now)
+		m.measures.count(m.machine.Counters())
 		wants := m.machine.Wants(now)
 		switch {
 		case wants.Done:

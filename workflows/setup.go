@@ -43,16 +43,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	}
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.shown = shownBefore(ctx)
-	metrics := workflow.GetMetricsHandler(ctx)
-	machine.OnDecision = func(d monitor.Decision) {
-		metrics.WithTags(map[string]string{"kind": string(d.Kind)}).Counter("modelvigil_decisions").Inc(1)
-		m.log.Info("decision", "kind", d.Kind, "rule", d.Rule, "reason", d.Reason, "model_version", d.ModelVersion,
-			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
-	}
-	machine.OnRejection = func(r monitor.Rejection) {
-		metrics.WithTags(map[string]string{"source": r.Source}).Counter("modelvigil_rejections").Inc(1)
-		m.log.Warn("rejected", "source", r.Source, "reason", r.Reason, "payload", r.Payload)
-	}
+	m.measure(ctx)
 	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {
 		return machine.Status(workflow.Now(ctx)), nil
 	}); err != nil {
