@@ -55,6 +55,12 @@ e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (De
 	cd tools/compose && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SERVER=$$(../server/build.sh) MODELVIGIL_POSTGRESQL=$$(../postgresql.sh) \
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./...
 
+.PHONY: e2e-feeding
+e2e-feeding: ## events from Python, Node and the temporal CLI; installs the SDKs once (130 MB)
+	@$(TEMPORAL) >/dev/null; tools/feeding/install.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_FEEDING=$$(tools/feeding/install.sh) \
+	  $(GOTEST) -count=1 -timeout=20m -run Feeding ./e2e
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
