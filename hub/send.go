@@ -41,6 +41,7 @@ func StartOptions(modelName, taskQueue string) client.StartWorkflowOptions {
 		TaskQueue:             taskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:         staticSummary(modelName),
+		StaticDetails:         staticDetails,
 	}
 }
 
@@ -53,6 +54,11 @@ func staticSummary(modelName string) string {
 	}
 	return "Watches model " + modelName
 }
+
+// staticDetails is what the Temporal UI shows beside it, as Markdown. Each signal
+// carries it: it is short.
+const staticDetails = "`starter explain MODEL` says how far each rule is from triggering, `starter status MODEL` what was decided; " +
+	"`starter stop MODEL` ends the watch in good order, where terminating it here forgets what it knows."
 
 // temporalCarrier signals the workflows.
 type temporalCarrier struct {

@@ -17,6 +17,7 @@ type Status struct {
 	Failures      int                      `json:"failures,omitempty"`      // retrainings in a row that failed
 	BlackoutUntil time.Time                `json:"blackout_until,omitzero"` // while one is on
 	NextWake      time.Time                `json:"next_wake,omitzero"`      // when time alone changes something next
+	Next          []Next                   `json:"next"`                    // what time alone brings, the earliest first
 	Versions      map[string]VersionStatus `json:"versions"`
 	Decisions     []Decision               `json:"decisions"`  // oldest first
 	Rejections    []Rejection              `json:"rejections"` // oldest first
@@ -104,6 +105,9 @@ func (m *Machine) Status(now time.Time) Status {
 	status.BlackoutUntil, _ = s.Calendar.At(now)
 	if next, ok := m.nextWake(); ok {
 		status.NextWake = next
+	}
+	if status.Next = m.next(now); status.Next == nil {
+		status.Next = []Next{}
 	}
 	shrink(&status, func() {
 		for _, v := range status.Versions {

@@ -47,34 +47,34 @@ func (m *Machine) Wants(now time.Time) Wants {
 // wakes tells of the instants after now at which time changes something.
 func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	if until := m.CooldownUntil(); m.state.Stop == nil && now.Before(until) {
-		wake("cooldown", until)
+		wake(wakeCooldown, until)
 	}
 	if flight := m.state.Flight; flight != nil {
-		wake("retraining", flight.Deadline)
+		wake(wakeRetraining, flight.Deadline)
 		if now.Before(flight.HeldUntil) {
-			wake("freeze", flight.HeldUntil)
+			wake(wakeFreeze, flight.HeldUntil)
 		}
 	}
 	if m.state.Stop != nil {
 		if m.awaitsNotices(now) {
-			wake("notices", m.noticesUntil())
+			wake(wakeNotices, m.noticesUntil())
 		}
 		return
 	}
 	if pending := m.state.Pending; pending != nil {
-		wake("approval", pending.Until)
+		wake(wakeApproval, pending.Until)
 	}
 	if due, ok := m.nextDatapoint(); ok {
-		wake("datapoints", due)
+		wake(wakeDatapoints, due)
 	}
 	if v := m.state.Verification; v != nil && !v.Until.IsZero() {
-		wake("verification", v.Until)
+		wake(wakeVerification, v.Until)
 	}
 	if due, ok := m.nextAge(); ok {
-		wake("age or silence", due)
+		wake(wakeAge, due)
 	}
 	if until, in := m.state.Calendar.At(now); in && m.hasDeferred() {
-		wake("blackout", until)
+		wake(wakeBlackout, until)
 	}
 }
 

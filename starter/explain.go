@@ -61,7 +61,8 @@ type explained struct {
 	Ended     string             `json:"ended,omitempty"`     // how and when
 	HeldBack  []string           `json:"held_back,omitempty"` // what keeps every breach from triggering now
 	Notes     []string           `json:"notes,omitempty"`
-	Versions  []versionExplained `json:"versions"` // the one heard of last first
+	Next      []monitor.Next     `json:"next,omitempty"` // what time alone brings
+	Versions  []versionExplained `json:"versions"`       // the one heard of last first
 }
 
 type versionExplained struct {
@@ -76,6 +77,9 @@ type versionExplained struct {
 func explainStatus(s monitor.Status, ended string, now time.Time) explained {
 	e := explainer{s, now}
 	x := explained{ModelName: s.ModelName, Phase: s.Phase, Ended: ended, HeldBack: e.allHeldBack(ended), Notes: e.notes(), Versions: []versionExplained{}}
+	if ended == "" {
+		x.Next = s.Next
+	}
 	names := slices.SortedFunc(maps.Keys(s.Versions), func(a, b string) int {
 		return cmp.Or(s.Versions[b].LastSeen.Compare(s.Versions[a].LastSeen), cmp.Compare(a, b))
 	})
@@ -162,6 +166,9 @@ func printExplained(w io.Writer, x explained) error {
 	}
 	for _, note := range x.Notes {
 		line(0, note)
+	}
+	for _, next := range x.Next {
+		line(0, "next, "+clock(next.At)+": "+plain(next.What))
 	}
 	if len(x.Versions) == 0 {
 		line(0, "no event has come yet, so no rule says anything")

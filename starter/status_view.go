@@ -20,7 +20,7 @@ const shownDecisions = 10
 // empty while it runs.
 func printStatus(w io.Writer, s monitor.Status, ended string, now time.Time) error {
 	parts := []string{
-		headLines(s, ended, now), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
+		headLines(s, ended, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
 		decisionLines(s.Decisions), rejectionLines(s.Rejections),
 	}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
@@ -64,6 +64,18 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 			span(now.Sub(f.TriggeredAt)), whoAndWhy(f.By, f.Reason), plain(f.RequestID), job, clock(f.Deadline))
 	}
 	return head
+}
+
+// nextLines shows what time alone brings.
+func nextLines(coming []monitor.Next, ended string) string {
+	if len(coming) == 0 || ended != "" {
+		return ""
+	}
+	rows := [][]string{{"NEXT", ""}}
+	for _, next := range coming {
+		rows = append(rows, []string{clock(next.At), plain(next.What)})
+	}
+	return table(rows)
 }
 
 func policyLines(policy monitor.Policy) string {

@@ -43,6 +43,10 @@ paused on 2026-03-01 12:05:00 UTC by ada
 retraining in flight for 2m by ada: new labels
   model-monitor/fraud/run/2, not taken yet by the worker's default backend, times out on 2026-03-02 12:04:00 UTC
 
+NEXT
+2026-03-01 13:04:00 UTC  the cooldown ends; a breach from then on triggers
+2026-03-02 12:04:00 UTC  the retraining in flight times out, unless its outcome is known by then
+
 RETRAINED WHEN
   accuracy below 0.9
   latency_ms above 200   rule latency

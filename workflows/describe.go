@@ -37,71 +37,165 @@ func (m *watch) describe(ctx workflow.Context) {
 	m.measures.listeners.described(ctx, status)
 }
 
-// details is a status as Markdown.
+// shownDecisions is how many of the last decisions the page has.
+const shownDecisions = 10
+
+// page is Markdown in the making.
+type page struct{ strings.Builder }
+
+func (p *page) line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
+
+// row is a line of a table. The UI sets columns close, and trims cells: a wide
+// space that an invisible one ends is between them.
+func (p *page) row(cells ...string) { p.line("| %s |", strings.Join(cells, "\u2003\u200b | ")) }
+
+// table is the head of one.
+func (p *page) table(title string, columns ...string) {
+	p.line("\n#### %s\n", title)
+	p.row(columns...)
+	p.line("|%s", strings.Repeat(":---|", len(columns)))
+}
+
+// details is a status as a page: what the monitor does, why, since when, and what
+// comes next; then what it goes by.
 func details(s monitor.Status) string {
-	var text strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
-	line("### %s: %s\n", escape(s.ModelName), strings.ReplaceAll(string(s.Phase), "_", " "))
-	if s.Paused != nil {
-		line("Paused since %s by %s: %s\n", clock(s.Paused.At), escape(orUnknown(s.Paused.By)), escape(s.Paused.Reason))
+	var p page
+	p.line("### %s: %s\n", escape(s.ModelName), strings.ReplaceAll(string(s.Phase), "_", " "))
+	p.why(s)
+	for i, next := range s.Next {
+		p.line("- %s %s: %s", [2]string{"**Next**", "**Then**"}[min(i, 1)], clock(next.At), escape(next.What))
 	}
-	if p := s.Pending; p != nil {
-		line("Waits for approval since %s, until %s: %s\n", clock(p.Since), clock(p.Until), escape(p.Reason))
+	p.rules(s)
+	p.decisions(s.Decisions)
+	p.counts(s)
+	if policy, err := json.MarshalIndent(s.Policy, "", "  "); err == nil {
+		p.line("\n#### Policy\n\n```json\n%s\n```", policy)
 	}
-	if s.Current != nil {
-		line("Retraining in flight since %s: %s (`%s`)\n", clock(s.Current.TriggeredAt), escape(s.Current.Reason), s.Current.RequestID)
+	return p.String()
+}
+
+// why says what the phase comes from, and what an operator can do about it.
+func (p *page) why(s monitor.Status) {
+	if c := s.Paused; c != nil {
+		p.line("- **Paused** since %s by %s: %s\n- `starter resume` lets it trigger again", clock(c.At), escape(orUnknown(c.By)), escape(c.Reason))
 	}
-	if s.Phase == monitor.PhaseCoolingDown {
-		line("Cooldown until %s\n", clock(s.CooldownUntil))
+	if q := s.Pending; q != nil {
+		p.line("- **Waits for approval** since %s%s: %s\n- `starter approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), escape(q.Reason))
+	}
+	if f := s.Current; f != nil {
+		p.line("- **Retraining** since %s%s: %s\n- %s, as `%s`", clock(f.TriggeredAt), of(f.ModelVersion), escape(f.Reason), taken(f), f.RequestID)
+	}
+	if s.Phase == monitor.PhaseCoolingDown || s.Phase == monitor.PhaseWatching {
+		p.last(s.Decisions)
 	}
 	if !s.BlackoutUntil.IsZero() {
-		line("Blackout until %s\n", clock(s.BlackoutUntil))
+		p.line("- **Blackout** until %s", clock(s.BlackoutUntil))
 	}
 	if v := s.Verification; v != nil {
-		line("Verifying %s since %s, %d events so far\n", escape(v.Version), clock(v.Since), v.Samples)
+		p.line("- **Verifying** version %s since %s, %d events so far", escape(v.Version), clock(v.Since), v.Samples)
 	}
-	text.WriteString(rulesTable(s))
-	if n := len(s.Decisions); n > 0 {
-		line("| when | decision | why |\n|---|---|---|")
-		for i := n - 1; i >= max(0, n-5); i-- {
-			d := s.Decisions[i]
-			line("| %s | %s%s | %s |", clock(d.At), d.Kind, suppressedBy(d), escape(d.Reason))
+}
+
+// taken says how far a retraining is.
+func taken(f *monitor.Flight) string {
+	switch {
+	case !f.HeldUntil.IsZero():
+		return "held by a freeze of the fleet"
+	case f.Job == nil:
+		return "asked for, and not taken by a backend yet"
+	case f.Job.ID != "":
+		return fmt.Sprintf("taken by %s as job %s", escape(f.Job.Backend), escape(f.Job.ID))
+	}
+	return "taken by " + escape(f.Job.Backend)
+}
+
+// last says what the last trigger was for, and what became of it.
+func (p *page) last(decisions []monitor.Decision) {
+	for i := len(decisions) - 1; i >= 0; i-- {
+		d := decisions[i]
+		if d.Kind != monitor.Triggered {
+			continue
 		}
-		line("")
+		p.line("- **Last triggered** %s%s: %s", clock(d.At), of(d.ModelVersion), escape(d.Reason))
+		for _, later := range decisions[i+1:] {
+			if later.RequestID == d.RequestID && later.IsNotable() {
+				word := strings.ReplaceAll(string(later.Kind), "_", " ")
+				p.line("- **%s%s** %s%s", strings.ToUpper(word[:1]), word[1:], clock(later.At), because(later.Reason))
+			}
+		}
+		return
 	}
-	line("| events | breaches | suppressed | retrainings | succeeded | failed | rejected |\n|---|---|---|---|---|---|---|")
+}
+
+// rules are what the rules say of the version heard of last.
+func (p *page) rules(s monitor.Status) {
+	latest, rules := s.LatestRules()
+	if rules == nil {
+		return
+	}
+	p.table("Rules"+of(latest), "rule", "says", "value", "threshold", "as of (UTC)")
+	for _, r := range rules {
+		says := string(r.Verdict)
+		switch r.Verdict {
+		case monitor.Unknown:
+			says = "unknown"
+		case monitor.Breaching:
+			says = "**breaching**"
+		}
+		at := ""
+		if !r.At.IsZero() {
+			at = r.At.UTC().Format("01-02 15:04:05")
+		}
+		p.row(escape(r.Name), says, number(r.Value), number(r.Threshold), at)
+	}
+}
+
+// decisions are the last ones, the latest first.
+func (p *page) decisions(all []monitor.Decision) {
+	if len(all) == 0 {
+		return
+	}
+	p.table("Decisions", "when (UTC)", "what", "version", "why")
+	for i := len(all) - 1; i >= max(0, len(all)-shownDecisions); i-- {
+		d := all[i]
+		why := escape(d.Reason)
+		if d.By != "" {
+			why = strings.TrimSuffix("by "+escape(d.By)+": "+why, ": ")
+		}
+		p.row(d.At.UTC().Format("01-02 15:04:05"), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), escape(d.ModelVersion), why)
+	}
+}
+
+func (p *page) counts(s monitor.Status) {
 	suppressed := int64(0)
 	for _, n := range s.Suppressed {
 		suppressed += n
 	}
-	line("| %d | %d | %d | %d | %d | %d | %d |\n", s.Events, s.Breaches, suppressed,
-		s.Retrainings.Requested, s.Retrainings.Succeeded, s.Retrainings.Failed, s.Rejected)
+	r := s.Retrainings
+	p.line("\n#### Counts\n\n- %d events, %d breaches, %d suppressed, %d rejected", s.Events, s.Breaches, suppressed, s.Rejected)
+	p.line("- %d retrainings: %d accepted, %d succeeded, %d failed, %d cancelled", r.Requested, r.Accepted, r.Succeeded, r.Failed, r.Cancelled)
 	if n := len(s.Rejections); n > 0 {
-		line("Last rejection, %s, of a %s: %s\n", clock(s.Rejections[n-1].At), escape(s.Rejections[n-1].Source), escape(s.Rejections[n-1].Reason))
+		last := s.Rejections[n-1]
+		p.line("- last rejection, %s, of a %s: %s", clock(last.At), escape(last.Source), escape(last.Reason))
 	}
-	policy, err := json.MarshalIndent(s.Policy, "", "  ")
-	if err == nil {
-		line("```json\n%s\n```", policy)
+	if s.Notices.Failed > 0 {
+		p.line("- %d notices were not delivered, the last one: %s", s.Notices.Failed, escape(s.Notices.LastFailure))
 	}
-	return text.String()
 }
 
-// rulesTable is what the rules say of the version heard of last.
-func rulesTable(s monitor.Status) string {
-	latest, rules := s.LatestRules()
-	if rules == nil {
+// of names a version, where there is one.
+func of(version string) string {
+	if version == "" {
 		return ""
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "| rule, of version %s | says | value | threshold |\n|---|---|---|---|\n", escape(latest))
-	for _, r := range rules {
-		says := string(r.Verdict)
-		if r.Verdict == monitor.Unknown {
-			says = "unknown"
-		}
-		fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", escape(r.Name), says, number(r.Value), number(r.Threshold))
+	return " of version " + escape(version)
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
 	}
-	return text.String() + "\n"
+	return ": " + escape(reason)
 }
 
 func number(r monitor.Reading) string {
@@ -126,7 +220,7 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 
 func orUnknown(by string) string {
 	if by == "" {
-		return "unknown"
+		return "somebody who gave no name"
 	}
 	return by
 }
@@ -134,5 +228,5 @@ func orUnknown(by string) string {
 // escape keeps text on its line and out of Markdown's way.
 func escape(text string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "\\", "\\\\", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_",
-		"[", "\\[", "<", "&lt;").Replace(text)
+		"[", "\\[", "<", "\\<").Replace(text)
 }
