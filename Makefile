@@ -25,11 +25,11 @@ build: ## bin/worker and bin/starter
 	go build -trimpath -o bin/ ./worker ./starter
 
 .PHONY: test
-test: ## all tests: with the race detector, end to end on a real Temporal server, and docker-compose.yml
+test: ## all tests: with the race detector, end to end on a real Temporal server, docker-compose.yml and deploy/
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	for module in tools/compose tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
+	for module in tools/compose tools/manifests tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
 
 .PHONY: e2e-webhook
 e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
@@ -44,10 +44,11 @@ e2e-airflow: ## the airflow backend against a real Airflow, installed once (300 
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m -p=1 ./activities/airflow/... ./e2e/airflow/...
 
 .PHONY: e2e-kubernetes
-e2e-kubernetes: ## the Kubernetes backends on a real control plane, built once; needs etcd (Debian: etcd-server)
+e2e-kubernetes: ## the Kubernetes backends and deploy/ on a real control plane, built once; needs etcd (Debian: etcd-server)
 	@$(TEMPORAL) >/dev/null; tools/kubernetes/build.sh >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_KUBERNETES=$$(tools/kubernetes/build.sh) \
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./activities/kubernetes/... ./e2e/kubernetes/...
+	cd tools/manifests && MODELVIGIL_KUBERNETES=$$(../kubernetes/build.sh) $(GOTEST) -count=1 ./...
 
 .PHONY: e2e-compose
 e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (Debian: postgresql, netcat-openbsd), Temporal's server
@@ -74,7 +75,7 @@ lint-format:
 
 lint-go:
 	$(PINNED) golangci-lint run ./...
-	for module in tools/compose tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
+	for module in tools/compose tools/manifests tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
 
 lint-determinism:
 	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...

@@ -1,0 +1,136 @@
+package manifests
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// The API server takes every object, knows every field, and warns of nothing; and
+// it admits the pods that come of it where the pod security standard "restricted"
+// is enforced.
+func TestAnAPIServerTakesAllOfIt(t *testing.T) {
+	a := newApplier(t)
+	made := map[string]bool{}
+	for _, directory := range builds {
+		t.Run(directory, func(t *testing.T) {
+			objects := render(t, directory)
+			namespace := objects[0].GetNamespace()
+			if !made[namespace] {
+				a.namespace(t, namespace)
+				made[namespace] = true
+			}
+			for _, object := range objects {
+				require.Equal(t, namespace, object.GetNamespace(), "%s %s", object.GetKind(), object.GetName())
+				require.NoError(t, a.apply(t.Context(), object, metav1.DryRunAll), "%s %s", object.GetKind(), object.GetName())
+			}
+			for name, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
+				account := deployment.Spec.Template.Spec.ServiceAccountName
+				for _, object := range objects {
+					if object.GetKind() == "ServiceAccount" && object.GetName() == account {
+						require.NoError(t, a.apply(t.Context(), object))
+					}
+				}
+				pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
+				pod.Name = name
+				_, err := a.typed.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				require.NoError(t, err)
+			}
+			assert.Empty(t, a.said)
+		})
+	}
+}
+
+// A namespace that enforces the standard does refuse a pod that doesn't meet it,
+// which is what makes the test above one.
+func TestTheStandardIsEnforced(t *testing.T) {
+	a := newApplier(t)
+	a.namespace(t, "strict")
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "any"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "any", Image: "any"}}}}
+	automount := false
+	pod.Spec.AutomountServiceAccountToken = &automount
+	_, err := a.typed.CoreV1().Pods("strict").Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	require.ErrorContains(t, err, `violates PodSecurity "restricted:latest"`)
+}
+
+func TestAnOverlaysNamespaceIsEverywhere(t *testing.T) {
+	objects := render(t, "deploy/overlays/own-cluster")
+	for _, binding := range all[rbacv1.RoleBinding](t, objects, "RoleBinding") {
+		require.Equal(t, "ml-watch", binding.Subjects[0].Namespace)
+	}
+	for _, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
+		require.Equal(t, "registry.example.com/modelvigil:1.0.0", deployment.Spec.Template.Spec.Containers[0].Image)
+	}
+}
+
+// What selects finds what it is for, and ports are there by name.
+func TestSelectorsAndPortsFit(t *testing.T) {
+	objects := render(t, "deploy/kubernetes")
+	deployments := all[appsv1.Deployment](t, objects, "Deployment")
+	require.Len(t, deployments, 2)
+	matches := func(selector *metav1.LabelSelector) (found []*appsv1.Deployment) {
+		compiled, err := metav1.LabelSelectorAsSelector(selector)
+		require.NoError(t, err)
+		for _, deployment := range deployments {
+			if compiled.Matches(labels.Set(deployment.Spec.Template.Labels)) {
+				found = append(found, deployment)
+			}
+		}
+		return found
+	}
+	has := func(deployment *appsv1.Deployment, port intstr.IntOrString) bool {
+		for _, p := range deployment.Spec.Template.Spec.Containers[0].Ports {
+			if p.Name == port.StrVal {
+				return true
+			}
+		}
+		return false
+	}
+	for name, deployment := range deployments {
+		require.Equal(t, []*appsv1.Deployment{deployment}, matches(deployment.Spec.Selector), name)
+		require.EqualValues(t, 2, *deployment.Spec.Replicas)
+		container := deployment.Spec.Template.Spec.Containers[0]
+		require.True(t, has(deployment, container.LivenessProbe.HTTPGet.Port))
+		require.True(t, has(deployment, container.ReadinessProbe.HTTPGet.Port))
+		budget := all[policyv1.PodDisruptionBudget](t, objects, "PodDisruptionBudget")[name]
+		require.NotNil(t, budget, name)
+		require.Equal(t, []*appsv1.Deployment{deployment}, matches(budget.Spec.Selector), name)
+	}
+	for name, service := range all[corev1.Service](t, objects, "Service") {
+		found := matches(&metav1.LabelSelector{MatchLabels: service.Spec.Selector})
+		require.Len(t, found, 1, name)
+		require.True(t, has(found[0], service.Spec.Ports[0].TargetPort))
+	}
+	policies := all[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy")
+	require.Len(t, matches(&policies["modelvigil"].Spec.PodSelector), 2, "the denial is for all of our pods")
+	for name, policy := range policies {
+		found := matches(&policy.Spec.PodSelector)
+		require.NotEmpty(t, found, name)
+		for _, rule := range policy.Spec.Ingress {
+			for _, deployment := range found {
+				require.True(t, has(deployment, *rule.Ports[0].Port), "%s: %s", name, rule.Ports[0].Port)
+			}
+		}
+	}
+}
+
+// Pods may take as long to stop as the programs do.
+func TestPodsMayStopInTheirOwnTime(t *testing.T) {
+	for name, deployment := range all[appsv1.Deployment](t, render(t, "deploy/kubernetes"), "Deployment") {
+		needs := int64(25 + 5) // of calls under way or of what was accepted, and of what is left to answer
+		if hook := deployment.Spec.Template.Spec.Containers[0].Lifecycle; hook != nil {
+			needs += hook.PreStop.Sleep.Seconds
+		}
+		require.Greater(t, *deployment.Spec.Template.Spec.TerminationGracePeriodSeconds, needs, strings.ToLower(name))
+	}
+}

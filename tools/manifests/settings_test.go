@@ -1,0 +1,147 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Every setting is one that the built binary knows, and with all of them together
+// it starts; as far as it gets without a cluster.
+func TestTheBinariesTakeTheirSettings(t *testing.T) {
+	programs, err := binaries()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(programs) })
+	for _, directory := range builds {
+		t.Run(directory, func(t *testing.T) {
+			objects := render(t, directory)
+			for name, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
+				container := deployment.Spec.Template.Spec.Containers[0]
+				command := append([]string{}, container.Command...)
+				if len(command) == 0 {
+					command = []string{"/worker"} // the image's entry point
+				}
+				program := filepath.Join(programs, command[0])
+				help, err := exec.Command(program, "-h").Output()
+				require.NoError(t, err)
+				environment := environmentOf(t, objects, container)
+				for variable := range environment {
+					if variable == "GOMEMLIMIT" {
+						continue // of the Go runtime
+					}
+					require.Regexp(t, `(?m)^  `+regexp.QuoteMeta(variable)+`\b`, string(help), "%s: no setting is named %s", name, variable)
+				}
+				starts(t, program, command[1:], environment)
+			}
+		})
+	}
+}
+
+// environmentOf is what a container has in its environment, without the cluster's own.
+func environmentOf(t *testing.T, objects []*unstructured.Unstructured, container corev1.Container) map[string]string {
+	t.Helper()
+	maps := all[corev1.ConfigMap](t, objects, "ConfigMap")
+	environment := map[string]string{}
+	for _, source := range container.EnvFrom {
+		if source.ConfigMapRef != nil {
+			require.Contains(t, maps, source.ConfigMapRef.Name)
+			for name, value := range maps[source.ConfigMapRef.Name].Data {
+				environment[name] = value
+			}
+		}
+	}
+	for _, variable := range container.Env {
+		environment[variable.Name] = variable.Value
+	}
+	return environment
+}
+
+// starts runs a program until it says that it listens. Files are made where its
+// mounts would be, and addresses are of this machine only.
+func starts(t *testing.T, program string, arguments []string, environment map[string]string) {
+	t.Helper()
+	secrets := t.TempDir()
+	cmd := exec.Command(program, arguments...)
+	for name, value := range environment {
+		switch {
+		case strings.HasSuffix(name, "_FILE"):
+			value = filepath.Join(secrets, filepath.Base(value))
+			content := "serving 0123456789abcdef0123456789abcdef\n"
+			if strings.HasSuffix(name, "_SECRET_FILE") {
+				content = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"
+			}
+			require.NoError(t, os.WriteFile(value, []byte(content), 0o600))
+		case strings.HasPrefix(value, "0.0.0.0:"):
+			value = "127.0.0.1:0"
+		case name == "MODELOPS_BACKEND" && value == "kubernetes":
+			kubeconfig := filepath.Join(secrets, "kubeconfig") // instead of the pod's service account
+			require.NoError(t, os.WriteFile(kubeconfig, []byte(noCluster), 0o600))
+			cmd.Env = append(cmd.Env, "MODELOPS_KUBERNETES_KUBECONFIG="+kubeconfig, "MODELOPS_KUBERNETES_NAMESPACE=any")
+		case name == "TEMPORAL_ADDRESS":
+			value = "127.0.0.1:1"
+		}
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	output := &said{waiting: "listens", seen: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = output, output
+	require.NoError(t, cmd.Start())
+	ended, cancel := context.WithCancel(t.Context())
+	go func() {
+		_ = cmd.Wait()
+		cancel()
+	}()
+	select {
+	case <-output.seen:
+	case <-ended.Done():
+		t.Errorf("%s has ended: %s", filepath.Base(program), output)
+	case <-time.After(time.Minute):
+		t.Errorf("%s doesn't listen: %s", filepath.Base(program), output)
+	}
+	_ = cmd.Process.Kill()
+	<-ended.Done()
+}
+
+const noCluster = `{"apiVersion": "v1", "kind": "Config", "current-context": "test",
+  "clusters": [{"name": "test", "cluster": {"server": "https://127.0.0.1:1"}}],
+  "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+  "users": [{"name": "test", "user": {"token": "any"}}]}`
+
+// said is what a program prints; seen is closed at the word that is waited for.
+type said struct {
+	waiting string
+	seen    chan struct{}
+
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes what the program prints.
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := strings.Contains(s.text.String(), s.waiting)
+	n, err := s.text.Write(p)
+	if !before && strings.Contains(s.text.String(), s.waiting) {
+		close(s.seen)
+	}
+	return n, err
+}
+
+// String is all so far.
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
