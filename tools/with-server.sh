@@ -11,6 +11,7 @@ export TEMPORAL_ADDRESS=127.0.0.1:$((20000 + RANDOM % 10000))
 "$temporal" server start-dev --headless --ip 127.0.0.1 --port "${TEMPORAL_ADDRESS##*:}" \
   --db-filename "$scratch/temporal.db" --log-level error >"$scratch/server.log" 2>&1 &
 server=$!
+export SERVER_PIDS=$server SERVER_DATABASE=$scratch/temporal.db # for tools/sizing.sh
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 until "$temporal" operator cluster health --address "$TEMPORAL_ADDRESS" >/dev/null 2>&1; do

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -127,31 +126,26 @@ func TestMountsExist(t *testing.T) {
 	}
 }
 
-// Every setting of the worker and the starter is one that the built worker
-// knows, its values are good ones, and its health check is a flag that it has.
-func TestSettingsAreTheWorkers(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "worker")
-	build := exec.Command("go", "build", "-o", binary, "./worker")
+// Every setting of our services is one that the built binaries know, the worker's
+// values are good ones, and its health check is a flag that it has.
+func TestSettingsAreTheBinaries(t *testing.T) {
+	programs := t.TempDir()
+	build := exec.Command("go", "build", "-o", programs, "./worker", "./starter")
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	help, err := exec.Command(binary, "-h").Output()
-	require.NoError(t, err)
-	known := regexp.MustCompile(`(?m)^  ([A-Z_]+)\b`).FindAllString(string(help), -1)
-	for i := range known {
-		known[i] = strings.TrimSpace(known[i])
-	}
-
 	services := load(t).Services
-	for _, name := range []string{"worker", "starter"} {
+	for name, program := range map[string]string{"worker": "worker", "starter": "starter", "gateway": "starter"} {
+		help, err := exec.Command(filepath.Join(programs, program), "-h").Output()
+		require.NoError(t, err)
 		for variable := range services[name].Environment {
-			require.True(t, slices.Contains(known, variable), "%s: no setting is named %s", name, variable)
+			require.Regexp(t, `(?m)^  `+variable+`\b`, string(help), "%s: no setting is named %s", name, variable)
 		}
 	}
 
 	worker := services["worker"]
 	require.Equal(t, []string{"CMD", "/worker"}, []string(worker.HealthCheck.Test[:2]))
-	probe := exec.Command(binary, worker.HealthCheck.Test[2:]...)
+	probe := exec.Command(filepath.Join(programs, "worker"), worker.HealthCheck.Test[2:]...)
 	for variable, value := range worker.Environment {
 		if variable == "LISTEN_ADDRESS" {
 			*value = "127.0.0.1:1" // nobody listens there

@@ -200,6 +200,16 @@ func (s *Stack) Address(name string, port int) string {
 	return fmt.Sprintf("%s:%d", s.network.address(name), port)
 }
 
+// PID is a service's process as it is now; it must be up.
+func (s *Stack) PID(name string) int {
+	s.mu.Lock()
+	running := s.services[name]
+	s.mu.Unlock()
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	return running.process.Process.Pid
+}
+
 // Log is what a service has printed so far, over its restarts.
 func (s *Stack) Log(name string) string {
 	text, _ := os.ReadFile(filepath.Join(s.dir, name+".log"))

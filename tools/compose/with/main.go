@@ -3,7 +3,8 @@
 //
 //	tools/with-compose.sh bin/starter bench
 //
-// The command has TEMPORAL_ADDRESS, and PGHOST, PGUSER, PGPASSWORD for psql.
+// The command has TEMPORAL_ADDRESS; PGHOST, PGUSER and PGPASSWORD for psql; and
+// SERVER_PIDS, the process ids of database and server.
 package main
 
 import (
@@ -64,6 +65,7 @@ func run(ctx context.Context, arguments []string) error {
 	cmd := exec.CommandContext(ctx, arguments[1], arguments[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+port, "PGHOST="+host[:len(host)-len(":5432")],
-		"PGUSER="+*database["POSTGRES_USER"], "PGPASSWORD="+*database["POSTGRES_PASSWORD"])
+		"PGUSER="+*database["POSTGRES_USER"], "PGPASSWORD="+*database["POSTGRES_PASSWORD"],
+		fmt.Sprintf("SERVER_PIDS=%d %d", s.PID("postgresql"), s.PID("temporal")))
 	return cmd.Run()
 }

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Measures what monitors cost a server: disk and processor time for each monitor,
+# for each signal and for each retraining, and the memory of a worker that has
+# them in its cache. For docs/scaling.md:
+#
+#   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS]]    PostgreSQL
+#   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS]]     the dev server's SQLite
+#
+# Wants bin/worker and bin/starter (make build), and psql or sqlite3.
+set -euo pipefail
+
+models=${1:-100} rounds=${2:-20}
+scratch=$(mktemp -d)
+export TASK_QUEUE=sizing
+LISTEN_ADDRESS=127.0.0.1:0 LOG_LEVEL=error bin/worker &
+worker=$!
+trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true; rm -rf "$scratch"' EXIT
+
+# sql DATABASE STATEMENT
+sql() {
+  if [[ -n ${PGHOST:-} ]]; then psql --no-psqlrc -qAtX -d "$1" -c "$2"; else sqlite3 -readonly "$SERVER_DATABASE" "$2"; fi
+}
+disk() { # bytes of tables and their indexes, as they are
+  if [[ -n ${PGHOST:-} ]]; then
+    echo $(($(sql temporal 'select pg_database_size(current_database())') + $(sql temporal_visibility 'select pg_database_size(current_database())')))
+  else
+    cat "$SERVER_DATABASE"* | wc -c
+  fi
+}
+nodes() { sql temporal 'select count(*) from history_node'; }
+signals() { bin/starter status size-0 -o json | sed -n 's/^ *"signals": \([0-9]*\).*/\1/p'; }
+ticks() { # of processor time, of the server's processes and of what they have started
+  local total=0 pid all
+  for pid in $SERVER_PIDS; do
+    read -r -a all < <(sed 's/.*) //' "/proc/$pid/stat")
+    total=$((total + all[11] + all[12] + all[13] + all[14]))
+  done
+  for pid in $(pgrep -P "${SERVER_PIDS// /,}"); do
+    read -r -a all < <(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) && total=$((total + all[11] + all[12]))
+  done
+  echo "$total"
+}
+publish() { # ACCURACY: 50 events of each model, of which a digest or two are made
+  awk -v models="$models" -v accuracy="$1" 'BEGIN {
+    srand()
+    for (i = 0; i < 50*models; i++)
+      printf "{\"model_name\": \"size-%d\", \"model_version\": \"v1\", \"accuracy\": %s, \"latency_ms\": %.1f, \"drift_score\": %.4f}\n",
+        i % models, accuracy, 60 + 80*rand(), 0.02 + 0.04*rand()}' >"$scratch/events"
+  bin/starter publish --timeout 10m --file "$scratch/events" >/dev/null
+}
+look() { bytes=$(disk) rows=$(nodes) used=$(ticks); }
+say() { # WHAT COUNT: what has grown since the last look, for each of COUNT
+  local b=$bytes r=$rows u=$used
+  look
+  awk -v what="$1" -v n="$2" -v bytes=$((bytes - b)) -v rows=$((rows - r)) -v ms=$((1000 * (used - u) / $(getconf CLK_TCK))) \
+    'BEGIN {printf "%6d %-12s each %7.0f bytes of disk, %5.2f rows of history, %6.2f ms of processors\n", n, what, bytes/n, rows/n, ms/n}'
+}
+
+until bin/starter list >/dev/null 2>&1; do sleep 0.2; done
+look
+publish 0.95
+say monitors "$models"
+before=$(signals)
+for ((round = 0; round < rounds; round++)); do publish 0.95; done
+say signals $((models * ($(signals) - before)))
+publish 0.5
+until ! bin/starter list -o json | grep -q '"watching"'; do sleep 0.2; done
+say retrainings "$models"
+echo "worker: $(awk '/VmRSS/ {print int($2/1024)}' "/proc/$worker/status") MiB with $models monitors"
+if [[ -n ${PGHOST:-} ]]; then
+  sql temporal "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  /'
+  sql temporal_visibility "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  visibility: /'
+fi
