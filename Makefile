@@ -94,8 +94,9 @@ bench: build ## benchmarks: in process, then against a Temporal dev server
 	tools/with-server.sh bin/starter bench $(ARGS)
 
 .PHONY: picture
-picture: build ## docs/picture.png, the README's; needs a Chromium
+picture: build ## docs/picture.png, the README's, and docs/ui/*.png; needs a Chromium
 	tools/picture/make.sh
+	tools/picture/ui.sh
 
 .PHONY: clean
 clean: ## remove what was built here; the cached Temporal CLI stays

@@ -3,11 +3,15 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -34,6 +38,24 @@ func TestMonitorsAreFoundByWhatTheyDo(t *testing.T) {
 	mustStarter(t, queue, "", "approve", "search-asks", "--by", "ada")
 	eventually(t, time.Minute, "it no longer waits", func() bool { return len(find(t, "MonitorPhase = 'awaiting_approval' AND Team = 'ads'")) == 0 })
 	assert.Contains(t, mustStarter(t, queue, "", "setup"), "all search attributes are there")
+}
+
+// Every query that the documentation names is one that the server takes.
+func TestTheDocumentedQueriesAreTaken(t *testing.T) {
+	mustStarter(t, "search", "", "setup")
+	document, err := os.ReadFile("../docs/ui.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(document), "| who | query |")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	queries := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(table, -1)
+	require.Len(t, queries, 7)
+	for _, query := range queries {
+		_, err := server.Client().ListWorkflow(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: client.DefaultNamespace, Query: query[1],
+		})
+		assert.NoError(t, err, query[1])
+	}
 }
 
 // find lists the models of the monitors that run and fit a query, by name.

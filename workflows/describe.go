@@ -144,7 +144,7 @@ func (p *page) rules(s monitor.Status) {
 		}
 		at := ""
 		if !r.At.IsZero() {
-			at = r.At.UTC().Format("01-02 15:04:05")
+			at = short(r.At)
 		}
 		p.row(escape(r.Name), says, number(r.Value), number(r.Threshold), at)
 	}
@@ -162,7 +162,7 @@ func (p *page) decisions(all []monitor.Decision) {
 		if d.By != "" {
 			why = strings.TrimSuffix("by "+escape(d.By)+": "+why, ": ")
 		}
-		p.row(d.At.UTC().Format("01-02 15:04:05"), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), escape(d.ModelVersion), why)
+		p.row(short(d.At), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), escape(d.ModelVersion), why)
 	}
 }
 
@@ -217,6 +217,9 @@ func suppressedBy(d monitor.Decision) string {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// short is an instant of these months, in one piece.
+func short(t time.Time) string { return t.UTC().Format("01-02\u00a015:04:05") }
 
 func orUnknown(by string) string {
 	if by == "" {

@@ -41,7 +41,7 @@ func shownBefore(ctx workflow.Context) (s shown) {
 func (m *watch) show(ctx workflow.Context, now time.Time) error {
 	glance := m.machine.Glance(now)
 	before := m.shown.glance
-	if now.Sub(m.shown.at) < versionPause {
+	if before.ModelVersion != "" && now.Sub(m.shown.at) < versionPause {
 		before.ModelVersion = glance.ModelVersion
 	}
 	if m.shown.indexed && reflect.DeepEqual(before, glance) {
