@@ -94,8 +94,10 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	if shutErr := g.Shut(stopping); shutErr != nil {
 		c.log.Warn("requests are cut off", "error", shutErr)
 	}
-	if closeErr := h.Close(stopping); closeErr != nil {
-		err = errors.Join(err, fmt.Errorf("stop within GATEWAY_STOP_TIMEOUT %v: %w; events that were answered 202 are lost", time.Duration(s.StopTimeout), closeErr))
+	closeErr := h.Close(stopping) // which also tells of what monitors have refused for good; that was logged
+	if left := h.Backlog().Events; left > 0 {
+		err = errors.Join(err, fmt.Errorf("%s lost that were accepted: the server did not take them within GATEWAY_STOP_TIMEOUT %v: %w",
+			isOrAre(int(left), "event"), time.Duration(s.StopTimeout), closeErr))
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func (t *taking) cloud(ctx context.Context, item []byte) {
 	if err := json.Unmarshal(item, &envelope); err != nil {
 		var wrongType *json.UnmarshalTypeError
 		if errors.As(err, &wrongType) && wrongType.Field != "" {
-			err = fmt.Errorf("%s: must be a string, got %s", wrongType.Field, wrongType.Value)
+			err = fmt.Errorf("%s: must be a string, got a %s", strings.TrimPrefix(wrongType.Field, "attributes."), wrongType.Value)
 		} else {
 			err = errors.New("must be a CloudEvent, a JSON object")
 		}

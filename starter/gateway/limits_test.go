@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+func TestABodyThatIsTooLargePublishesNothing(t *testing.T) {
+	s := serve(t, Options{MaxBody: 1000})
+	many := strings.Repeat(good+"\n", 17) // 1020 bytes
+	for name, body := range map[string]struct {
+		text    io.Reader
+		headers []string
+		detail  string
+	}{
+		"said at once":                   {strings.NewReader(many), nil, "the body must have at most 1000 bytes, got 1020; nothing was accepted, send smaller batches"},
+		"not said before":                {io.MultiReader(strings.NewReader(many)), nil, "the body must have at most 1000 bytes, got more"},
+		"once it is decompressed":        {strings.NewReader(zipped(t, many)), []string{"Content-Encoding", "gzip"}, "the decompressed body must have at most 1000 bytes, got more"},
+		"a bomb of 10 MiB in 10 KiB":     {strings.NewReader(zipped(t, strings.Repeat("\n", 10<<20))[:999]), []string{"Content-Encoding", "gzip"}, "the decompressed body must have"},
+		"a bomb that is large by itself": {io.MultiReader(strings.NewReader(zipped(t, strings.Repeat("\n", 10<<20)))), []string{"Content-Encoding", "gzip"}, "the decompressed body must have"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequest(http.MethodPost, s.url+"/v1/events", body.text)
+			require.NoError(t, err)
+			request.Header.Set(contentType, typeNDJSON)
+			for i := 0; i < len(body.headers); i += 2 {
+				request.Header.Set(body.headers[i], body.headers[i+1])
+			}
+			response, err := s.client.Do(request)
+			require.NoError(t, err)
+			answer, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			assert.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+			assert.Contains(t, string(answer), body.detail)
+			assert.Contains(t, string(answer), `"accepted":0`)
+			assert.Zero(t, s.hub.Backlog())
+			assert.Zero(t, s.temporal.counted("fraud"))
+			assert.Zero(t, s.bodies.held.Load())
+		})
+	}
+	t.Run("the largest is taken", func(t *testing.T) {
+		largest := strings.Repeat(good+"\n", 16) + strings.Repeat("\n", 40)
+		require.Len(t, largest, 1000)
+		assert.EqualValues(t, 16, s.ask(t, "/v1/events", largest, contentType, typeNDJSON).Accepted)
+		assert.EqualValues(t, 16, s.ask(t, "/v1/events", zipped(t, largest), contentType, typeNDJSON, "Content-Encoding", "gzip").Accepted)
+	})
+}
+
+func TestManyLargeBodiesAtOnceAreBackPressure(t *testing.T) {
+	s := serve(t, Options{MaxBody: 1000})
+	s.bodies.held.Store(maxHeldBodies * (1000 + smallBody)) // as if others were reading
+	answer := s.ask(t, "/v1/events", good, contentType, typeJSON)
+	assert.Equal(t, http.StatusTooManyRequests, answer.status)
+	assert.Equal(t, "5", answer.header.Get("Retry-After"))
+	assert.EqualValues(t, maxHeldBodies*(1000+smallBody), s.bodies.held.Load(), "what was refused is held no more")
+	s.bodies.held.Store(0)
+	assert.Equal(t, http.StatusAccepted, s.ask(t, "/v1/events", good, contentType, typeJSON).status)
+}
+
+func TestBackPressureAcceptsNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		options Options
+		first   string
+		detail  string
+	}{
+		"by events":  {Options{MaxPendingEvents: 3}, strings.Repeat(good+"\n", 3), "3 events are not durable yet, and 3 may be; nothing was accepted, try again"},
+		"by digests": {Options{MaxPendingDigests: 2}, `{"model_name":"a"}` + "\n" + `{"model_name":"b"}` + "\n" + `{"model_name":"c"}`, "digests are not durable yet, and 2 may be; nothing was accepted, try again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, test.options)
+			s.temporal.setRefuse(away)
+			first := s.ask(t, "/v1/events", test.first, contentType, typeNDJSON)
+			require.Equal(t, http.StatusAccepted, first.status, "a request may go beyond the bound by what it holds")
+			var second said
+			wait(t, "the backlog is counted", func() bool {
+				second = s.ask(t, "/v1/events", bad+"\n", contentType, typeNDJSON)
+				return second.status != http.StatusUnprocessableEntity
+			})
+			assert.Equal(t, http.StatusTooManyRequests, second.status)
+			assert.Contains(t, second.Detail, test.detail)
+			assert.Equal(t, "5", second.header.Get("Retry-After"))
+			third := s.ask(t, "/v1/events", good+"\n"+good, contentType, typeNDJSON)
+			assert.Equal(t, http.StatusTooManyRequests, third.status)
+			assert.Zero(t, third.Accepted)
+			assert.EqualValues(t, 3, s.hub.Backlog().Events)
+
+			s.temporal.setRefuse(nil) // the server is back
+			wait(t, "there is room again", func() bool {
+				return s.ask(t, "/v1/events", good, contentType, typeJSON).status == http.StatusAccepted
+			})
+		})
+	}
+}
+
+// wait waits for a fact; the limit only ends a test that would hang.
+func wait(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !fact(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not within a minute:", what)
+		}
+	}
+}
+
+func TestBeforeItIsOpenAndOnceItIsShutItTakesNothing(t *testing.T) {
+	s := serve(t, Options{})
+	fresh := New(Options{})
+	require.EqualError(t, fresh.Ready(), "not connected to Temporal yet")
+	require.NoError(t, s.Ready())
+
+	// One request is being read, and no more: it is refused once it is whole.
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(good))
+	require.NoError(t, err)
+
+	require.NoError(t, s.Shut(t.Context()))
+	require.EqualError(t, s.Ready(), "stopping")
+	answer := s.ask(t, "/v1/events", good, contentType, typeJSON)
+	assert.Equal(t, http.StatusServiceUnavailable, answer.status)
+	assert.Equal(t, "5", answer.header.Get("Retry-After"))
+	assert.Equal(t, "stopping; nothing was accepted, try again", answer.Detail)
+
+	_, err = io.WriteString(connection, good)
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Zero(t, s.hub.Backlog())
+}
+
+func TestShutWaitsForWhatIsBeingPublished(t *testing.T) {
+	s := serve(t, Options{})
+	_, leave, err := s.doors.enter()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, s.Shut(ctx), "some requests are still publishing")
+	done := make(chan error, 1)
+	go func() { done <- s.Shut(context.Background()) }()
+	leave()
+	leave() // again is no harm
+	require.NoError(t, <-done)
+}
+
+func TestDurableAnswersSayWhatIsKnown(t *testing.T) {
+	s := serve(t, Options{DurableTimeout: 100 * time.Millisecond})
+	s.temporal.setRefuse(away)
+	late := s.ask(t, "/v1/events?durable=true", "["+good+","+good+","+bad+"]", contentType, typeJSON)
+	assert.Equal(t, http.StatusGatewayTimeout, late.status)
+	assert.EqualValues(t, 2, late.Accepted)
+	assert.Len(t, late.Rejected, 1)
+	assert.Equal(t, map[string]int64{"fraud": 2}, late.NotDurable)
+	assert.Contains(t, late.Detail, "accepted, but not durable within 100ms; it will be if this process lives and the server takes it: publish it again, and it may count twice")
+
+	s.temporal.setRefuse(func(model string) error {
+		if model == "stopped" {
+			return fmt.Errorf("%w: model-monitor/stopped", monitor.ErrMonitorStopped)
+		}
+		return nil
+	})
+	lost := s.ask(t, "/v1/events?durable=true", `{"model_name":"stopped"}`, contentType, typeJSON)
+	assert.Equal(t, http.StatusConflict, lost.status)
+	assert.EqualValues(t, 1, lost.Accepted)
+	assert.Equal(t, map[string]int64{"stopped": 1}, lost.NotDurable)
+	assert.Contains(t, lost.Detail, "monitor stopped")
+
+	wait(t, "others are taken", func() bool { return s.temporal.counted("fraud") == 2 })
+	assert.Equal(t, http.StatusOK, s.ask(t, "/v1/events?durable=true", good, contentType, typeJSON).status)
+	assert.EqualValues(t, 3, s.temporal.counted("fraud"))
+}
