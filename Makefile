@@ -62,6 +62,12 @@ e2e-feeding: ## events from Python, Node and the temporal CLI; installs the SDKs
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_FEEDING=$$(tools/feeding/install.sh) \
 	  $(GOTEST) -count=1 -timeout=20m -run Feeding ./e2e
 
+.PHONY: e2e-gateway
+e2e-gateway: ## the gateway against its OpenAPI document, by schemathesis, installed once (90 MB)
+	@$(TEMPORAL) >/dev/null; tools/schemathesis/install.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SCHEMATHESIS=$$(tools/schemathesis/install.sh) \
+	  $(GOTEST) $(RACE) -count=1 -run Gateway ./e2e
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
