@@ -72,6 +72,10 @@ e2e-gateway: ## the gateway against its OpenAPI document, by schemathesis, insta
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
 
+.PHONY: reference
+reference: ## docs/cli.md and docs/settings.md, from what the programs say
+	go test -count=1 -run TheReference ./worker ./starter -update
+
 .PHONY: lint lint-format lint-go lint-determinism lint-length
 lint: lint-format lint-go lint-determinism lint-length ## format, linters, import rules, determinism of workflow code, length of files
 	@echo "lint: clean"

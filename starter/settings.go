@@ -42,11 +42,25 @@ var temporalVariables = []variable{
 	{"TEMPORAL_PROFILE", "default", "the profile to take from that file"},
 }
 
+// chapters are all settings, as -h and the reference print them.
+func chapters() []chapter {
+	return []chapter{
+		{"Settings", append(variablesOf[settings](), temporalVariables...)},
+		{"Settings of starter gateway", variablesOf[gatewaySettings]()},
+	}
+}
+
+type chapter struct {
+	title     string
+	variables []variable
+}
+
 func printSettings(w io.Writer) {
-	_, _ = fmt.Fprintln(w, "\nSettings, all of the environment; one that is empty counts as not set:")
-	printVariables(w, append(variablesOf[settings](), temporalVariables...))
-	_, _ = fmt.Fprintln(w, "\nSettings of starter gateway:")
-	printVariables(w, variablesOf[gatewaySettings]())
+	_, _ = fmt.Fprintln(w, "\nSettings are environment variables; one that is empty counts as not set.")
+	for _, c := range chapters() {
+		_, _ = fmt.Fprintf(w, "\n%s:\n", c.title)
+		printVariables(w, c.variables)
+	}
 	_, _ = fmt.Fprintln(w, "\nExit codes: 0 done, 1 it failed, 2 wrong arguments or settings.")
 }
 

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write docs/settings.md anew")
+
+// docs/settings.md is what `worker -h` says: `make reference` writes it.
+func TestTheReferenceIsWhatTheWorkerSays(t *testing.T) {
+	const path = "../docs/settings.md"
+	var page strings.Builder
+	page.WriteString("# Settings of the worker\n\nMade by `make reference` from what `worker -h` says; those of the starter are in [cli.md](cli.md#settings).\n\n" +
+		"All are environment variables; one that is empty counts as not set.\n")
+	table(&page, "Its own", ownVariables())
+	table(&page, "Temporal's, as for the temporal CLI", temporalVariables)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(page.String()), 0o644))
+	}
+	written, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, page.String(), string(written), "run `make reference`")
+}
+
+func table(page *strings.Builder, title string, variables []variable) {
+	_, _ = fmt.Fprintf(page, "\n## %s\n\n| variable | default | meaning |\n|---|---|---|\n", title)
+	for _, v := range variables {
+		if v.defaultValue != "" {
+			v.defaultValue = "`" + v.defaultValue + "`"
+		}
+		_, _ = fmt.Fprintf(page, "| `%s` | %s | %s |\n", v.name, v.defaultValue, strings.NewReplacer("|", `\|`, "<", `\<`).Replace(v.meaning))
+	}
+}
