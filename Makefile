@@ -29,7 +29,7 @@ test: ## all tests: with the race detector, end to end on a real Temporal server
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	for module in tools/compose tools/manifests tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
+	for module in tools/compose tools/manifests tools/release tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
 
 .PHONY: e2e-webhook
 e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
@@ -68,6 +68,18 @@ e2e-gateway: ## the gateway against its OpenAPI document, by schemathesis, insta
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SCHEMATHESIS=$$(tools/schemathesis/install.sh) \
 	  $(GOTEST) $(RACE) -count=1 -run Gateway ./e2e
 
+.PHONY: reproducible
+reproducible: ## whether the image's binaries are the same when they are built twice, without any cache: 10 minutes and more
+	cd tools/release && MODELVIGIL_REPRODUCIBLE=yes $(GOTEST) -count=1 -timeout=60m -run Binaries ./...
+
+.PHONY: sbom
+sbom: ## bin/sbom: the image's binaries and a bill of materials of each (CycloneDX), validated
+	rm -rf bin/sbom
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/sbom/ ./worker ./starter
+	for program in worker starter; do GOPROXY=off go tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
+	  -version "$$(git describe --always --dirty)" -output bin/sbom/$$program.cdx.json bin/sbom/$$program; done
+	cd tools/release && MODELVIGIL_SBOM=$(CURDIR)/bin/sbom $(GOTEST) -count=1 -run Bills ./...
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
@@ -85,7 +97,7 @@ lint-format:
 
 lint-go:
 	$(PINNED) golangci-lint run ./...
-	for module in tools/compose tools/manifests tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
+	for module in tools/compose tools/manifests tools/release tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
 
 lint-determinism:
 	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...
