@@ -18,13 +18,13 @@ trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true; rm -rf
 
 # sql DATABASE STATEMENT
 sql() {
-  if [[ -n ${PGHOST:-} ]]; then psql --no-psqlrc -qAtX -d "$1" -c "$2"; else sqlite3 -readonly "$SERVER_DATABASE" "$2"; fi
+  if [[ -n ${PGHOST:-} ]]; then psql --no-psqlrc -qAtX -d "$1" -c "$2"; else sqlite3 -cmd '.timeout 60000' "$SERVER_DATABASE" "$2"; fi
 }
 disk() { # bytes of tables and their indexes, as they are
   if [[ -n ${PGHOST:-} ]]; then
     echo $(($(sql temporal 'select pg_database_size(current_database())') + $(sql temporal_visibility 'select pg_database_size(current_database())')))
   else
-    cat "$SERVER_DATABASE"* | wc -c
+    stat -c %s "$SERVER_DATABASE"
   fi
 }
 nodes() { sql temporal 'select count(*) from history_node'; }
