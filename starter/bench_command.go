@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 func newBenchCommand() *cobra.Command {
 	var options bench.Options
 	var plot string
+	var throughGateway bool
 	var output *format
 	command := &cobra.Command{
 		Use:   "bench",
@@ -29,6 +31,7 @@ Bounded: it stops by itself.`,
   starter bench --duration 60s --breaches 1000         # the figures of the README
   starter bench --monitors 10000 --breaches 500 --load 1000  # with so many monitors alive
   starter bench --publishers 100 --breaches 100 --load 100000
+  starter bench --gateway --duration 30s               # events over HTTP, in every form
   starter bench --plot latency.svg -o json > bench.json`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -38,34 +41,46 @@ Bounded: it stops by itself.`,
 			}
 			defer c.Close()
 			options.Progress = command.ErrOrStderr()
-			report, left := bench.Run(command.Context(), c, options)
-			if _, whole := errors.AsType[*bench.LeftoverError](left); left != nil && !whole {
-				return left
+			if throughGateway {
+				report, left := bench.RunGateway(command.Context(), c, options)
+				return show(command, report, left, *output)
 			}
-			if plot != "" {
+			report, left := bench.Run(command.Context(), c, options)
+			if _, whole := errors.AsType[*bench.LeftoverError](left); plot != "" && (left == nil || whole) {
 				if err := writePlot(report, plot); err != nil {
 					return err
 				}
 			}
-			if *output == asJSON {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return errors.Join(encoder.Encode(report), left)
-			}
-			return errors.Join(report.Print(command.OutOrStdout()), left)
+			return show(command, report, left, *output)
 		},
 	}
 	output = outputFlag(command)
 	flags := command.Flags()
-	flags.DurationVar(&options.Duration, "duration", options.Duration, "of the hub's measurement; the other two take a third of it (default 15s)")
-	flags.IntVar(&options.Models, "models", 0, "that the hub publishes to (default 100)")
+	flags.DurationVar(&options.Duration, "duration", options.Duration, "of the hub's measurement, or the gateway's of NDJSON; the others take a third of it (default 15s)")
+	flags.IntVar(&options.Models, "models", 0, "that the hub or the gateway publishes to (default 100)")
 	flags.IntVar(&options.Breaches, "breaches", 0, "measured, each on a model of its own (default 200)")
 	flags.IntVar(&options.Monitors, "monitors", 0, "alive while breaches are measured (default as many as breaches)")
 	flags.IntVar(&options.Publishers, "publishers", 0, "of each of these monitors (default 1)")
 	flags.IntVar(&options.Load, "load", 0, "healthy events a second that they publish meanwhile (default none)")
 	flags.IntVar(&options.Clients, "clients", 0, "signalling at once without the hub (default 16)")
+	flags.BoolVar(&throughGateway, "gateway", false, "measure the gateway instead: clients, gateway and hub in this process, over loopback")
+	flags.IntVar(&options.Batch, "batch", 0, "events in a request to the gateway (default 1000)")
 	flags.StringVar(&plot, "plot", "", "write the latencies as SVG to this file")
 	return command
+}
+
+// show prints a report, unless measuring has failed: then left is why, and not what
+// could not be cleaned up.
+func show(command *cobra.Command, report interface{ Print(io.Writer) error }, left error, output format) error {
+	if _, whole := errors.AsType[*bench.LeftoverError](left); left != nil && !whole {
+		return left
+	}
+	if output == asJSON {
+		encoder := json.NewEncoder(command.OutOrStdout())
+		encoder.SetIndent("", "  ")
+		return errors.Join(encoder.Encode(report), left)
+	}
+	return errors.Join(report.Print(command.OutOrStdout()), left)
 }
 
 func writePlot(report bench.Report, path string) error {

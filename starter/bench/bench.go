@@ -6,6 +6,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type Options struct {
 	Publishers int           // hubs of each of these monitors; default 1
 	Load       int           // healthy events a second that they publish meanwhile, to all in turn; default none
 	Clients    int           // signalling at once in the naive measurement; default 16
+	Batch      int           // events in a request to the gateway; default 1000
 	Progress   io.Writer     // a line for each step; default none
 }
 
@@ -51,6 +53,9 @@ func (o Options) withDefaults() Options {
 	o.Publishers, o.Load = max(1, o.Publishers), max(0, o.Load)
 	if o.Clients <= 0 {
 		o.Clients = 16
+	}
+	if o.Batch <= 0 {
+		o.Batch = 1000
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
@@ -109,20 +114,11 @@ func (e *LeftoverError) Unwrap() error { return e.Err }
 // is a *LeftoverError and the report is whole. It takes about twice
 // Options.Duration and a third of a second for each breach.
 func Run(ctx context.Context, c client.Client, options Options) (report Report, err error) {
-	r := &runner{
-		Options: options.withDefaults(), client: c,
-		queue: "modelvigil-bench-" + uuid.NewString()[:8], backend: newStopwatch(),
-	}
-	stop, err := r.startWorker()
+	r, end, err := begin(c, options)
 	if err != nil {
 		return report, err
 	}
-	defer stop()
-	defer func() {
-		if left := r.cleanUp(); left != nil && err == nil {
-			err = left
-		}
-	}()
+	defer func() { err = end(err) }()
 
 	for _, step := range []struct {
 		name    string
@@ -152,6 +148,22 @@ func Run(ctx context.Context, c client.Client, options Options) (report Report, 
 	}
 	report.HubToNaive = report.Hub.EventsPerSecond / report.Naive.EventsPerSecond
 	return report, nil
+}
+
+// begin starts a benchmark. end takes what became of it and cleans up.
+func begin(c client.Client, options Options) (r *runner, end func(error) error, err error) {
+	r = &runner{
+		Options: options.withDefaults(), client: c,
+		queue: "modelvigil-bench-" + uuid.NewString()[:8], backend: newStopwatch(),
+	}
+	stop, err := r.startWorker()
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, func(err error) error {
+		defer stop()
+		return cmp.Or(err, r.cleanUp())
+	}, nil
 }
 
 // startWorker runs monitors and retrainings as `worker` does.

@@ -46,4 +46,14 @@ func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
 	}
 	assert.Len(t, report.Latency.All, 5)
 	require.NoError(t, report.Latency.WritePlot(io.Discard))
+
+	through, err := bench.RunGateway(context.Background(), server.Client(), bench.Options{Duration: time.Second, Models: 5, Batch: 50, Progress: t.Output()})
+	require.NoError(t, err)
+	require.NoError(t, through.Print(t.Output()))
+	require.Len(t, through.Forms, 4)
+	for _, measured := range through.Forms {
+		assert.Positive(t, measured.Events)
+		assert.Equal(t, measured.Events, measured.Counted)
+		assert.Positive(t, measured.P99)
+	}
 }

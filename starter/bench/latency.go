@@ -113,7 +113,7 @@ func (r *runner) latency(ctx context.Context) (l Latency, err error) {
 	}
 	slices.Sort(l.All)
 	l.RSS = peakRSS()
-	l.P50, l.P90, l.P99, l.Max = l.quantile(0.50), l.quantile(0.90), l.quantile(0.99), l.quantile(1)
+	l.P50, l.P90, l.P99, l.Max = quantile(l.All, 0.50), quantile(l.All, 0.90), quantile(l.All, 0.99), quantile(l.All, 1)
 	return l, nil
 }
 
@@ -211,7 +211,7 @@ func peakRSS() int64 {
 	return usage.Maxrss * 1024
 }
 
-// quantile is by nearest rank.
-func (l Latency) quantile(q float64) float64 {
-	return l.All[max(0, min(len(l.All)-1, int(q*float64(len(l.All))+0.5)-1))]
+// quantile of ascending values, of which there is one at least, is by nearest rank.
+func quantile(ascending []float64, q float64) float64 {
+	return ascending[max(0, min(len(ascending)-1, int(q*float64(len(ascending))+0.5)-1))]
 }
