@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures what monitors cost a server: disk and processor time for each monitor,
-# for each signal and for each retraining, and the memory of a worker that has
-# them in its cache. For docs/scaling.md:
+# Measures what monitors cost: disk of the database and processor time of server,
+# database and worker, for each monitor, each signal and each retraining, and the
+# memory of a worker that has them in its cache. For docs/scaling.md:
 #
 #   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS]]    PostgreSQL
 #   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS]]     the dev server's SQLite
@@ -27,6 +27,7 @@ disk() { # bytes of tables and their indexes, as they are
     stat -c %s "$SERVER_DATABASE"
   fi
 }
+history() { sql temporal 'select sum(length(data)) from history_node'; }
 nodes() { sql temporal 'select count(*) from history_node'; }
 signals() { bin/starter status size-0 -o json | sed -n 's/^ *"signals": \([0-9]*\).*/\1/p'; }
 ticks() { # of processor time, of the server's processes and of what they have started
@@ -48,12 +49,18 @@ publish() { # ACCURACY: 50 events of each model, of which a digest or two are ma
         i % models, accuracy, 60 + 80*rand(), 0.02 + 0.04*rand()}' >"$scratch/events"
   bin/starter publish --timeout 10m --file "$scratch/events" >/dev/null
 }
-look() { bytes=$(disk) rows=$(nodes) used=$(ticks); }
+worked() { # processor time of the worker
+  local all
+  read -r -a all < <(sed 's/.*) //' "/proc/$worker/stat")
+  echo $((all[11] + all[12]))
+}
+look() { bytes=$(disk) rows=$(nodes) kept=$(history) used=$(ticks) own=$(worked); }
 say() { # WHAT COUNT: what has grown since the last look, for each of COUNT
-  local b=$bytes r=$rows u=$used
+  local b=$bytes r=$rows k=$kept u=$used o=$own hz
+  hz=$(getconf CLK_TCK)
   look
-  awk -v what="$1" -v n="$2" -v bytes=$((bytes - b)) -v rows=$((rows - r)) -v ms=$((1000 * (used - u) / $(getconf CLK_TCK))) \
-    'BEGIN {printf "%6d %-12s each %7.0f bytes of disk, %5.2f rows of history, %6.2f ms of processors\n", n, what, bytes/n, rows/n, ms/n}'
+  awk -v what="$1" -v n="$2" -v bytes=$((bytes - b)) -v rows=$((rows - r)) -v kept=$((kept - ${k:-0})) -v ms=$((1000 * (used - u) / hz)) -v own=$((1000 * (own - o) / hz)) \
+    'BEGIN {printf "%6d %-12s each %6.0f bytes of disk, %6.0f of them history in %5.2f rows; server %5.2f ms of processors, worker %5.2f ms\n", n, what, bytes/n, kept/n, rows/n, ms/n, own/n}'
 }
 
 until bin/starter list >/dev/null 2>&1; do sleep 0.2; done

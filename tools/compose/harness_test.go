@@ -21,8 +21,8 @@ import (
 	"github.com/modelvigil/modelvigil/tools/compose/stack"
 )
 
-// up starts the file's worker, and with it all that it depends on.
-func up(t *testing.T, variables ...string) *stack.Stack {
+// prepare makes a stack of the file, of which nothing runs yet.
+func prepare(t *testing.T, variables ...string) *stack.Stack {
 	t.Helper()
 	programs, err := stack.ProgramsFromEnvironment()
 	if err != nil {
@@ -46,6 +46,13 @@ func up(t *testing.T, variables ...string) *stack.Stack {
 		}
 		s.Stop()
 	})
+	return s
+}
+
+// up starts the file's worker, and with it all that it depends on.
+func up(t *testing.T, variables ...string) *stack.Stack {
+	t.Helper()
+	s := prepare(t, variables...)
 	begin := time.Now()
 	require.NoError(t, s.Up(t.Context(), "worker"))
 	t.Logf("up after %v", time.Since(begin).Round(100*time.Millisecond))

@@ -65,6 +65,23 @@ func TestTheLoopPassesOnPostgreSQLWhateverCrashes(t *testing.T) {
 	assert.Contains(t, cli(t, s, "operator", "search-attribute", "list"), "CostCenter")
 }
 
+// The databases are of the server's minor version before last; what is run is the
+// job as the file has it.
+func TestAnOlderDatabaseIsUpgraded(t *testing.T) {
+	s := prepare(t)
+	output, err := s.Run(t.Context(), "schema", `
+		for part in "temporal postgresql/v12/temporal 1.18" "temporal_visibility postgresql/v12/visibility 1.9"; do
+			set -- $part
+			temporal-sql-tool --db "$1" create
+			temporal-sql-tool --db "$1" setup-schema --version 0.0
+			temporal-sql-tool --db "$1" update-schema --schema-name "$2" --version "$3"
+		done`)
+	require.NoError(t, err, output)
+	require.NoError(t, s.Up(t.Context(), "worker"))
+	starter(t, s, "publish", "--model", "fraud", "--version", "v1", "--accuracy", "0.95")
+	until(t, s, "the event is counted", func(is status) bool { return is.Events == 1 })
+}
+
 // What was there stays, and a second run of the jobs changes nothing: so a newer
 // image upgrades.
 func TestTheJobsCanRunAgain(t *testing.T) {
