@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -17,10 +19,16 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/starter/gateway"
+	"github.com/modelvigil/modelvigil/starter/otlp"
 )
 
 // gatewayRoutes are the ways in besides /v1/events.
-func gatewayRoutes() []gateway.Route { return nil }
+func gatewayRoutes(mapping otlp.Mapping, log *slog.Logger) []gateway.Route {
+	return []gateway.Route{{
+		Path: "/v1/metrics", Refuse: otlp.Refuse,
+		New: func(publish gateway.Publish) http.Handler { return otlp.New(otlp.Publish(publish), mapping, log) },
+	}}
+}
 
 func newGatewayCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -28,9 +36,10 @@ func newGatewayCommand() *cobra.Command {
 		Short: "Take metric events over HTTP, from any language",
 		Long: `Take metric events over HTTP, from any language, until SIGTERM: POST /v1/events takes
 JSON, NDJSON and CloudEvents, gzipped or not. It answers 202 once events are accepted,
-and with ?durable=true 200 once they are durable. Without GATEWAY_TOKENS_FILE and
-GATEWAY_TLS_CLIENT_CA_FILE it listens on loopback only. GET /v1/openapi.json describes
-it to programs, docs/gateway.md to people.
+and with ?durable=true 200 once they are durable. POST /v1/metrics takes OpenTelemetry's
+metrics (OTLP/HTTP). Without GATEWAY_TOKENS_FILE and GATEWAY_TLS_CLIENT_CA_FILE it
+listens on loopback only. GET /v1/openapi.json describes it to programs, docs/gateway.md
+to people.
 
 At SIGTERM it takes no more, makes durable what it has, and ends with exit code 0; with
 1 where that could not be done within GATEWAY_STOP_TIMEOUT.`,
@@ -60,7 +69,6 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	if err != nil {
 		return err
 	}
-	options.Routes = gatewayRoutes()
 	g := gateway.New(options)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -10,6 +10,7 @@ import (
 	"github.com/caarlos0/env/v10"
 
 	"github.com/modelvigil/modelvigil/starter/gateway"
+	"github.com/modelvigil/modelvigil/starter/otlp"
 )
 
 // gatewaySettings are what `starter gateway` reads from its environment besides.
@@ -20,6 +21,7 @@ type gatewaySettings struct {
 	TLSCertFile       string    `env:"GATEWAY_TLS_CERT_FILE" meaning:"PEM file of the server's certificate; turns TLS on; read again when it changes, as the two below"`
 	TLSKeyFile        string    `env:"GATEWAY_TLS_KEY_FILE" meaning:"PEM file of its key"`
 	TLSClientCAFile   string    `env:"GATEWAY_TLS_CLIENT_CA_FILE" meaning:"PEM file of authorities: only clients with a certificate of theirs are served"`
+	OTLPMappingFile   string    `env:"GATEWAY_OTLP_MAPPING_FILE" meaning:"YAML file that says which OpenTelemetry metrics are readings of which model; docs/feeding.md"`
 	AllowAnonymous    bool      `env:"GATEWAY_ALLOW_ANONYMOUS" envDefault:"false" meaning:"true: without tokens and client certificates, listen beyond loopback all the same"`
 	MaxBodyBytes      positive  `env:"GATEWAY_MAX_BODY_BYTES" envDefault:"8388608" meaning:"of one request, also once it is decompressed"`
 	MaxPendingEvents  positive  `env:"GATEWAY_MAX_PENDING_EVENTS" envDefault:"100000000" meaning:"accepted and not durable yet; beyond it requests are answered 429"`
@@ -92,12 +94,17 @@ func (d *aboveZero) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// security is who may publish, as the settings say.
+// options are the gateway's, as the settings say.
 func (s gatewaySettings) options(c configuration) (gateway.Options, error) {
 	options := gateway.Options{
 		Logger: c.log, MaxBody: int64(s.MaxBodyBytes), MaxPendingEvents: int64(s.MaxPendingEvents),
 		MaxPendingDigests: int64(s.MaxPendingDigests), DurableTimeout: time.Duration(s.DurableTimeout),
 	}
+	mapping, err := s.otlpMapping()
+	if err != nil {
+		return options, err
+	}
+	options.Routes = gatewayRoutes(mapping, c.log)
 	if s.TokensFile == "" {
 		return options, nil
 	}
@@ -107,4 +114,15 @@ func (s gatewaySettings) options(c configuration) (gateway.Options, error) {
 	}
 	options.Tokens = tokens
 	return options, nil
+}
+
+func (s gatewaySettings) otlpMapping() (otlp.Mapping, error) {
+	if s.OTLPMappingFile == "" {
+		return otlp.Mapping{}, nil
+	}
+	mapping, err := otlp.ReadMapping(s.OTLPMappingFile)
+	if err != nil {
+		return mapping, fmt.Errorf("GATEWAY_OTLP_MAPPING_FILE: %w", err)
+	}
+	return mapping, nil
 }

@@ -75,11 +75,15 @@ func (p problem) Error() string { return p.Detail }
 
 func (p problem) write(w http.ResponseWriter) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	p.writeHeader(w)
+	writeJSON(w, p.Status, "application/problem+json", p)
+}
+
+func (p problem) writeHeader(w http.ResponseWriter) {
 	maps.Copy(w.Header(), p.header)
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
-	writeJSON(w, p.Status, "application/problem+json", p)
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {

@@ -68,6 +68,9 @@ type Publish func(ctx context.Context, event monitor.MetricEvent) error
 type Route struct {
 	Path string // such as /v1/metrics; POST is its only method
 	New  func(Publish) http.Handler
+	// Refuse answers what the doors refuse in the form of the route, after the
+	// headers are set. Default the form of /v1/events.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int, detail string)
 }
 
 // ErrForbidden says that the request's token may not publish to a model.
@@ -95,12 +98,12 @@ func New(options Options) *Gateway {
 		bodies:  newBodies(options.MaxBody),
 	}
 	g.doors.shut = errStarting
-	g.post("/v1/events", g.prepareEvents)
+	g.post("/v1/events", g.prepareEvents, nil)
 	for _, route := range options.Routes {
 		handler := route.New(g.publish)
 		g.post(route.Path, func(*http.Request) (take, *problem) {
 			return func(w http.ResponseWriter, r *http.Request, in *intake) { hand(w, r, in, handler) }, nil
-		})
+		}, route.Refuse)
 	}
 	g.mux.HandleFunc("GET /v1/openapi.json", serveDocument)
 	g.mux.HandleFunc("/v1/openapi.json", onlyMethods("GET, HEAD"))

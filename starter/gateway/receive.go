@@ -26,8 +26,8 @@ type (
 	prepare func(*http.Request) (take, *problem)
 )
 
-// post serves POST at a path.
-func (g *Gateway) post(path string, prepare prepare) {
+// post serves POST at a path. refuse, where it is given, answers what is refused.
+func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWriter, *http.Request, int, string)) {
 	other := onlyMethods(http.MethodPost)
 	g.mux.HandleFunc(path, func(writer http.ResponseWriter, r *http.Request) {
 		start, w := time.Now(), &statusWriter{ResponseWriter: writer}
@@ -39,6 +39,11 @@ func (g *Gateway) post(path string, prepare prepare) {
 		if refused := g.receive(w, r, prepare); refused != nil {
 			g.log.Debug("request refused", "path", path, "status", refused.Status, "detail", refused.Detail)
 			drain(w, r, 4*g.options.MaxBody)
+			if refuse != nil {
+				refused.writeHeader(w)
+				refuse(w, r, refused.Status, refused.Detail)
+				return
+			}
 			refused.outcome = newOutcome()
 			refused.write(w)
 		}

@@ -1,0 +1,73 @@
+package otlp
+
+import (
+	"mime"
+	"net/http"
+
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	typeProtobuf = "application/x-protobuf"
+	typeJSON     = "application/json"
+)
+
+// form is one of the two encodings of OTLP/HTTP.
+type form struct {
+	contentType string
+	unmarshal   func([]byte, proto.Message) error
+	marshal     func(proto.Message) ([]byte, error)
+}
+
+var forms = map[string]*form{
+	typeProtobuf: {typeProtobuf, proto.Unmarshal, proto.Marshal},
+	typeJSON:     {typeJSON, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal, protojson.Marshal},
+}
+
+// formOf is the form of a request's body; nil where it is none of them.
+func formOf(r *http.Request) *form {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil
+	}
+	return forms[media]
+}
+
+// Refuse answers a request as OTLP asks: a google.rpc.Status in the request's own
+// form. Which status codes a client tries again, OTLP says: 429, 502, 503, 504.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	f := formOf(r)
+	if f == nil {
+		f = forms[typeJSON]
+	}
+	f.write(w, status, &statuspb.Status{Code: int32(codeOf(status)), Message: detail})
+}
+
+// codeOf is the gRPC code that google.rpc.Code gives for a status of HTTP.
+func codeOf(status int) codes.Code {
+	switch status {
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
+	case http.StatusTooManyRequests:
+		return codes.ResourceExhausted
+	case http.StatusServiceUnavailable:
+		return codes.Unavailable
+	}
+	return codes.InvalidArgument
+}
+
+func (f *form) write(w http.ResponseWriter, status int, message proto.Message) {
+	encoded, err := f.marshal(message)
+	if err != nil { // text that is not UTF-8
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", f.contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(encoded)
+}

@@ -1,0 +1,134 @@
+package otlp
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// Mapping says which data points are readings of which model. The zero value of
+// each field is its default.
+type Mapping struct {
+	// ModelName and ModelVersion are attributes; the first that is there counts, on
+	// the data point, else its scope, else its resource. Defaults: model_name,
+	// gen_ai.request.model, service.name; and model_version, gen_ai.response.model,
+	// service.version.
+	ModelName    []string `json:"model_name"`
+	ModelVersion []string `json:"model_version"`
+	// Metrics names readings by metric. Of metrics that are not in it only those
+	// data points are taken that have the model's name as an attribute of their own;
+	// they keep the metric's name. Default: accuracy, latency_ms and drift_score as
+	// they are, gen_ai.client.operation.duration and gen_ai.server.request.duration
+	// as latency_ms.
+	Metrics map[string]string `json:"metrics"`
+}
+
+func (m Mapping) withDefaults() Mapping {
+	if len(m.ModelName) == 0 {
+		m.ModelName = []string{"model_name", "gen_ai.request.model", "service.name"}
+	}
+	if len(m.ModelVersion) == 0 {
+		m.ModelVersion = []string{"model_version", "gen_ai.response.model", "service.version"}
+	}
+	if len(m.Metrics) == 0 {
+		m.Metrics = map[string]string{
+			monitor.Accuracy: monitor.Accuracy, monitor.LatencyMS: monitor.LatencyMS, monitor.DriftScore: monitor.DriftScore,
+			"gen_ai.client.operation.duration": monitor.LatencyMS, "gen_ai.server.request.duration": monitor.LatencyMS,
+		}
+	}
+	return m
+}
+
+// ReadMapping reads a mapping from a file of YAML.
+func ReadMapping(path string) (m Mapping, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return m, err
+	}
+	if err := yaml.UnmarshalStrict(text, &m); err != nil {
+		return m, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(err.Error()), " "))
+	}
+	var faults []error
+	for metric, reading := range m.Metrics {
+		if len(reading) == 0 || len(reading) > monitor.MaxMetricNameBytes {
+			faults = append(faults, fmt.Errorf("%s: metrics.%s: must be a reading's name of 1 to %d bytes", path, metric, monitor.MaxMetricNameBytes))
+		}
+	}
+	if slices.Contains(m.ModelName, "") || slices.Contains(m.ModelVersion, "") {
+		faults = append(faults, fmt.Errorf("%s: model_name, model_version: an attribute's name must not be empty", path))
+	}
+	return m, errors.Join(faults...)
+}
+
+// attributes are those of a data point, a scope or a resource.
+type attributes []*common.KeyValue
+
+// read says which model's reading a data point is, and by what its values are
+// multiplied. The model is empty where it is none. around is the point's
+// attributes, its scope's and its resource's.
+func (m Mapping) read(metric *metrics.Metric, around []attributes) (model, version, reading string, scale float64) {
+	reading, isNamed := m.Metrics[metric.GetName()]
+	if !isNamed {
+		reading = metric.GetName()
+		if first(m.ModelName, around[:1]) == "" {
+			return "", "", "", 0
+		}
+	}
+	return first(m.ModelName, around), first(m.ModelVersion, around), reading, scaleOf(metric.GetUnit(), reading)
+}
+
+// first is the value of the first attribute that is there.
+func first(names []string, around []attributes) string {
+	for _, name := range names {
+		for _, of := range around {
+			for _, attribute := range of {
+				if attribute.GetKey() == name {
+					if text := textOf(attribute.GetValue()); text != "" {
+						return text
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func textOf(value *common.AnyValue) string {
+	switch v := value.GetValue().(type) {
+	case *common.AnyValue_StringValue:
+		return v.StringValue
+	case *common.AnyValue_IntValue:
+		return strconv.FormatInt(v.IntValue, 10)
+	case *common.AnyValue_DoubleValue:
+		return strconv.FormatFloat(v.DoubleValue, 'g', -1, 64)
+	case *common.AnyValue_BoolValue:
+		return strconv.FormatBool(v.BoolValue)
+	}
+	return ""
+}
+
+// scaleOf turns a duration's unit, as UCUM writes it, into the milliseconds that
+// the reading's name promises.
+func scaleOf(unit, reading string) float64 {
+	if !strings.HasSuffix(reading, "_ms") {
+		return 1
+	}
+	switch unit {
+	case "s":
+		return 1e3
+	case "us":
+		return 1e-3
+	case "ns":
+		return 1e-6
+	}
+	return 1
+}
