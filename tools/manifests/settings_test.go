@@ -43,10 +43,32 @@ func TestTheBinariesTakeTheirSettings(t *testing.T) {
 					}
 					require.Regexp(t, `(?m)^  `+regexp.QuoteMeta(variable)+`\b`, string(help), "%s: no setting is named %s", name, variable)
 				}
-				starts(t, program, command[1:], environment)
+				starts(t, program, command[1:], environment, filesOf(t, objects, deployment))
 			}
 		})
 	}
+}
+
+// filesOf are the files of ConfigMaps that a pod has, by their paths.
+func filesOf(t *testing.T, objects []*unstructured.Unstructured, deployment *appsv1.Deployment) map[string]string {
+	t.Helper()
+	maps := all[corev1.ConfigMap](t, objects, "ConfigMap")
+	files := map[string]string{}
+	for _, volume := range deployment.Spec.Template.Spec.Volumes {
+		if volume.ConfigMap == nil {
+			continue
+		}
+		source, ok := maps[volume.ConfigMap.Name]
+		require.True(t, ok || *volume.ConfigMap.Optional, volume.Name)
+		for _, mount := range deployment.Spec.Template.Spec.Containers[0].VolumeMounts {
+			if ok && mount.Name == volume.Name {
+				for name, content := range source.Data {
+					files[mount.MountPath+"/"+name] = content
+				}
+			}
+		}
+	}
+	return files
 }
 
 // environmentOf is what a container has in its environment, without the cluster's own.
@@ -70,25 +92,32 @@ func environmentOf(t *testing.T, objects []*unstructured.Unstructured, container
 
 // starts runs a program until it says that it listens. Files are made where its
 // mounts would be, and addresses are of this machine only.
-func starts(t *testing.T, program string, arguments []string, environment map[string]string) {
+func starts(t *testing.T, program string, arguments []string, environment, files map[string]string) {
 	t.Helper()
 	secrets := t.TempDir()
+	for path, content := range files {
+		content = strings.ReplaceAll(content, "/etc/modelvigil/secrets", secrets)
+		require.NoError(t, os.WriteFile(filepath.Join(secrets, filepath.Base(path)), []byte(content), 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(secrets, "payments"), []byte(webhookSecret), 0o600))
 	cmd := exec.Command(program, arguments...)
+	cmd.Env = []string{"KUBECONFIG=" + filepath.Join(secrets, "kubeconfig")} // instead of the pod's service account
+	require.NoError(t, os.WriteFile(filepath.Join(secrets, "kubeconfig"), []byte(noCluster), 0o600))
 	for name, value := range environment {
 		switch {
 		case strings.HasSuffix(name, "_FILE"):
+			_, isThere := files[value]
 			value = filepath.Join(secrets, filepath.Base(value))
+			if isThere {
+				break
+			}
 			content := "serving 0123456789abcdef0123456789abcdef\n"
 			if strings.HasSuffix(name, "_SECRET_FILE") {
-				content = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"
+				content = webhookSecret
 			}
 			require.NoError(t, os.WriteFile(value, []byte(content), 0o600))
 		case strings.HasPrefix(value, "0.0.0.0:"):
 			value = "127.0.0.1:0"
-		case name == "MODELOPS_BACKEND" && value == "kubernetes":
-			kubeconfig := filepath.Join(secrets, "kubeconfig") // instead of the pod's service account
-			require.NoError(t, os.WriteFile(kubeconfig, []byte(noCluster), 0o600))
-			cmd.Env = append(cmd.Env, "MODELOPS_KUBERNETES_KUBECONFIG="+kubeconfig, "MODELOPS_KUBERNETES_NAMESPACE=any")
 		case name == "TEMPORAL_ADDRESS":
 			value = "127.0.0.1:1"
 		}
@@ -113,9 +142,11 @@ func starts(t *testing.T, program string, arguments []string, environment map[st
 	<-ended.Done()
 }
 
+const webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"
+
 const noCluster = `{"apiVersion": "v1", "kind": "Config", "current-context": "test",
   "clusters": [{"name": "test", "cluster": {"server": "https://127.0.0.1:1"}}],
-  "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+  "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "any"}}],
   "users": [{"name": "test", "user": {"token": "any"}}]}`
 
 // said is what a program prints; seen is closed at the word that is waited for.
