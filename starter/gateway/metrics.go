@@ -25,7 +25,7 @@ func newMetrics() *metrics {
 		rejected: counter("modelvigil_gateway_events_rejected_total", "Events that were rejected, by the name of the token.", "token"),
 		requests: counter("modelvigil_gateway_requests_total", "Requests that were answered, by path and status.", "path", "code"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "modelvigil_gateway_request_seconds", Help: "Time from a request's header to its answer, by path.",
+			Name: "modelvigil_gateway_request_duration_seconds", Help: "Time from a request's header to its answer, by path.",
 			Buckets: []float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
 		}, []string{"path"}),
 		bodyBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "modelvigil_gateway_body_bytes_total", Help: "Bytes of bodies, decompressed."}),
