@@ -43,6 +43,9 @@ type GatewayThroughput struct {
 	BodyBytes int64   `json:"body_bytes"` // as sent
 	P50       float64 `json:"p50_ms"`     // from a request sent until it is answered
 	P99       float64 `json:"p99_ms"`
+	// MicrosPerEvent is the processor time of an event, of clients, gateway, hub and
+	// worker together: what else runs on the machine hardly changes it.
+	MicrosPerEvent float64 `json:"cpu_micros_per_event"`
 }
 
 // gatewayForm is one way to send events.
@@ -113,7 +116,7 @@ func (r *runner) gateway(ctx context.Context, form gatewayForm) (t GatewayThroug
 	t = GatewayThroughput{Form: form.name, RequestEvents: form.events, Throughput: Throughput{Models: len(models)}}
 	var mu sync.Mutex
 	var took []float64
-	start := time.Now()
+	start, busy := time.Now(), processorTime()
 	group, groupCtx := errgroup.WithContext(ctx)
 	for c := range gatewayClients {
 		group.Go(func() error {
@@ -139,6 +142,7 @@ func (r *runner) gateway(ctx context.Context, form gatewayForm) (t GatewayThroug
 	}
 	t.Requests, t.P50, t.P99 = len(took), quantile(took, 0.5), quantile(took, 0.99)
 	t.Events, t.Seconds = int64(len(took)*form.events), time.Since(start).Seconds()
+	t.MicrosPerEvent = float64((processorTime() - busy).Microseconds()) / float64(t.Events)
 	return t, r.count(ctx, models, &t.Throughput)
 }
 
@@ -196,10 +200,10 @@ func load(ctx context.Context, url string, form gatewayForm, bodies [gatewayBodi
 func (r GatewayReport) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format+"\t\n", args...) }
-	row("\ta request\tevents\tdurable events/s\trequests/s\tMB/s\tp50 ms\tp99 ms\tsignals\tmodels")
+	row("\ta request\tevents\tdurable events/s\trequests/s\tMB/s\tp50 ms\tp99 ms\tCPU µs/event\tmodels")
 	for _, t := range r.Forms {
-		row("%s\t%d\t%d\t%.0f\t%.0f\t%.1f\t%.2f\t%.2f\t%d\t%d", t.Form, t.RequestEvents, t.Events, t.EventsPerSecond,
-			float64(t.Requests)/t.Seconds, float64(t.BodyBytes)/t.Seconds/1e6, t.P50, t.P99, t.Signals, t.Models)
+		row("%s\t%d\t%d\t%.0f\t%.0f\t%.1f\t%.2f\t%.2f\t%.2f\t%d", t.Form, t.RequestEvents, t.Events, t.EventsPerSecond,
+			float64(t.Requests)/t.Seconds, float64(t.BodyBytes)/t.Seconds/1e6, t.P50, t.P99, t.MicrosPerEvent, t.Models)
 	}
 	if err := table.Flush(); err != nil {
 		return err

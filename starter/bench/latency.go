@@ -211,6 +211,15 @@ func peakRSS() int64 {
 	return usage.Maxrss * 1024
 }
 
+// processorTime is what this process has used of all processors.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // quantile of ascending values, of which there is one at least, is by nearest rank.
 func quantile(ascending []float64, q float64) float64 {
 	return ascending[max(0, min(len(ascending)-1, int(q*float64(len(ascending))+0.5)-1))]
