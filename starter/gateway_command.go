@@ -88,7 +88,9 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 		return err
 	}
 	defer temporal.Close()
-	h := hub.New(temporal, hub.Options{TaskQueue: string(c.settings.TaskQueue), Logger: c.log, Enrolment: enrolment})
+	h := hub.New(temporal, hub.Options{
+		TaskQueue: string(c.settings.TaskQueue), Logger: c.log, Enrolment: enrolment, Budget: float64(s.SignalRate),
+	})
 	registry.MustRegister(h.Collector())
 	g.Open(h)
 	c.log.Info("gateway is ready", "address", servers.address, "task_queue", string(c.settings.TaskQueue))

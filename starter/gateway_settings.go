@@ -26,6 +26,7 @@ type gatewaySettings struct {
 	MaxBodyBytes      positive  `env:"GATEWAY_MAX_BODY_BYTES" envDefault:"8388608" meaning:"of one request, also once it is decompressed"`
 	MaxPendingEvents  positive  `env:"GATEWAY_MAX_PENDING_EVENTS" envDefault:"100000000" meaning:"accepted and not durable yet; beyond it requests are answered 429"`
 	MaxPendingDigests positive  `env:"GATEWAY_MAX_PENDING_DIGESTS" envDefault:"250000" meaning:"what these are folded into, some 4 KiB each; beyond it requests are answered 429"`
+	SignalRate        positive  `env:"GATEWAY_SIGNAL_RATE" envDefault:"50" meaning:"signals a second to Temporal at most, over all models; with many models healthy ones report less often, or set more"`
 	DurableTimeout    aboveZero `env:"GATEWAY_DURABLE_TIMEOUT" envDefault:"30s" meaning:"how long a request with durable=true waits"`
 	StopTimeout       aboveZero `env:"GATEWAY_STOP_TIMEOUT" envDefault:"25s" meaning:"how long SIGTERM waits until all that was accepted is durable"`
 }

@@ -45,6 +45,10 @@ func (o *outcome) reject(err error) {
 		o.Rejected = append(o.Rejected, rejection{o.next(), cut(oneLine(err), maxReason)})
 	}
 	o.RejectedTotal++
+}
+
+// note says so where not all rejections are listed.
+func (o *outcome) note() {
 	if o.RejectedTotal > maxListed {
 		o.Note = fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal)
 	}

@@ -65,7 +65,7 @@ func attributesOf(header http.Header) (*attributes, error) {
 }
 
 // cloud publishes the event in a CloudEvent of structured mode, or rejects it.
-func (t *taking) cloud(ctx context.Context, item []byte) {
+func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 	var envelope struct {
 		attributes
 		Data       json.RawMessage `json:"data"`
@@ -79,7 +79,7 @@ func (t *taking) cloud(ctx context.Context, item []byte) {
 			err = errors.New("must be a CloudEvent, a JSON object")
 		}
 		t.outcome.reject(err)
-		return
+		return true
 	}
 	err := envelope.check()
 	data := []byte(envelope.Data)
@@ -96,8 +96,8 @@ func (t *taking) cloud(ctx context.Context, item []byte) {
 	}
 	if err != nil {
 		t.outcome.reject(err)
-		return
+		return true
 	}
 	t.occurred = envelope.occurred
-	t.one(ctx, data)
+	return t.one(ctx, data)
 }

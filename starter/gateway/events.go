@@ -44,6 +44,7 @@ func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake,
 	refused := t.take(r.Context(), f)
 	decoders.Put(t.decoder)
 	in.leave()
+	t.outcome.note()
 	g.accepted.Add(t.outcome.Accepted)
 	g.metrics.add(in.token, t.outcome.Accepted, t.outcome.RejectedTotal)
 	switch {
@@ -165,8 +166,8 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	body := t.in.body
 	if f.media == typeNDJSON {
 		for line := range bytes.Lines(body) {
-			if line = bytes.TrimSpace(line); len(line) > 0 {
-				t.one(ctx, line)
+			if line = bytes.TrimSpace(line); len(line) > 0 && !t.one(ctx, line) {
+				break
 			}
 		}
 		return nil
@@ -186,7 +187,9 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 		return badRequest("%s: must be one event; a list of them is %s", typeCloud, typeClouds)
 	case isList:
 		for element := range elements(body) {
-			one(ctx, element)
+			if !one(ctx, element) {
+				break
+			}
 		}
 	default:
 		one(ctx, body)
@@ -194,8 +197,21 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	return nil
 }
 
-// one publishes an event, or rejects it.
-func (t *taking) one(ctx context.Context, item []byte) {
+// shortest is an event that makes sense, of the fewest bytes.
+const shortest = `{"model_name":"m"}`
+
+var errTooShort = errors.New("is too short for an event")
+
+// one publishes an event, or rejects it. It is false when nobody waits for the
+// answer any more.
+func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
+	if t.outcome.next()%1024 == 0 && ctx.Err() != nil {
+		return false
+	}
+	if len(item) < len(shortest) && t.outcome.RejectedTotal >= maxListed {
+		t.outcome.reject(errTooShort) // megabytes of nothing must not cost minutes
+		return true
+	}
 	event, err := t.decoder.decode(item, t.now)
 	if err == nil {
 		err = t.in.token.allow(event.ModelName)
@@ -208,9 +224,10 @@ func (t *taking) one(ctx context.Context, item []byte) {
 	}
 	if err != nil {
 		t.outcome.reject(err)
-		return
+		return true
 	}
 	t.outcome.Accepted++
+	return true
 }
 
 // checkJSON says where a body is no JSON text.

@@ -59,6 +59,34 @@ func TestABodyThatIsTooLargePublishesNothing(t *testing.T) {
 	})
 }
 
+// Whoever may publish may also send nonsense, and must not hold a core for long by it.
+func TestMegabytesOfNonsenseCostLittleAndAreCountedInFull(t *testing.T) {
+	s := serve(t, Options{})
+	many := strings.Repeat("{}\n", 2_000_000)
+	start := time.Now()
+	answer := s.ask(t, "/v1/events", zipped(t, many+good), contentType, typeNDJSON, "Content-Encoding", "gzip")
+	assert.EqualValues(t, 2_000_000, answer.RejectedTotal)
+	assert.EqualValues(t, 1, answer.Accepted)
+	assert.Less(t, time.Since(start), 20*time.Second, "it takes 10 times as long to say of each what is wrong")
+
+	var metrics strings.Builder
+	for i := range 500_000 {
+		fmt.Fprintf(&metrics, `,"m%d":1`, i)
+	}
+	answer = s.ask(t, "/v1/events", `{"model_name":"m","metrics":{"m":1`+metrics.String()+`}}`, contentType, typeNDJSON)
+	assert.Equal(t, http.StatusUnprocessableEntity, answer.status)
+	assert.Equal(t, "metrics: must be at most 64, got 500001", answer.Rejected[0].Reason)
+}
+
+func TestWhatNobodyWaitsForIsNotPublishedToTheEnd(t *testing.T) {
+	s := serve(t, Options{})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	taking := &taking{in: &intake{body: []byte(strings.Repeat(good+"\n", 5))}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
+	require.Nil(t, taking.take(gone, form{media: typeNDJSON}))
+	assert.Zero(t, taking.outcome.Accepted)
+}
+
 func TestManyLargeBodiesAtOnceAreBackPressure(t *testing.T) {
 	s := serve(t, Options{MaxBody: 1000})
 	s.bodies.held.Store(maxHeldBodies * (1000 + smallBody)) // as if others were reading
@@ -133,6 +161,7 @@ func TestBeforeItIsOpenAndOnceItIsShutItTakesNothing(t *testing.T) {
 	answer := s.ask(t, "/v1/events", good, contentType, typeJSON)
 	assert.Equal(t, http.StatusServiceUnavailable, answer.status)
 	assert.Equal(t, "5", answer.header.Get("Retry-After"))
+	assert.True(t, answer.closed, "the next attempt may find another gateway")
 	assert.Equal(t, "stopping; nothing was accepted, try again", answer.Detail)
 
 	_, err = io.WriteString(connection, good)

@@ -85,7 +85,9 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, prepare prepar
 func (g *Gateway) enter() (h *hub.Hub, leave func(), refused *problem) {
 	h, leave, err := g.doors.enter()
 	if err != nil {
-		return nil, nil, notNow(http.StatusServiceUnavailable, "%v; nothing was accepted, try again", err)
+		refused = notNow(http.StatusServiceUnavailable, "%v; nothing was accepted, try again", err)
+		refused.header = http.Header{"Connection": {"close"}} // the next attempt may find another gateway
+		return nil, nil, refused
 	}
 	if err := g.backlog.check(h, g.accepted.Load(), time.Now()); err != nil {
 		leave()
@@ -118,8 +120,12 @@ func (g *Gateway) authorize(r *http.Request) (*token, *problem) {
 }
 
 // drain reads the rest of a body that is of no use: clients that send all of it
-// before they read would see a broken connection instead of the answer.
+// before they read would see a broken connection instead of the answer. Those that
+// ask first, and those of HTTP/2, need no such help.
 func drain(w http.ResponseWriter, r *http.Request, atMost int64) {
+	if r.Header.Get("Expect") != "" || r.ProtoMajor > 1 {
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
 	_, _ = io.CopyN(io.Discard, r.Body, atMost)
 }

@@ -112,7 +112,7 @@ func (d *decoder) further(b []byte, i int) int {
 	if end := space(b, i+1); end < len(b) && b[end] == '}' {
 		return end + 1
 	}
-	for n := 1; ; n++ {
+	for n := 1; n <= monitor.MaxExtraMetrics; n++ { // more keep the map large
 		key, next := text(b, space(b, i+1))
 		if next = space(b, next); next >= len(b) || b[next] != ':' {
 			return nowhere
@@ -134,6 +134,7 @@ func (d *decoder) further(b []byte, i int) int {
 			return nowhere
 		}
 	}
+	return nowhere
 }
 
 // name returns a name that is kept, for the hub keeps some; last is a likely one.

@@ -79,6 +79,46 @@ func TestNumbersAreReadToTheLastBit(t *testing.T) {
 	})
 }
 
+// Events put together from good and bad parts, in any order and as often as it comes.
+func TestScanAgreesOnWhateverIsPutTogether(t *testing.T) {
+	blank := rapid.SampledFrom([]string{"", "", "", " ", "\t", "\r\n"})
+	number := rapid.OneOf(rapid.SampledFrom([]string{"0", "-0", "1e5", "0.25", "-3", "null", "1.", "01", ".5", "1e", "1e999", "-", "true", `"1"`, "{}", "1 2"}),
+		rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`))
+	text := rapid.OneOf(rapid.SampledFrom([]string{`"fraud"`, `""`, `"ä"`, `"a\u0041"`, `"\n"`, "\"\x01\"", "\"\xff\"", "null", "1", `"a`, `"2026-01-02T03:04:05Z"`}),
+		rapid.StringMatching(`"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9]([.,][0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-5][0-9])?"`))
+	key := rapid.SampledFrom([]string{`"timestamp"`, `"model_name"`, `"model_version"`, `"accuracy"`, `"latency_ms"`, `"drift_score"`, `"metrics"`, `"Accuracy"`, `"x"`, `accuracy`})
+	d := newDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		field := func(key string, value string) string {
+			return blank.Draw(t, "blank") + key + blank.Draw(t, "blank") + ":" + blank.Draw(t, "blank") + value + blank.Draw(t, "blank")
+		}
+		fields := func(most int, one func() string) string {
+			all := make([]string, rapid.IntRange(0, most).Draw(t, "fields"))
+			for i := range all {
+				all[i] = one()
+			}
+			return "{" + strings.Join(all, ",") + "}"
+		}
+		for range 20 {
+			event := fields(7, func() string {
+				name := key.Draw(t, "key")
+				switch {
+				case rapid.IntRange(0, 19).Draw(t, "odd") == 0:
+					return field(name, rapid.OneOf(number, text).Draw(t, "value"))
+				case name == `"metrics"`:
+					return field(name, fields(3, func() string {
+						return field(rapid.SampledFrom([]string{`"auc"`, `"f1"`, `""`, `"accuracy"`}).Draw(t, "name"), number.Draw(t, "value"))
+					}))
+				case name == `"timestamp"` || strings.HasPrefix(name, `"model`):
+					return field(name, text.Draw(t, "value"))
+				}
+				return field(name, number.Draw(t, "value"))
+			})
+			assertAgrees(t, d, []byte(event))
+		}
+	})
+}
+
 func FuzzScan(f *testing.F) {
 	for _, event := range append(append([]string{usual}, unusual...), further...) {
 		f.Add([]byte(event))
@@ -88,6 +128,7 @@ func FuzzScan(f *testing.F) {
 }
 
 type failing interface {
+	Helper()
 	Errorf(format string, args ...any)
 	FailNow()
 }

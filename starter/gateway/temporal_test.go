@@ -103,6 +103,7 @@ func serve(t testing.TB, options Options) *served {
 type said struct {
 	status int
 	header http.Header
+	closed bool // the connection
 	Accepted,
 	RejectedTotal int64
 	Rejected   []rejection
@@ -122,7 +123,7 @@ func (s *served) ask(t testing.TB, path, body string, headers ...string) said {
 	response, err := s.client.Do(request)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, response.Body.Close()) }()
-	answer := said{status: response.StatusCode, header: response.Header}
+	answer := said{status: response.StatusCode, header: response.Header, closed: response.Close}
 	decoded := struct {
 		*said
 		RejectedTotal int64 `json:"rejected_total"`
