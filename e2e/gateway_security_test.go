@@ -32,7 +32,7 @@ func TestGatewayRefusesSettingsThatWouldLetAnybodyIn(t *testing.T) {
 		"on every address":    {[]string{"GATEWAY_ADDRESS=:0"}, []string{"anybody who reaches :0"}},
 		"half of TLS":         {[]string{"GATEWAY_TLS_CERT_FILE=x"}, []string{"GATEWAY_TLS_CERT_FILE, GATEWAY_TLS_KEY_FILE: must be given together"}},
 		"authorities alone":   {[]string{"GATEWAY_TLS_CLIENT_CA_FILE=x"}, []string{"GATEWAY_TLS_CLIENT_CA_FILE: needs GATEWAY_TLS_CERT_FILE"}},
-		"every wrong setting": {[]string{"GATEWAY_ADDRESS=here", "GATEWAY_MAX_BODY_BYTES=0", "GATEWAY_DURABLE_TIMEOUT=soon", "LOG_LEVEL=loud"}, []string{`GATEWAY_ADDRESS: must be host:port such as 127.0.0.1:8080, got "here"`, "GATEWAY_MAX_BODY_BYTES: must be a whole number above 0", "GATEWAY_DURABLE_TIMEOUT: must be a duration above zero", "LOG_LEVEL: must be"}},
+		"every wrong setting": {[]string{"GATEWAY_ADDRESS=here", "GATEWAY_MAX_BODY_BYTES=0", "GATEWAY_DURABLE_TIMEOUT=soon", "GATEWAY_ALLOW_ANONYMOUS=perhaps", "LOG_LEVEL=loud"}, []string{`GATEWAY_ADDRESS: must be host:port such as 127.0.0.1:8080, got "here"`, "GATEWAY_MAX_BODY_BYTES: must be a whole number above 0", "GATEWAY_DURABLE_TIMEOUT: must be a duration above zero", `GATEWAY_ALLOW_ANONYMOUS: must be true or false, got "perhaps"`, "LOG_LEVEL: must be"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, starterPath, []string{"gateway"}, append(environment("gateway-settings"), test.env...)...)

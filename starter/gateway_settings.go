@@ -22,7 +22,7 @@ type gatewaySettings struct {
 	TLSKeyFile        string    `env:"GATEWAY_TLS_KEY_FILE" meaning:"PEM file of its key"`
 	TLSClientCAFile   string    `env:"GATEWAY_TLS_CLIENT_CA_FILE" meaning:"PEM file of authorities: only clients with a certificate of theirs are served"`
 	OTLPMappingFile   string    `env:"GATEWAY_OTLP_MAPPING_FILE" meaning:"YAML file that says which OpenTelemetry metrics are readings of which model; docs/feeding.md"`
-	AllowAnonymous    bool      `env:"GATEWAY_ALLOW_ANONYMOUS" envDefault:"false" meaning:"true: without tokens and client certificates, listen beyond loopback all the same"`
+	AllowAnonymous    trueFalse `env:"GATEWAY_ALLOW_ANONYMOUS" envDefault:"false" meaning:"true: without tokens and client certificates, listen beyond loopback all the same"`
 	MaxBodyBytes      positive  `env:"GATEWAY_MAX_BODY_BYTES" envDefault:"8388608" meaning:"of one request, also once it is decompressed"`
 	MaxPendingEvents  positive  `env:"GATEWAY_MAX_PENDING_EVENTS" envDefault:"100000000" meaning:"accepted and not durable yet; beyond it requests are answered 429"`
 	MaxPendingDigests positive  `env:"GATEWAY_MAX_PENDING_DIGESTS" envDefault:"250000" meaning:"what these are folded into, some 4 KiB each; beyond it requests are answered 429"`
@@ -41,7 +41,7 @@ func parseGatewaySettings(environment map[string]string) (gatewaySettings, error
 	if s.TLSClientCAFile != "" && s.TLSCertFile == "" {
 		faults = append(faults, errors.New("GATEWAY_TLS_CLIENT_CA_FILE: needs GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE"))
 	}
-	if s.TokensFile == "" && s.TLSClientCAFile == "" && !s.AllowAnonymous && !s.Address.isLoopback() {
+	if s.TokensFile == "" && s.TLSClientCAFile == "" && !bool(s.AllowAnonymous) && !s.Address.isLoopback() {
 		faults = append(faults, fmt.Errorf("GATEWAY_ADDRESS: anybody who reaches %s could publish; set GATEWAY_TOKENS_FILE or GATEWAY_TLS_CLIENT_CA_FILE, "+
 			"listen on 127.0.0.1, or say GATEWAY_ALLOW_ANONYMOUS=true", s.Address))
 	}
@@ -69,6 +69,18 @@ func (a *hostPort) UnmarshalText(text []byte) error {
 func (a hostPort) isLoopback() bool {
 	host, _, _ := net.SplitHostPort(string(a))
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+type trueFalse bool
+
+// UnmarshalText reads true or false.
+func (b *trueFalse) UnmarshalText(text []byte) error {
+	value, err := strconv.ParseBool(string(text))
+	if err != nil {
+		return fmt.Errorf("must be true or false, got %q", text)
+	}
+	*b = trueFalse(value)
+	return nil
 }
 
 type positive int64

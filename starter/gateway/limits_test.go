@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,24 @@ func TestBeforeItIsOpenAndOnceItIsShutItTakesNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
 	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Zero(t, s.hub.Backlog())
+}
+
+func TestABodyThatDoesNotComeIsWaitedForInVain(t *testing.T) {
+	s := serve(t, Options{})
+	server := httptest.NewUnstartedServer(s.Gateway)
+	server.Config.ReadTimeout = 100 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n%s\n", good)
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	assert.Equal(t, http.StatusRequestTimeout, response.StatusCode)
 	assert.Zero(t, s.hub.Backlog())
 }
 
