@@ -5,7 +5,7 @@ import (
 	"io"
 	"reflect"
 
-	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/activities/setting"
 )
 
 // variable is one setting, as -h prints it.
@@ -46,7 +46,7 @@ func variablesOf(structure reflect.Type, prefix string) (variables []variable) {
 		switch {
 		case isVariable:
 			variables = append(variables, variable{prefix + name, field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
-			if field.Type == reflect.TypeFor[backends.Secret]() {
+			if field.Type == reflect.TypeFor[setting.Secret]() {
 				variables = append(variables, variable{prefix + name + "_FILE", "", "file that holds it"})
 			}
 		case field.Type.Kind() == reflect.Struct:

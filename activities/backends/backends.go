@@ -19,6 +19,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/logging"
+	"github.com/modelvigil/modelvigil/activities/setting"
 )
 
 // Log is the backend that is always there: it writes requests to the log.
@@ -106,20 +107,27 @@ func kindOf(prefix string) string {
 // variablesOf turns the faults of an instance's settings, which begin with a
 // field, into faults of the variables that the fields are set by.
 func variablesOf(prefix string, err error) (faults []error) {
-	for _, fault := range each(err) {
+	for _, fault := range setting.Each(err) {
 		field, what, _ := strings.Cut(fault.Error(), ": ")
 		faults = append(faults, fmt.Errorf("%s%s: %s", prefix, strings.ToUpper(field), strings.ReplaceAll(what, "\n", "; ")))
 	}
 	return faults
 }
 
-// each is what errors.Join has joined.
-func each(err error) []error {
-	if err == nil {
-		return nil
+// readSecretFiles reads the secrets whose variables end in _FILE.
+func readSecretFiles(settings kind, prefix string, environment map[string]string) (faults []error) {
+	for field, secret := range setting.Secrets(settings) {
+		variable := prefix + strings.ToUpper(field)
+		path := environment[variable+"_FILE"]
+		switch {
+		case path == "":
+		case secret.Value() != "":
+			faults = append(faults, fmt.Errorf("%s_FILE: %s is set too; set one of them", variable, variable))
+		default:
+			if err := secret.Read(path); err != nil {
+				faults = append(faults, fmt.Errorf("%s_FILE: %w", variable, err))
+			}
+		}
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
+	return faults
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
 	"github.com/modelvigil/modelvigil/activities/logging"
+	"github.com/modelvigil/modelvigil/activities/setting"
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/activities/webhook"
 )
@@ -27,8 +28,8 @@ func (*logSettings) open(p Process) (activities.ModelOps, error) {
 }
 
 type webhookSettings struct {
-	URL    string `json:"url" env:"URL" meaning:"where retraining requests are posted; setting it offers the backend webhook to policies"`
-	Secret Secret `json:"secret" env:"SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
+	URL    string         `json:"url" env:"URL" meaning:"where retraining requests are posted; setting it offers the backend webhook to policies"`
+	Secret setting.Secret `json:"secret" env:"SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
 }
 
 func (s *webhookSettings) open(p Process) (activities.ModelOps, error) {
@@ -41,12 +42,12 @@ func (s *webhookSettings) open(p Process) (activities.ModelOps, error) {
 }
 
 type airflowSettings struct {
-	URL             string `json:"url" env:"URL" meaning:"Airflow's web address, what comes before /api/v2; setting it offers the backend airflow to policies"`
-	DAG             string `json:"dag" env:"DAG" meaning:"the dag_id of the DAG that retrains a model"`
-	Username        string `json:"username" env:"USERNAME" meaning:"who logs in"`
-	Password        Secret `json:"password" env:"PASSWORD" meaning:"with which password"`
-	Token           Secret `json:"token" env:"TOKEN" meaning:"or a token that is sent as it is"`
-	ModelVersionKey string `json:"model_version_key" env:"MODEL_VERSION_KEY" meaning:"the XCom that tells the new model version, KEY or TASK/KEY; not set, model_version"`
+	URL             string         `json:"url" env:"URL" meaning:"Airflow's web address, what comes before /api/v2; setting it offers the backend airflow to policies"`
+	DAG             string         `json:"dag" env:"DAG" meaning:"the dag_id of the DAG that retrains a model"`
+	Username        string         `json:"username" env:"USERNAME" meaning:"who logs in"`
+	Password        setting.Secret `json:"password" env:"PASSWORD" meaning:"with which password"`
+	Token           setting.Secret `json:"token" env:"TOKEN" meaning:"or a token that is sent as it is"`
+	ModelVersionKey string         `json:"model_version_key" env:"MODEL_VERSION_KEY" meaning:"the XCom that tells the new model version, KEY or TASK/KEY; not set, model_version"`
 }
 
 func (s *airflowSettings) open(Process) (activities.ModelOps, error) {
@@ -127,12 +128,12 @@ func (d *duration) UnmarshalText(text []byte) error {
 }
 
 type temporalSettings struct {
-	WorkflowType string `json:"workflow_type" env:"WORKFLOW_TYPE" meaning:"the workflow that retrains a model; setting it offers the backend temporal to policies"`
-	TaskQueue    string `json:"task_queue" env:"TASK_QUEUE" meaning:"the task queue of the worker that runs it"`
-	Namespace    string `json:"namespace" env:"NAMESPACE" meaning:"its namespace; not set, the monitors' own"`
-	Address      string `json:"address" env:"ADDRESS" meaning:"host:port of its cluster; not set, the monitors' own cluster, with its credentials"`
-	APIKey       Secret `json:"api_key" env:"API_KEY" meaning:"key of an API key login there; turns TLS on"`
-	Profile      string `json:"profile" env:"PROFILE" meaning:"a profile of Temporal's configuration file that says where the cluster is, for TLS with certificates"`
+	WorkflowType string         `json:"workflow_type" env:"WORKFLOW_TYPE" meaning:"the workflow that retrains a model; setting it offers the backend temporal to policies"`
+	TaskQueue    string         `json:"task_queue" env:"TASK_QUEUE" meaning:"the task queue of the worker that runs it"`
+	Namespace    string         `json:"namespace" env:"NAMESPACE" meaning:"its namespace; not set, the monitors' own"`
+	Address      string         `json:"address" env:"ADDRESS" meaning:"host:port of its cluster; not set, the monitors' own cluster, with its credentials"`
+	APIKey       setting.Secret `json:"api_key" env:"API_KEY" meaning:"key of an API key login there; turns TLS on"`
+	Profile      string         `json:"profile" env:"PROFILE" meaning:"a profile of Temporal's configuration file that says where the cluster is, for TLS with certificates"`
 }
 
 func (s *temporalSettings) open(p Process) (activities.ModelOps, error) {

@@ -1,4 +1,6 @@
-package backends
+// Package setting reads what a process is set up by, of many things of few kinds:
+// the fields of one in a file, strictly, and secrets, which the file only refers to.
+package setting
 
 import (
 	"bytes"
@@ -60,21 +62,21 @@ func (s *Secret) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// look replaces the reference by what it refers to.
-func (s *Secret) look(environment map[string]string) error {
+// Look replaces the reference by what it refers to, in the environment or in a file.
+func (s *Secret) Look(environment map[string]string) error {
 	switch r := s.reference; {
 	case r.Env != "":
 		if s.value = environment[r.Env]; s.value == "" {
 			return fmt.Errorf("the environment has no %s, or it is empty", r.Env)
 		}
 	case r.File != "":
-		return s.read(r.File)
+		return s.Read(r.File)
 	}
 	return nil
 }
 
-// read takes the secret from a file; the line's end is none of it.
-func (s *Secret) read(path string) error {
+// Read takes the secret from a file; the line's end is none of it.
+func (s *Secret) Read(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -92,9 +94,9 @@ func (s *Secret) read(path string) error {
 	return nil
 }
 
-// secretsOf are the secrets of an instance's settings, by the name of their field
-// in a file.
-func secretsOf(settings kind) map[string]*Secret {
+// Secrets are the secrets among the fields of a struct, by the names that the
+// fields have in a file. settings is a pointer to it.
+func Secrets(settings any) map[string]*Secret {
 	secrets := map[string]*Secret{}
 	value := reflect.ValueOf(settings).Elem()
 	for i := range value.NumField() {
@@ -103,22 +105,4 @@ func secretsOf(settings kind) map[string]*Secret {
 		}
 	}
 	return secrets
-}
-
-// readSecretFiles reads the secrets whose variables end in _FILE.
-func readSecretFiles(settings kind, prefix string, environment map[string]string) (faults []error) {
-	for field, secret := range secretsOf(settings) {
-		variable := prefix + strings.ToUpper(field)
-		path := environment[variable+"_FILE"]
-		switch {
-		case path == "":
-		case secret.value != "":
-			faults = append(faults, fmt.Errorf("%s_FILE: %s is set too; set one of them", variable, variable))
-		default:
-			if err := secret.read(path); err != nil {
-				faults = append(faults, fmt.Errorf("%s_FILE: %w", variable, err))
-			}
-		}
-	}
-	return faults
 }
