@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -23,34 +22,37 @@ const (
 
 // Event is the CloudEvent that asks for a retraining. Receivers written in Go
 // may decode the body of a request into it, once its signature is verified.
-type Event struct {
+type Event = CloudEvent[monitor.RetrainingRequest]
+
+// CloudEvent is an event of a model in structured mode.
+type CloudEvent[Data any] struct {
 	SpecVersion string `json:"specversion"`
-	ID          string `json:"id"` // the request id
+	ID          string `json:"id"` // of a retraining: the request id
 	// Source is the monitor, a URI reference: modelvigil/model-monitor/<model
 	// name>, percent-encoded.
 	Source string `json:"source"`
 	Type   string `json:"type"`
 	// Subject is the model's name, left out where the name has characters that
 	// CloudEvents attributes may not have.
-	Subject         string                    `json:"subject,omitempty"`
-	Time            time.Time                 `json:"time,omitzero"` // when the retraining was triggered
-	DataContentType string                    `json:"datacontenttype"`
-	Data            monitor.RetrainingRequest `json:"data"`
+	Subject         string    `json:"subject,omitempty"`
+	Time            time.Time `json:"time,omitzero"` // of a retraining: when it was triggered
+	DataContentType string    `json:"datacontenttype"`
+	Data            Data      `json:"data"`
 }
 
-func encodeEvent(request monitor.RetrainingRequest) ([]byte, error) {
-	event := Event{
-		SpecVersion: specVersion, ID: request.RequestID, Source: source(request.ModelName), Type: EventType,
-		Time: request.TriggeredAt, DataContentType: "application/json", Data: request,
+// NewCloudEvent is an event of a model.
+func NewCloudEvent[Data any](kind, id, modelName string, at time.Time, data Data) CloudEvent[Data] {
+	event := CloudEvent[Data]{
+		SpecVersion: specVersion, ID: id, Source: source(modelName), Type: kind, Time: at, DataContentType: "application/json", Data: data,
 	}
-	if !strings.ContainsFunc(request.ModelName, barredFromAttributes) {
-		event.Subject = request.ModelName
+	if !strings.ContainsFunc(modelName, barredFromAttributes) {
+		event.Subject = modelName
 	}
-	encoded, err := json.Marshal(event)
-	if err != nil {
-		return nil, fmt.Errorf("encode the request: %w", err)
-	}
-	return encoded, nil
+	return event
+}
+
+func newEvent(request monitor.RetrainingRequest) Event {
+	return NewCloudEvent(EventType, request.RequestID, request.ModelName, request.TriggeredAt, request)
 }
 
 // source is the id of the model's monitor as a URI reference. The id has its

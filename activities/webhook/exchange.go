@@ -40,7 +40,7 @@ func newTransport() *http.Transport {
 
 // exchange sends one request and reads its answer, whatever its status. An
 // error means that there is none.
-func (b *Backend) exchange(ctx context.Context, method string, target *url.URL, requestID string, body []byte) (*answer, error) {
+func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL, requestID string, body []byte) (*answer, error) {
 	call := method + " " + shown(target)
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
@@ -51,12 +51,12 @@ func (b *Backend) exchange(ctx context.Context, method string, target *url.URL, 
 	if body != nil {
 		request.Header.Set("Content-Type", ContentType)
 	}
-	if b.signer != nil && origin(target) == origin(b.url) {
-		if err := b.sign(request.Header, requestID, body); err != nil {
+	if e.signer != nil && origin(target) == origin(e.url) {
+		if err := e.sign(request.Header, requestID, body); err != nil {
 			return nil, fmt.Errorf("%s: %w", call, err)
 		}
 	}
-	response, err := b.client.Do(request)
+	response, err := e.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: no answer: %w", call, withoutURL(err))
 	}

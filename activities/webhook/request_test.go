@@ -177,7 +177,7 @@ func TestARequestThatCanNotBeSentIsRefusedForGood(t *testing.T) {
 			func(r *monitor.RetrainingRequest) {
 				r.Params = map[string]json.RawMessage{"epochs": json.RawMessage("{")}
 			},
-			"schedule retraining of fraud: encode the request: ",
+			"schedule retraining of fraud: encode the event: ",
 		},
 		"a request id that is no header": {
 			func(r *monitor.RetrainingRequest) { r.RequestID = "a\r\nwebhook-signature: v1,x" },

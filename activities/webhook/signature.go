@@ -41,13 +41,13 @@ func parseSecret(secret string) (*standardwebhooks.Webhook, error) {
 }
 
 // sign adds the signature of this attempt, made now.
-func (b *Backend) sign(header http.Header, requestID string, body []byte) error {
+func (e *Endpoint) sign(header http.Header, requestID string, body []byte) error {
 	id, err := messageID(requestID)
 	if err != nil {
 		return activities.Final(err)
 	}
 	now := time.Now()
-	signature, err := b.signer.Sign(id, now, body)
+	signature, err := e.signer.Sign(id, now, body)
 	if err != nil {
 		return activities.Final(fmt.Errorf("sign the request: %w", err))
 	}

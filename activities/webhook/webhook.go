@@ -39,43 +39,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// DefaultTimeout bounds one attempt, from connecting to the last byte of the
-// answer. Standard Webhooks recommends 15 to 30 s.
-const DefaultTimeout = 30 * time.Second
-
-// Config says where requests go.
-type Config struct {
-	// URL is where requests are posted: absolute, http or https, without a user
-	// name or password. Its query is sent, and never shown.
-	URL string
-	// Secret signs requests: `whsec_` and the base64 of 24 to 64 random bytes.
-	// Empty means that requests are not signed.
-	Secret string
-	// Timeout of one attempt; zero means DefaultTimeout.
-	Timeout time.Duration
-	// Transport carries requests; nil means one of the backend's own, which
-	// verifies certificates and heeds HTTPS_PROXY and its kin.
-	Transport http.RoundTripper
-	// Logger is told of answers that accept a request but can't be used
-	// otherwise; nil means slog.Default().
-	Logger *slog.Logger
-}
-
 // Backend posts retraining requests. It is safe for concurrent use.
 type Backend struct {
-	url    *url.URL
-	signer *standardwebhooks.Webhook // nil: requests are not signed
-	client *http.Client
-	log    *slog.Logger
+	*Endpoint
+	log *slog.Logger
 }
 
 var (
@@ -87,38 +59,12 @@ var (
 // New returns a backend, or an error that names every fault of the
 // configuration and never its secrets.
 func New(config Config) (*Backend, error) {
-	var faults []error
-	endpoint, err := parseURL(config.URL)
+	endpoint, err := NewEndpoint(config)
 	if err != nil {
-		faults = append(faults, fmt.Errorf("url: %w", err))
+		return nil, err
 	}
-	var signer *standardwebhooks.Webhook
-	if config.Secret != "" {
-		if signer, err = parseSecret(config.Secret); err != nil {
-			faults = append(faults, fmt.Errorf("secret: %w", err))
-		}
-	}
-	if config.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("timeout: must not be negative, got %v", config.Timeout))
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
-	}
-	transport := config.Transport
-	if transport == nil {
-		transport = newTransport()
-	}
-	return &Backend{
-		url: endpoint, signer: signer, log: cmp.Or(config.Logger, slog.Default()),
-		client: &http.Client{
-			Transport: transport, CheckRedirect: followWithin,
-			Timeout: cmp.Or(config.Timeout, DefaultTimeout),
-		},
-	}, nil
+	return &Backend{endpoint, cmp.Or(config.Logger, slog.Default())}, nil
 }
-
-// Close closes the connections that are kept open between requests.
-func (b *Backend) Close() { b.client.CloseIdleConnections() }
 
 // ScheduleRetraining posts the request. The job has the id and the status_url
 // that the endpoint answers with, and is followed if there is a status_url.
@@ -131,16 +77,9 @@ func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.Retrai
 }
 
 func (b *Backend) schedule(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
-	event, err := encodeEvent(request)
-	if err != nil {
-		return monitor.Job{}, activities.Final(err)
-	}
-	answer, err := b.exchange(ctx, http.MethodPost, b.url, request.RequestID, event)
+	answer, err := b.post(ctx, request.RequestID, newEvent(request))
 	if err != nil {
 		return monitor.Job{}, err
-	}
-	if !answer.ok() && answer.status != http.StatusConflict {
-		return monitor.Job{}, answer.refusal()
 	}
 	job, err := answer.job()
 	if err != nil {

@@ -1,0 +1,106 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/modelvigil/modelvigil/activities"
+)
+
+// DefaultTimeout bounds one attempt, from connecting to the last byte of the
+// answer. Standard Webhooks recommends 15 to 30 s.
+const DefaultTimeout = 30 * time.Second
+
+// Config says where requests go.
+type Config struct {
+	// URL is where requests are posted: absolute, http or https, without a user
+	// name or password. Its query is sent, and never shown.
+	URL string
+	// Secret signs requests: `whsec_` and the base64 of 24 to 64 random bytes.
+	// Empty means that requests are not signed.
+	Secret string
+	// Timeout of one attempt; zero means DefaultTimeout.
+	Timeout time.Duration
+	// Transport carries requests; nil means one of the backend's own, which
+	// verifies certificates and heeds HTTPS_PROXY and its kin.
+	Transport http.RoundTripper
+	// Logger is told of answers that accept a request but can't be used
+	// otherwise; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Endpoint takes CloudEvents, signed where there is a secret. It is safe for
+// concurrent use.
+type Endpoint struct {
+	url    *url.URL
+	signer *standardwebhooks.Webhook // nil: requests are not signed
+	client *http.Client
+}
+
+// NewEndpoint returns an endpoint, or an error that names every fault of the
+// configuration and never its secrets. The logger isn't used.
+func NewEndpoint(config Config) (*Endpoint, error) {
+	var faults []error
+	address, err := parseURL(config.URL)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("url: %w", err))
+	}
+	var signer *standardwebhooks.Webhook
+	if config.Secret != "" {
+		if signer, err = parseSecret(config.Secret); err != nil {
+			faults = append(faults, fmt.Errorf("secret: %w", err))
+		}
+	}
+	if config.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("timeout: must not be negative, got %v", config.Timeout))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	transport := config.Transport
+	if transport == nil {
+		transport = newTransport()
+	}
+	return &Endpoint{
+		url: address, signer: signer,
+		client: &http.Client{
+			Transport: transport, CheckRedirect: followWithin,
+			Timeout: cmp.Or(config.Timeout, DefaultTimeout),
+		},
+	}, nil
+}
+
+// Close closes the connections that are kept open between requests.
+func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
+
+// Deliver posts an event of any type. It is signed, accepted and refused as a
+// retraining request is: 2xx and 409 accept.
+func (e *Endpoint) Deliver(ctx context.Context, id string, event any) error {
+	_, err := e.post(ctx, id, event)
+	return err
+}
+
+// post returns the answer that accepts an event.
+func (e *Endpoint) post(ctx context.Context, id string, event any) (*answer, error) {
+	encoded, err := json.Marshal(event)
+	if err != nil {
+		return nil, activities.Final(fmt.Errorf("encode the event: %w", err))
+	}
+	answer, err := e.exchange(ctx, http.MethodPost, e.url, id, encoded)
+	if err != nil {
+		return nil, err
+	}
+	if !answer.ok() && answer.status != http.StatusConflict {
+		return nil, answer.refusal()
+	}
+	return answer, nil
+}
