@@ -112,13 +112,13 @@ func (f *Fleet) Add(now time.Time, freeze Freeze) error {
 
 func (f *Fleet) add(freeze Freeze) {
 	f.Freezes = append(f.Freezes, freeze)
-	f.notice(Decision{At: freeze.At, Kind: FleetFrozen, Reason: freeze.String(), By: freeze.By}, nil)
+	f.notice(Decision{At: freeze.At, Kind: FleetFrozen, Reason: freeze.String(), By: freeze.By})
 }
 
-func (f *Fleet) notice(decision Decision, ends []Kind) {
+func (f *Fleet) notice(decision Decision) {
 	f.Noticed++
 	id := fmt.Sprintf("%d-%d", decision.At.Unix(), f.Noticed) // below the fleet's own
-	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: ends}), maxNotices)
+	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: settles[decision.Kind]}), maxNotices)
 }
 
 // Lift ends the freezes of a scope, and returns how many. The scope of all models
@@ -130,7 +130,7 @@ func (f *Fleet) Lift(now time.Time, scope Freeze) (lifted int) {
 	})
 	f.Asked = nil
 	if lifted = before - len(f.Freezes); lifted > 0 {
-		f.notice(Decision{At: now, Kind: FleetUnfrozen, Reason: scope.Scope() + ", " + strconv.Itoa(lifted) + " lifted", By: scope.By}, []Kind{FleetFrozen})
+		f.notice(Decision{At: now, Kind: FleetUnfrozen, Reason: scope.Scope() + ", " + strconv.Itoa(lifted) + " lifted", By: scope.By})
 	}
 	return lifted
 }

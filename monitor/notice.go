@@ -63,6 +63,19 @@ var settles = map[Kind][]Kind{
 	ApprovalRejected: {AwaitingApproval},
 	Verified:         {Regressed},
 	Resumed:          {Paused, CircuitOpened},
+	Stopped:          {AwaitingApproval, Failed, TimedOut, Held, Regressed, Paused, CircuitOpened},
+	FleetUnfrozen:    {FleetFrozen},
+}
+
+// IsOpen says that a decision of this kind stands until another one settles it. All
+// others are of a moment.
+func (k Kind) IsOpen() bool {
+	for _, ended := range settles { // in any order
+		if slices.Contains(ended, k) {
+			return true
+		}
+	}
+	return false
 }
 
 // notify makes the notices of a decision. Of a streak the first is enough.

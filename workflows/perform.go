@@ -69,10 +69,13 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 			m.cancels[c.RequestID] = cancelJob(ctx, c)
 		}
 	}
+	var busy []string // channels: each is told one thing after another, or what settles something could overtake it
 	for i := range wants.Notices {
-		if notice := &wants.Notices[i]; m.notices[notice.ID] == nil {
+		notice := &wants.Notices[i]
+		if !slices.Contains(busy, notice.Channel) && m.notices[notice.ID] == nil {
 			m.notices[notice.ID] = tell(ctx, notice)
 		}
+		busy = append(busy, notice.Channel)
 	}
 	m.arm(ctx, wants.Wakes)
 }
