@@ -13,6 +13,10 @@ import (
 // In Prometheus its name ends in _seconds.
 const MetricBackendCall = "modelvigil_backend_call_duration"
 
+// MetricChannelCall is how long channels take to be told, and by its count how many
+// attempts there were: by channel, by channel_kind and by outcome.
+const MetricChannelCall = "modelvigil_channel_call_duration"
+
 // The calls of a backend, as metrics name them.
 const (
 	callSchedule = "schedule"
@@ -25,8 +29,8 @@ var outcomes = map[string]string{
 	ErrorPermanent: "permanent", ErrorTransient: "transient", ErrorThrottled: "throttled", ErrorRunning: "running",
 }
 
-// measured measures one call of a backend.
-func measured(ctx context.Context, backend, call string, do func() error) error {
+// measured measures one call of a backend or a channel.
+func measured(ctx context.Context, metric string, labels map[string]string, do func() error) error {
 	begin := time.Now()
 	err := do()
 	if !activity.IsActivity(ctx) || errors.Is(ctx.Err(), context.Canceled) { // nobody waits for the answer any more
@@ -36,7 +40,12 @@ func measured(ctx context.Context, backend, call string, do func() error) error 
 	if err != nil {
 		outcome = outcomes[typeOf(err)]
 	}
-	activity.GetMetricsHandler(ctx).WithTags(map[string]string{"backend": backend, "call": call, "outcome": outcome}).
-		Timer(MetricBackendCall).Record(time.Since(begin))
+	metrics := activity.GetMetricsHandler(ctx).WithTags(labels).WithTags(map[string]string{"outcome": outcome})
+	metrics.Timer(metric).Record(time.Since(begin))
 	return err
+}
+
+// ofBackend are the labels of a backend's call.
+func ofBackend(backend, call string) map[string]string {
+	return map[string]string{"backend": backend, "call": call}
 }

@@ -21,11 +21,36 @@ type Channel interface {
 	Tell(ctx context.Context, notice monitor.Notice) error
 }
 
+// DeclaredChannel is a channel as the worker's file declares it.
+type DeclaredChannel struct {
+	Channel
+	Kind  string   // for metrics: what it is
+	Teams []string // whose policies may use it; none: all
+}
+
+// Channels are those of a process, by the name that policies use.
+type Channels map[string]DeclaredChannel
+
+// For is a channel for the policies of a team, or an error marked by Final.
+func (c Channels) For(team, name string) (DeclaredChannel, error) {
+	channel, known := c[name]
+	switch {
+	case !known && len(c) == 0:
+		return channel, Final(fmt.Errorf("the worker has no %q, and no other channel: NOTIFICATIONS_FILE declares them", name))
+	case !known:
+		return channel, Final(fmt.Errorf("the worker has no %q, only %s; correct the name, or declare it in NOTIFICATIONS_FILE",
+			name, strings.Join(slices.Sorted(maps.Keys(c)), ", ")))
+	case channel.Teams != nil && !slices.Contains(channel.Teams, team):
+		return channel, Final(fmt.Errorf("%q is for policies of team %s, and this one's is %q", name, strings.Join(channel.Teams, ", "), team))
+	}
+	return channel, nil
+}
+
 // Notices holds the activities that tell channels, and what they depend on.
 // Register it on a worker of the notices task queue.
 type Notices struct {
-	Channels map[string]Channel // by the name that policies use
-	Fleet    []string           // the channels that are told what concerns all models
+	Channels Channels
+	Fleet    []string // the channels that are told what concerns all models
 }
 
 // Types of the application errors of these activities; only ErrorUntellable is
@@ -38,17 +63,15 @@ const (
 // Notify tells a notice's channel.
 func (n *Notices) Notify(ctx context.Context, notice monitor.Notice) error {
 	defer keepAlive(ctx)()
-	channel := n.Channels[notice.Channel]
-	var err error
-	if channel == nil {
-		err = Final(fmt.Errorf("the worker has no channel of this name, only: %s", orNone(slices.Sorted(maps.Keys(n.Channels)))))
-	} else {
-		err = channel.Tell(ctx, notice)
+	channel, err := n.channel(notice)
+	if err == nil {
+		labels := map[string]string{"channel": notice.Channel, "channel_kind": channel.Kind}
+		err = measured(ctx, MetricChannelCall, labels, func() error { return channel.Tell(ctx, notice) })
 	}
 	if err == nil {
 		return nil
 	}
-	message := fmt.Sprintf("tell channel %s: %v", notice.Channel, err)
+	message := err.Error() // the monitor says of which channel
 	message = strings.ToValidUTF8(message[:min(len(message), maxMessageBytes)], "\uFFFD")
 	options := temporal.ApplicationErrorOptions{NonRetryable: IsFinal(err)}
 	var later *throttledError
@@ -65,9 +88,11 @@ func (n *Notices) Notify(ctx context.Context, notice monitor.Notice) error {
 // FleetChannels names the channels that are told what concerns all models.
 func (n *Notices) FleetChannels(context.Context) ([]string, error) { return n.Fleet, nil }
 
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none; NOTIFICATIONS_FILE declares them"
+// channel is the notice's. What concerns all models is of no team.
+func (n *Notices) channel(notice monitor.Notice) (DeclaredChannel, error) {
+	declared, err := n.Channels.For(notice.Team, notice.Channel)
+	if notice.ModelName == "" && declared.Channel != nil {
+		return declared, nil
 	}
-	return strings.Join(names, ", ")
+	return declared, err
 }

@@ -65,7 +65,7 @@ func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor
 		}
 	}
 	var job monitor.Job
-	err = measured(ctx, name, callSchedule, func() (err error) {
+	err = measured(ctx, MetricBackendCall, ofBackend(name, callSchedule), func() (err error) {
 		job, err = backend.ScheduleRetraining(ctx, call.Request)
 		return err
 	})
@@ -91,7 +91,7 @@ func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Ou
 	}
 	defer keepAlive(ctx)()
 	var outcome monitor.Outcome
-	err = measured(ctx, name, callAwait, func() (err error) {
+	err = measured(ctx, MetricBackendCall, ofBackend(name, callAwait), func() (err error) {
 		outcome, err = follower.RetrainingOutcome(ctx, call.Request, call.Job)
 		if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
 			err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
@@ -120,7 +120,7 @@ func (r *Retraining) CancelRetraining(ctx context.Context, call Call) error {
 		return r.failure(name, call, Final(errors.New("can't be told to end a retraining; end it there by hand")))
 	}
 	defer keepAlive(ctx)()
-	err = measured(ctx, name, callCancel, func() error { return canceller.CancelRetraining(ctx, call.Request, call.Job) })
+	err = measured(ctx, MetricBackendCall, ofBackend(name, callCancel), func() error { return canceller.CancelRetraining(ctx, call.Request, call.Job) })
 	if err != nil {
 		return r.failure(name, call, err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -29,8 +30,8 @@ func newDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what would keep retrainings from working, and what to mend",
 		Long: `Say what would keep retrainings from working, and what to mend: the cluster and its
-namespace, its search attributes, workers at the task queues, freezes, and every backend that the environment
-and MODELOPS_BACKENDS_FILE set. Give it the worker's environment, and run it where the
+namespace, its search attributes, workers at the task queues, freezes, every backend that the environment and
+MODELOPS_BACKENDS_FILE set, and every channel of NOTIFICATIONS_FILE. Give it the worker's environment, and run it where the
 worker runs: the network and the credentials are what it looks at. It starts nothing.
 
 The exit code is 1 if something is to be mended.`,
@@ -89,6 +90,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 			queue:                                enumspb.TASK_QUEUE_TYPE_WORKFLOW,
 			workflows.RetrainingTaskQueue(queue): enumspb.TASK_QUEUE_TYPE_ACTIVITY,
 			workflows.FollowingTaskQueue(queue):  enumspb.TASK_QUEUE_TYPE_ACTIVITY,
+			workflows.NoticesTaskQueue(queue):    enumspb.TASK_QUEUE_TYPE_ACTIVITY,
 		} {
 			says, err := s.examineQueue(ctx, name, kind)
 			add("task queue "+name, says, err)
@@ -103,6 +105,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 		add("freezes", says, err)
 	}
 	checks = append(checks, s.examineBackends(ctx)...)
+	checks = append(checks, s.examineChannels(ctx)...)
 	slices.SortStableFunc(checks[2:], func(a, b check) int { return strings.Compare(a.Name, b.Name) })
 	return checks
 }
@@ -166,25 +169,50 @@ func (s *server) examineBackends(ctx context.Context) (checks []check) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(opened)) {
-		backend := opened[name]
 		c := check{Name: "backend " + name, OK: true, Says: "has nothing to check"}
 		if name == settings.Default {
 			c.Name += ", the default"
 		}
-		if checker, ok := backend.(activities.Checker); ok {
-			bounded, cancel := s.bounded(ctx)
-			err := checker.Check(bounded)
-			if c.Says = "ready"; err != nil {
-				c.OK, c.Says = false, err.Error()
-			}
-			cancel()
-		}
-		if closer, ok := backend.(interface{ Close() }); ok {
-			closer.Close()
-		}
-		checks = append(checks, c)
+		checks = append(checks, s.examineOne(ctx, c, opened[name]))
 	}
 	return checks
+}
+
+// examineChannels opens those of the worker's environment, and asks each.
+func (s *server) examineChannels(ctx context.Context) (checks []check) {
+	environment := env.ToMap(os.Environ())
+	var settings notify.Settings
+	err := env.ParseWithOptions(&settings, env.Options{Environment: environment})
+	var notices activities.Notices
+	if err == nil {
+		notices, err = settings.Open(notify.Process{Environment: environment, Namespace: s.namespace, Logger: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		for fault := range strings.SplitSeq(err.Error(), "\n") {
+			checks = append(checks, check{"channels", false, fault})
+		}
+		return checks
+	}
+	for _, name := range slices.Sorted(maps.Keys(notices.Channels)) {
+		checks = append(checks, s.examineOne(ctx, check{Name: "channel " + name}, notices.Channels[name].Channel))
+	}
+	return checks
+}
+
+// examineOne completes a check by what a backend or a channel says of itself.
+func (s *server) examineOne(ctx context.Context, c check, of any) check {
+	if checker, ok := of.(activities.Checker); ok {
+		bounded, cancel := s.bounded(ctx)
+		defer cancel()
+		c.OK, c.Says = true, "ready"
+		if err := checker.Check(bounded); err != nil {
+			c.OK, c.Says = false, err.Error()
+		}
+	}
+	if closer, ok := of.(interface{ Close() }); ok {
+		closer.Close()
+	}
+	return c
 }
 
 func printChecks(w io.Writer, checks []check) error {

@@ -19,4 +19,6 @@ var descriptions = map[string]string{
 	workflows.MetricDigestLag:    "Time from the end of a digest's folding, by its publisher's clock, until its monitor has counted it.",
 	"modelvigil_updates_refused": "Updates that a monitor's checks refused, by name; history knows nothing of them.",
 	activities.MetricBackendCall: "Duration of calls to backends, by backend, call and outcome.",
+	activities.MetricChannelCall: "Duration of attempts to tell channels, by channel, its kind and outcome.",
+	workflows.MetricNotices:      "Notices that monitors had for channels, by what became of them.",
 }

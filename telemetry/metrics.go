@@ -34,6 +34,7 @@ var (
 		workflows.MetricDigestLag: seconds(10*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond, 250*time.Millisecond, time.Second/2,
 			time.Second, 2*time.Second, 5*time.Second, 10*time.Second, 30*time.Second, time.Minute, 5*time.Minute, 15*time.Minute, time.Hour),
 		activities.MetricBackendCall: latencyBuckets,
+		activities.MetricChannelCall: latencyBuckets,
 	}
 )
 

@@ -16,13 +16,14 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// edge refuses a policy that names a backend this process doesn't have, when it
-// is put in force rather than when a model is to be retrained. An update that is
+// edge refuses a policy that names a backend or a channel this process doesn't have,
+// when it is put in force rather than when a model is to be retrained. An update that is
 // refused leaves no trace in history, so what this process knows decides nothing
 // that a replay could find otherwise.
 type edge struct {
 	interceptor.WorkerInterceptorBase
 	backends map[string]activities.ModelOps
+	channels activities.Channels
 }
 
 // InterceptWorkflow puts the check in front of a monitor.
@@ -46,22 +47,35 @@ func (i *monitorEdge) ValidateUpdate(ctx workflow.Context, in *interceptor.Updat
 	if !ok {
 		return nil
 	}
-	var policy struct {
-		Retraining struct {
-			Backend string `json:"backend"`
-		} `json:"retraining"`
-	}
+	var policy named
 	if json.Unmarshal(raw.Payload().GetData(), &policy) != nil { // the monitor has taken it all the same
 		return nil
 	}
-	return i.edge.check(policy.Retraining.Backend)
+	return i.edge.check(&policy)
 }
 
-func (e *edge) check(backend string) error {
-	if _, known := e.backends[backend]; known || backend == "" {
+// named is what a policy names of a process.
+type named struct {
+	Team       string `json:"team"`
+	Retraining struct {
+		Backend string `json:"backend"`
+	} `json:"retraining"`
+	Notify []monitor.Notify `json:"notify"`
+}
+
+func (e *edge) check(policy *named) error {
+	var faults []string
+	if backend := policy.Retraining.Backend; backend != "" && e.backends[backend] == nil {
+		faults = append(faults, fmt.Sprintf("retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker",
+			backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", ")))
+	}
+	for i, to := range policy.Notify {
+		if _, err := e.channels.For(policy.Team, to.Channel); err != nil {
+			faults = append(faults, fmt.Sprintf("notify[%d].channel: %v", i, err))
+		}
+	}
+	if faults == nil {
 		return nil
 	}
-	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
-		"%s refused: retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker",
-		monitor.UpdateSetPolicy, backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", ")), "Refused", nil)
+	return temporal.NewNonRetryableApplicationError(monitor.UpdateSetPolicy+" refused: "+strings.Join(faults, "\n"), "Refused", nil)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -22,7 +23,9 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/telemetry"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // Exit codes.
@@ -91,7 +94,12 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
 	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
-	return configuration{settings: settings, temporal: temporal, backends: opened, log: logger}, errors.Join(settingsErr, backendsErr, temporalErr)
+	notices, noticesErr := settings.Notifications.Open(notify.Process{
+		Environment: environment, Namespace: cmp.Or(temporal.Namespace, client.DefaultNamespace),
+		FleetID: workflows.FleetID(string(settings.TaskQueue)), Logger: logger,
+	})
+	return configuration{settings: settings, temporal: temporal, backends: opened, notices: notices, log: logger},
+		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr)
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {

@@ -133,7 +133,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		WorkflowTaskPollerBehavior:  pollers(),
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
-		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends}, &listening{models: p.models}},
+		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models}},
 		OnFatalError:                s.fail,
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.

@@ -16,6 +16,7 @@ import (
 	"github.com/caarlos0/env/v10"
 
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/activities/notify"
 )
 
 // settings are what the worker reads from its environment, apart from Temporal's
@@ -24,6 +25,7 @@ import (
 type settings struct {
 	TaskQueue       taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue; retraining calls use <TASK_QUEUE>-retraining"`
 	Backends        backends.Settings
+	Notifications   notify.Settings
 	PollInterval    interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
 	RetrainingRate  perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
 	FleetBrake      brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`

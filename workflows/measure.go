@@ -23,7 +23,8 @@ const (
 	MetricRejections = "modelvigil_rejections"          // by source
 	MetricRetraining = "modelvigil_retraining_duration" // by outcome
 	MetricDigestLag  = "modelvigil_digest_lag"
-	otherSource      = "other" // of rejections: a signal of a name that nobody knows
+	MetricNotices    = "modelvigil_notices" // by outcome
+	otherSource      = "other"              // of rejections: a signal of a name that nobody knows
 )
 
 // Listener hears what a monitor does, in its process and outside of its history.
@@ -107,6 +108,9 @@ func ShowZeros(metrics client.MetricsHandler) {
 	for _, by := range monitor.Suppressions() {
 		zero(MetricSuppressed, "suppressed_by", string(by))
 	}
+	for _, outcome := range noticeOutcomes {
+		zero(MetricNotices, "outcome", outcome)
+	}
 	for _, source := range rejectionSources {
 		zero(MetricRejections, "source", source)
 	}
@@ -149,7 +153,15 @@ func (m *measures) count(now monitor.Counters) {
 			m.metrics.Counter(c.name).Inc(c.now - c.before)
 		}
 	}
+	for i, counted := range []int64{now.Notices.Delivered - before.Notices.Delivered, now.Notices.Failed - before.Notices.Failed} {
+		if counted > 0 {
+			m.metrics.WithTags(map[string]string{"outcome": noticeOutcomes[i]}).Counter(MetricNotices).Inc(counted)
+		}
+	}
 }
+
+// noticeOutcomes are what becomes of notices.
+var noticeOutcomes = []string{"delivered", "failed"}
 
 // rejectionSources are what rejections come by. The names that anyone may give a
 // signal are kept out of labels.

@@ -77,7 +77,7 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 		var wrong *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &wrong):
-			faults = append(faults, fmt.Errorf("%s: must be a %s, got a %s", name, wrong.Type, wrong.Value))
+			faults = append(faults, fmt.Errorf("%s: must be a %s, got a %s", name, wanted(wrong.Type), wrong.Value))
 		case err != nil:
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 		}
@@ -89,6 +89,17 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 		}
 	}
 	return faults
+}
+
+// wanted is what a type is called in a file.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "list"
+	case reflect.Map:
+		return "mapping"
+	}
+	return t.String()
 }
 
 // Each is what errors.Join has joined.

@@ -1,0 +1,144 @@
+package notify
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// message is a notice for people to read.
+type message struct {
+	title string   // one line: which model, and what
+	lines []string // why, by whom, since when, what to do
+}
+
+// text is the message below its title.
+func (m *message) text() string { return strings.Join(m.lines, "\n") }
+
+// phrases say what has happened to a model, after its name and version.
+var phrases = map[monitor.Kind]string{
+	monitor.Triggered:        "is to be retrained",
+	monitor.Accepted:         "is being retrained, which can't be followed",
+	monitor.Succeeded:        "has been retrained",
+	monitor.Failed:           "could not be retrained",
+	monitor.TimedOut:         "was not retrained in time",
+	monitor.Cancelled:        "is not retrained: it was cancelled",
+	monitor.CancelFailed:     "may still be retrained: the backend could not be told to end it",
+	monitor.Warned:           "gives a warning",
+	monitor.Held:             "would be retrained, but is held",
+	monitor.AwaitingApproval: "waits for approval to be retrained",
+	monitor.Approved:         "is approved to be retrained",
+	monitor.ApprovalRejected: "is not retrained: it was rejected",
+	monitor.Verified:         "is better after its retraining",
+	monitor.Unverified:       "has too few events to say whether its retraining helped",
+	monitor.Regressed:        "is no better after its retraining",
+	monitor.CircuitOpened:    "is paused: too many retrainings have failed",
+	monitor.Paused:           "is paused",
+	monitor.Resumed:          "goes on",
+	monitor.PolicyChanged:    "has another policy",
+	monitor.Stopped:          "is not watched any more",
+	monitor.FleetFrozen:      "Retrainings are frozen",
+	monitor.FleetUnfrozen:    "Retrainings go on",
+}
+
+// answers are what an operator can say to a decision: commands before the model's
+// name, and flags after it.
+var answers = map[monitor.Kind][]struct{ command, flags string }{
+	monitor.AwaitingApproval: {{"approve", ""}, {"reject", ""}},
+	monitor.Triggered:        {{"cancel", ""}},
+	monitor.Accepted:         {{"cancel", ""}},
+	monitor.Failed:           {{"retrain", " --force"}},
+	monitor.TimedOut:         {{"retrain", " --force"}},
+	monitor.CancelFailed:     {{"status", ""}},
+	monitor.Regressed:        {{"explain", ""}, {"retrain", " --force"}},
+	monitor.Warned:           {{"explain", ""}},
+	monitor.Held:             {{"explain", ""}},
+	monitor.CircuitOpened:    {{"resume", ""}},
+	monitor.Paused:           {{"resume", ""}},
+}
+
+// messageOf says a notice in words.
+func messageOf(n monitor.Notice, link string) message {
+	d := n.Decision
+	m := message{title: title(n)}
+	add := func(line string) { m.lines = append(m.lines, oneLine(line)) }
+	if d.Reason != "" {
+		add(d.Reason)
+	}
+	if value, has := d.Value.Get(); has {
+		line := fmt.Sprintf("rule %s: %s", d.Rule, number(value))
+		if threshold, has := d.Threshold.Get(); has {
+			line += ", its threshold is " + number(threshold)
+		}
+		add(line)
+	}
+	if d.By != "" {
+		add("by " + d.By)
+	}
+	when := "at " + clock(d.At)
+	if d.Kind.IsOpen() {
+		when = "since " + clock(d.At)
+	}
+	if !n.Until.IsZero() {
+		when += ", until " + clock(n.Until)
+	}
+	add(when)
+	if n.Team != "" {
+		add("team " + n.Team)
+	}
+	if link != "" {
+		m.lines = append(m.lines, link)
+	}
+	m.lines = append(m.lines, commands(n)...)
+	return m
+}
+
+func title(n monitor.Notice) string {
+	if n.ModelName == "" {
+		return phrases[n.Decision.Kind]
+	}
+	return oneLine(strings.Join(strings.Fields(n.ModelName+" "+n.Decision.ModelVersion), " ") + " " + phrases[n.Decision.Kind])
+}
+
+// commands are what answers a notice, to be copied into a shell.
+func commands(n monitor.Notice) (lines []string) {
+	if n.Decision.Kind == monitor.FleetFrozen {
+		return []string{"starter list", "starter unfreeze"}
+	}
+	if strings.ContainsFunc(n.ModelName, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return nil // nobody could copy it
+	}
+	for _, a := range answers[n.Decision.Kind] {
+		lines = append(lines, "starter "+a.command+" "+quoted(n.ModelName)+a.flags)
+	}
+	return lines
+}
+
+// quoted is a text as one word of a POSIX shell.
+func quoted(text string) string {
+	plain := func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-/:@+", r))
+	}
+	if text != "" && text[0] != '-' && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	quoted := "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	if text != "" && text[0] == '-' {
+		return "-- " + quoted // no flag
+	}
+	return quoted
+}
+
+func number(value float64) string { return strconv.FormatFloat(value, 'g', 6, 64) }
+
+func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// oneLine is a text from elsewhere on one line, with nothing that can't be seen.
+func oneLine(text string) string {
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+	return strings.Join(words, " ")
+}
