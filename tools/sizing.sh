@@ -6,7 +6,7 @@
 #   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS]]    PostgreSQL
 #   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS]]     the dev server's SQLite
 #
-# Wants bin/worker and bin/starter (make build), and psql or sqlite3.
+# Wants bin/worker and bin/starter (make build), and psql for PostgreSQL.
 set -euo pipefail
 
 models=${1:-100} rounds=${2:-20}
@@ -16,10 +16,7 @@ LISTEN_ADDRESS=127.0.0.1:0 LOG_LEVEL=error bin/worker &
 worker=$!
 trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
-# sql DATABASE STATEMENT
-sql() {
-  if [[ -n ${PGHOST:-} ]]; then psql --no-psqlrc -qAtX -d "$1" -c "$2"; else sqlite3 -cmd '.timeout 60000' "$SERVER_DATABASE" "$2"; fi
-}
+sql() { psql --no-psqlrc -qAtX -d "$1" -c "$2"; } # DATABASE STATEMENT
 disk() { # bytes of tables and their indexes, as they are
   if [[ -n ${PGHOST:-} ]]; then
     echo $(($(sql temporal 'select pg_database_size(current_database())') + $(sql temporal_visibility 'select pg_database_size(current_database())')))
@@ -27,9 +24,14 @@ disk() { # bytes of tables and their indexes, as they are
     stat -c %s "$SERVER_DATABASE"
   fi
 }
-history() { sql temporal 'select sum(length(data)) from history_node'; }
-nodes() { sql temporal 'select count(*) from history_node'; }
-signals() { bin/starter status size-0 -o json | sed -n 's/^ *"signals": \([0-9]*\).*/\1/p'; }
+# Of history alone, bytes and rows. SQLite would be locked meanwhile, and isn't asked.
+history() { [[ -z ${PGHOST:-} ]] || sql temporal 'select sum(length(data)) from history_node'; }
+nodes() { [[ -z ${PGHOST:-} ]] || sql temporal 'select count(*) from history_node'; }
+signals() { # of all monitors, by ten of them
+  local i
+  for ((i = 0; i < 10; i++)); do bin/starter status "size-$((i * models / 10))" -o json; done |
+    awk -v models="$models" '/^ *"signals":/ {total += $2} END {printf "%d\n", total * models / 10}'
+}
 ticks() { # of processor time, of the server's processes and of what they have started
   local total=0 pid all
   for pid in $SERVER_PIDS; do
@@ -59,7 +61,7 @@ say() { # WHAT COUNT: what has grown since the last look, for each of COUNT
   local b=$bytes r=$rows k=$kept u=$used o=$own hz
   hz=$(getconf CLK_TCK)
   look
-  awk -v what="$1" -v n="$2" -v bytes=$((bytes - b)) -v rows=$((rows - r)) -v kept=$((kept - ${k:-0})) -v ms=$((1000 * (used - u) / hz)) -v own=$((1000 * (own - o) / hz)) \
+  awk -v what="$1" -v n="$2" -v bytes=$((bytes - b)) -v rows=$((rows - r)) -v kept=$((kept - k)) -v ms=$((1000 * (used - u) / hz)) -v own=$((1000 * (own - o) / hz)) \
     'BEGIN {printf "%6d %-12s each %6.0f bytes of disk, %6.0f of them history in %5.2f rows; server %5.2f ms of processors, worker %5.2f ms\n", n, what, bytes/n, kept/n, rows/n, ms/n, own/n}'
 }
 
@@ -69,7 +71,7 @@ publish 0.95
 say monitors "$models"
 before=$(signals)
 for ((round = 0; round < rounds; round++)); do publish 0.95; done
-say signals $((models * ($(signals) - before)))
+say signals $(($(signals) - before))
 publish 0.5
 until ! bin/starter list -o json | grep -q '"watching"'; do sleep 0.2; done
 say retrainings "$models"
