@@ -57,9 +57,9 @@ e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (De
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./...
 
 .PHONY: e2e-feeding
-e2e-feeding: ## events from Python, Node, the temporal CLI and OpenTelemetry; installs the SDKs once (130 MB)
-	@$(TEMPORAL) >/dev/null; tools/feeding/install.sh >/dev/null
-	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_FEEDING=$$(tools/feeding/install.sh) \
+e2e-feeding: ## events from Python, Node, the temporal CLI, OpenTelemetry and Prometheus; installs the SDKs once (130 MB)
+	@$(TEMPORAL) >/dev/null; tools/feeding/install.sh >/dev/null; tools/prometheus/build.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_FEEDING=$$(tools/feeding/install.sh) MODELVIGIL_PROMETHEUS=$$(tools/prometheus/build.sh) \
 	  $(GOTEST) -count=1 -timeout=20m -run Feeding ./e2e
 
 .PHONY: e2e-gateway

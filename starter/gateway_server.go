@@ -54,7 +54,7 @@ func startGateway(g *gateway.Gateway, metrics prometheus.Gatherer, c configurati
 		Handler: g, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: bodyTimeout + time.Duration(s.DurableTimeout) + closeTimeout,
 	}, c.log)
-	all.serve(health, &http.Server{Handler: healthOf(g, metrics)}, c.log)
+	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log)
 	c.log.Info("gateway listens", "address", all.address, "tls", security != nil, "tokens", s.TokensFile != "",
 		"client_certificates", s.TLSClientCAFile != "", "health", health.Addr().String())
 	if s.TokensFile != "" && security == nil && !s.Address.isLoopback() {
@@ -93,11 +93,11 @@ func (all *gatewayServers) stop(ctx context.Context) error {
 
 // healthOf serves /healthz (the process lives), /readyz (it takes events, or 503
 // and why not) and /metrics.
-func healthOf(g *gateway.Gateway, metrics prometheus.Gatherer) http.Handler {
+func healthOf(ready func() error, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := g.Ready(); err != nil {
+		if err := ready(); err != nil {
 			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}

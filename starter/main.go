@@ -31,6 +31,7 @@ var commands = []func() *cobra.Command{
 	newValidateCommand,
 	newPublishCommand,
 	newGatewayCommand,
+	newScrapeCommand,
 	newStatusCommand,
 	newListCommand,
 	newExplainCommand,

@@ -47,6 +47,7 @@ func chapters() []chapter {
 	return []chapter{
 		{"Settings", append(variablesOf[settings](), temporalVariables...)},
 		{"Settings of starter gateway", variablesOf[gatewaySettings]()},
+		{"Settings of starter scrape", variablesOf[scrapeSettings]()},
 	}
 }
 

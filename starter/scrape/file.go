@@ -1,0 +1,178 @@
+package scrape
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"sigs.k8s.io/yaml"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// Defaults of a File.
+const (
+	DefaultInterval = 30 * time.Second
+	DefaultTimeout  = 10 * time.Second
+)
+
+// File says what is asked of which Prometheus server, and what the answers are.
+type File struct {
+	Prometheus Server `json:"prometheus"`
+	// Interval is from one round of queries to the next, at multiples of itself.
+	// Default DefaultInterval.
+	Interval monitor.Duration `json:"interval"`
+	// StateFile, where it is given, remembers over restarts what was published.
+	StateFile string  `json:"state_file"`
+	Queries   []Query `json:"queries"` // at least one
+}
+
+// Server is where Prometheus, or what speaks its API, is.
+type Server struct {
+	Address     string           `json:"address"`      // http or https, with a path where it is behind one
+	BearerToken *Secret          `json:"bearer_token"` // one of these two, or none
+	BasicAuth   *BasicAuth       `json:"basic_auth"`
+	Timeout     monitor.Duration `json:"timeout"` // of one query; default DefaultTimeout
+}
+
+// BasicAuth is a login by name and password.
+type BasicAuth struct {
+	Username string `json:"username"`
+	Password Secret `json:"password"`
+}
+
+// Query is one of PromQL, and what its samples are readings of.
+type Query struct {
+	// PromQL gives a vector or a scalar, whose samples have the time of the round,
+	// or with a range selector such as accuracy[5m] a matrix, each of whose samples
+	// is published once, with its own time.
+	PromQL       string `json:"query"`
+	Metric       string `json:"metric"` // the reading: accuracy, latency_ms, drift_score or any other
+	ModelName    Name   `json:"model_name"`
+	ModelVersion Name   `json:"model_version"` // left out: none
+}
+
+// Name is the same for all samples of a query, or a label of each of them.
+type Name struct{ Literal, Label string }
+
+// UnmarshalJSON reads a text, or {label: NAME}.
+func (n *Name) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, &n.Literal) == nil {
+		return nil
+	}
+	label := struct {
+		Label string `json:"label"`
+	}{}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&label) != nil || label.Label == "" {
+		return errors.New("must be a text, or {label: NAME}")
+	}
+	n.Label = label.Label
+	return nil
+}
+
+// of is the name that a sample's labels give; empty where they give none.
+func (n Name) of(labels model.Metric) string {
+	if n.Label != "" {
+		return string(labels[model.LabelName(n.Label)])
+	}
+	return n.Literal
+}
+
+// Secret is a reference, so that the file itself holds none: {env: VARIABLE} or
+// {file: PATH}. A file is read at each request, so that it can be replaced.
+type Secret struct {
+	Env  string `json:"env"`
+	File string `json:"file"`
+}
+
+func (s Secret) value() (string, error) {
+	if s.Env != "" {
+		value := os.Getenv(s.Env)
+		if value == "" {
+			return "", fmt.Errorf("the environment has no %s, or it is empty", s.Env)
+		}
+		return value, nil
+	}
+	text, err := os.ReadFile(s.File)
+	return strings.TrimRight(string(text), "\r\n"), err
+}
+
+// ReadFile reads a file of YAML, and names every fault of it.
+func ReadFile(path string) (f File, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	if err := yaml.UnmarshalStrict(text, &f); err != nil {
+		return f, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")), " "))
+	}
+	if f.Interval == 0 {
+		f.Interval = monitor.Duration(DefaultInterval)
+	}
+	if f.Prometheus.Timeout == 0 {
+		f.Prometheus.Timeout = monitor.Duration(DefaultTimeout)
+	}
+	faults := f.faults()
+	for i, fault := range faults {
+		faults[i] = fmt.Errorf("%s: %w", path, fault)
+	}
+	return f, errors.Join(faults...)
+}
+
+func (f File) faults() (faults []error) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if address, err := url.Parse(f.Prometheus.Address); err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+		fault("prometheus.address: must be a URL such as http://prometheus:9090, got %q", f.Prometheus.Address)
+	}
+	if f.Prometheus.BearerToken != nil && f.Prometheus.BasicAuth != nil {
+		fault("prometheus: bearer_token and basic_auth can't both be given")
+	}
+	secret := func(where string, s Secret) {
+		if (s.Env == "") == (s.File == "") {
+			fault("%s: must be {env: VARIABLE} or {file: PATH}", where)
+		} else if _, err := s.value(); err != nil {
+			fault("%s: %w", where, err)
+		}
+	}
+	if f.Prometheus.BearerToken != nil {
+		secret("prometheus.bearer_token", *f.Prometheus.BearerToken)
+	}
+	if f.Prometheus.BasicAuth != nil {
+		secret("prometheus.basic_auth.password", f.Prometheus.BasicAuth.Password)
+	}
+	if f.Interval < monitor.Duration(time.Second) {
+		fault("interval: must be 1s or more, got %v", f.Interval)
+	}
+	if f.Prometheus.Timeout < 0 {
+		fault("prometheus.timeout: must be above zero, got %v", f.Prometheus.Timeout)
+	}
+	if len(f.Queries) == 0 {
+		fault("queries: must have one at least")
+	}
+	for i, q := range f.Queries {
+		where := fmt.Sprintf("queries[%d].", i)
+		if strings.TrimSpace(q.PromQL) == "" {
+			fault("%squery: is missing or empty", where)
+		}
+		if q.Metric == "" || len(q.Metric) > monitor.MaxMetricNameBytes {
+			fault("%smetric: must be the reading's name, of 1 to %d bytes, such as %s", where, monitor.MaxMetricNameBytes, monitor.Accuracy)
+		}
+		if q.ModelName.Label == "" {
+			if err := monitor.ValidateModelName(q.ModelName.Literal); err != nil {
+				fault("%s%w; give a text, or {label: NAME}", where, err)
+			}
+		}
+		if err := monitor.ValidateModelVersion(q.ModelVersion.Literal); err != nil {
+			fault("%s%w", where, err)
+		}
+	}
+	return faults
+}
