@@ -133,6 +133,10 @@ func TestAFileMapsOtherNames(t *testing.T) {
 	assert.Nil(t, partial)
 	assert.Equal(t, []monitor.MetricEvent{{ModelName: "checkout", ModelVersion: "7", LatencyMS: monitor.Some(84.0)}}, h.events)
 
+	example, err := otlp.ReadMapping("../../examples/feeding/otlp/mapping.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, monitor.LatencyMS, example.Metrics["inference.duration"])
+
 	for text, fault := range map[string]string{
 		"metric: {}":           `unknown field "metric"`,
 		"metrics: {a: ''}":     "metrics.a: must be a reading's name of 1 to",

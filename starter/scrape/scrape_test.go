@@ -121,3 +121,9 @@ queries:
 	require.Error(t, err)
 	assert.Zero(t, published, "the same samples are published once")
 }
+
+func TestTheExampleIsAFile(t *testing.T) {
+	file, err := scrape.ReadFile("../../examples/feeding/prometheus/scrape.yaml")
+	require.NoError(t, err)
+	assert.Len(t, file.Queries, 3)
+}
