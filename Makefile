@@ -116,9 +116,10 @@ bench: build ## benchmarks: in process, then against a Temporal dev server
 	tools/with-server.sh bin/starter bench $(ARGS)
 
 .PHONY: picture
-picture: build ## docs/picture.png, the README's, and docs/ui/*.png; needs a Chromium
+picture: build ## docs/picture.png, the README's, and docs/ui/*.png and docs/top.png; needs a Chromium and tmux
 	tools/picture/make.sh
 	tools/picture/ui.sh
+	tools/picture/top.sh
 
 .PHONY: clean
 clean: ## remove what was built here; the cached Temporal CLI stays

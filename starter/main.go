@@ -34,6 +34,7 @@ var commands = []func() *cobra.Command{
 	newScrapeCommand,
 	newStatusCommand,
 	newListCommand,
+	newTopCommand,
 	newExplainCommand,
 	newWhatIfCommand,
 	newPauseCommand,

@@ -22,7 +22,16 @@ func main() {
 	columns := flag.String("columns", "", "columns of the UI's list of workflows, with commas")
 	width := flag.Int64("width", 1280, "pixels")
 	height := flag.Int64("height", 1000, "pixels")
+	terminal := flag.String("terminal", "", "instead of a page: a file with what a terminal shows")
 	flag.Parse()
+	if *terminal != "" {
+		address, err := rendered(*terminal)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		*url, *wait = address, "model"
+	}
 	if err := take(*url, *wait, *columns, *out, *width, *height); err != nil {
 		fmt.Fprintf(os.Stderr, "take a picture of %s: %v\n", *url, err)
 		os.Exit(1)
