@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -15,17 +16,23 @@ func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
 	t.Setenv("MODELOPS_TEMPORAL_TASK_QUEUE", "doctor-training")
 	away := "http://" + freeAddress(t)
 	t.Setenv("MODELOPS_WEBHOOK_URL", away)
+	for _, setting := range notifying(t, "channels: {alerts: {kind: alertmanager, url: '"+away+"'}, chat: {kind: shoutrrr, url: {env: CHAT}}}", "CHAT=generic://127.0.0.1:1/x") {
+		name, value, _ := strings.Cut(setting, "=")
+		t.Setenv(name, value)
+	}
 	stdout, stderr, code := starter(t, queue, "", "doctor")
 	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "5 things are to be mended")
+	assert.Contains(t, stderr, "7 things are to be mended")
 	for _, line := range []string{
 		"ok    cluster: ", "ok    namespace default: keeps ended runs for ", "ok    freezes: none", "ok    backend log, the default: has nothing to check",
-		"MEND  task queue doctor: no worker is there; start one with TASK_QUEUE=doctor", "MEND  task queue doctor-retraining: no worker", "MEND  task queue doctor-following: no worker",
+		"MEND  task queue doctor: no worker is there; start one with TASK_QUEUE=doctor", "MEND  task queue doctor-retraining: no worker", "MEND  task queue doctor-following: no worker", "MEND  task queue doctor-notices: no worker",
+		"MEND  channel alerts: Get \"" + away + "/api/v2/status\": dial tcp", "ok    channel chat: ready",
 		`MEND  backend temporal: no worker is at task queue doctor-training in namespace "default"`, "MEND  backend webhook: HEAD " + away + ": no answer",
 	} {
 		assert.Contains(t, stdout, line)
 	}
 
+	t.Setenv("NOTIFICATIONS_FILE", "")
 	startWorker(t, queue)
 	trainer := startPipeline(t)
 	t.Setenv("MODELOPS_WEBHOOK_URL", trainer.URL)

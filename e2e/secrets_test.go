@@ -18,7 +18,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// Secrets of every kind of backend, each of which then fails or succeeds: none is
+// Secrets of every kind of backend and channel, each of which then fails or succeeds: none is
 // to be found in a history, a status, a log, or what the worker shows.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
 	const queue = "secrets"
@@ -32,14 +32,26 @@ func TestNoSecretIsShownAnywhere(t *testing.T) {
 			"airflow-away: {kind: airflow, url: "+away+", dag: retrain, username: u, password: {env: CANARY}}\n"+
 			"airflow-wrong: {kind: airflow, url: "+trainer.URL+", dag: retrain, token: {env: CANARY}}\n"+
 			"temporal-away: {kind: temporal, address: \""+strings.TrimPrefix(away, "http://")+"\", workflow_type: T, task_queue: q, api_key: {env: CANARY}}\n"), 0o600))
+	host, nowhere := strings.TrimPrefix(trainer.URL, "http://"), strings.TrimPrefix(away, "http://")
+	channels := notifying(t, `
+channels:
+  chat-away:    {kind: shoutrrr, url: {env: CHAT_AWAY}}
+  chat-refuses: {kind: shoutrrr, url: {env: CHAT_REFUSES}}
+  mail-away:    {kind: shoutrrr, url: {env: MAIL_AWAY}}
+  alerts:       {kind: alertmanager, url: '`+trainer.URL+`', token: {env: CANARY}}
+  alerts-away:  {kind: alertmanager, url: '`+away+`', username: u, password: {env: CANARY}}
+  lake:         {kind: webhook, url: '`+trainer.URL+`/x?token=canarycanary', secret: {env: CANARY}}
+`, "CHAT_AWAY=generic://"+nowhere+"/canarycanary?disabletls=yes", "CHAT_REFUSES=generic://"+host+"/x/canarycanary?disabletls=yes&token="+canary,
+		"MAIL_AWAY=smtp://u:"+canary+"@"+nowhere+"/?from=a@example.com&to=canarycanary@example.com")
 	listen := freeAddress(t)
-	worker := start(t, workerPath, nil, append(environment(queue), "MODELOPS_BACKENDS_FILE="+file, "CANARY="+canary, "LOG_LEVEL=debug", "LISTEN_ADDRESS="+listen)...)
+	worker := start(t, workerPath, nil, append(append(environment(queue), channels...), "MODELOPS_BACKENDS_FILE="+file, "CANARY="+canary, "LOG_LEVEL=debug", "LISTEN_ADDRESS="+listen)...)
 	eventually(t, time.Minute, "the worker is ready", func() bool { return shown(t, "http://"+listen+"/readyz") != "" })
 
 	names := []string{"signed", "away", "airflow-away", "airflow-wrong", "temporal-away"}
 	var policies, events strings.Builder
 	for _, name := range names {
-		policies.WriteString("---\nmodel_name: secrets-" + name + "\nretraining: {backend: " + name + "}\n")
+		policies.WriteString("---\nmodel_name: secrets-" + name + "\nretraining: {backend: " + name + "}\n" +
+			"notify: [{channel: chat-away}, {channel: chat-refuses}, {channel: mail-away}, {channel: alerts}, {channel: alerts-away}, {channel: lake}]\n")
 		events.WriteString(`{"model_name": "secrets-` + name + `", "model_version": "v1", "accuracy": 0.5}` + "\n")
 	}
 	out := mustStarter(t, queue, policies.String(), "apply", "-")
@@ -47,6 +59,7 @@ func TestNoSecretIsShownAnywhere(t *testing.T) {
 	eventually(t, time.Minute, "each backend was called", func() bool {
 		log := worker.output.String()
 		return len(trainer.asked()) > 0 && strings.Contains(log, `backend \"away\"`) && strings.Contains(log, `backend \"airflow-away\"`) &&
+			strings.Count(log, "smtp: ") > 0 && strings.Count(log, "generic: ") > 1 && strings.Count(log, "/api/v2/alerts") > 1 &&
 			strings.Contains(log, `backend \"airflow-wrong\"`) && strings.Contains(log, `backend \"temporal-away\"`)
 	})
 	everything := map[string]string{

@@ -11,12 +11,12 @@ import (
 
 // Notify says which decisions a channel is told of.
 type Notify struct {
-	Channel string `json:"channel"`      // as the worker's file of channels names it
-	On      []Kind `json:"on,omitempty"` // default DefaultNotifyOn
+	Channel string `json:"channel"`         // as the worker's file of channels names it
+	Kinds   []Kind `json:"kinds,omitempty"` // default DefaultNotifyKinds
 }
 
-// DefaultNotifyOn are the decisions that somebody should know of.
-func DefaultNotifyOn() []Kind {
+// DefaultNotifyKinds are the decisions that somebody should know of.
+func DefaultNotifyKinds() []Kind {
 	return []Kind{Triggered, AwaitingApproval, Failed, TimedOut, Regressed, CircuitOpened}
 }
 
@@ -87,17 +87,17 @@ func (m *Machine) notify(decision Decision) {
 		return
 	}
 	for _, to := range m.state.Policy.Notify {
-		on := to.On
-		if on == nil {
-			on = DefaultNotifyOn()
+		kinds := to.Kinds
+		if kinds == nil {
+			kinds = DefaultNotifyKinds()
 		}
 		var ends []Kind
 		for _, kind := range settles[decision.Kind] {
-			if slices.Contains(on, kind) {
+			if slices.Contains(kinds, kind) {
 				ends = append(ends, kind)
 			}
 		}
-		asked := slices.Contains(on, decision.Kind)
+		asked := slices.Contains(kinds, decision.Kind)
 		if !asked && ends == nil {
 			continue
 		}
@@ -147,7 +147,7 @@ func (m *Machine) awaitsNotices(now time.Time) bool {
 }
 
 func (n *Notify) decodeAt(data []byte, path string) error {
-	return decodeFields(data, path, fields{"channel": &n.Channel, "on": &n.On})
+	return decodeFields(data, path, fields{"channel": &n.Channel, "kinds": &n.Kinds})
 }
 
 func validateNotify(all []Notify) (faults []error) {
@@ -157,12 +157,12 @@ func validateNotify(all []Notify) (faults []error) {
 	for i, n := range all {
 		path := fmt.Sprintf("notify[%d]", i)
 		faults = append(faults, at(path+".channel", checkName(n.Channel, 1, MaxMetricNameBytes)))
-		if n.On != nil && len(n.On) == 0 {
-			faults = append(faults, fmt.Errorf("%s.on: must not be empty; leave the field out for the default", path))
+		if n.Kinds != nil && len(n.Kinds) == 0 {
+			faults = append(faults, fmt.Errorf("%s.kinds: must not be empty; leave the field out for the default", path))
 		}
-		for j, kind := range n.On {
+		for j, kind := range n.Kinds {
 			if err := oneOf(kind, Notifiable()...); err != nil || kind == "" {
-				faults = append(faults, at(fmt.Sprintf("%s.on[%d]", path, j), cmp.Or(err, errors.New("must not be empty"))))
+				faults = append(faults, at(fmt.Sprintf("%s.kinds[%d]", path, j), cmp.Or(err, errors.New("must not be empty"))))
 			}
 		}
 		if slices.ContainsFunc(all[:i], func(before Notify) bool { return before.Channel == n.Channel }) {

@@ -29,7 +29,7 @@ func told(m *monitor.Machine, at time.Time) (notices []string) {
 
 func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
 	m := newMachine(monitor.Policy{Team: "payments", Notify: []monitor.Notify{
-		{Channel: "chat"}, {Channel: "pager", On: []monitor.Kind{monitor.Failed}}, {Channel: "lake", On: []monitor.Kind{monitor.Succeeded}},
+		{Channel: "chat"}, {Channel: "pager", Kinds: []monitor.Kind{monitor.Failed}}, {Channel: "lake", Kinds: []monitor.Kind{monitor.Succeeded}},
 	}})
 	breach(m, noon, "v1")
 	assert.Equal(t, []string{"chat: triggered"}, told(m, noon))
@@ -59,7 +59,7 @@ func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
 func TestAStreakOfWarningsIsToldOnce(t *testing.T) {
 	m := newMachine(monitor.Policy{
 		Rules:  []monitor.Rule{{Metric: monitor.Accuracy, Below: monitor.Some(0.9), Severity: monitor.Warning}},
-		Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Warned}}},
+		Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Warned}}},
 	})
 	for i := range 5 {
 		breach(m, noon.Add(time.Duration(i)*time.Minute), "v1")
@@ -68,7 +68,7 @@ func TestAStreakOfWarningsIsToldOnce(t *testing.T) {
 }
 
 func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
-	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Paused, monitor.Resumed}}}})
+	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Paused, monitor.Resumed}}}})
 	for i := range 40 {
 		m.PauseBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
 		m.ResumeBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
@@ -81,7 +81,7 @@ func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
 }
 
 func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {
-	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", On: []monitor.Kind{monitor.Stopped}}}})
+	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Stopped}}}})
 	m.StopBy(noon, monitor.Control{})
 	wants := m.Wants(noon)
 	require.False(t, wants.Done)
@@ -92,10 +92,10 @@ func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {
 }
 
 func TestNotifyNamesItsFaults(t *testing.T) {
-	_, err := monitor.DecodePolicy([]byte(`{"notify": [{"channel": "a", "on": ["suppressed", ""]}, {"on": []}, {"channel": "a", "to": "x"}]}`))
+	_, err := monitor.DecodePolicy([]byte(`{"notify": [{"channel": "a", "kinds": ["suppressed", ""]}, {"kinds": []}, {"channel": "a", "to": "x"}]}`))
 	for _, fault := range []string{
-		"notify[0].on[0]: must be triggered or ", `got "suppressed"`, "notify[0].on[1]: must not be empty", "notify[1].channel: must be 1 to 100 bytes",
-		"notify[1].on: must not be empty", "notify[2].to: unknown field", "notify[2].channel: must be unique",
+		"notify[0].kinds[0]: must be triggered or ", `got "suppressed"`, "notify[0].kinds[1]: must not be empty", "notify[1].channel: must be 1 to 100 bytes",
+		"notify[1].kinds: must not be empty", "notify[2].to: unknown field", "notify[2].channel: must be unique",
 	} {
 		assert.ErrorContains(t, err, fault)
 	}

@@ -46,9 +46,9 @@ func bound(s *jsonschema.Schema) {
 	notify := s.Definitions["Notify"]
 	notify.Required = []string{"channel"}
 	limit(notify, "channel", text(1, 100, ""))
-	on := property(notify, "on")
-	limitItems(on, 1, 100)
-	on.Items.Enum = kinds()
+	wanted := property(notify, "kinds")
+	limitItems(wanted, 1, 100)
+	wanted.Items.Enum = kinds()
 
 	blackout := s.Definitions["Blackout"]
 	blackout.Required = []string{"from", "to"}

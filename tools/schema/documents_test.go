@@ -50,10 +50,10 @@ var documents = map[string]shown{
 	"samples beyond counting":        {`"verify": {"min_samples": 1000000000001}`, false, false},
 	"samples as many as can be":      {`"verify": {"min_samples": 1000000000000}`, false, true},
 
-	"channels":                     {`"notify": [{"channel": "chat"}, {"channel": "pager", "on": ["failed", "warned"]}]`, false, true},
-	"a channel without a name":     {`"notify": [{"on": ["failed"]}]`, false, false},
-	"a channel told of suppressed": {`"notify": [{"channel": "chat", "on": ["suppressed"]}]`, false, false},
-	"a channel told of nothing":    {`"notify": [{"channel": "chat", "on": []}]`, false, false},
+	"channels":                     {`"notify": [{"channel": "chat"}, {"channel": "pager", "kinds": ["failed", "warned"]}]`, false, true},
+	"a channel without a name":     {`"notify": [{"kinds": ["failed"]}]`, false, false},
+	"a channel told of suppressed": {`"notify": [{"channel": "chat", "kinds": ["suppressed"]}]`, false, false},
+	"a channel told of nothing":    {`"notify": [{"channel": "chat", "kinds": []}]`, false, false},
 
 	"a blackout over midnight":            {`"blackout": [{"from": "22:00", "to": "06:00"}]`, false, true},
 	"a blackout without an end":           {`"blackout": [{"from": "22:00"}]`, false, false},
