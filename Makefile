@@ -62,6 +62,12 @@ e2e-feeding: ## events from Python, Node, the temporal CLI, OpenTelemetry and Pr
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_FEEDING=$$(tools/feeding/install.sh) MODELVIGIL_PROMETHEUS=$$(tools/prometheus/build.sh) \
 	  $(GOTEST) -count=1 -timeout=20m -run Feeding ./e2e
 
+.PHONY: e2e-prometheus
+e2e-prometheus: ## alert rules, dashboards and notices with a real Prometheus and Alertmanager, built once
+	@$(TEMPORAL) >/dev/null; tools/prometheus/build.sh >/dev/null
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_PROMETHEUS=$$(tools/prometheus/build.sh) \
+	  $(GOTEST) $(RACE) -count=1 -timeout=20m -run 'Alert|Dashboards|Notif|Channel|Told' ./e2e ./activities/notify
+
 .PHONY: e2e-gateway
 e2e-gateway: ## the gateway against its OpenAPI document, by schemathesis, installed once (90 MB)
 	@$(TEMPORAL) >/dev/null; tools/schemathesis/install.sh >/dev/null

@@ -33,7 +33,9 @@ func TestTopShowsTheFleetAndSteersIt(t *testing.T) {
 	mustStarter(t, queue, events.String(), "publish", "--file", "-")
 	// The visibility store is a moment behind the monitors.
 	eventually(t, time.Minute, "all are listed, and the one that waits first", func() bool {
-		var listed struct{ Models []struct{ Phase monitor.Phase } }
+		var listed struct {
+			Models []struct{ Phase monitor.Phase }
+		}
 		err := json.Unmarshal([]byte(mustStarter(t, queue, "", "top", "--once", "--filter", "top-", "-o", "json")), &listed)
 		return err == nil && len(listed.Models) == models && listed.Models[0].Phase == monitor.PhaseAwaitingApproval
 	})
