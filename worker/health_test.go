@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/modelvigil/modelvigil/telemetry"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 func TestHealth(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
-	"github.com/modelvigil/modelvigil/telemetry"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 

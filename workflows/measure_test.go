@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/telemetry"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
