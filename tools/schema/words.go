@@ -78,7 +78,7 @@ var descriptions = map[string]string{
 	"Blackout.zone": "A name of the IANA time zone database, such as Europe/Berlin; default UTC.",
 
 	"Notify.channel": "Its name in the worker's NOTIFICATIONS_FILE.",
-	"Notify.on":      "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
+	"Notify.kinds":   "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
 
 	"Approval.required":   "Whether a trigger waits for starter approve or reject.",
 	"Approval.timeout":    "How long it waits; default " + monitor.Duration(monitor.DefaultApprovalTimeout).String() + ".",
