@@ -206,6 +206,7 @@ type pipeline struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests map[string]int // by request id, how often it was asked for
+	headers  []http.Header  // of each request
 	states   map[string]string
 	failures int // answer so many requests with 503 first
 }
@@ -235,6 +236,7 @@ func (tr *pipeline) take(w http.ResponseWriter, r *http.Request) {
 	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
+	tr.headers = append(tr.headers, r.Header)
 	if tr.failures > 0 {
 		tr.failures--
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -51,13 +55,31 @@ func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
 	pause, err := p.hub.budget.take(ctx, hurried || breaching)
 	if err == nil && pause == 0 {
 		if batch := p.freeze(); batch != nil {
-			p.settle(ctx, p.hub.carrier.send(ctx, batch), breaching)
+			p.settle(ctx, p.send(ctx, batch), breaching)
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sending, p.pause = false, p.hub.now().Add(pause)
 	p.nudge()
+}
+
+// send hands a batch over, in a span of its own.
+func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
+	if p.batchOf != nil {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, *p.batchOf)
+	}
+	ctx, span := p.hub.tracer.Start(ctx, "deliver batch", trace.WithSpanKind(trace.SpanKindProducer))
+	defer span.End()
+	if span.IsRecording() {
+		span.SetAttributes(attribute.String("modelvigil.model_name", batch.ModelName), attribute.Int64("modelvigil.events", eventsIn(batch.Digests)),
+			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", p.batchOf != nil))
+	}
+	err := p.hub.carrier.send(ctx, batch)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	return err
 }
 
 // freeze returns the batch to hand over: the one without an outcome again, or a
@@ -84,6 +106,7 @@ func (p *pipe) freeze() *monitor.Batch {
 		Version: monitor.BatchVersion, ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
 		Digests: []*monitor.Digest{},
 	}
+	p.batchOf = p.cause.Swap(nil)
 	p.fold.rememberVersions(p.waiting)
 	p.batchCut, p.firstTry, p.attempts = p.cuts, now, 0
 	metrics := 0

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -40,6 +42,11 @@ type Options struct {
 	// Default EnrolRetrain; an unknown one, which Validate tells, is logged as an
 	// error and taken for EnrolRefuse, the one that starts nothing.
 	Enrolment Enrolment
+	// TracerProvider makes a span of each batch, below that of the event which made
+	// it urgent. It crosses to the monitor where the client has an interceptor that
+	// carries it: go.temporal.io/sdk/contrib/opentelemetry. Default
+	// OpenTelemetry's global one, which traces nothing unless somebody sets it.
+	TracerProvider trace.TracerProvider
 	// Pace overrides how often each of so many publishers of a model reports
 	// while healthy and repeats a breach. Defaults monitor.HealthyPace and
 	// monitor.UrgentPace.
@@ -63,6 +70,9 @@ func (o Options) withDefaults() Options {
 	case o.Enrolment == "":
 		o.Enrolment = EnrolRetrain
 	}
+	if o.TracerProvider == nil {
+		o.TracerProvider = otel.GetTracerProvider()
+	}
 	if o.HealthyPace == nil {
 		o.HealthyPace = monitor.HealthyPace
 	}
@@ -79,6 +89,7 @@ type Hub struct {
 	log       *slog.Logger
 	carrier   carrier
 	budget    *budget
+	tracer    trace.Tracer
 	publisher string // random: a hub is one publisher of each of its models
 	metrics   *metrics
 	observers *observers
@@ -104,6 +115,7 @@ func newHub(c carrier, options Options) *Hub {
 	options = options.withDefaults()
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
+		tracer:    options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
 		publisher: rand.Text(), queries: make(chan struct{}, maxQueries),
 	}
 	h.metrics = newMetrics(h)
@@ -157,7 +169,7 @@ func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, e
 	}
 	p, err := h.pipe(event.ModelName)
 	if err == nil {
-		err = p.add(event)
+		err = p.add(ctx, event)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)

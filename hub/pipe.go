@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -20,9 +22,10 @@ type pipe struct {
 	share float64 // in [0,1): where among its publishers this one hands a period over
 
 	tripwire atomic.Pointer[tripwire]
-	dirty    atomic.Bool  // something is folded
-	urgent   atomic.Bool  // something folded is urgent
-	aligning atomic.Int64 // the boundary, Unix ns, while it is near: hold each event against the clock; or 0
+	dirty    atomic.Bool                       // something is folded
+	urgent   atomic.Bool                       // something folded is urgent
+	cause    atomic.Pointer[trace.SpanContext] // of the event that made it so; nil if it has no trace
+	aligning atomic.Int64                      // the boundary, Unix ns, while it is near: hold each event against the clock; or 0
 	wake     chan struct{}
 
 	mu        sync.Mutex
@@ -34,9 +37,10 @@ type pipe struct {
 	sending   bool      // a batch is being handed over
 	pause     time.Time // until when the budget has nothing but for urgent ones
 	batch     *monitor.Batch
-	batchCut  int64     // the oldest cut in batch, which is frozen until its outcome is known
-	firstTry  time.Time // of batch
-	attempts  int       // of batch, without an outcome
+	batchOf   *trace.SpanContext // the event that made it urgent, if that has a trace
+	batchCut  int64              // the oldest cut in batch, which is frozen until its outcome is known
+	firstTry  time.Time          // of batch
+	attempts  int                // of batch, without an outcome
 	sequence  int64
 	lastSend  time.Time
 	repeats   bool          // the last batch was urgent too
@@ -62,8 +66,8 @@ func newPipe(h *Hub, model string) *pipe {
 	return p
 }
 
-// add folds a valid event.
-func (p *pipe) add(event *monitor.MetricEvent) error {
+// add folds a valid event. ctx is asked for its trace alone.
+func (p *pipe) add(ctx context.Context, event *monitor.MetricEvent) error {
 	if boundary := p.aligning.Load(); boundary != 0 {
 		if now := p.hub.now(); now.UnixNano() >= boundary {
 			p.mu.Lock()
@@ -76,6 +80,9 @@ func (p *pipe) add(event *monitor.MetricEvent) error {
 		return err
 	}
 	if !p.urgent.Load() && p.tripwire.Load().isUrgent(event) {
+		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+			p.cause.Store(&span)
+		}
 		p.urgent.Store(true)
 		p.nudge()
 	}

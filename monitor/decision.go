@@ -79,6 +79,9 @@ type Decision struct {
 	// Count is for Suppressed and Warned: how many breaching observations in a row
 	// this entry stands for. At, Reason and Value are the last one's.
 	Count int64 `json:"count,omitempty"`
+	// Trace is the decision's own span, where it is traced: a traceparent of W3C's
+	// Trace Context. Suppressed breaches and warnings have none.
+	Trace string `json:"trace,omitempty"`
 }
 
 // maxDecisions is how many decisions a monitor remembers.
@@ -88,6 +91,9 @@ const maxDecisions = 50
 // an entry, so that a storm of them does not push out what matters.
 func (m *Machine) decide(decision Decision) {
 	decision.Reason, decision.By = cut(decision.Reason, maxTextBytes), cut(decision.By, maxTextBytes)
+	if m.Trace != nil && decision.IsNotable() {
+		decision.Trace = m.Trace(m.cause(&decision), decision)
+	}
 	if decision.IsNotable() {
 		notable := decision // a copy, so that the others don't escape to the heap
 		m.state.Notable, m.dirty = &notable, true

@@ -31,6 +31,9 @@ func Phases() []Phase {
 type Machine struct {
 	// OnDecision, where set, hears of each decision as it falls.
 	OnDecision func(Decision)
+	// Trace, where set, names the span of a decision; cause is that of the decision
+	// which it follows from, or "".
+	Trace func(cause string, d Decision) string
 	// OnRejection, where set, hears of each input that is refused.
 	OnRejection func(Rejection)
 	// OnDigest, where set, hears of each digest that is counted.

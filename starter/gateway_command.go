@@ -72,7 +72,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	g := gateway.New(options)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	servers, err := startGateway(g, registry, c, s)
+	servers, err := startGateway(g, tracedRequests(ctx, g), registry, c, s)
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,7 @@ func dialNamespace(ctx context.Context, c configuration) (client.Client, error) 
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
 	address, namespace := cmp.Or(c.temporal.HostPort, client.DefaultHostPort), cmp.Or(c.temporal.Namespace, client.DefaultNamespace)
+	c.temporal.Interceptors = tracesOf(ctx).Client()
 	temporal, err := client.DialContext(ctx, c.temporal)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", address, err)

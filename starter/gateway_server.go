@@ -32,8 +32,9 @@ type gatewayServers struct {
 	failed  chan error // why one has ended by itself
 }
 
-// startGateway listens and serves until stop.
-func startGateway(g *gateway.Gateway, metrics prometheus.Gatherer, c configuration, s gatewaySettings) (*gatewayServers, error) {
+// startGateway listens and serves until stop. handler is the gateway, or what is in
+// front of it.
+func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.Gatherer, c configuration, s gatewaySettings) (*gatewayServers, error) {
 	var security *tls.Config
 	if s.TLSCertFile != "" {
 		var err error
@@ -51,7 +52,7 @@ func startGateway(g *gateway.Gateway, metrics prometheus.Gatherer, c configurati
 	}
 	all := &gatewayServers{failed: make(chan error, 2), address: events.Addr().String()}
 	all.serve(events, &http.Server{
-		Handler: g, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		Handler: handler, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: bodyTimeout + time.Duration(s.DurableTimeout) + closeTimeout,
 	}, c.log)
 	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log)

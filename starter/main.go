@@ -61,6 +61,12 @@ func main() {
 // run is main with everything but the environment handed in; it returns the exit
 // code. What cobra refuses before a command runs is wrong usage.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stopTraces, err := withTraces(ctx, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "starter: wrong settings:", err)
+		return exitUsage
+	}
+	defer stopTraces()
 	running := false
 	root := newRootCommand()
 	onRun(root, func() { running = true })

@@ -17,6 +17,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
+
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 // settings are what the starter reads from its environment, apart from Temporal's
@@ -46,9 +48,18 @@ var temporalVariables = []variable{
 func chapters() []chapter {
 	return []chapter{
 		{"Settings", append(variablesOf[settings](), temporalVariables...)},
+		{"Settings of OpenTelemetry, for publish, gateway and scrape", traceVariables()},
 		{"Settings of starter gateway", variablesOf[gatewaySettings]()},
 		{"Settings of starter scrape", variablesOf[scrapeSettings]()},
 	}
+}
+
+// traceVariables are OpenTelemetry's own settings.
+func traceVariables() (variables []variable) {
+	for _, s := range telemetry.TraceSettings {
+		variables = append(variables, variable{s.Name, s.Default, s.Meaning})
+	}
+	return variables
 }
 
 type chapter struct {

@@ -24,8 +24,8 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
-	"github.com/modelvigil/modelvigil/workflows/telemetry"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 // Exit codes.
@@ -84,6 +84,7 @@ type configuration struct {
 	temporal client.Options
 	backends map[string]activities.ModelOps
 	notices  activities.Notices
+	traces   *telemetry.Traces // nil: nobody asked for them
 	log      *slog.Logger
 }
 
@@ -93,13 +94,15 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 	logger := newLogger(settings, logs)
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
+	traces, tracesErr := telemetry.NewTraces(context.Background(), "modelvigil-worker", environment, logger)
+	temporal.Interceptors = append(temporal.Interceptors, traces.Client()...)
 	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
 	notices, noticesErr := settings.Notifications.Open(notify.Process{
 		Environment: environment, Namespace: cmp.Or(temporal.Namespace, client.DefaultNamespace),
 		FleetID: workflows.FleetID(string(settings.TaskQueue)), Logger: logger,
 	})
-	return configuration{settings: settings, temporal: temporal, backends: opened, notices: notices, log: logger},
-		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr)
+	return configuration{settings: settings, temporal: temporal, backends: opened, notices: notices, traces: traces, log: logger},
+		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr, tracesErr)
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {
@@ -135,7 +138,7 @@ func serve(ctx context.Context, c configuration) error {
 
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	err = errors.Join(health.stop(closing), m.Close(closing))
+	err = errors.Join(health.stop(closing), m.Close(closing), c.traces.Close(closing))
 	c.log.Info("worker has stopped")
 	return err
 }

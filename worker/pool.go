@@ -133,8 +133,10 @@ func (p *pool) monitors(s *session) worker.Worker {
 		WorkflowTaskPollerBehavior:  pollers(),
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
-		Interceptors:                []interceptor.WorkerInterceptor{&edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models}},
-		OnFatalError:                s.fail,
+		Interceptors: append([]interceptor.WorkerInterceptor{
+			&edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models},
+		}, p.traces.Worker()...),
+		OnFatalError: s.fail,
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
@@ -162,6 +164,7 @@ func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
 		MaxConcurrentActivityExecutionSize: maxBackendCalls,
 		TaskQueueActivitiesPerSecond:       rate,
 		WorkerStopTimeout:                  stopTimeout,
+		Interceptors:                       p.traces.Worker(),
 		OnFatalError:                       s.fail,
 	})
 	w.RegisterActivity(&activities.Retraining{
@@ -182,6 +185,7 @@ func (p *pool) tellers(s *session) worker.Worker {
 		ActivityTaskPollerBehavior:         pollers(),
 		MaxConcurrentActivityExecutionSize: maxBackendCalls,
 		WorkerStopTimeout:                  stopTimeout,
+		Interceptors:                       p.traces.Worker(),
 		OnFatalError:                       s.fail,
 	})
 	w.RegisterActivity(&p.notices)

@@ -20,6 +20,7 @@ func TestTheReferenceIsWhatTheWorkerSays(t *testing.T) {
 		"All are environment variables; one that is empty counts as not set.\n")
 	table(&page, "Its own", ownVariables())
 	table(&page, "Temporal's, as for the temporal CLI", temporalVariables)
+	table(&page, "OpenTelemetry's", traceVariables())
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(page.String()), 0o644))
 	}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 // variable is one setting, as -h prints it.
@@ -25,6 +26,7 @@ func printUsage(w io.Writer) {
 	_, _ = fmt.Fprint(w, usage)
 	printVariables(w, "Settings of modelvigil:", ownVariables())
 	printVariables(w, "Temporal's own settings, as for the temporal CLI:", temporalVariables)
+	printVariables(w, "OpenTelemetry's own settings:", traceVariables())
 }
 
 func printVariables(w io.Writer, title string, variables []variable) {
@@ -35,6 +37,14 @@ func printVariables(w io.Writer, title string, variables []variable) {
 		}
 		_, _ = fmt.Fprintf(w, "  %s%s\n      %s\n", v.name, v.defaultValue, v.meaning)
 	}
+}
+
+// traceVariables are OpenTelemetry's.
+func traceVariables() (variables []variable) {
+	for _, s := range telemetry.TraceSettings {
+		variables = append(variables, variable{s.Name, s.Default, s.Meaning})
+	}
+	return variables
 }
 
 // ownVariables are the fields of the settings.

@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/workflows/telemetry"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 func TestAMonitorCountsWhatItDoes(t *testing.T) {

@@ -58,6 +58,7 @@ type watch struct {
 	index    func() bool // there are search attributes
 	shown    shown       // where lists of monitors look
 	measures measures
+	traces   *traces // nil: nothing is traced
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -129,7 +130,9 @@ func (m *watch) drain(ctx workflow.Context) {
 				break
 			}
 			m.signals, m.changed = m.signals+1, true // an update drains too, and may then be refused
+			done := m.traces.take(name)
 			Receive(m.machine, workflow.Now(ctx), name, raw)
+			done()
 		}
 	}
 }

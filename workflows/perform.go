@@ -66,7 +66,7 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 	}
 	for _, c := range wants.Cancel {
 		if m.cancels[c.RequestID] == nil {
-			m.cancels[c.RequestID] = cancelJob(ctx, c)
+			m.cancels[c.RequestID] = cancelJob(below(ctx, m.machine.TraceOf(c.RequestID)), c)
 		}
 	}
 	var busy []string // channels: each is told one thing after another, or what settles something could overtake it
@@ -95,6 +95,7 @@ func tell(ctx workflow.Context, notice *monitor.Notice) *call {
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause},
 		Summary:                summary(fmt.Sprintf("tell %s: %s", notice.Channel, notice.Decision.Kind)),
 	})
+	ctx = below(ctx, notice.Decision.Trace)
 	return &call{requestID: notice.ID, future: workflow.ExecuteActivity(ctx, activity.Notify, *notice)}
 }
 
@@ -142,6 +143,7 @@ func (m *watch) start(ctx workflow.Context, queue func(string) string, activity 
 	if flight.Job != nil {
 		argument.Job = *flight.Job
 	}
+	ctx = below(ctx, m.machine.TraceOf(flight.RequestID))
 	return &call{flight.RequestID, workflow.ExecuteActivity(ctx, activity, argument), cancel}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -20,9 +21,15 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	histories, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, histories)
-	for _, history := range histories {
-		t.Run(filepath.Base(history), func(t *testing.T) {
-			replayer := worker.NewWorkflowReplayer()
+	traced := &workflows.Traced{Record: func(s workflows.Span) { t.Errorf("%s is told again in replay", s.Decision.Kind) }}
+	for i := range 2 * len(histories) {
+		history, options, with := histories[i/2], worker.WorkflowReplayerOptions{}, "untraced"
+		if i%2 == 1 {
+			options.Interceptors, with = []interceptor.WorkerInterceptor{traced}, "traced"
+		}
+		t.Run(filepath.Base(history)+"/"+with, func(t *testing.T) {
+			replayer, err := worker.NewWorkflowReplayerWithOptions(options)
+			require.NoError(t, err)
 			replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
 			file, err := os.Open(history)
 			require.NoError(t, err)

@@ -44,6 +44,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.shown = shownBefore(ctx)
 	m.measure(ctx)
+	m.trace(ctx)
 	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {
 		return machine.Status(workflow.Now(ctx)), nil
 	}); err != nil {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/modelvigil/modelvigil/activities"
 )
 
@@ -109,6 +111,7 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
 	}
 	request.Header.Set("Accept", accept)
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
 	request.Header.Set("User-Agent", userAgent)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
 )
 
 const (
@@ -47,6 +49,7 @@ func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL,
 		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
 	}
 	request.Header.Set("Accept", "application/json")
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
 	request.Header.Set("User-Agent", userAgent)
 	if body != nil {
 		request.Header.Set("Content-Type", ContentType)
