@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 
@@ -29,13 +30,14 @@ and Kim 2001). Ends with a table, and leaves no process and no file behind.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			options.Out = command.OutOrStdout()
 			options.Live = isTerminal(options.Out)
+			options.Temporal = cmp.Or(options.Temporal, os.Getenv("MODELVIGIL_TEMPORAL"))
 			return demo.Run(command.Context(), options)
 		},
 	}
 	flags := command.Flags()
 	flags.Uint64Var(&options.Seed, "seed", 1, "of the stream")
 	flags.BoolVar(&options.Keep, "keep", false, "leave everything running at the end, until Ctrl-C")
-	flags.StringVar(&options.Temporal, "temporal", os.Getenv("MODELVIGIL_TEMPORAL"), "path of the Temporal CLI (default $MODELVIGIL_TEMPORAL, then `temporal` on PATH)")
+	flags.StringVar(&options.Temporal, "temporal", "", "path of the Temporal CLI (default $MODELVIGIL_TEMPORAL, then `temporal` on PATH)")
 	flags.StringVar(&options.Worker, "worker", "", "path of the worker (default beside this program)")
 	command.AddCommand(newDemoServingCommand(), newDemoTrainerCommand())
 	return command
