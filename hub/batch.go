@@ -55,7 +55,7 @@ func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
 	pause, err := p.hub.budget.take(ctx, hurried || breaching)
 	if err == nil && pause == 0 {
 		if batch := p.freeze(); batch != nil {
-			p.settle(ctx, p.send(ctx, batch), breaching)
+			p.settle(ctx, p.send(ctx, batch, breaching), breaching)
 		}
 	}
 	p.mu.Lock()
@@ -65,7 +65,7 @@ func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
 }
 
 // send hands a batch over, in a span of its own.
-func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
+func (p *pipe) send(ctx context.Context, batch *monitor.Batch, urgent bool) error {
 	if p.batchOf != nil {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, *p.batchOf)
 	}
@@ -73,7 +73,7 @@ func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
 	defer span.End()
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("modelvigil.model_name", batch.ModelName), attribute.Int64("modelvigil.events", eventsIn(batch.Digests)),
-			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", p.batchOf != nil))
+			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", urgent))
 	}
 	err := p.hub.carrier.send(ctx, batch)
 	if err != nil {
