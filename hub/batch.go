@@ -103,7 +103,7 @@ func (p *pipe) freeze() *monitor.Batch {
 	}
 	p.sequence++
 	p.batch = &monitor.Batch{
-		Version: monitor.BatchVersion, ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
+		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
 		Digests: []*monitor.Digest{},
 	}
 	p.batchOf = p.cause.Swap(nil)

@@ -114,6 +114,7 @@ func TestRedeliveryCountsOnce(t *testing.T) {
 		"the answer is lost":                 serviceerror.NewUnavailable("connection reset"),
 		"the deadline passes":                context.DeadlineExceeded,
 		"the run has taken all its signals":  serviceerror.NewInvalidArgument(signalsExceeded),
+		"the server has only just started":   serviceerror.NewNamespaceNotFound("default"),
 		"the namespace is over its own rate": serviceerror.NewResourceExhausted(1, "slow down"),
 	}
 	for name, fault := range unknown {

@@ -132,6 +132,10 @@ func passes(err error) bool {
 	if !errors.As(err, &status) {
 		return false
 	}
+	var missing *serviceerror.NamespaceNotFound
+	if errors.As(err, &missing) {
+		return true // so says a server that has just started, of a namespace that it has
+	}
 	switch serviceerror.ToStatus(status).Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted,
 		codes.Canceled, codes.Internal, codes.Unknown, codes.DataLoss:

@@ -1,13 +1,22 @@
 package monitor
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // BatchVersion is the version of the batch's wire form that this code writes.
 const BatchVersion = 1
+
+// BatchVersions are the versions that this code reads, oldest first. A version is
+// read for a release before any hub sends it, so that a worker that was rolled back
+// by one release reads what hubs have learnt to send.
+func BatchVersions() []int { return []int{1} }
 
 const maxPublisherBytes = 64
 
@@ -15,7 +24,7 @@ const maxPublisherBytes = 64
 // say of one model since its last batch. Publisher and Sequence identify it, so
 // that a redelivery is told from news.
 type Batch struct {
-	Version   int       `json:"version"`    // BatchVersion
+	Version   int       `json:"version"`    // one of BatchVersions; 0, and none, means 1
 	ModelName string    `json:"model_name"` // as the workflow's
 	Publisher string    `json:"publisher"`  // random per hub, 1 to 64 bytes
 	Sequence  int64     `json:"sequence"`   // from 1, higher with every batch of this publisher and model
@@ -31,8 +40,9 @@ func DecodeBatch(payload []byte) (*Batch, error) {
 		return nil, got(err, payload)
 	}
 	var faults []error
-	if batch.Version != BatchVersion {
-		faults = append(faults, fmt.Errorf("version: this worker reads version %d, got %d; upgrade the older of publisher and worker", BatchVersion, batch.Version))
+	batch.Version = cmp.Or(batch.Version, 1)
+	if reads := BatchVersions(); !slices.Contains(reads, batch.Version) {
+		faults = append(faults, fmt.Errorf("version: this worker reads version %s, got %d; upgrade the older of publisher and worker", versionsOf(reads), batch.Version))
 	}
 	faults = append(faults,
 		at("model_name", checkName(batch.ModelName, 1, MaxModelNameBytes)),
@@ -49,4 +59,13 @@ func DecodeBatch(payload []byte) (*Batch, error) {
 		}
 	}
 	return &batch, errors.Join(faults...)
+}
+
+// versionsOf puts the versions that are read into words.
+func versionsOf(versions []int) string {
+	words := make([]string, len(versions))
+	for i, version := range versions {
+		words[i] = strconv.Itoa(version)
+	}
+	return strings.Join(words, " or ")
 }

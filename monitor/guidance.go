@@ -9,6 +9,20 @@ type Guidance struct {
 	CooldownUntil time.Time `json:"cooldown_until,omitzero"`
 	Rules         []Rule    `json:"rules"`
 	Publishers    int       `json:"publishers"` // heard of in the last two intervals
+	// BatchVersions are those that the monitor takes; none means 1.
+	BatchVersions []int `json:"batch_versions,omitempty"`
+}
+
+// BatchVersion is the newest version of a batch that this code writes and the
+// monitor takes: 1, which every monitor takes, while nothing was learnt of it.
+func (g Guidance) BatchVersion() int {
+	newest := 1
+	for _, version := range g.BatchVersions {
+		if version <= BatchVersion {
+			newest = max(newest, version)
+		}
+	}
+	return newest
 }
 
 // Pace of all publishers of one model together.
@@ -36,7 +50,7 @@ func UrgentPace(publishers int) time.Duration {
 func (m *Machine) Guidance(now time.Time) Guidance {
 	return Guidance{
 		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
-		Publishers: m.activePublishers(now),
+		Publishers: m.activePublishers(now), BatchVersions: BatchVersions(),
 	}
 }
 

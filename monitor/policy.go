@@ -23,6 +23,10 @@ const (
 	DefaultVerifyWithin    = time.Hour
 )
 
+// PolicyVersion is the version of a policy's wire form that this code writes. It
+// reads no newer one.
+const PolicyVersion = 1
+
 // Policy says when a model is retrained, and how. Policy{}, and {} in JSON, is
 // the default policy: accuracy below 0.90, latency above 200 ms, drift above
 // 0.10, a cooldown of one hour.
@@ -31,6 +35,8 @@ const (
 //
 //	monitor.Policy{}.With(monitor.Below(monitor.Accuracy, 0.95))
 type Policy struct {
+	// Version is up to PolicyVersion; none means 1, and 1 is left out.
+	Version  int                `json:"version,omitempty"`
 	Team     string             `json:"team,omitempty"`  // whose model it is
 	Owner    string             `json:"owner,omitempty"` // who applied it, so that nobody else prunes it
 	Rules    []Rule             `json:"rules,omitempty"` // in order of precedence; nil means the three defaults
@@ -129,6 +135,7 @@ func (p Policy) WithDefaults() Policy {
 			p.Rules[i] = p.Rules[i].named()
 		}
 	}
+	p.Version = 0 // older ones are lifted here
 	p.Cooldown = Some(p.Cooldown.Or(Duration(DefaultCooldown)))
 	p.Retraining.Timeout = Some(p.Retraining.Timeout.Or(Duration(DefaultTimeout)))
 	return p
@@ -168,6 +175,7 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 
 func (p *Policy) decodeAt(data []byte, path string) error {
 	return decodeFields(data, path, fields{
+		"version": &p.Version,
 		"team": &p.Team, "owner": &p.Owner, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": object[Approval, *Approval]{&p.Approval},
 		"verify": object[Verify, *Verify]{&p.Verify}, "blackout": list[Blackout, *Blackout]{&p.Blackout},

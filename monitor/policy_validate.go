@@ -20,6 +20,9 @@ const (
 // Validate names every fault with its field path.
 func (p Policy) Validate() error {
 	var faults []error
+	if p.Version < 0 || p.Version > PolicyVersion {
+		faults = append(faults, fmt.Errorf("version: policies up to version %d are read here, got %d; run a newer worker and starter", PolicyVersion, p.Version))
+	}
 	if p.Rules != nil && len(p.Rules) == 0 {
 		faults = append(faults, errors.New("rules: must not be empty; leave the field out for the default rules"))
 	}

@@ -19,7 +19,7 @@ const MaxStateBytes = 256 << 10
 // State is all that a monitor knows. It is one value, handed through
 // continue-as-new; whatever the machine wants done follows from it.
 type State struct {
-	Version      int                   `json:"version"`
+	Version      int                   `json:"version"` // StateVersion; 0, and none, means 1
 	ModelName    string                `json:"model_name"`
 	RequestBase  string                `json:"request_base"`          // request ids are RequestBase/n
 	Policy       Policy                `json:"policy"`                // nothing left out
@@ -60,6 +60,7 @@ type Counters struct {
 	Duplicates  int64                 `json:"duplicates"` // digests redelivered, and dropped
 	Gaps        int64                 `json:"gaps"`       // batches that a publisher numbered but that never came
 	Rejected    int64                 `json:"rejected"`   // observations that could not be read, or made no sense
+	Overflow    int64                 `json:"overflow"`   // readings that were judged but not kept, and versions forgotten, for want of room
 	Breaches    int64                 `json:"breaches"`   // observations that violated a rule
 	Suppressed  map[Suppression]int64 `json:"suppressed"` // of Breaches, those that did not trigger
 	Retrainings RetrainingCounters    `json:"retrainings"`
@@ -132,13 +133,14 @@ func DecodeState(data []byte) (State, error) {
 	if err := json.Unmarshal(data, &version); err != nil {
 		return State{}, fmt.Errorf("state: %w", err)
 	}
-	if version.Version < 1 || version.Version > StateVersion {
+	if version.Version < 0 || version.Version > StateVersion {
 		return State{}, fmt.Errorf("state: version %d, but this worker reads up to %d; run the newer worker", version.Version, StateVersion)
 	}
 	var state State
 	if err := json.Unmarshal(data, &state); err != nil {
 		return State{}, fmt.Errorf("state: %w", err)
 	}
+	state.Version = StateVersion // older ones are lifted here
 	return state, nil
 }
 

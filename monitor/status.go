@@ -9,7 +9,8 @@ type Status struct {
 	Policy        Policy    `json:"policy"`                  // in force, nothing left out
 	CooldownUntil time.Time `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
 	Counters
-	Publishers    int                      `json:"publishers"` // remembered ones
+	Publishers    int                      `json:"publishers"`     // remembered ones
+	BatchVersions []int                    `json:"batch_versions"` // that it takes, oldest first
 	Current       *Flight                  `json:"current,omitempty"`
 	Pending       *Pending                 `json:"pending,omitempty"` // the trigger that waits for an operator's word
 	Paused        *Control                 `json:"paused,omitempty"`
@@ -87,7 +88,7 @@ func (m *Machine) Status(now time.Time) Status {
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
-		Counters: s.Counters, Publishers: len(s.Publishers), Current: s.Flight, Paused: s.Pause,
+		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: BatchVersions(), Current: s.Flight, Paused: s.Pause,
 		Pending: s.Pending, Verification: s.Verification, Failures: s.Failures,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),

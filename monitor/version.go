@@ -96,6 +96,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 		seen.LastSeen = o.last
 	}
 	if len(m.state.Versions) > maxVersions {
+		m.state.Counters.Overflow += int64(len(m.state.Versions) - maxVersions)
 		dropOldest(m.state.Versions, maxVersions, func(v *version) time.Time { return v.LastSeen })
 		if m.state.Versions[o.version] != seen {
 			m.seen = nil
@@ -110,6 +111,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 				kept = m.makeRoom(seen, o)
 			}
 			if kept >= maxVersionMetrics {
+				m.state.Counters.Overflow++
 				continue
 			}
 			kept++

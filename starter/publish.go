@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -67,6 +66,9 @@ is left out was not measured, and isn't judged.`,
 			return err
 		}
 		defer s.Close()
+		if err := s.missesNamespace(command.Context()); err != nil {
+			return err
+		}
 		p.server = s
 		p.open()
 		if *file == "" {
@@ -146,11 +148,7 @@ func (p *publishing) deliver() {
 		}
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	var noSpace *serviceerror.NamespaceNotFound
-	switch {
-	case errors.As(err, &noSpace):
-		text = strings.TrimSuffix(text, ".") + "; " + p.server.explain(context.Background(), "", "", noSpace).Error()
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		text += fmt.Sprintf(": the server at %s did not take them within %v; see what it counts with `starter status` before you publish them again", p.server.address, allowed)
 	}
 	p.faults = append(p.faults, errors.New(text))

@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
@@ -77,6 +78,18 @@ func dial(ctx context.Context) (client.Client, error) {
 // bounded is a context for one wait.
 func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.timeout)
+}
+
+// missesNamespace says so when there is no such namespace. A hub takes that answer
+// for a server's that has only just started, and tries on.
+func (s *server) missesNamespace(ctx context.Context) error {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	_, err := s.WorkflowService().DescribeNamespace(bounded, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
+	if missing := new(serviceerror.NamespaceNotFound); errors.As(err, &missing) {
+		return s.explain(ctx, "", "", err)
+	}
+	return nil // nor may everybody ask
 }
 
 var errInterrupted = errors.New("interrupted")

@@ -114,7 +114,7 @@ func countLines(s monitor.Status) string {
 		countRow("suppressed", suppressed, reasons...),
 		countRow("retrainings", r.Requested, nonZero(r.Accepted, "accepted"), nonZero(r.Succeeded, "succeeded"),
 			nonZero(r.Failed, "failed"), nonZero(r.Cancelled, "cancelled")),
-		countRow("rejected", s.Rejected),
+		countRow("rejected", s.Rejected, nonZero(s.Overflow, "more metrics or versions than are kept")),
 	})
 }
 

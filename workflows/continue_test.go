@@ -2,11 +2,13 @@ package workflows_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -77,4 +79,27 @@ func TestContinueAsNewInABurstLosesNothing(t *testing.T) {
 	require.GreaterOrEqual(t, status.Signals, int64(2000)) // the environment drops those that come after a run's end
 	require.EqualValues(t, int(status.Signals)*len(events), status.Events)
 	require.Equal(t, monitor.RetrainingCounters{Requested: 1, Accepted: 1}, status.Retrainings)
+}
+
+func TestARunHandsOnAfterADayAtTheLatest(t *testing.T) {
+	first := newLife(t, "fraud")
+	began := first.Now()
+	first.accepts(1)
+	first.publish(0, 0.8)
+	first.ExecuteWorkflow(monitor.WorkflowType)
+	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
+	age := first.Now().Sub(began)
+	require.LessOrEqual(t, age, 24*time.Hour)
+	require.Greater(t, age, 20*time.Hour, "the fleet spreads over four hours, and nobody hands on in vain")
+}
+
+func TestAnOldRunWaitsForItsScheduleCall(t *testing.T) {
+	first := newLife(t, "fraud")
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(30*time.Hour).Return(monitor.Job{Backend: "log"}, nil)
+	first.update(time.Second, "policy", monitor.UpdateSetPolicy, json.RawMessage(`{"retraining": {"timeout": "48h"}}`))
+	first.publish(2*time.Second, 0.8)
+	began := first.Now()
+	first.ExecuteWorkflow(monitor.WorkflowType)
+	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
+	require.Equal(t, 30*time.Hour, first.Now().Sub(began).Round(time.Minute), "it is not asked twice without need, and no task is spent on waiting")
 }

@@ -20,6 +20,7 @@ const (
 	MetricDigests    = "modelvigil_digests"
 	MetricDuplicates = "modelvigil_digests_duplicate"
 	MetricGaps       = "modelvigil_batches_missing"
+	MetricOverflow   = "modelvigil_overflow"
 	MetricRejections = "modelvigil_rejections"          // by source
 	MetricRetraining = "modelvigil_retraining_duration" // by outcome
 	MetricDigestLag  = "modelvigil_digest_lag"
@@ -96,7 +97,7 @@ func (m *watch) measure(ctx workflow.Context) {
 // ShowZeros shows every counter of monitors that has not counted yet as 0, so that a
 // rate sees the first one. metrics are a worker's, with its task queue.
 func ShowZeros(metrics client.MetricsHandler) {
-	for _, name := range []string{MetricBreaches, MetricEvents, MetricDigests, MetricDuplicates, MetricGaps} {
+	for _, name := range []string{MetricBreaches, MetricEvents, MetricDigests, MetricDuplicates, MetricGaps, MetricOverflow} {
 		metrics.Counter(name).Inc(0)
 	}
 	zero := func(name, label, value string) {
@@ -147,6 +148,7 @@ func (m *measures) count(now monitor.Counters) {
 		{MetricDigests, now.Digests, before.Digests},
 		{MetricDuplicates, now.Duplicates, before.Duplicates},
 		{MetricGaps, now.Gaps, before.Gaps},
+		{MetricOverflow, now.Overflow, before.Overflow},
 		{MetricBreaches, now.Breaches, before.Breaches},
 	} {
 		if c.now > c.before {

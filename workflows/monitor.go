@@ -5,6 +5,7 @@ package workflows
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -26,7 +27,19 @@ const (
 	// again by the same request id. The server ends a run for good at 50 MiB.
 	maxHeldSignals = 2 * maxRunSignals
 	maxHeldBytes   = 16 << 20
+	// A run hands on to its successor after a day at the latest, so that code which
+	// only older runs replay can be retired. They end at different times, so that a
+	// fleet that was started at once does not hand on at once.
+	maxRunAge    = 24 * time.Hour
+	runAgeSpread = 4 * time.Hour
 )
+
+// ageOf is how old the run of an id gets at most.
+func ageOf(runID string) time.Duration {
+	spread := fnv.New32a()
+	_, _ = spread.Write([]byte(runID))
+	return maxRunAge - time.Duration(float64(runAgeSpread)*float64(spread.Sum32())/(1<<32))
+}
 
 // MonitorWorkflow watches one model. Its argument is an Input, which may be left
 // out in whole or in part. It sets no search attributes; see Indexed.
@@ -57,6 +70,7 @@ type watch struct {
 	timers   []*timer
 	index    func() bool // there are search attributes
 	shown    shown       // where lists of monitors look
+	retires  time.Time   // when the run hands on to its successor, whatever it has seen
 	measures measures
 	traces   *traces // nil: nothing is traced
 }
@@ -79,6 +93,9 @@ func (m *watch) run(ctx workflow.Context) error {
 		case m.isFull(ctx):
 			return m.continueAsNew(ctx)
 		}
+		if now.Before(m.retires) { // later a call is waited for, see isFull
+			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
+		}
 		m.perform(ctx, wants)
 		if err := m.show(ctx, now); err != nil {
 			return err
@@ -98,7 +115,7 @@ func (m *watch) isFull(ctx workflow.Context) bool {
 	if (m.schedule != nil || len(m.notices) > 0) && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
 		return false
 	}
-	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals
+	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || !workflow.Now(ctx).Before(m.retires)
 }
 
 // continueAsNew hands the state on to the next run, which derives from it what

@@ -43,6 +43,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	}
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.shown = shownBefore(ctx)
+	m.retires = workflow.Now(ctx).Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
 	m.measure(ctx)
 	m.trace(ctx)
 	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {

@@ -124,12 +124,23 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 		if err := r.until(ctx, succeeded(1)); err != nil {
 			return err
 		}
-		for range 2100 { // more than a run takes
-			if err := r.events(ctx, 0.95); err != nil {
+		first, err := r.run(ctx)
+		if err != nil {
+			return err
+		}
+		sent := int64(1)
+		for now := first; now == first; { // until the run has taken all that one takes
+			for range 50 {
+				if err := r.events(ctx, 0.95); err != nil {
+					return err
+				}
+				sent++
+			}
+			if now, err = r.run(ctx); err != nil {
 				return err
 			}
 		}
-		if err := r.until(ctx, func(s monitor.Status) bool { return s.Events == 2101 }); err != nil {
+		if err := r.until(ctx, func(s monitor.Status) bool { return s.Events == sent }); err != nil {
 			return err
 		}
 		return r.events(ctx, 0.8)

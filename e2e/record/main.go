@@ -187,3 +187,12 @@ func (r *recorder) save(ctx context.Context, path string) error {
 	}
 	return os.WriteFile(path, append(encoded, '\n'), 0o644)
 }
+
+// run is the id of the model's run of now.
+func (r *recorder) run(ctx context.Context) (string, error) {
+	description, err := r.client.DescribeWorkflowExecution(ctx, monitor.WorkflowID(r.model), "")
+	if err != nil {
+		return "", err
+	}
+	return description.GetWorkflowExecutionInfo().GetExecution().GetRunId(), nil
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/invopop/jsonschema"
 
@@ -15,6 +16,7 @@ import (
 // A 0 that means "left out" to the decoder is refused here: leave the field out.
 func bound(s *jsonschema.Schema) {
 	rule := s.Definitions["Rule"]
+	limitNumber(property(s, "version"), "1", json.Number(strconv.Itoa(monitor.PolicyVersion)))
 	limit(s, "team", text(0, 100, ""))
 	limit(s, "owner", text(0, 100, ""))
 	limitItems(property(s, "rules"), 1, 50)

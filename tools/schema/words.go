@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -25,6 +26,7 @@ var constants = map[string]string{
 // descriptions are of fields whose comment is made for readers of Go, shared
 // with another field's, or missing. All others are described by their comment.
 var descriptions = map[string]string{
+	"Policy.version": "Of this form: " + strconv.Itoa(monitor.PolicyVersion) + ", which none means too.",
 	"Policy.team":  "Whose model it is; defaults can be for a team.",
 	"Policy.owner": "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
 	"Policy.rules": "In order of precedence: of several that breach at once, the first is named. Left out: accuracy below " +

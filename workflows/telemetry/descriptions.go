@@ -13,6 +13,7 @@ var descriptions = map[string]string{
 	workflows.MetricEvents:       "Events that monitors have counted, folded or not.",
 	workflows.MetricDigests:      "Digests that monitors have counted.",
 	workflows.MetricDuplicates:   "Digests that were redelivered, and not counted again.",
+	workflows.MetricOverflow:     "Readings that were judged but not kept, and model versions forgotten, because a model had too many.",
 	workflows.MetricGaps:         "Batches that a publisher numbered and that never came.",
 	workflows.MetricRejections:   "Inputs that monitors could not read or that made no sense, by the signal they came by.",
 	workflows.MetricRetraining:   "Time from a retraining's trigger to its outcome.",
