@@ -9,6 +9,11 @@ TEMPORAL := $(CURDIR)/tools/temporal.sh
 
 # RACE= runs the tests without the race detector, which needs a C compiler.
 RACE ?= -race
+# The modules beside the main one, whose dependencies stay out of it.
+MODULES := e2e/chaos tools/compose tools/manifests tools/release tools/schema examples
+# Of make chaos: the schedule of faults, and how long they last.
+SEED ?= 1
+MINUTES ?= 3
 # ARGS are handed on: make demo ARGS=--keep
 ARGS ?=
 
@@ -29,7 +34,13 @@ test: ## all tests: with the race detector, end to end on a real Temporal server
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	for module in tools/compose tools/manifests tools/release tools/schema examples; do (cd $$module && $(GOTEST) -count=1 ./...); done
+	for module in $(MODULES); do (cd $$module && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 ./...); done
+
+.PHONY: chaos
+chaos: build ## kill, freeze and cut off everything under load, and check that nothing is lost: make chaos SEED=7 MINUTES=3 ARGS='-seeds 5'
+	@$(TEMPORAL) >/dev/null
+	cd e2e/chaos && go build -trimpath -o ../../bin/ .
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) bin/chaos -seed $(SEED) -minutes $(MINUTES) $(ARGS)
 
 .PHONY: e2e-webhook
 e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
@@ -103,7 +114,7 @@ lint-format:
 
 lint-go:
 	$(PINNED) golangci-lint run ./...
-	for module in tools/compose tools/manifests tools/release tools/schema examples; do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
+	for module in $(MODULES); do (cd $$module && $(PINNED) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...); done
 
 lint-determinism:
 	$(PINNED) workflowcheck -config=tools/lint/workflowcheck.yml ./workflows/...

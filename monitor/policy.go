@@ -176,7 +176,7 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 func (p *Policy) decodeAt(data []byte, path string) error {
 	return decodeFields(data, path, fields{
 		"version": &p.Version,
-		"team": &p.Team, "owner": &p.Owner, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
+		"team":    &p.Team, "owner": &p.Owner, "rules": list[Rule, *Rule]{&p.Rules}, "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": object[Approval, *Approval]{&p.Approval},
 		"verify": object[Verify, *Verify]{&p.Verify}, "blackout": list[Blackout, *Blackout]{&p.Blackout},
 		"notify":     list[Notify, *Notify]{&p.Notify},
