@@ -97,6 +97,16 @@ sbom: ## bin/sbom: the image's binaries and a bill of materials of each (Cyclone
 	  -version "$$(git describe --always --dirty)" -output bin/sbom/$$program.cdx.json bin/sbom/$$program; done
 	cd tools/release && MODELVIGIL_SBOM=$(CURDIR)/bin/sbom $(GOTEST) -count=1 -run Bills ./...
 
+.PHONY: sign
+sign: sbom ## bin/sbom/SHA256SUMS and its signature by an SSH key: make sign KEY=~/.ssh/id_ed25519
+	cd bin/sbom && sha256sum worker starter *.cdx.json > SHA256SUMS && rm -f SHA256SUMS.sig && ssh-keygen -Y sign -f "$(KEY)" -n modelvigil SHA256SUMS
+
+.PHONY: vulnerabilities
+vulnerabilities: ## known vulnerabilities that the programs reach (govulncheck); needs Go's vulnerability database
+	@code=0; go tool -modfile=tools/release/go.mod govulncheck ./worker ./starter || code=$$?; \
+	[[ $$code != 1 ]] || echo "vulnerabilities: NOT CHECKED, the database could not be asked"; \
+	[[ $$code != 3 ]]
+
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
 	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json

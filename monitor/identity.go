@@ -27,6 +27,10 @@ const (
 	UpdateCancel    = "cancel"
 	UpdateStop      = "stop"
 
+	// MetadataUndecrypted is the metadata of a payload that arrived encrypted and
+	// could not be decrypted here: why not.
+	MetadataUndecrypted = "modelvigil-undecrypted"
+
 	workflowIDPrefix = "model-monitor/"
 )
 

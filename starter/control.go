@@ -89,7 +89,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 	command.ValidArgsFunction = completeModels
 	timeout, output := timeoutFlag(command), outputFlag(command)
 	flags := command.Flags()
-	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it")
+	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it, for the decision log; a claim that nobody checks")
 	flags.StringVar(&control.Reason, "reason", "", "why, for the decision log")
 	if update == monitor.UpdateRetrain {
 		flags.BoolVar(&control.Force, "force", false, "override cooldown, blackout and a pending approval")

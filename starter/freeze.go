@@ -11,8 +11,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -69,7 +69,7 @@ func freezing(command *cobra.Command, act func(context.Context, *server, monitor
 	flags := command.Flags()
 	flags.StringSliceVar(&freeze.Teams, "team", nil, "those of a team; can be repeated")
 	flags.StringSliceVar(&freeze.Models, "model", nil, "those whose names fit a pattern such as fraud-*; can be repeated")
-	flags.StringVar(&freeze.By, "by", os.Getenv("USER"), "who decides it")
+	flags.StringVar(&freeze.By, "by", os.Getenv("USER"), "who decides it, for the decision log; a claim that nobody checks")
 	flags.StringVar(&freeze.Reason, "reason", "", "why, for the decisions of those that are held")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		s, err := connect(command, *timeout)
@@ -127,7 +127,7 @@ func (s *server) freezes(ctx context.Context) (freezes []monitor.Freeze, err err
 	}
 	info := described.GetWorkflowExecutionInfo()
 	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		err = converter.GetDefaultDataConverter().FromPayload(field, &freezes)
+		err = encryption.DataConverter(s.temporal).FromPayload(field, &freezes)
 	}
 	return freezes, err
 }

@@ -55,7 +55,7 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 		Handler: handler, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: bodyTimeout + time.Duration(s.DurableTimeout) + closeTimeout,
 	}, c.log)
-	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log)
+	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log) //nolint:gosec // serve sets the header's timeout
 	c.log.Info("gateway listens", "address", all.address, "tls", security != nil, "tokens", s.TokensFile != "",
 		"client_certificates", s.TLSClientCAFile != "", "health", health.Addr().String())
 	if s.TokensFile != "" && security == nil && !s.Address.isLoopback() {

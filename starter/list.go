@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -93,7 +93,7 @@ func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
 			return nil, s.explain(ctx, "", "", fmt.Errorf("list monitors: %w", err))
 		}
 		for _, execution := range answer.GetExecutions() {
-			entry := listed(execution)
+			entry := s.listed(execution)
 			if known, seen := latest[entry.WorkflowID]; !seen || entry.Started.After(known.Started) {
 				latest[entry.WorkflowID] = entry
 			}
@@ -118,14 +118,14 @@ func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
 	return monitors, nil
 }
 
-func listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
+func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonitor {
 	entry := listedMonitor{
 		State: state(execution.GetStatus()), Started: execution.GetStartTime().AsTime(), TaskQueue: execution.GetTaskQueue(),
 		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
 	}
 	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
 	if field := execution.GetMemo().GetFields()[workflows.MemoGlance]; field != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(field, &entry.Glance) // nothing is shown, if it is not ours
+		_ = encryption.DataConverter(s.temporal).FromPayload(field, &entry.Glance) // nothing is shown, if it is not ours
 	}
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()

@@ -35,6 +35,7 @@ var commands = []func() *cobra.Command{
 	newStatusCommand,
 	newListCommand,
 	newTopCommand,
+	newCodecCommand,
 	newExplainCommand,
 	newWhatIfCommand,
 	newPauseCommand,

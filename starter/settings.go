@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
 
+	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
@@ -25,9 +26,10 @@ import (
 // own variables. A variable that is empty counts as not set. The tags are also
 // what -h prints.
 type settings struct {
-	TaskQueue taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue, as the worker's"`
-	LogLevel  logLevel  `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error; logs go to standard error"`
-	LogFormat logFormat `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
+	TaskQueue      taskQueue `env:"TASK_QUEUE" envDefault:"model-monitor" meaning:"the monitors' task queue, as the worker's"`
+	EncryptionKeys string    `env:"ENCRYPTION_KEYS_FILE" meaning:"file of keys with which all payloads are encrypted, as the worker's"`
+	LogLevel       logLevel  `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error; logs go to standard error"`
+	LogFormat      logFormat `env:"LOG_FORMAT" envDefault:"text" meaning:"text or json"`
 }
 
 // variable is one setting, as -h prints it.
@@ -112,7 +114,11 @@ func configure(logs io.Writer) (configuration, error) {
 	logger := slog.New(handler)
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
-	if err := errors.Join(settingsErr, temporalErr); err != nil {
+	keysErr := encryption.ApplyFile(s.EncryptionKeys, &temporal)
+	if keysErr != nil {
+		keysErr = fmt.Errorf("ENCRYPTION_KEYS_FILE: %w", keysErr)
+	}
+	if err := errors.Join(settingsErr, temporalErr, keysErr); err != nil {
 		return configuration{}, &usageError{
 			err:        fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err),
 			ofSettings: true,

@@ -45,7 +45,7 @@ needs a worker. ? shows the keys.
 	flags := command.Flags()
 	flags.StringVar((*string)(&options.Order), "sort", string(top.ByPhase), strings.Join(orders, ", "))
 	flags.StringVar(&options.Filter, "filter", "", "words that model, team, phase, version, backend or last decision contain")
-	flags.StringVar(&options.By, "by", os.Getenv("USER"), "who steers, for the decision log")
+	flags.StringVar(&options.By, "by", os.Getenv("USER"), "who steers, for the decision log; a claim that nobody checks")
 	once := flags.Bool("once", false, "print the list and end")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if !slices.Contains(orders, string(options.Order)) {

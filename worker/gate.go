@@ -30,6 +30,7 @@ const (
 // gate asks the fleet whether a model may be retrained.
 type gate struct {
 	client    client.Client
+	data      converter.DataConverter
 	namespace string
 	taskQueue string
 	brake     brake
@@ -67,7 +68,7 @@ func (g *gate) look(ctx context.Context) error {
 	if time.Since(g.looked) < freezesAge {
 		return nil
 	}
-	freezes, err := freezesOf(ctx, g.client, g.taskQueue)
+	freezes, err := freezesOf(ctx, g.client, g.data, g.taskQueue)
 	if err == nil {
 		g.freezes, g.looked = freezes, time.Now()
 	}
@@ -75,7 +76,7 @@ func (g *gate) look(ctx context.Context) error {
 }
 
 // freezesOf reads the freezes from the fleet's memo. Without a fleet there are none.
-func freezesOf(ctx context.Context, c client.Client, taskQueue string) (freezes []monitor.Freeze, err error) {
+func freezesOf(ctx context.Context, c client.Client, data converter.DataConverter, taskQueue string) (freezes []monitor.Freeze, err error) {
 	described, err := c.DescribeWorkflowExecution(ctx, workflows.FleetID(taskQueue), "")
 	var missing *serviceerror.NotFound
 	if err != nil && !errors.As(err, &missing) {
@@ -83,7 +84,7 @@ func freezesOf(ctx context.Context, c client.Client, taskQueue string) (freezes 
 	}
 	info := described.GetWorkflowExecutionInfo()
 	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		if err := converter.GetDefaultDataConverter().FromPayload(field, &freezes); err != nil {
+		if err := data.FromPayload(field, &freezes); err != nil {
 			return nil, fmt.Errorf("read the freezes in the memo of %s: %w", workflows.FleetID(taskQueue), err)
 		}
 	}

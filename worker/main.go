@@ -24,6 +24,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
+	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
@@ -94,6 +95,10 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 	logger := newLogger(settings, logs)
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
+	keysErr := encryption.ApplyFile(settings.EncryptionKeys, &temporal)
+	if keysErr != nil {
+		keysErr = fmt.Errorf("ENCRYPTION_KEYS_FILE: %w", keysErr)
+	}
 	traces, tracesErr := telemetry.NewTraces(context.Background(), "modelvigil-worker", environment, logger)
 	temporal.Interceptors = append(temporal.Interceptors, traces.Client()...)
 	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
@@ -102,7 +107,7 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 		FleetID: workflows.FleetID(string(settings.TaskQueue)), Logger: logger,
 	})
 	return configuration{settings: settings, temporal: temporal, backends: opened, notices: notices, traces: traces, log: logger},
-		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr, tracesErr)
+		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr, tracesErr, keysErr)
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {

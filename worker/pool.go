@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -47,7 +48,7 @@ func newPool(c configuration, state *readiness, registry *prometheus.Registry) *
 	p := &pool{configuration: c, state: state}
 	namespace, taskQueue := cmp.Or(c.temporal.Namespace, client.DefaultNamespace), string(c.settings.TaskQueue)
 	workflows.ShowZeros(c.temporal.MetricsHandler.WithTags(map[string]string{"namespace": namespace, "task_queue": taskQueue}))
-	p.survey = newSurvey(namespace, taskQueue, c.log)
+	p.survey = newSurvey(namespace, taskQueue, encryption.DataConverter(c.temporal), c.log)
 	registry.MustRegister(p.survey)
 	if c.settings.PerModelMetrics {
 		p.models = newModels()
@@ -171,7 +172,7 @@ func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
 		Backends: p.backends, Default: p.settings.Backends.Default,
 		PollInterval: time.Duration(p.settings.PollInterval),
 		Gate: &gate{
-			client: s.client, namespace: cmp.Or(p.temporal.Namespace, client.DefaultNamespace),
+			client: s.client, data: encryption.DataConverter(p.temporal), namespace: cmp.Or(p.temporal.Namespace, client.DefaultNamespace),
 			taskQueue: string(p.settings.TaskQueue), brake: p.settings.FleetBrake,
 		},
 	})

@@ -29,6 +29,7 @@ type settings struct {
 	PollInterval    interval      `env:"MODELOPS_POLL_INTERVAL" envDefault:"15s" meaning:"how often a retraining under way is asked after"`
 	RetrainingRate  perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
 	FleetBrake      brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`
+	EncryptionKeys  string        `env:"ENCRYPTION_KEYS_FILE" meaning:"file of keys, ID: BASE64 to a line, the current one first, with which all payloads are encrypted; not set, none are"`
 	ListenAddress   listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	PerModelMetrics toggle        `env:"PER_MODEL_METRICS" envDefault:"false" meaning:"true or false: whether /metrics has series of single models, of 1000 models a worker at most"`
 	LogLevel        logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`

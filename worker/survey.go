@@ -14,6 +14,7 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
@@ -35,6 +36,7 @@ const phaseUnknown = "unknown"
 // worker of the queue shows the same: take one of them, with max.
 type survey struct {
 	namespace, taskQueue string
+	data                 converter.DataConverter
 	log                  *slog.Logger
 	failures             prometheus.Counter
 
@@ -42,9 +44,9 @@ type survey struct {
 	seen []prometheus.Metric // nothing while the server is away
 }
 
-func newSurvey(namespace, taskQueue string, logger *slog.Logger) *survey {
+func newSurvey(namespace, taskQueue string, data converter.DataConverter, logger *slog.Logger) *survey {
 	return &survey{
-		namespace: namespace, taskQueue: taskQueue, log: logger,
+		namespace: namespace, taskQueue: taskQueue, data: data, log: logger,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "modelvigil_survey_failures_total", Help: "Looks at the fleet that did not see everything.",
 		}),
@@ -110,7 +112,7 @@ func (s *survey) look(ctx context.Context, c client.Client, hasIndex bool) (seen
 	for phase, n := range phases {
 		gauge(monitorsDesc, float64(n), phase)
 	}
-	freezes, err := freezesOf(ctx, c, s.taskQueue)
+	freezes, err := freezesOf(ctx, c, s.data, s.taskQueue)
 	if faults = append(faults, err); err == nil {
 		gauge(freezesDesc, float64(len(freezes)))
 	}

@@ -156,13 +156,17 @@ func (p *page) decisions(all []monitor.Decision) {
 		return
 	}
 	p.table("Decisions", "when (UTC)", "what", "version", "why")
+	claimed := false
 	for i := len(all) - 1; i >= max(0, len(all)-shownDecisions); i-- {
 		d := all[i]
 		why := escape(d.Reason)
-		if d.By != "" {
+		if claimed = claimed || d.By != ""; d.By != "" {
 			why = strings.TrimSuffix("by "+escape(d.By)+": "+why, ": ")
 		}
 		p.row(short(d.At), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), escape(d.ModelVersion), why)
+	}
+	if claimed {
+		p.line("\nWho decided is what they said of themselves.")
 	}
 }
 

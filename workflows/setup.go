@@ -32,9 +32,10 @@ const invalidInput = "InvalidInput"
 // block: an update may come with the first task.
 func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	machine, err := MachineOf(workflow.GetInfo(ctx), raw)
-	if err != nil && workflow.GetInfo(ctx).ContinuedExecutionRunID != "" {
-		// A worker that was rolled back can't read its successor's state. To fail
-		// would be to forget it; the task is tried again until a newer worker is there.
+	if encrypted := new(undecryptedError); err != nil && (workflow.GetInfo(ctx).ContinuedExecutionRunID != "" || errors.As(err, &encrypted)) {
+		// A worker that was rolled back can't read its successor's state, and one that
+		// lacks a key can't read anything. To fail would be to forget it; the task is
+		// tried again until a fitting worker is there.
 		panic(fmt.Sprintf("go on with monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err))
 	}
 	if err != nil {
@@ -138,6 +139,9 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	if payload == nil {
 		return nil, nil
 	}
+	if reason, undecrypted := payload.GetMetadata()[monitor.MetadataUndecrypted]; undecrypted {
+		return nil, &undecryptedError{string(reason)}
+	}
 	switch encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding {
 	case converter.MetadataEncodingNil:
 		return nil, nil
@@ -146,7 +150,14 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 			return data, nil
 		}
 		return nil, errors.New("payload: must be valid UTF-8")
+	case "binary/encrypted":
+		return nil, &undecryptedError{"encrypted, and this worker has no keys; set ENCRYPTION_KEYS_FILE"}
 	default:
 		return nil, fmt.Errorf("payload encoding %q: must be %q", encoding, converter.MetadataEncodingJSON)
 	}
 }
+
+// undecryptedError says why a payload could not be decrypted.
+type undecryptedError struct{ reason string }
+
+func (e *undecryptedError) Error() string { return "payload: " + e.reason }

@@ -31,7 +31,7 @@ type shown struct {
 // shownBefore is what an earlier run has left.
 func shownBefore(ctx workflow.Context) (s shown) {
 	if field := workflow.GetInfo(ctx).Memo.GetFields()[MemoGlance]; field != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(field, &s.glance) // else it is shown anew
+		_ = converter.GetDefaultDataConverter().FromPayload(field, &s.glance) // else, if it is encrypted or not ours, it is shown anew
 	}
 	s.indexed = workflow.GetTypedSearchAttributes(ctx).ContainsKey(index.ModelName)
 	return s

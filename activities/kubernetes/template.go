@@ -140,7 +140,7 @@ func (b *Backend) ttl(templates *int32) *int32 {
 	ttl := int32(DefaultTTL / time.Second)
 	switch {
 	case b.config.TTL > 0:
-		ttl = int32(b.config.TTL / time.Second)
+		ttl = int32(b.config.TTL / time.Second) //nolint:gosec // New has checked that it fits
 	case templates != nil:
 		ttl = max(*templates, int32(MinTTL/time.Second))
 	}

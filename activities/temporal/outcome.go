@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -53,7 +52,7 @@ func (b *Backend) describe(ctx context.Context, request monitor.RetrainingReques
 	info := answer.GetWorkflowExecutionInfo()
 	var carried string
 	if field := info.GetMemo().GetFields()[memoRequestID]; field != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(field, &carried) // else it isn't ours
+		_ = b.data.FromPayload(field, &carried) // else it isn't ours
 	}
 	return existing{
 		runID: info.GetExecution().GetRunId(), firstRunID: info.GetFirstRunId(),
@@ -91,7 +90,7 @@ func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest
 	if err != nil {
 		return monitor.Outcome{}, err
 	}
-	return outcomeOf(end)
+	return b.outcomeOf(end)
 }
 
 // end is the event that closed a run.
@@ -113,11 +112,11 @@ func (b *Backend) end(ctx context.Context, workflowID, runID string) (*history.H
 }
 
 // outcomeOf is what a closing event tells. Its error is ErrRunning.
-func outcomeOf(end *history.HistoryEvent) (monitor.Outcome, error) {
+func (b *Backend) outcomeOf(end *history.HistoryEvent) (monitor.Outcome, error) {
 	failed := monitor.Outcome{State: monitor.OutcomeFailed}
 	switch end.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
-		return resultOf(end.GetWorkflowExecutionCompletedEventAttributes().GetResult()), nil
+		return resultOf(b.decoded(end.GetWorkflowExecutionCompletedEventAttributes().GetResult())), nil
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
 		failed.Message = messageOf(end.GetWorkflowExecutionFailedEventAttributes().GetFailure())
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:

@@ -17,6 +17,20 @@ import (
 // maxMessageBytes is how much of a workflow's own words is kept in the outcome.
 const maxMessageBytes = 1000
 
+// decoded is what a workflow returned without what its connection's codec did to
+// it, such as encryption.
+func (b *Backend) decoded(result *common.Payloads) *common.Payloads {
+	plain := &common.Payloads{}
+	for _, payload := range result.GetPayloads() {
+		var raw converter.RawValue
+		if err := b.data.FromPayload(payload, &raw); err == nil {
+			payload = raw.Payload()
+		}
+		plain.Payloads = append(plain.Payloads, payload)
+	}
+	return plain
+}
+
 // resultOf is what a workflow returned, as an outcome. Whatever it is, the
 // retraining has succeeded, unless it says "state": "failed".
 func resultOf(result *common.Payloads) monitor.Outcome {

@@ -75,6 +75,7 @@ type Backend struct {
 	config    Config
 	where     string // as errors show it
 	namespace string
+	data      converter.DataConverter
 	client    client.Client
 	service   workflowservice.WorkflowServiceClient
 }
@@ -103,8 +104,12 @@ func New(config Config) (*Backend, error) {
 		return nil, fmt.Errorf("address: can't be used for a connection: %w", err)
 	}
 	namespace := cmp.Or(config.Connection.Namespace, client.DefaultNamespace)
+	data := config.Connection.DataConverter
+	if data == nil {
+		data = converter.GetDefaultDataConverter()
+	}
 	return &Backend{
-		config: config, namespace: namespace, client: c, service: c.WorkflowService(),
+		config: config, data: data, namespace: namespace, client: c, service: c.WorkflowService(),
 		where: fmt.Sprintf("namespace %q at %s", namespace, cmp.Or(config.Connection.HostPort, client.DefaultHostPort)),
 	}, nil
 }
@@ -150,7 +155,7 @@ func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) 
 // once for all; in the memo, which says whose it is; and as the call's own id, by
 // which a server knows a call again whose answer was lost.
 func (b *Backend) startCall(request monitor.RetrainingRequest) (*workflowservice.StartWorkflowExecutionRequest, error) {
-	data := converter.GetDefaultDataConverter()
+	data := b.data
 	input, err := data.ToPayloads(request)
 	if err != nil {
 		return nil, err

@@ -245,7 +245,7 @@ func number(b []byte, i int) (value float64, next int) {
 		}
 		return value, i
 	}
-	value, err := strconv.ParseFloat(unsafe.String(&b[start], i-start), 64) // which keeps it in errors only
+	value, err := strconv.ParseFloat(unsafe.String(&b[start], i-start), 64) //nolint:gosec // ParseFloat keeps the string in errors only, and they are dropped
 	if err != nil {
 		return 0, nowhere
 	}

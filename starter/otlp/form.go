@@ -43,7 +43,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if f == nil {
 		f = forms[typeJSON]
 	}
-	f.write(w, status, &statuspb.Status{Code: int32(codeOf(status)), Message: detail})
+	f.write(w, status, &statuspb.Status{Code: int32(codeOf(status)), Message: detail}) //nolint:gosec // there are 17 codes
 }
 
 // codeOf is the gRPC code that google.rpc.Code gives for a status of HTTP.
