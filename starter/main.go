@@ -45,6 +45,7 @@ var commands = []func() *cobra.Command{
 	newRejectCommand,
 	newCancelCommand,
 	newStopCommand,
+	newRollCommand,
 	newSetupCommand,
 	newDoctorCommand,
 	newFreezeCommand,

@@ -137,7 +137,8 @@ func (p *pool) monitors(s *session) worker.Worker {
 		Interceptors: append([]interceptor.WorkerInterceptor{
 			&edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models},
 		}, p.traces.Worker()...),
-		OnFatalError: s.fail,
+		OnFatalError:      s.fail,
+		DeploymentOptions: p.settings.deployment(),
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
@@ -167,6 +168,7 @@ func (p *pool) calls(s *session, queue string, rate float64) worker.Worker {
 		WorkerStopTimeout:                  stopTimeout,
 		Interceptors:                       p.traces.Worker(),
 		OnFatalError:                       s.fail,
+		DeploymentOptions:                  p.settings.deployment(),
 	})
 	w.RegisterActivity(&activities.Retraining{
 		Backends: p.backends, Default: p.settings.Backends.Default,
@@ -188,6 +190,7 @@ func (p *pool) tellers(s *session) worker.Worker {
 		WorkerStopTimeout:                  stopTimeout,
 		Interceptors:                       p.traces.Worker(),
 		OnFatalError:                       s.fail,
+		DeploymentOptions:                  p.settings.deployment(),
 	})
 	w.RegisterActivity(&p.notices)
 	return w

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/caarlos0/env/v10"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
@@ -30,6 +32,8 @@ type settings struct {
 	RetrainingRate  perSecond     `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
 	FleetBrake      brake         `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until starter unfreeze; not set, none are"`
 	EncryptionKeys  string        `env:"ENCRYPTION_KEYS_FILE" meaning:"file of keys, ID: BASE64 to a line, the current one first, with which all payloads are encrypted; not set, none are"`
+	Deployment      string        `env:"TEMPORAL_DEPLOYMENT_NAME" meaning:"the name of the worker deployment, for rolling by builds; see starter roll. Not set, workers have no build"`
+	Build           string        `env:"TEMPORAL_WORKER_BUILD_ID" meaning:"the build of this worker in its deployment"`
 	ListenAddress   listenAddress `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	PerModelMetrics toggle        `env:"PER_MODEL_METRICS" envDefault:"false" meaning:"true or false: whether /metrics has series of single models, of 1000 models a worker at most"`
 	LogLevel        logLevel      `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
@@ -41,6 +45,9 @@ type settings struct {
 func parseSettings(environment map[string]string) (settings, error) {
 	var s settings
 	err := env.ParseWithOptions(&s, env.Options{Environment: environment})
+	if err == nil && (s.Deployment == "") != (s.Build == "") {
+		err = errors.New("TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID: set both, or neither")
+	}
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		return s, err
@@ -54,6 +61,18 @@ func parseSettings(environment map[string]string) (settings, error) {
 		faults = append(faults, fault)
 	}
 	return s, errors.Join(faults...)
+}
+
+// deployment says of which build the workers are. Monitors move on to the current
+// build with their next task: they live too long to stay with one.
+func (s settings) deployment() worker.DeploymentOptions {
+	if s.Deployment == "" {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{
+		UseVersioning: true, Version: worker.WorkerDeploymentVersion{DeploymentName: s.Deployment, BuildID: s.Build},
+		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	}
 }
 
 // variableOf is the environment variable that a field of the settings is read from.

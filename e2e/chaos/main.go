@@ -85,6 +85,9 @@ func series(ctx context.Context, args []string) error {
 		r.print(seed)
 		if len(r.violations) > 0 {
 			failed++
+			if *shrink <= 0 {
+				continue
+			}
 			if err := o.shortest(ctx, seed, faults, length, *shrink); err != nil {
 				return err
 			}

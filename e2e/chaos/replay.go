@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -19,6 +20,10 @@ import (
 // maxHistoryEvents is how long a run gets at most: what the server suggests, and
 // what comes while a schedule call or a notice is waited for, or no worker is there.
 const maxHistoryEvents = 2000
+
+// deadlock is the SDK's word for a task that computed for a second, which one does
+// that has just started on a machine with more to do than it can. It is tried again.
+const deadlock = "TMPRL1101"
 
 // replay fetches every run of a model's monitor, from the last one back, and
 // holds it against the code: the same decisions come out again, and nothing in it
@@ -68,9 +73,10 @@ func faultsOf(history *historypb.History) (faults []string) {
 			faults = append(faults, "it ended: "+event.EventType.String())
 		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 			failed := event.GetWorkflowTaskFailedEventAttributes()
-			switch failed.GetCause() {
-			case enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR, enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:
-				faults = append(faults, fmt.Sprintf("task failed: %v: %s", failed.GetCause(), failed.GetFailure().GetMessage()))
+			switch cause := failed.GetCause(); {
+			case strings.Contains(failed.GetFailure().GetMessage(), deadlock):
+			case cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR, cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:
+				faults = append(faults, fmt.Sprintf("task failed: %v: %s", cause, failed.GetFailure().GetMessage()))
 			}
 		}
 	}
