@@ -27,6 +27,13 @@ const (
 	// again by the same request id. The server ends a run for good at 50 MiB.
 	maxHeldSignals = 2 * maxRunSignals
 	maxHeldBytes   = 16 << 20
+	// maxBreath is after how many bytes of signals a drain yields. The SDK takes a
+	// second without for a deadlock and fails the task, again and again: that would
+	// be the end of a monitor that was sent 20 signals of 2 MiB while no worker was
+	// there. 64 KiB of the worst events take some 100 ms. A signal counts for
+	// signalCost bytes beside its payload.
+	maxBreath  = 64 << 10
+	signalCost = 256
 	// A run hands on to its successor after a day at the latest, so that code which
 	// only older runs replay can be retired. They end at different times, so that a
 	// fleet that was started at once does not hand on at once.
@@ -137,6 +144,7 @@ func (m *watch) hasSignals(ctx workflow.Context) bool {
 // drain takes every signal that has arrived. They are received raw, so that one
 // that can't be decoded is counted and explained instead of dropped.
 func (m *watch) drain(ctx workflow.Context) {
+	taken := 0 // bytes, since the last breath
 	names := workflow.GetUnhandledSignalNames(ctx)
 	slices.Sort(names) // the SDK names them in map order
 	for _, name := range names {
@@ -150,8 +158,20 @@ func (m *watch) drain(ctx workflow.Context) {
 			done := m.traces.take(name)
 			Receive(m.machine, workflow.Now(ctx), name, raw)
 			done()
+			if taken += signalCost + len(raw.Payload().GetData()); taken > maxBreath {
+				taken = 0
+				breathe(ctx)
+			}
 		}
 	}
+}
+
+// breathe yields, which changes nothing but that the SDK begins to count its
+// second anew. What runs meanwhile, an update, drains on where this has stopped.
+func breathe(ctx workflow.Context) {
+	rested := false
+	workflow.Go(ctx, func(workflow.Context) { rested = true })
+	_ = workflow.Await(ctx, func() bool { return rested }) // it fails when the monitor is cancelled, and need not wait then
 }
 
 // Receive hands one signal, as it came, to a machine. Whoever decides a recorded
