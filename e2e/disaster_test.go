@@ -134,7 +134,7 @@ func TestAResetMonitorCountsOnceAndRetrainsOnce(t *testing.T) {
 	}
 	_, err := server.Client().ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: "default", WorkflowExecution: described(t, model), Reason: "to see", RequestId: "reset",
-		WorkflowTaskFinishEventId: first, ResetReapplyType: enumspb.RESET_REAPPLY_TYPE_SIGNAL,
+		WorkflowTaskFinishEventId: first,
 	})
 	require.NoError(t, err)
 	tr.finish()

@@ -93,8 +93,8 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 				if n > int64(total) {
 					return
 				}
-				switch {
-				case n%50 == 0: // an update, of a policy or an operator
+				switch n % 50 {
+				case 0: // an update, of a policy or an operator
 					body := mutate(random, `{"by": "ada", "reason": "why", "cooldown": "1h", "rules": [{"metric": "accuracy", "below": 0.9}]}`)
 					handle, err := server.Client().UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
 						WorkflowID: monitor.WorkflowID(model), UpdateName: updates[random.IntN(len(updates))], Args: []any{rawJSON(body)}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -104,7 +104,7 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 					}
 					_ = err // most are refused, and that is right
 					answered.Add(1)
-				case n%50 == 25: // a monitor of another model, started by an argument that may make no sense
+				case 25: // a monitor of another model, started by an argument that may make no sense
 					options := hub.StartOptions(fmt.Sprintf("poison-%d", n), queue)
 					_, err := server.Client().ExecuteWorkflow(t.Context(), options, monitor.WorkflowType, rawJSON(mutate(random, `{"model_name": "poison-`+strconv.FormatInt(n, 10)+`", "policy": {"cooldown": "1h"}}`)))
 					assert.NoError(t, err)

@@ -163,10 +163,18 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 	handle := s.WorkerDeploymentClient().GetHandle(deployment)
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
+	from := "workers without a build"
+	if before, err := handle.Describe(bounded, client.WorkerDeploymentDescribeOptions{}); err == nil {
+		if current := before.Info.RoutingConfig.CurrentVersion; current != nil {
+			from = current.BuildID
+		}
+	}
 	for {
-		before, err := handle.SetCurrentVersion(bounded, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
+		_, err := handle.SetCurrentVersion(bounded, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
 		if err == nil {
-			return s.rolled(out, deployment, build, before)
+			_, err = fmt.Fprintf(out, "%s: monitors go on with %s from their next task, after %s; leave its workers up for a minute, for calls under way\n",
+				plain(deployment), plain(build), plain(from))
+			return err
 		}
 		var missing *serviceerror.NotFound
 		var lacking *serviceerror.FailedPrecondition
@@ -180,14 +188,4 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
-}
-
-func (s *server) rolled(out io.Writer, deployment, build string, before client.WorkerDeploymentSetCurrentVersionResponse) error {
-	from := "workers without a build"
-	if v := before.PreviousVersion; v != nil {
-		from = v.BuildID
-	}
-	_, err := fmt.Fprintf(out, "%s: monitors go on with %s from their next task, after %s; leave its workers up for a minute, for calls under way\n",
-		plain(deployment), plain(build), plain(from))
-	return err
 }

@@ -68,7 +68,7 @@ func TestWhatCannotBeDecryptedStaysAndSaysWhy(t *testing.T) {
 	plain := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte("{}")}
 	for why, payload := range map[string]*commonpb.Payload{
 		`encrypted with key "theirs", which is not among the keys here; add it to ENCRYPTION_KEYS_FILE`: theirs[0],
-		`encrypted with another key "mine", or changed on its way`:                                     impostor[0],
+		`encrypted with another key "mine", or changed on its way`:                                      impostor[0],
 		`encrypted with key "mine", but cut off after 5 bytes`:                                          short,
 		"": plain,
 	} {

@@ -27,8 +27,8 @@ var constants = map[string]string{
 // with another field's, or missing. All others are described by their comment.
 var descriptions = map[string]string{
 	"Policy.version": "Of this form: " + strconv.Itoa(monitor.PolicyVersion) + ", which none means too.",
-	"Policy.team":  "Whose model it is; defaults can be for a team.",
-	"Policy.owner": "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
+	"Policy.team":    "Whose model it is; defaults can be for a team.",
+	"Policy.owner":   "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
 	"Policy.rules": "In order of precedence: of several that breach at once, the first is named. Left out: accuracy below " +
 		fmt.Sprintf("%.2f, latency_ms above %.0f, drift_score above %.2f.", monitor.DefaultMinAccuracy, monitor.DefaultMaxLatencyMS, monitor.DefaultMaxDriftScore),
 	"Policy.cooldown":   "No two automatic triggers are closer; 0s means none. Default " + monitor.Duration(monitor.DefaultCooldown).String() + ", at most 8760h.",
