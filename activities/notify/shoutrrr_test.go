@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,8 +78,16 @@ func TestAChatThatFailsIsTriedAgainAndShowsNoSecret(t *testing.T) {
 }
 
 func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
-	release := make(chan struct{})
-	endpoint := startReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	first, release := make(chan struct{}), make(chan struct{})
+	var requests atomic.Int32
+	endpoint := startReceiver(t, func(http.ResponseWriter, *http.Request) {
+		if requests.Add(1) == 1 {
+			<-first
+			return
+		}
+		<-release
+	})
+	t.Cleanup(func() { close(release) }) // before the receiver's own, which waits for its answers
 	c := channel(t, "{kind: shoutrrr, url: {env: CHAT}}", map[string]string{"CHAT": "generic://" + strings.TrimPrefix(endpoint.URL, "http://") + "?disabletls=yes"})
 	for i := range 9 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -95,7 +104,7 @@ func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
 		}
 		cancel()
 	}
-	close(release)
+	close(first) // it alone: whoever comes back later frees a place, in which an unknown notice would be sent
 	late := notice(monitor.Failed)
 	late.ID = "0" // it came, after all
 	require.Eventually(t, func() bool { return c.Tell(t.Context(), late) == nil }, patience, tick)
