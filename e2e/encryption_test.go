@@ -153,8 +153,7 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 
 	starterWith(t, queue, event, []string{theirs}, "publish", "--file", "-") // acknowledged: the server can't tell
 	var s monitor.Status
-	eventually(t, time.Minute, "the signal is handled", func() bool { s = told(ours); return s.Signals == 2 })
-	require.EqualValues(t, 1, s.Rejected)
+	eventually(t, time.Minute, "the signal is handled", func() bool { s = told(ours); return s.Rejected > 0 }) // and the publisher's farewell, where that comes by itself
 	require.EqualValues(t, 1, s.Events)
 	assert.Equal(t, `payload: encrypted with key "t", which is not among the keys here; add it to ENCRYPTION_KEYS_FILE`, s.Rejections[0].Reason)
 
