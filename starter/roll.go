@@ -90,6 +90,7 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 	if err != nil {
 		return err
 	}
+	monitors = slices.DeleteFunc(monitors, func(m listedMonitor) bool { return m.TaskQueue != string(s.settings.TaskQueue) }) // other workers'
 	running := len(monitors)
 	if most < running {
 		for i := range most {
