@@ -45,14 +45,14 @@ type settings struct {
 func parseSettings(environment map[string]string) (settings, error) {
 	var s settings
 	err := env.ParseWithOptions(&s, env.Options{Environment: environment})
-	if err == nil && (s.Deployment == "") != (s.Build == "") {
-		err = errors.New("TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID: set both, or neither")
+	var faults []error
+	if (s.Deployment == "") != (s.Build == "") {
+		faults = append(faults, errors.New("TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID: set both, or neither"))
 	}
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return s, err
+		return s, errors.Join(append(faults, err)...)
 	}
-	var faults []error
 	for _, fault := range all.Errors {
 		var parse env.ParseError
 		if errors.As(fault, &parse) {

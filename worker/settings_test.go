@@ -128,3 +128,15 @@ func TestNoFaultTellsASecret(t *testing.T) {
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "hunter2")
 }
+
+func TestADeploymentNeedsABuildAndTheOtherFaultsAreNamedToo(t *testing.T) {
+	_, err := parseSettings(map[string]string{"TEMPORAL_DEPLOYMENT_NAME": "monitors", "LOG_FORMAT": "xml"})
+	require.ErrorContains(t, err, "TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID: set both, or neither")
+	require.ErrorContains(t, err, "LOG_FORMAT")
+	s, err := parseSettings(map[string]string{"TEMPORAL_DEPLOYMENT_NAME": "monitors", "TEMPORAL_WORKER_BUILD_ID": "one"})
+	require.NoError(t, err)
+	require.True(t, s.deployment().UseVersioning)
+	s, err = parseSettings(nil)
+	require.NoError(t, err)
+	require.False(t, s.deployment().UseVersioning)
+}
