@@ -1,8 +1,8 @@
 package monitor
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,32 +33,39 @@ type Batch struct {
 }
 
 // DecodeBatch reads a batch and checks its envelope; its digests are judged one
-// by one when they are observed.
+// by one when they are observed. The error names its faults, ten at most.
 func DecodeBatch(payload []byte) (*Batch, error) {
+	payload = bytes.TrimPrefix(payload, byteOrderMark)
 	var batch Batch
-	if err := json.Unmarshal(payload, &batch); err != nil {
-		return nil, got(err, payload)
+	if !batch.scan(payload) {
+		return nil, explainBatch(payload)
 	}
-	var faults []error
+
+	var faults faultList
 	batch.Version = cmp.Or(batch.Version, 1)
 	if reads := BatchVersions(); !slices.Contains(reads, batch.Version) {
-		faults = append(faults, fmt.Errorf("version: this worker reads version %s, got %d; upgrade the older of publisher and worker", versionsOf(reads), batch.Version))
+		faults.add("version", fmt.Errorf("this worker reads version %s, got %d; upgrade the older of publisher and worker", versionsOf(reads), batch.Version))
 	}
-	faults = append(faults,
-		at("model_name", checkName(batch.ModelName, 1, MaxModelNameBytes)),
-		at("publisher", checkName(batch.Publisher, 1, maxPublisherBytes)))
+	faults.add("model_name", checkName(batch.ModelName, 1, MaxModelNameBytes))
+	faults.add("publisher", checkName(batch.Publisher, 1, maxPublisherBytes))
 	if batch.Sequence < 1 || batch.Sequence > maxCount {
-		faults = append(faults, fmt.Errorf("sequence: must be 1 to %d, got %d", int64(maxCount), batch.Sequence))
+		faults.add("sequence", fmt.Errorf("must be 1 to %d, got %d", int64(maxCount), batch.Sequence))
 	}
 	if n := len(batch.Digests); n > maxObservations {
-		return nil, errors.Join(append(faults, fmt.Errorf("digests: must be at most %d, got %d; send more batches", maxObservations, n))...)
+		faults.add("digests", fmt.Errorf("must be at most %d, got %d; send more batches", maxObservations, n))
+		return nil, faults.err()
 	}
 	for i, digest := range batch.Digests {
 		if digest == nil {
-			faults = append(faults, at(fmt.Sprintf("digests[%d]", i), errors.New("must be an object, got null")))
+			faults.add(fmt.Sprintf("digests[%d]", i), errors.New("must be an object, got null"))
 		}
 	}
-	return &batch, errors.Join(faults...)
+
+	err := faults.err()
+	if err != nil {
+		return nil, err
+	}
+	return &batch, nil
 }
 
 // versionsOf puts the versions that are read into words.

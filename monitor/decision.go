@@ -1,6 +1,9 @@
 package monitor
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind is what the machine decided.
 type Kind string
@@ -56,10 +59,10 @@ const (
 	ByDryRun     Suppression = "dry_run"           // the policy is a dry run
 )
 
+var suppressions = []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByApproval, BySuperseded, ByBlackout, ByDryRun}
+
 // Suppressions are all reasons for suppression.
-func Suppressions() []Suppression {
-	return []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByApproval, BySuperseded, ByBlackout, ByDryRun}
-}
+func Suppressions() []Suppression { return slices.Clone(suppressions) }
 
 // RuleManual stands for the rule in a retraining that an operator asked for.
 const RuleManual = "manual"
@@ -76,8 +79,10 @@ type Decision struct {
 	RequestID    string      `json:"request_id,omitempty"`
 	By           string      `json:"by,omitempty"`            // the operator, where one decided
 	SuppressedBy Suppression `json:"suppressed_by,omitempty"` // for Suppressed
-	// Count is for Suppressed and Warned: how many breaching observations in a row
-	// this entry stands for. At, Reason and Value are the last one's.
+	// Count is for Suppressed and Warned: how many breaching observations of a streak
+	// this entry stands for. At, Reason and Value are the last one's. A streak is what
+	// was suppressed for one reason, or warned of by one rule, between two decisions of
+	// other kinds; the first of it has an entry, and all others share one.
 	Count int64 `json:"count,omitempty"`
 	// Trace is the decision's own span, where it is traced: a traceparent of W3C's
 	// Trace Context. Suppressed breaches and warnings have none.
@@ -87,8 +92,7 @@ type Decision struct {
 // maxDecisions is how many decisions a monitor remembers.
 const maxDecisions = 50
 
-// decide records a decision. Breaches suppressed in a row for one reason share
-// an entry, so that a storm of them does not push out what matters.
+// decide records a decision in an entry of its own.
 func (m *Machine) decide(decision Decision) {
 	decision.Reason, decision.By = cut(decision.Reason, maxTextBytes), cut(decision.By, maxTextBytes)
 	if m.Trace != nil && decision.IsNotable() {
@@ -102,32 +106,15 @@ func (m *Machine) decide(decision Decision) {
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
 	}
-	m.state.Decisions = keepLast(AppendDecision(m.state.Decisions, decision), maxDecisions)
+
+	m.settleStreaks()
+	m.forgetStreaks()
+	m.state.Decisions = keepLast(append(m.state.Decisions, decision), maxDecisions)
 }
 
 // IsNotable says that a decision changed something, or answered something: all but
 // those that breaches can bring by the thousand.
 func (d *Decision) IsNotable() bool { return d.Kind != Suppressed && d.Kind != Warned }
-
-// AppendDecision adds a decision to a log. Breaches suppressed in a row for one
-// reason, and warnings in a row by one rule, are a streak: its first has an entry,
-// and its last, whose Count is of all but the first. So a storm of them does not
-// push out what matters, and the counts add up.
-func AppendDecision(log []Decision, decision Decision) []Decision {
-	n := len(log)
-	if n < 2 || !log[n-1].continues(log[n-2]) || !decision.continues(log[n-1]) {
-		return append(log, decision)
-	}
-	decision.Count += log[n-1].Count
-	log[n-1] = decision
-	return log
-}
-
-// continues says that a decision belongs to the streak of the one before it.
-func (d *Decision) continues(before Decision) bool {
-	return d.Kind == before.Kind && (d.Kind == Suppressed && d.SuppressedBy == before.SuppressedBy ||
-		d.Kind == Warned && d.Rule == before.Rule)
-}
 
 // keepLast drops the oldest elements beyond max.
 func keepLast[T any](all []T, max int) []T {

@@ -150,47 +150,87 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Validate names every fault of a digest received at now.
+// Validate names the faults of a digest received at now, ten at most.
 func (d *Digest) Validate(now time.Time) error {
-	faults := []error{at("model_version", checkName(d.ModelVersion, 0, MaxModelVersionBytes))}
+	var faults faultList
+	faults.add("model_version", checkName(d.ModelVersion, 0, MaxModelVersionBytes))
 	if d.Events < 1 || d.Events > maxCount {
-		faults = append(faults, fmt.Errorf("events: must be 1 to %d, got %d", int64(maxCount), d.Events))
+		faults.add("events", fmt.Errorf("must be 1 to %d, got %d", int64(maxCount), d.Events))
 	}
-	for _, stamp := range []struct {
+	for _, stamp := range [...]struct {
 		name  string
 		value time.Time
 	}{{"first", d.First}, {"last", d.Last}, {"folded_from", d.FoldedFrom}, {"folded_until", d.FoldedUntil}} {
 		if stamp.value.IsZero() {
-			faults = append(faults, at(stamp.name, errors.New("is missing")))
+			faults.add(stamp.name, errors.New("is missing"))
 		}
-		faults = append(faults, at(stamp.name, checkTime(stamp.value, now)))
+		faults.add(stamp.name, checkTime(stamp.value, now))
 	}
-	if d.Last.Before(d.First) || d.FoldedUntil.Before(d.FoldedFrom) {
-		faults = append(faults, errors.New("last must not be before first, nor folded_until before folded_from"))
+	if d.isBackwards() {
+		faults.add("", errors.New("last must not be before first, nor folded_until before folded_from"))
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(d.Metrics)) {
-		where := join("metrics", cut(name, 60))
-		faults = append(faults, at(where, checkName(name, 1, MaxMetricNameBytes)), at(where, d.Metrics[name].validate(d.Events)))
+		if faults.isFull() && d.Metrics[name].isValid(d.Events) {
+			continue
+		}
+		where := join("metrics", cut(name, maxPathBytes))
+		faults.add(where, checkName(name, 1, MaxMetricNameBytes))
+		faults.add(where, d.Metrics[name].validate(d.Events))
 	}
-	return errors.Join(faults...)
+	return faults.err()
+}
+
+// isValid is whether Validate finds no fault, at the price of some comparisons.
+func (d *Digest) isValid(now time.Time) bool {
+	if !isName(d.ModelVersion, 0, MaxModelVersionBytes) || d.Events < 1 || d.Events > maxCount || d.isBackwards() {
+		return false
+	}
+	for _, stamp := range [...]time.Time{d.First, d.Last, d.FoldedFrom, d.FoldedUntil} {
+		if stamp.IsZero() || !isTime(stamp, now) {
+			return false
+		}
+	}
+	for name, metric := range d.Metrics {
+		if !isName(name, 1, MaxMetricNameBytes) || !metric.isValid(d.Events) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Digest) isBackwards() bool {
+	return d.Last.Before(d.First) || d.FoldedUntil.Before(d.FoldedFrom)
 }
 
 func (m *MetricDigest) validate(events int64) error {
 	if m == nil {
 		return errors.New("must be an object, got null")
 	}
-	var faults []error
+	var faults faultList
 	if m.Count < 1 || m.Count > events {
-		faults = append(faults, fmt.Errorf("count: must be 1 to the %d events of the digest, got %d", events, m.Count))
+		faults.add("count", fmt.Errorf("must be 1 to the %d events of the digest, got %d", events, m.Count))
 	}
-	faults = append(faults, at("min", checkReading(m.Min)), at("max", checkReading(m.Max)))
+	faults.add("min", checkReading(m.Min))
+	faults.add("max", checkReading(m.Max))
 	if m.Min > m.Max {
-		faults = append(faults, fmt.Errorf("min: must not exceed max, got %v and %v", m.Min, m.Max))
+		faults.add("min", fmt.Errorf("must not exceed max, got %v and %v", m.Min, m.Max))
 	}
-	if count := float64(m.Count); !(m.Sum >= count*m.Min-m.slack() && m.Sum <= count*m.Max+m.slack()) {
-		faults = append(faults, fmt.Errorf("sum: must be what %d readings from %v to %v can add up to, got %v", m.Count, m.Min, m.Max, m.Sum))
+	if !m.addsUp() {
+		faults.add("sum", fmt.Errorf("must be what %d readings from %v to %v can add up to, got %v", m.Count, m.Min, m.Max, m.Sum))
 	}
-	return errors.Join(faults...)
+	return faults.err()
+}
+
+// isValid is whether validate finds no fault.
+func (m *MetricDigest) isValid(events int64) bool {
+	return m != nil && m.Count >= 1 && m.Count <= events && isInRange(m.Min) && isInRange(m.Max) && m.Min <= m.Max && m.addsUp()
+}
+
+// addsUp says that Count readings from Min to Max can have the sum.
+func (m *MetricDigest) addsUp() bool {
+	count := float64(m.Count)
+	return m.Sum >= count*m.Min-m.slack() && m.Sum <= count*m.Max+m.slack()
 }
 
 // slack is what rounding may add to, or take from, a sum of m.Count readings:

@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +15,8 @@ const (
 	Accuracy   = "accuracy"
 	LatencyMS  = "latency_ms"
 	DriftScore = "drift_score"
+
+	namedMetrics = 3 // how many they are
 )
 
 const (
@@ -55,29 +55,51 @@ func NewMetricEvent(modelName, modelVersion string, accuracy, latencyMS, driftSc
 	}
 }
 
-// Validate names every fault of the event. now is the reader's clock.
+// Validate names the faults of the event, ten at most. now is the reader's clock.
 func (e *MetricEvent) Validate(now time.Time) error {
-	faults := []error{
-		at("model_name", checkName(e.ModelName, 1, MaxModelNameBytes)),
-		at("model_version", checkName(e.ModelVersion, 0, MaxModelVersionBytes)),
-		at("timestamp", checkTime(e.Timestamp, now)),
-	}
+	var faults faultList
+	faults.add("model_name", checkName(e.ModelName, 1, MaxModelNameBytes))
+	faults.add("model_version", checkName(e.ModelVersion, 0, MaxModelVersionBytes))
+	faults.add("timestamp", checkTime(e.Timestamp, now))
 	for _, named := range e.named() {
 		if value, taken := named.reading.Get(); taken {
-			faults = append(faults, at(named.metric, checkReading(value)))
+			faults.add(named.metric, checkReading(value))
 		}
 	}
+
 	if len(e.Metrics) > MaxExtraMetrics {
-		faults = append(faults, fmt.Errorf("metrics: must be at most %d, got %d", MaxExtraMetrics, len(e.Metrics)))
+		faults.add("metrics", fmt.Errorf("must be at most %d, got %d", MaxExtraMetrics, len(e.Metrics)))
+		return faults.err()
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
 		where := join("metrics", cut(name, 60))
-		faults = append(faults, at(where, checkName(name, 1, MaxMetricNameBytes)), at(where, checkReading(e.Metrics[name])))
-		if name == Accuracy || name == LatencyMS || name == DriftScore {
-			faults = append(faults, at(where, errors.New("is a field of the event itself; set it there")))
+		faults.add(where, checkName(name, 1, MaxMetricNameBytes))
+		faults.add(where, checkReading(e.Metrics[name]))
+		if isNamedMetric(name) {
+			faults.add(where, errors.New("is a field of the event itself; set it there"))
 		}
 	}
-	return errors.Join(faults...)
+	return faults.err()
+}
+
+// isValid is whether Validate finds no fault, at the price of some comparisons.
+func (e *MetricEvent) isValid(now time.Time) bool {
+	if !isName(e.ModelName, 1, MaxModelNameBytes) || !isName(e.ModelVersion, 0, MaxModelVersionBytes) || !isTime(e.Timestamp, now) {
+		return false
+	}
+	if !inRange(e.Accuracy) || !inRange(e.LatencyMS) || !inRange(e.DriftScore) || len(e.Metrics) > MaxExtraMetrics {
+		return false
+	}
+	for name, value := range e.Metrics {
+		if !isName(name, 1, MaxMetricNameBytes) || isNamedMetric(name) || !isInRange(value) {
+			return false
+		}
+	}
+	return true
+}
+
+func isNamedMetric(name string) bool {
+	return name == Accuracy || name == LatencyMS || name == DriftScore
 }
 
 // Passes is Validate for the common event at the price of a few comparisons. It
@@ -93,15 +115,17 @@ type namedReading struct {
 	reading Reading
 }
 
-func (e *MetricEvent) named() [3]namedReading {
-	return [3]namedReading{{Accuracy, e.Accuracy}, {LatencyMS, e.LatencyMS}, {DriftScore, e.DriftScore}}
+func (e *MetricEvent) named() [namedMetrics]namedReading {
+	return [...]namedReading{{Accuracy, e.Accuracy}, {LatencyMS, e.LatencyMS}, {DriftScore, e.DriftScore}}
 }
 
-func inRange(r Reading) bool { return !r.present || math.Abs(r.value) <= MaxMagnitude }
+func inRange(r Reading) bool { return !r.present || isInRange(r.value) }
+
+func isInRange(value float64) bool { return math.Abs(value) <= MaxMagnitude } // NaN is not
 
 // checkReading refuses NaN, infinities and what could overflow a sum.
 func checkReading(value float64) error {
-	if !(math.Abs(value) <= MaxMagnitude) { // NaN compares false
+	if !isInRange(value) {
 		return fmt.Errorf("must be a finite number of magnitude at most %.0e, got %v", MaxMagnitude, value)
 	}
 	return nil
@@ -112,6 +136,11 @@ var (
 	firstTime = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
 	lastTime  = time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)
 )
+
+// isTime says whether checkTime finds nothing wrong with a timestamp.
+func isTime(stamp, now time.Time) bool {
+	return stamp.IsZero() || !stamp.After(now.Add(MaxClockSkew)) && !stamp.Before(firstTime) && !stamp.After(lastTime)
+}
 
 func checkTime(stamp, now time.Time) error {
 	switch {
@@ -147,68 +176,4 @@ func (e MetricEvent) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return json.Marshal(wire)
-}
-
-// UnmarshalJSON reads an event in the form of the wire contract. It names
-// unknown fields and wrong types; whether the values make sense, Validate says.
-func (e *MetricEvent) UnmarshalJSON(data []byte) error {
-	var wire wireEvent
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wire); err != nil { // only now is it worth finding every fault
-		wire = wireEvent{}
-		return cmp.Or(decodeFields(data, "", fields{
-			"timestamp": &wire.Timestamp, "model_name": &wire.ModelName, "model_version": &wire.ModelVersion,
-			"accuracy": &wire.Accuracy, "latency_ms": &wire.LatencyMS, "drift_score": &wire.DriftScore,
-			"metrics": &wire.Metrics,
-		}), err)
-	}
-	*e = MetricEvent{wire.Timestamp, wire.ModelName, wire.ModelVersion, wire.Accuracy, wire.LatencyMS, wire.DriftScore, nil}
-	for name, reading := range wire.Metrics {
-		if value, taken := reading.Get(); taken {
-			if e.Metrics == nil {
-				e.Metrics = make(map[string]float64, len(wire.Metrics))
-			}
-			e.Metrics[name] = value
-		}
-	}
-	return nil
-}
-
-// EventFault is why one event of a `metric` signal was refused.
-type EventFault struct {
-	Index int // of the event in its array; 0 where there was no array
-	Err   error
-}
-
-// DecodeEvents reads the payload of a `metric` signal: one event or an array of
-// them, 10,000 at most. Each element is judged by itself: events holds those that
-// decode and are valid at now, faults what is wrong with the others.
-func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults []EventFault) {
-	var elements []json.RawMessage
-	isArray := json.Unmarshal(payload, &elements) == nil && elements != nil
-	if !isArray {
-		elements = []json.RawMessage{payload}
-	}
-	if n := len(elements); n > maxObservations {
-		return nil, []EventFault{{0, fmt.Errorf("must be at most %d events, got %d; send more signals", maxObservations, n)}}
-	}
-	for i, element := range elements {
-		var event MetricEvent
-		err := json.Unmarshal(element, &event)
-		if err == nil {
-			err = event.Validate(now)
-		} else {
-			err = got(err, element)
-		}
-		if err != nil {
-			if isArray {
-				err = at(fmt.Sprintf("[%d]", i), err)
-			}
-			faults = append(faults, EventFault{i, err})
-			continue
-		}
-		events = append(events, event)
-	}
-	return events, faults
 }

@@ -59,10 +59,8 @@ func (m *Machine) judgeStanding(now time.Time, seen *version) {
 	for i, t := range seen.Rules {
 		m.findings[i] = finding{verdict: t.Verdict}
 		if m.kinds[i] != kindInstant {
-			m.findings[i].verdict = m.standing(i, seen, now)
+			m.findings[i].verdict = m.stands(i, seen, now)
 		}
 	}
-	for _, i := range m.compositeOrder {
-		m.findings[i].verdict = m.combine(&m.state.Policy.Rules[i], func(member int) Verdict { return m.findings[member].verdict })
-	}
+	m.combine()
 }

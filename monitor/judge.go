@@ -26,6 +26,7 @@ type finding struct {
 
 // observe counts an observation and decides about it: the heart of modelvigil.
 func (m *Machine) observe(now time.Time, o *observation) {
+	m.work += int64(observationWork + len(m.findings) + len(o.metrics))
 	seen := m.count(now, o)
 	m.track(seen)
 	m.beginVerification(now, o)
@@ -63,6 +64,7 @@ type moment struct {
 	version     string
 	seen        *version
 	observation *observation // nil for datapoints
+	values      []float64    // what rules without a period say, where a streak has kept it
 }
 
 // endsBefore says that what was judged belongs to the time before an instant.
@@ -88,7 +90,7 @@ func (m *Machine) decideOn(j moment) {
 		switch r := &m.state.Policy.Rules[i]; {
 		case r.Condition:
 		case r.Severity == Warning:
-			m.warn(j.now, i, j.version, j.seen)
+			m.repeat(&j, Warned, "", i)
 		default:
 			m.noteRegression(i, j.version, j.seen)
 			if chosen < 0 {
@@ -105,51 +107,96 @@ func (m *Machine) decideOn(j moment) {
 // too: those with a period keep their verdict, those without must speak in the
 // same observation.
 func (m *Machine) compose(j *moment) {
-	rules := m.state.Policy.Rules
-	for i := range rules {
+	standing := m.standings(j.seen, j.now)
+	for _, i := range m.standingMembers {
 		if !m.findings[i].fresh {
-			m.findings[i].verdict = m.standing(i, j.seen, j.now)
+			m.findings[i].verdict = standing[i]
 		}
 	}
-	for _, i := range m.compositeOrder {
-		r, f := &rules[i], finding{}
-		f.verdict = m.combine(r, func(member int) Verdict {
-			of := &m.findings[member]
-			f.fresh = f.fresh || of.fresh
-			f.hit = f.hit || of.fresh && (of.hit && of.verdict == Breaching || r.Not != "")
-			return of.verdict
-		})
-		m.findings[i] = f
-		if t := j.seen.Rules[i]; f.fresh {
-			t.At, t.Verdict = j.now, f.verdict
+	m.combine()
+
+	for i := range m.composites {
+		rule := m.composites[i].rule
+		f := &m.findings[rule]
+		if f.fresh {
+			t := j.seen.Rules[rule]
+			t.At = j.now
+			t.Verdict = f.verdict
 		}
 	}
 }
 
-// combine is three-valued logic over a composite's members.
-func (m *Machine) combine(r *Rule, verdict func(member int) Verdict) Verdict {
-	breaching, healthy, unknown := 0, 0, 0
-	for _, name := range r.members() {
-		switch verdict(m.ruleNumber[name]) {
-		case Breaching:
-			breaching++
-		case Healthy:
-			healthy++
-		default:
-			unknown++
-		}
+// standings are what members of composites say of a version while nothing new was
+// measured. They are kept for the observations of one signal, which are all handled
+// at one instant.
+func (m *Machine) standings(seen *version, now time.Time) []Verdict {
+	if m.standing.seen == seen && m.standing.at.Equal(now) {
+		return m.standing.verdicts
 	}
+	m.standing.seen = seen
+	m.standing.at = now
+	for _, i := range m.standingMembers {
+		m.standing.verdicts[i] = m.stands(i, seen, now)
+	}
+	return m.standing.verdicts
+}
+
+// said is what the rules say at one moment, as sets of them.
+type said struct{ fresh, hit, breaching, healthy ruleSet }
+
+func (s *said) put(rule int, f *finding) {
+	s.fresh.set(rule, f.fresh)
+	s.hit.set(rule, f.hit)
+	s.breaching.set(rule, f.verdict == Breaching)
+	s.healthy.set(rule, f.verdict == Healthy)
+}
+
+// combine fills in what composites find, members before those they are in.
+func (m *Machine) combine() {
+	m.said = said{}
+	for i := range m.findings {
+		m.said.put(i, &m.findings[i])
+	}
+	for i := range m.composites {
+		c := &m.composites[i]
+		m.findings[c.rule] = c.find(&m.said)
+		m.said.put(c.rule, &m.findings[c.rule])
+	}
+}
+
+// find is three-valued logic over the composite's members.
+func (c *composite) find(s *said) (f finding) {
+	fresh := c.members.both(s.fresh)
+	f.fresh = !fresh.isEmpty()
+	breaching, healthy := c.members.both(s.breaching), c.members.both(s.healthy)
+	breaches, heals := !breaching.isEmpty(), !healthy.isEmpty()
+	switch c.logic {
+	case logicNot:
+		f.hit = f.fresh
+		f.verdict = verdictOf(heals, breaches)
+	case logicAll:
+		f.hit = !fresh.both(s.hit).both(breaching).isEmpty()
+		f.verdict = verdictOf(breaching.count() == c.members.count(), heals)
+	case logicAny:
+		f.hit = !fresh.both(s.hit).both(breaching).isEmpty()
+		f.verdict = verdictOf(breaches, healthy.count() == c.members.count())
+	}
+	return f
+}
+
+// verdictOf is a verdict from what is certain.
+func verdictOf(breaches, isHealthy bool) Verdict {
 	switch {
-	case r.Not != "" && breaching > 0, len(r.AllOf) > 0 && healthy > 0, len(r.AnyOf) > 0 && breaching+unknown == 0:
+	case isHealthy:
 		return Healthy
-	case r.Not != "" && healthy > 0, len(r.AllOf) > 0 && unknown == 0, len(r.AnyOf) > 0 && breaching > 0:
+	case breaches:
 		return Breaching
 	}
 	return Unknown
 }
 
-// standing is what a rule says of a version when nothing new was measured.
-func (m *Machine) standing(i int, seen *version, now time.Time) Verdict {
+// stands is what a rule says of a version when nothing new was measured.
+func (m *Machine) stands(i int, seen *version, now time.Time) Verdict {
 	r := &m.state.Policy.Rules[i]
 	switch m.kinds[i] {
 	case kindWindow:
@@ -179,31 +226,9 @@ func (t *track) standing(r *Rule, now time.Time) Verdict {
 	return t.Verdict
 }
 
-// reason says why a rule breaches, in words.
-func (m *Machine) reason(i int, seen *version) string {
-	r, t := &m.state.Policy.Rules[i], seen.Rules[i]
-	switch m.kinds[i] {
-	case kindComposite:
-		return m.compositeReason(r, seen)
-	case kindWindow:
-		return cut(t.reason(r), maxTextBytes)
-	case kindAge, kindSilence:
-		return m.ageReason(r)
-	}
-	return Breach{*r, t.Value.value, t.Threshold.value}.Reason()
-}
-
-func (m *Machine) compositeReason(r *Rule, seen *version) string {
-	if r.Not != "" {
-		return cut("not "+r.Not, maxTextBytes)
-	}
-	var parts []string
-	for _, name := range r.members() {
-		if i := m.ruleNumber[name]; m.findings[i].verdict == Breaching {
-			parts = append(parts, m.reason(i, seen))
-		}
-	}
-	return cut(strings.Join(parts, "; "), maxTextBytes)
+// reason says why a rule breaches at this moment, in words.
+func (m *Machine) reason(rule int, seen *version) string {
+	return m.words(&evidence{rule: rule, tracks: seen.Rules, breaching: m.said.breaching}, rule)
 }
 
 // reason says why a rule with a period breaches.

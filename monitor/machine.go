@@ -29,13 +29,18 @@ func Phases() []Phase {
 // clock, give the same state, in one run or cut anywhere by a round trip of
 // State through JSON. What it wants done follows from its state; see Wants.
 type Machine struct {
-	// OnDecision, where set, hears of each decision as it falls.
+	// OnDecision, where set, hears of each decision that gets an entry in the log, as
+	// it falls.
 	OnDecision func(Decision)
+	// OnRepeat, where set, hears of each decision that goes on a streak in the log. It
+	// has no value and no reason yet: InWords finds them.
+	OnRepeat func(Decision)
 	// Trace, where set, names the span of a decision; cause is that of the decision
 	// which it follows from, or "".
 	Trace func(cause string, d Decision) string
-	// OnRejection, where set, hears of each input that is refused.
-	OnRejection func(Rejection)
+	// OnRejection, where set, hears of each input that is refused, or of several of one
+	// signal that are not explained.
+	OnRejection func(why Rejection, count int64)
 	// OnDigest, where set, hears of each digest that is counted.
 	OnDigest func(now time.Time, d *Digest)
 
@@ -44,11 +49,13 @@ type Machine struct {
 
 	// What follows from the state, kept for speed.
 	observation observation
-	readings    [3]MetricDigest
+	readings    []MetricDigest
 	seen        *version // of seenName, the version last looked up
 	seenName    string
 	wake        time.Time // when time alone changes something next; zero: never
 	dirty       bool      // wake is to be found again
+	work        int64     // see Work
+	repeated    repeated  // the decision that OnRepeat hears of
 }
 
 // NewMachine returns the machine of a model that was never watched before. The
@@ -70,6 +77,7 @@ func Restore(state State) *Machine {
 // State returns what the next run goes on from, within its bound. The machine
 // must not be used after it.
 func (m *Machine) State() State {
+	m.settleStreaks()
 	m.state.fit()
 	m.seen = nil
 	return m.state
@@ -88,6 +96,7 @@ func (m *Machine) Team() string { return m.state.Policy.Team }
 func (m *Machine) Observe(now time.Time, event *MetricEvent) {
 	now = m.clock(now)
 	if m.isMine(now, SignalMetric, event.ModelName) {
+		m.standing.seen = nil
 		m.observe(now, m.ofEvent(event, now))
 	}
 }
@@ -121,7 +130,7 @@ func (m *Machine) Reject(now time.Time, source string, why error, payload []byte
 		Reason: cut(why.Error(), maxRejectionBytes), Payload: cut(string(payload), maxPayloadBytes),
 	}
 	if m.OnRejection != nil {
-		m.OnRejection(rejection)
+		m.OnRejection(rejection, 1)
 	}
 	m.state.Rejections = keepLast(append(m.state.Rejections, rejection), maxRejections)
 }
@@ -131,9 +140,13 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 	if modelName == m.state.ModelName {
 		return true
 	}
-	m.Reject(now, source, fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s",
-		m.state.ModelName, modelName, WorkflowID(modelName)), nil)
+	m.Reject(now, source, m.stray(modelName), nil)
 	return false
+}
+
+// stray says what is wrong with what is meant for another model.
+func (m *Machine) stray(modelName string) error {
+	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, WorkflowID(modelName))
 }
 
 // Tick lets time pass: what is due by now is judged and decided. It costs next to
@@ -144,6 +157,8 @@ func (m *Machine) Tick(now time.Time) {
 		if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
 			m.noteOutage(now)
 		}
+		m.settleStreaks()
+		m.standing.seen = nil
 		m.expireFlight(now)
 		m.expire(now)
 		m.judgeDatapoints(now)
@@ -201,6 +216,7 @@ func (m *Machine) SetPolicy(now time.Time, policy Policy) {
 	if policy.equal(m.state.Policy) {
 		return
 	}
+	m.settleStreaks()
 	dropped := m.carryTracks(policy)
 	if !equalBlackouts(policy.Blackout, m.state.Policy.Blackout) {
 		m.state.Calendar = nil

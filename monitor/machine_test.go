@@ -307,3 +307,9 @@ func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
 	report(later, "p0", 3)
 	require.Equal(t, 1, m.Guidance(later).Publishers, "those that fell silent don't slow the rest down")
 }
+
+// listen lets hear have every decision of a machine, in words.
+func listen(m *monitor.Machine, hear func(monitor.Decision)) {
+	m.OnDecision = hear
+	m.OnRepeat = func(d monitor.Decision) { hear(m.InWords(d)) }
+}

@@ -83,7 +83,7 @@ func (m *Machine) notify(decision Decision) {
 	if len(m.state.Policy.Notify) == 0 {
 		return
 	}
-	if n := len(m.state.Decisions); !decision.IsNotable() && n > 0 && decision.continues(m.state.Decisions[n-1]) {
+	if !decision.IsNotable() && m.hasBegun(&decision) {
 		return
 	}
 	for _, to := range m.state.Policy.Notify {

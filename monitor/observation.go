@@ -24,6 +24,14 @@ type observed struct {
 
 // metric returns what was seen of a metric, or nil.
 func (o *observation) metric(name string) *MetricDigest {
+	const few = 8
+	if len(o.metrics) > few {
+		i, found := slices.BinarySearchFunc(o.metrics, name, func(m observed, name string) int { return strings.Compare(m.name, name) })
+		if !found {
+			return nil
+		}
+		return o.metrics[i].MetricDigest
+	}
 	for i := range o.metrics {
 		if o.metrics[i].name == name {
 			return o.metrics[i].MetricDigest
@@ -70,25 +78,25 @@ func (m *Machine) ofEvent(e *MetricEvent, now time.Time) *observation {
 		version: e.ModelVersion, events: 1, first: stamp, last: stamp,
 		foldedFrom: now, foldedUntil: now, metrics: o.metrics[:0],
 	}
-	put := func(i int, name string, value float64) {
-		one := &m.readings[i]
-		*one = MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp}
-		o.metrics = append(o.metrics, observed{name, one})
+	m.readings = slices.Grow(m.readings[:0], namedMetrics+len(e.Metrics)) // they must not move while they are filled
+	put := func(name string, value float64) {
+		m.readings = append(m.readings, MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp})
+		o.metrics = append(o.metrics, observed{name, &m.readings[len(m.readings)-1]})
 	}
 	if e.Accuracy.present {
-		put(0, Accuracy, e.Accuracy.value)
+		put(Accuracy, e.Accuracy.value)
 	}
 	if e.DriftScore.present {
-		put(1, DriftScore, e.DriftScore.value)
+		put(DriftScore, e.DriftScore.value)
 	}
 	if e.LatencyMS.present {
-		put(2, LatencyMS, e.LatencyMS.value)
+		put(LatencyMS, e.LatencyMS.value)
 	}
 	if len(e.Metrics) == 0 {
 		return o // sorted by name already
 	}
 	for name, value := range e.Metrics {
-		o.metrics = append(o.metrics, observed{name, oneReading(value, stamp)})
+		put(name, value)
 	}
 	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
 	return o

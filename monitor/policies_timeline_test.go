@@ -143,7 +143,7 @@ func playTimeline(t require.TestingT, policyYAML string, moments []moment, cuts 
 	p := &play{t: t, cuts: cuts, where: where, now: timelineStart}
 	require.NoError(t, json.Unmarshal(wire, &p.policy))
 	p.m = monitor.NewMachine("m", "timeline", p.decode(p.policy, moments[0].line))
-	p.m.OnDecision = p.hear
+	listen(p.m, p.hear)
 	p.tick()
 	for _, moment := range moments {
 		p.pass(timelineStart.Add(moment.at))
@@ -178,7 +178,7 @@ func (p *play) tick() {
 	state, err := monitor.DecodeState(encoded)
 	require.NoError(p.t, err)
 	p.m = monitor.Restore(state)
-	p.m.OnDecision = p.hear
+	listen(p.m, p.hear)
 }
 
 // pass lets time pass, waking the machine whenever it asked to be.

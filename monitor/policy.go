@@ -155,17 +155,6 @@ func (p Policy) equal(other Policy) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(mine, others)
 }
 
-// Judge returns the first rule in order of precedence that an observation
-// violates, and whether there is one.
-func (p Policy) Judge(observation *Digest) (Breach, bool) {
-	for _, rule := range p.Rules {
-		if breach, breaches := rule.Judge(observation); breaches {
-			return breach, true
-		}
-	}
-	return Breach{}, false
-}
-
 // UnmarshalJSON reads a policy; unknown fields are refused by name. Whether the
 // values make sense, Validate says.
 func (p *Policy) UnmarshalJSON(data []byte) error {

@@ -26,8 +26,8 @@ func (p Policy) Validate() error {
 	if p.Rules != nil && len(p.Rules) == 0 {
 		faults = append(faults, errors.New("rules: must not be empty; leave the field out for the default rules"))
 	}
-	if len(p.Rules) > maxRules {
-		faults = append(faults, fmt.Errorf("rules: must be at most %d, got %d", maxRules, len(p.Rules)))
+	if len(p.Rules) > maxRules { // nobody reads the faults of a thousand
+		return errors.Join(append(faults, fmt.Errorf("rules: must be at most %d, got %d", maxRules, len(p.Rules)))...)
 	}
 	first := map[string]int{}
 	for i, rule := range p.WithDefaults().Rules {

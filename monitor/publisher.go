@@ -45,9 +45,16 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 	}
 	known.Sequence, known.LastWord, known.Closed = batch.Sequence, now, batch.Closed
 	dropOldest(m.state.Publishers, maxPublishers, func(p *publisher) time.Time { return p.LastWord })
-	for _, digest := range batch.Digests {
-		if err := digest.Validate(now); err != nil {
-			m.Reject(now, SignalMetricDigest, err, nil)
+	m.observeDigests(now, batch.Digests)
+}
+
+// observeDigests observes the valid ones of a batch's digests, and refuses the others.
+func (m *Machine) observeDigests(now time.Time, digests []*Digest) {
+	m.standing.seen = nil
+	refused := refusals{source: SignalMetricDigest}
+	for i, digest := range digests {
+		if !digest.isValid(now) {
+			refused.add(elementPath(i), nil)
 			continue
 		}
 		m.state.Counters.Digests++
@@ -56,6 +63,9 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 		}
 		m.observe(now, m.ofDigest(digest))
 	}
+	m.refuse(now, &refused, func(r refusal) error {
+		return at("digests"+r.path.String(), digests[r.path].Validate(now))
+	})
 }
 
 func (m *Machine) forgetPublishers(now time.Time) {

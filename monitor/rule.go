@@ -214,27 +214,6 @@ func (r *Rule) members() []string {
 	return nil
 }
 
-// Breach is how an observation violates a rule.
-type Breach struct {
-	Rule      Rule
-	Value     float64 // the observation's worst value
-	Threshold float64
-}
-
-// Judge returns how an observation violates a rule without a period, and whether
-// it does. Its minimum is held against below, its maximum against above, so that
-// a digest breaches exactly when one of the events folded into it would have.
-func (r Rule) Judge(observation *Digest) (Breach, bool) {
-	metric, measured := observation.Metrics[r.Metric]
-	if !measured || !r.IsInstant() {
-		return Breach{}, false
-	}
-	if value, threshold, breaches := r.judge(metric); breaches {
-		return Breach{r, value, threshold}, true
-	}
-	return Breach{}, false
-}
-
 // judge holds the extremes of readings against the threshold.
 func (r *Rule) judge(metric *MetricDigest) (value, threshold float64, breaches bool) {
 	if below, ok := r.Below.Get(); ok {
@@ -244,13 +223,14 @@ func (r *Rule) judge(metric *MetricDigest) (value, threshold float64, breaches b
 	return metric.Max, above, metric.Max > above
 }
 
-// Reason is the breach in words: `accuracy 0.8000 below threshold 0.9500`.
-func (b Breach) Reason() string {
+// breachReason is a breach of a rule without a period in words: `accuracy 0.8000
+// below threshold 0.9500`.
+func (r *Rule) breachReason(value, threshold float64) string {
 	side := "above"
-	if _, below := b.Rule.Below.Get(); below {
+	if r.Below.present {
 		side = "below"
 	}
-	return cut(fmt.Sprintf("%s %s %s threshold %s", word(b.Rule.Metric), b.Rule.quantity(b.Value), side, b.Rule.quantity(b.Threshold)), maxTextBytes)
+	return cut(fmt.Sprintf("%s %s %s threshold %s", word(r.Metric), r.quantity(value), side, r.quantity(threshold)), maxTextBytes)
 }
 
 // quantity is a value of the rule's metric, as a reason has it.

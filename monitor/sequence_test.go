@@ -36,8 +36,8 @@ func TestAnySequenceOfInputsIsDecidedAsTheReferenceDoes(t *testing.T) {
 				ends: map[int]string{}, ofVersion: map[int]bool{}, numbers: map[string]int64{}, words: map[string]time.Time{}, suppressed: map[string]int64{},
 			},
 		}
-		x.whole.OnDecision = hear(&x.wholeLog)
-		x.cutUp.OnDecision = hear(&x.cutLog)
+		listen(x.whole, hear(&x.wholeLog))
+		listen(x.cutUp, hear(&x.cutLog))
 		actions := map[string]func(*rapid.T){
 			"an event": x.event, "a batch": x.batch, "another batch": x.batch, "a batch again": x.redeliver, "a stray": x.stray,
 			"an answer": x.answer, "a refusal": x.refusal, "an outcome": x.outcome, "a tick": x.tick,
@@ -60,7 +60,7 @@ func (x *trial) wait(t *rapid.T) {
 	x.now = x.now.Add(rapid.SampledFrom([]time.Duration{0, 1, time.Second - 1, time.Second, 9 * time.Second, time.Minute}).Draw(t, "wait"))
 	if rapid.Bool().Draw(t, "cut") {
 		x.cutUp = cut(t, x.cutUp)
-		x.cutUp.OnDecision = hear(&x.cutLog)
+		listen(x.cutUp, hear(&x.cutLog))
 	}
 }
 

@@ -163,10 +163,20 @@ func (s *Sketch) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &text); err != nil {
 		return err
 	}
-	encoded, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(encoded) > maxSketchBytes {
-		return fmt.Errorf("sketch: must be at most %d bytes in base64", maxSketchBytes)
+	return s.readBase64([]byte(text))
+}
+
+// readBase64 takes an encoded sketch; it is decoded when it is asked.
+func (s *Sketch) readBase64(text []byte) error {
+	fault := fmt.Errorf("sketch: must be at most %d bytes in base64", maxSketchBytes)
+	if len(text) > base64.StdEncoding.EncodedLen(maxSketchBytes) {
+		return fault
 	}
-	*s = Sketch{encoded: encoded}
+	encoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(encoded, text)
+	if err != nil || n > maxSketchBytes {
+		return fault
+	}
+	*s = Sketch{encoded: encoded[:n]}
 	return nil
 }

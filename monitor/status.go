@@ -85,6 +85,7 @@ type MetricStatus struct {
 // Status returns the monitor's status at now, within MaxStateBytes. It shares
 // memory with the machine: encode it before the next input.
 func (m *Machine) Status(now time.Time) Status {
+	m.settleStreaks()
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
@@ -133,7 +134,7 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 		r := &m.state.Policy.Rules[i]
 		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
 		if kind := m.kinds[i]; kind == kindWindow || kind == kindAge || kind == kindSilence {
-			s.Verdict = m.standing(i, seen, now)
+			s.Verdict = m.stands(i, seen, now)
 		}
 		if w := t.Window; w != nil {
 			s.Baseline, s.Late, s.LateAt = r.base(w), w.Late, w.LateAt

@@ -15,31 +15,61 @@ import (
 // fields names where each field of a JSON object goes.
 type fields map[string]any
 
-// decodeFields reads a JSON object into fields, and names every fault with its
-// path: a field that is unknown, one of the wrong type, and all that a field
-// that decodes itself has to say.
+// Bounds of what is decoded into maps and lists. What has more is refused by a
+// count of its commas, before anything is built of it.
+const (
+	maxObjectMembers = 1000
+	maxListElements  = 1000
+	maxPathBytes     = 60 // of a name in the path of a fault
+)
+
+// decodeFields reads a JSON object into fields, and names its faults with their
+// paths, ten at most: a field that is unknown, one of the wrong type, and all that a
+// field that decodes itself has to say.
 func decodeFields(data []byte, path string, into fields) error {
+	if n := countMembers(data); n > maxObjectMembers {
+		return at(path, fmt.Errorf("must be a JSON object of at most %d fields, got %d", maxObjectMembers, n))
+	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
-		return at(path, fmt.Errorf("must be a JSON object, %w", got(err, data)))
+	err := json.Unmarshal(data, &object)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrongType):
+		return at(path, fmt.Errorf("must be a JSON object, got a %s", wrongType.Value))
+	case err != nil:
+		return at(path, got(err, data))
 	}
-	var faults []error
+
+	var faults faultList
+	known := ""
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		target, known := into[name]
-		where := join(path, name)
-		switch nested, decodes := target.(pathDecoder); {
-		case !known:
-			known := strings.Join(slices.Sorted(maps.Keys(into)), ", ")
-			faults = append(faults, at(where, fmt.Errorf("unknown field; the fields are %s", known)))
-		case decodes:
-			faults = append(faults, nested.decodeAt(object[name], where))
-		default:
-			if err := json.Unmarshal(object[name], target); err != nil {
-				faults = append(faults, at(where, got(err, object[name])))
+		where := join(path, cut(name, maxPathBytes))
+		target, isKnown := into[name]
+		if !isKnown {
+			if known == "" {
+				known = strings.Join(slices.Sorted(maps.Keys(into)), ", ")
 			}
+			faults.add(where, fmt.Errorf("unknown field; the fields are %s", known))
+			continue
 		}
+		faults.add("", decodeField(object[name], where, target))
 	}
-	return errors.Join(faults...)
+	return faults.err()
+}
+
+// decodeField reads one value into its target.
+func decodeField(data []byte, where string, target any) error {
+	nested, decodes := target.(pathDecoder)
+	if decodes {
+		return nested.decodeAt(data, where)
+	}
+	if n := countMembers(data); n > maxObjectMembers {
+		return at(where, fmt.Errorf("must have at most %d fields, got %d", maxObjectMembers, n))
+	}
+	if err := json.Unmarshal(data, target); err != nil {
+		return at(where, got(err, data))
+	}
+	return nil
 }
 
 // pathDecoder is a value that decodes itself and names its faults below path.
@@ -54,6 +84,9 @@ type list[T any, P interface {
 }] struct{ into *[]T }
 
 func (l list[T, P]) decodeAt(data []byte, path string) error {
+	if n := countMembers(data); n > maxListElements {
+		return at(path, fmt.Errorf("must be a JSON array of at most %d elements, got %d", maxListElements, n))
+	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return at(path, fmt.Errorf("must be a JSON array, %w", got(err, data)))
@@ -61,12 +94,12 @@ func (l list[T, P]) decodeAt(data []byte, path string) error {
 	if raw == nil {
 		return nil
 	}
-	var faults []error
+	var faults faultList
 	*l.into = make([]T, len(raw))
 	for i := range raw {
-		faults = append(faults, P(&(*l.into)[i]).decodeAt(raw[i], fmt.Sprintf("%s[%d]", path, i)))
+		faults.add("", P(&(*l.into)[i]).decodeAt(raw[i], fmt.Sprintf("%s[%d]", path, i)))
 	}
-	return errors.Join(faults...)
+	return faults.err()
 }
 
 // got turns an error of encoding/json into one that says what was there.

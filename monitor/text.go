@@ -14,6 +14,11 @@ const (
 	maxTextBytes         = 300 // free text that is kept: reasons, messages, who did it
 )
 
+// isName says whether checkName finds nothing wrong with a name.
+func isName(name string, min, max int) bool {
+	return len(name) >= min && len(name) <= max && utf8.ValidString(name)
+}
+
 // checkName says what is wrong with a name of at least min and at most max bytes.
 func checkName(name string, min, max int) error {
 	switch {

@@ -16,30 +16,23 @@ func (m *Machine) breach(j *moment, rule int) {
 	if by == ByBlackout {
 		t.Deferred, m.dirty = true, true
 	}
-	request := m.request(rule, j.version, j.seen)
 	if by != "" {
-		m.suppress(j.now, by, request)
+		m.countSuppressed(by)
+		m.repeat(j, Suppressed, by, rule)
 		return
 	}
 	t.Deferred = false
-	m.ask(j.now, r.Name, request, "")
+	m.ask(j.now, r.Name, m.request(rule, j.version, j.seen), "")
 }
 
 // request is what a breach of a rule asks for.
 func (m *Machine) request(rule int, version string, seen *version) RetrainingRequest {
-	r, t := &m.state.Policy.Rules[rule], seen.Rules[rule]
-	request := RetrainingRequest{
-		ModelVersion: version, Reason: m.reason(rule, seen), Rule: r.Name, Metric: r.Metric, Value: t.Value, Threshold: t.Threshold,
+	e := &evidence{rule: rule, tracks: seen.Rules, breaching: m.said.breaching}
+	value, threshold := m.measured(e)
+	return RetrainingRequest{
+		ModelVersion: version, Reason: m.words(e, rule), Rule: m.state.Policy.Rules[rule].Name,
+		Metric: m.state.Policy.Rules[m.measuring(e)].Metric, Value: value, Threshold: threshold,
 	}
-	if r.IsComposite() {
-		for _, name := range r.members() { // what the first breaching member measured stands for it
-			if i := m.ruleNumber[name]; m.findings[i].verdict == Breaching && m.state.Policy.Rules[i].Metric != "" {
-				request.Metric, request.Value, request.Threshold = m.state.Policy.Rules[i].Metric, seen.Rules[i].Value, seen.Rules[i].Threshold
-				break
-			}
-		}
-	}
-	return request
 }
 
 // ask lets a trigger go out, or holds it: for a dry run, or for an operator's word.
@@ -78,26 +71,11 @@ func decisionOf(now time.Time, kind Kind, request RetrainingRequest) Decision {
 	}
 }
 
-// suppress records that a breach led to nothing, and why.
-func (m *Machine) suppress(now time.Time, by Suppression, request RetrainingRequest) {
-	m.countSuppressed(by)
-	d := decisionOf(now, Suppressed, request)
-	d.SuppressedBy, d.Count = by, 1
-	m.decide(d)
-}
-
 func (m *Machine) countSuppressed(by Suppression) {
 	if m.state.Counters.Suppressed == nil {
 		m.state.Counters.Suppressed = map[Suppression]int64{}
 	}
 	m.state.Counters.Suppressed[by]++
-}
-
-// warn speaks of a breach of a rule that can't trigger.
-func (m *Machine) warn(now time.Time, rule int, version string, seen *version) {
-	d := decisionOf(now, Warned, m.request(rule, version, seen))
-	d.Count = 1
-	m.decide(d)
 }
 
 // suppression returns why a breach must not trigger, or "". What was folded

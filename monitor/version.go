@@ -1,6 +1,9 @@
 package monitor
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 const (
 	maxVersions       = 20  // versions that statistics are kept of
@@ -44,13 +47,9 @@ func (m *Machine) makeRoom(seen *version, o *observation) (kept int) {
 		}
 	}
 	for kept+wanted > maxVersionMetrics {
-		var oldest *version
-		for _, name := range sortedKeys(m.state.Versions) {
-			if v := m.state.Versions[name]; len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen.Add(-versionOverlap)) &&
-				(oldest == nil || v.LastSeen.Before(oldest.LastSeen)) {
-				oldest = v
-			}
-		}
+		oldest := m.oldest(func(v *version) (time.Time, bool) {
+			return v.LastSeen, len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen.Add(-versionOverlap))
+		})
 		if oldest == nil {
 			break
 		}
@@ -58,6 +57,25 @@ func (m *Machine) makeRoom(seen *version, o *observation) (kept int) {
 		oldest.Metrics = nil
 	}
 	return kept
+}
+
+// oldest returns the version with the earliest of the instants that of returns, of
+// those that it counts; of several with the same, the first by name. It is nil where
+// none counts. It sorts nothing: events may name another version each.
+func (m *Machine) oldest(of func(*version) (at time.Time, counts bool)) (oldest *version) {
+	var earliest time.Time
+	var earliestName string
+	for name, v := range m.state.Versions { // in any order: names are unique
+		at, counts := of(v)
+		if !counts {
+			continue
+		}
+		order := at.Compare(earliest)
+		if oldest == nil || order < 0 || order == 0 && name < earliestName {
+			oldest, earliest, earliestName = v, at, name
+		}
+	}
+	return oldest
 }
 
 // version finds what was seen of an observation's version, or begins it.
@@ -73,9 +91,18 @@ func (m *Machine) version(now time.Time, o *observation) *version {
 		seen = &version{First: now, LastSeen: o.last}
 		m.state.Versions[o.version] = seen
 		m.dirty = true
+		m.work += versionWork
 	}
 	m.seen, m.seenName = seen, o.version
 	return seen
+}
+
+// dropOldestVersions forgets the versions seen longest ago until some are left.
+func (m *Machine) dropOldestVersions(left int) {
+	for len(m.state.Versions) > left {
+		oldest := m.oldest(func(v *version) (time.Time, bool) { return v.LastSeen, true })
+		maps.DeleteFunc(m.state.Versions, func(_ string, v *version) bool { return v == oldest })
+	}
 }
 
 // count adds an observation to the statistics of its version.
@@ -87,6 +114,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 	seen := m.version(now, o)
 	if m.state.Latest != o.version {
 		m.state.Latest, m.dirty = o.version, true // whose silence counts has changed
+		m.standing.seen = nil
 	}
 	if m.hasAges && m.state.SilenceCheck.IsZero() {
 		m.dirty = true // a silence may have ended
@@ -97,7 +125,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 	}
 	if len(m.state.Versions) > maxVersions {
 		m.state.Counters.Overflow += int64(len(m.state.Versions) - maxVersions)
-		dropOldest(m.state.Versions, maxVersions, func(v *version) time.Time { return v.LastSeen })
+		m.dropOldestVersions(maxVersions)
 		if m.state.Versions[o.version] != seen {
 			m.seen = nil
 		}
@@ -138,27 +166,20 @@ func (m *Machine) track(seen *version) {
 	if len(seen.Rules) == len(rules) {
 		return
 	}
-	seen.Rules = make([]*track, len(rules))
-	for i := range rules {
-		seen.Rules[i] = newTrack(&rules[i])
-	}
+	seen.Rules = newTracks(rules)
 	m.dirty = true
+	m.work += int64(len(rules))
 	for {
-		var oldest *version
 		tracked := 0
-		for _, name := range sortedKeys(m.state.Versions) {
-			v := m.state.Versions[name]
-			if v.Rules == nil {
-				continue
-			}
-			tracked++
-			if v != seen && (oldest == nil || v.Heard.Before(oldest.Heard)) {
-				oldest = v
+		for _, v := range m.state.Versions { // in any order
+			if v.Rules != nil {
+				tracked++
 			}
 		}
 		if tracked <= maxTracked {
 			return
 		}
+		oldest := m.oldest(func(v *version) (time.Time, bool) { return v.Heard, v.Rules != nil && v != seen })
 		oldest.Rules = nil
 	}
 }

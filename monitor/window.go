@@ -25,6 +25,29 @@ func newTrack(r *Rule) *track {
 	return &track{}
 }
 
+// newTracks are one of each rule, in one piece of memory: a version may be new with
+// every event.
+func newTracks(rules []Rule) []*track {
+	all := make([]track, len(rules))
+	tracks := make([]*track, len(rules))
+	windowed := 0
+	for i := range rules {
+		tracks[i] = &all[i]
+		if rules[i].IsWindowed() {
+			windowed++
+		}
+	}
+
+	windows := make([]window, windowed)
+	for i := range rules {
+		if rules[i].IsWindowed() {
+			windowed--
+			all[i].Window = &windows[windowed]
+		}
+	}
+	return tracks
+}
+
 // window is the recent past of a rule with a period.
 type window struct {
 	Open    []*bucket `json:"open,omitempty"`    // periods not judged yet, by start

@@ -108,7 +108,7 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 				triggers = append(triggers, d.At)
 			}
 		}
-		m.OnDecision = hear
+		listen(m, hear)
 		periods := map[int][]float64{}
 		now := noon
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
@@ -116,7 +116,7 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 			tickUntil(m, now)
 			if rapid.Bool().Draw(t, "cut") {
 				m = cut(t, m)
-				m.OnDecision = hear
+				listen(m, hear)
 			}
 			value := float64(rapid.IntRange(0, 4).Draw(t, "value"))
 			m.Observe(now, reading(now, "v1", "m", value))

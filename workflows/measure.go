@@ -67,14 +67,21 @@ type measures struct {
 	lag       client.MetricsTimer
 	listeners listeners
 	counted   monitor.Counters // until now
+	repeats   map[repeat]int64 // decisions on streaks, not counted yet
 	flight    string           // request id of the retraining in flight
 	triggered time.Time        // and when it was triggered
+}
+
+// repeat is what a decision on a streak is counted by.
+type repeat struct {
+	kind monitor.Kind
+	by   monitor.Suppression
 }
 
 // measure makes a run count what its machine does.
 func (m *watch) measure(ctx workflow.Context) {
 	metrics := workflow.GetMetricsHandler(ctx)
-	m.measures = measures{metrics: metrics, lag: metrics.Timer(MetricDigestLag), counted: m.machine.Counters()}
+	m.measures = measures{metrics: metrics, lag: metrics.Timer(MetricDigestLag), counted: m.machine.Counters(), repeats: map[repeat]int64{}}
 	m.measures.listeners, _ = ctx.Value(listenerKey{}).(listeners)
 	if flight := m.machine.Status(workflow.Now(ctx)).Current; flight != nil {
 		m.measures.flight, m.measures.triggered = flight.RequestID, flight.TriggeredAt
@@ -85,8 +92,11 @@ func (m *watch) measure(ctx workflow.Context) {
 		m.log.Info("decision", "kind", d.Kind, "rule", d.Rule, "reason", d.Reason, "model_version", d.ModelVersion,
 			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
 	}
-	m.machine.OnRejection = func(r monitor.Rejection) {
-		m.measures.inc(MetricRejections, "source", boundedSource(r.Source))
+	m.machine.OnRepeat = func(d monitor.Decision) { // as often as breaches come: counted, and not spoken of
+		m.measures.repeats[repeat{d.Kind, d.SuppressedBy}]++
+	}
+	m.machine.OnRejection = func(r monitor.Rejection, count int64) {
+		m.measures.inc(MetricRejections, "source", boundedSource(r.Source), count)
 		m.log.Warn("rejected", "source", r.Source, "reason", r.Reason, "payload", r.Payload)
 	}
 	m.machine.OnDigest = func(now time.Time, d *monitor.Digest) {
@@ -117,15 +127,21 @@ func ShowZeros(metrics client.MetricsHandler) {
 	}
 }
 
-func (m *measures) inc(name, label, value string) {
-	m.metrics.WithTags(map[string]string{label: value}).Counter(name).Inc(1)
+func (m *measures) inc(name, label, value string, by int64) {
+	m.metrics.WithTags(map[string]string{label: value}).Counter(name).Inc(by)
+}
+
+// decided counts decisions of one kind.
+func (m *measures) decided(of repeat, count int64) {
+	m.inc(MetricDecisions, "kind", string(of.kind), count)
+	if of.kind == monitor.Suppressed {
+		m.inc(MetricSuppressed, "suppressed_by", string(of.by), count)
+	}
 }
 
 func (m *measures) decision(d monitor.Decision) {
-	m.inc(MetricDecisions, "kind", string(d.Kind))
+	m.decided(repeat{d.Kind, d.SuppressedBy}, 1)
 	switch d.Kind {
-	case monitor.Suppressed:
-		m.inc(MetricSuppressed, "suppressed_by", string(d.SuppressedBy))
 	case monitor.Triggered:
 		m.flight, m.triggered = d.RequestID, d.At
 	case monitor.Succeeded, monitor.Failed, monitor.TimedOut, monitor.Cancelled:
@@ -138,6 +154,11 @@ func (m *measures) decision(d monitor.Decision) {
 
 // count adds what the machine has counted since it was last asked.
 func (m *measures) count(now monitor.Counters) {
+	for of, times := range m.repeats { // in any order
+		m.decided(of, times)
+	}
+	clear(m.repeats)
+
 	before := m.counted
 	m.counted = now
 	for _, c := range []struct {

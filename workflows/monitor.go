@@ -185,27 +185,11 @@ func Receive(machine *monitor.Machine, now time.Time, name string, raw converter
 	}
 	switch name {
 	case monitor.SignalMetric:
-		events, faults := monitor.DecodeEvents(payload, now)
-		for i := range events {
-			machine.Observe(now, &events[i])
-		}
-		for _, fault := range faults {
-			machine.Reject(now, name, fault.Err, payload)
-		}
+		machine.TakeEvents(now, payload)
 	case monitor.SignalMetricDigest:
-		batch, err := monitor.DecodeBatch(payload)
-		if err != nil {
-			machine.Reject(now, name, err, payload)
-			return
-		}
-		machine.ObserveBatch(now, batch)
+		machine.TakeBatch(now, payload)
 	case monitor.SignalRetrainingOutcome:
-		outcome, err := monitor.DecodeOutcome(payload)
-		if err != nil {
-			machine.Reject(now, name, err, payload)
-			return
-		}
-		machine.Outcome(now, outcome)
+		machine.TakeOutcome(now, payload)
 	default:
 		machine.Reject(now, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
 			monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome), payload)

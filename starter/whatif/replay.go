@@ -79,6 +79,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	}
 	l.machine, l.updates = machine, workflows.Updates(machine)
 	l.machine.OnDecision = l.hear
+	l.machine.OnRepeat = func(d monitor.Decision) { l.hear(machine.InWords(d)) }
 	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
 	return err
 }

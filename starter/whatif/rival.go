@@ -66,6 +66,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 func (r *rival) take(state monitor.State) {
 	r.machine = monitor.Restore(state)
 	r.machine.OnDecision = r.hear
+	r.machine.OnRepeat = func(d monitor.Decision) { r.hear(r.machine.InWords(d)) }
 	r.updates = workflows.Updates(r.machine)
 }
 

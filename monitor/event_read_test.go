@@ -1,41 +1,35 @@
-package gateway
+package monitor
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
-	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 const usual = `{"timestamp":"2026-11-23T14:05:00.123456Z","model_name":"fraud","model_version":"v7","accuracy":0.9312345678901234,"latency_ms":84.5,"drift_score":0.02}`
 
-func TestTheUsualFormsAreScanned(t *testing.T) {
-	for name, event := range map[string]string{
-		"all of it":                      usual,
-		"as Python writes it":            `{"timestamp": "2026-11-23T14:05:00.123456+00:00", "model_name": "fraud", "model_version": "v7", "accuracy": 0.93, "latency_ms": 84, "metrics": {"auc": 0.91, "f1": 1e-3}}`,
-		"readings that were not taken":   `{"model_name":"fraud","accuracy":null,"latency_ms":null,"drift_score":null}`,
-		"a name beyond ASCII":            `{"model_name":"Betrug-größer","accuracy":1}`,
-		"no further metrics":             `{"model_name":"fraud","metrics":{}}`,
-		"blanks, also at the line's end": " {\t\"model_name\" : \"fraud\" , \"accuracy\" : 1 } \r",
-		"the largest number":             `{"model_name":"fraud","accuracy":1.7976931348623157e308}`,
-		"a negative nothing":             `{"model_name":"fraud","accuracy":-0.0,"drift_score":-0}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			assert.True(t, newDecoder().scan([]byte(event)), "must need no strict decoder")
-			assertAgrees(t, newDecoder(), []byte(event))
-		})
+// Whatever is written, a reader takes exactly the events that encoding/json can be
+// made to take, and reads the same of them.
+func TestAReaderAgreesWithEncodingJSON(t *testing.T) {
+	d := new(EventReader) // one for all: nothing of an event may stay behind
+	for _, event := range append(append([]string{usual}, odd...), further...) {
+		assertAgrees(t, d, []byte(event))
+	}
+	for _, event := range append([]string{usual}, further...) {
+		assert.True(t, d.scan([]byte(event)), event)
 	}
 }
 
-// unusual are events that only the strict decoder may judge.
-var unusual = []string{
+// odd are good and bad events in forms that few write.
+var odd = []string{
 	`{}`, ``, ` `, `null`, `[]`, `"x"`, `{"model_name":"a"`, `{"model_name":"a"}}`, `{"model_name":"a"}{}`, `{"model_name":"a",}`, `{,"model_name":"a"}`,
 	`{"model_name":"a\u0062"}`, `{"model_name":null}`, `{"model_name":"a","model_name":"b"}`, `{"MODEL_NAME":"a"}`, `{"model_name":"a","Accuracy":1}`,
 	`{"model_name":"a","acuracy":1}`, `{"model_name":1}`, `{"model_name":"` + "\xff" + `"}`, "{\"model_name\":\"a\nb\"}", `{"model_name":"a","timestamp":null}`,
@@ -49,7 +43,7 @@ var unusual = []string{
 	`{"model_name":"a","metrics":[1]}`, `{"model_name":"a","metrics":{"x":"1"}}`, `{"model_name":"a","metrics":{"\u0078":1}}`, `{"model_name":"a","metrics":{"x":{"y":1}}}`, "\ufeff" + usual,
 }
 
-// further are events that are scanned, and must read as by the strict decoder.
+// further are good ones.
 var further = []string{
 	`{"model_name":"a","timestamp":"2026-11-23T1:05:00Z"}`,
 	`{"model_name":"a","timestamp":"2026-11-23T14:05:00+24:00"}`,
@@ -59,35 +53,25 @@ var further = []string{
 	`{"accuracy":0.0000000000000001}`, `{"accuracy":9007199254740993}`, `{"accuracy":-1.5E+3}`, `{"accuracy":5e-324}`, `{"accuracy":2e-324}`, `{"accuracy":123456789.012345}`,
 }
 
-func TestScanNeverDisagreesWithTheStrictDecoder(t *testing.T) {
-	d := newDecoder() // one for all: nothing of an event may stay behind
-	for _, event := range append(append([]string{usual}, unusual...), further...) {
-		assertAgrees(t, d, []byte(event))
-	}
-	for _, event := range unusual {
-		assert.False(t, d.scan([]byte(event)), event)
-	}
-}
-
 func TestNumbersAreReadToTheLastBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.Float64().Filter(func(v float64) bool { return !math.IsInf(v, 0) && !math.IsNaN(v) }).Draw(t, "value")
 		encoded, err := json.Marshal(value)
 		require.NoError(t, err)
 		text := rapid.SampledFrom([]string{string(encoded), rapid.StringMatching(`-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?`).Draw(t, "decimal")}).Draw(t, "text")
-		assertAgrees(t, newDecoder(), []byte(`{"accuracy":`+text+`}`))
+		assertAgrees(t, new(EventReader), []byte(`{"accuracy":`+text+`}`))
 	})
 }
 
 // Events put together from good and bad parts, in any order and as often as it comes.
-func TestScanAgreesOnWhateverIsPutTogether(t *testing.T) {
+func TestAReaderAgreesWithEncodingJSONOnWhateverIsPutTogether(t *testing.T) {
 	blank := rapid.SampledFrom([]string{"", "", "", " ", "\t", "\r\n"})
 	number := rapid.OneOf(rapid.SampledFrom([]string{"0", "-0", "1e5", "0.25", "-3", "null", "1.", "01", ".5", "1e", "1e999", "-", "true", `"1"`, "{}", "1 2"}),
 		rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`))
 	text := rapid.OneOf(rapid.SampledFrom([]string{`"fraud"`, `""`, `"ä"`, `"a\u0041"`, `"\n"`, "\"\x01\"", "\"\xff\"", "null", "1", `"a`, `"2026-01-02T03:04:05Z"`}),
 		rapid.StringMatching(`"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9]([.,][0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-5][0-9])?"`))
 	key := rapid.SampledFrom([]string{`"timestamp"`, `"model_name"`, `"model_version"`, `"accuracy"`, `"latency_ms"`, `"drift_score"`, `"metrics"`, `"Accuracy"`, `"x"`, `accuracy`})
-	d := newDecoder()
+	d := new(EventReader)
 	rapid.Check(t, func(t *rapid.T) {
 		field := func(key string, value string) string {
 			return blank.Draw(t, "blank") + key + blank.Draw(t, "blank") + ":" + blank.Draw(t, "blank") + value + blank.Draw(t, "blank")
@@ -119,11 +103,11 @@ func TestScanAgreesOnWhateverIsPutTogether(t *testing.T) {
 	})
 }
 
-func FuzzScan(f *testing.F) {
-	for _, event := range append(append([]string{usual}, unusual...), further...) {
+func FuzzEventReader(f *testing.F) {
+	for _, event := range append(append([]string{usual}, odd...), further...) {
 		f.Add([]byte(event))
 	}
-	d := newDecoder()
+	d := new(EventReader)
 	f.Fuzz(func(t *testing.T, event []byte) { assertAgrees(t, d, event) })
 }
 
@@ -133,65 +117,143 @@ type failing interface {
 	FailNow()
 }
 
-// assertAgrees holds a decoder against encoding/json, by which monitor reads events.
-func assertAgrees(t failing, d *decoder, event []byte) {
-	if !d.scan(event) {
+// assertAgrees holds a reader against encoding/json.
+func assertAgrees(t failing, d *EventReader, data []byte) {
+	t.Helper()
+	want, wantErr := byEncodingJSON(data)
+	isEvent := d.scan(data)
+	require.Equal(t, wantErr == nil, isEvent, "%q: %v", data, wantErr)
+	if !isEvent {
+		require.Error(t, explainEvent(data), "%q", data)
 		return
 	}
-	var strict monitor.MetricEvent
-	require.NoError(t, json.Unmarshal(event, &strict), "%q", event)
-	require.Equal(t, strict, d.event, "%q", event)
-	for _, readings := range [][2]monitor.Reading{{strict.Accuracy, d.event.Accuracy}, {strict.LatencyMS, d.event.LatencyMS}, {strict.DriftScore, d.event.DriftScore}} {
-		require.Equal(t, math.Signbit(readings[0].Or(0)), math.Signbit(readings[1].Or(0)), "%q", event)
+
+	require.Equal(t, want, d.event, "%q", data)
+	for _, readings := range [][2]Reading{{want.Accuracy, d.event.Accuracy}, {want.LatencyMS, d.event.LatencyMS}, {want.DriftScore, d.event.DriftScore}} {
+		require.Equal(t, math.Signbit(readings[0].Or(0)), math.Signbit(readings[1].Or(0)), "%q", data)
 	}
 }
 
-// What decode says of an event is what DecodeEvents says of it, word for word.
-func TestDecodeAcceptsAndRefusesAsMonitorDoes(t *testing.T) {
-	now := time.Now()
-	for _, item := range append(append([]string{usual}, unusual...), further...) {
-		if strings.HasPrefix(item, "[") {
-			continue // a list of events is no event
+// byEncodingJSON reads an event by encoding/json alone: names are exact, unknown
+// ones are refused, and so is one that is given twice.
+func byEncodingJSON(data []byte) (e MetricEvent, err error) {
+	if !utf8.Valid(data) {
+		return e, errors.New("no UTF-8")
+	}
+	object, err := members(data)
+	if err != nil {
+		return e, err
+	}
+	for name, value := range object {
+		isNull := string(value) == "null"
+		switch name {
+		case "timestamp":
+			text := string(value)
+			if !isNull && text[0] == '"' {
+				err = json.Unmarshal(value, &text)
+			} else if !isNull {
+				err = json.Unmarshal(value, new(float64))
+			}
+			if err == nil && !isNull {
+				if len(text) == 0 || value[0] == '"' && text[:1] >= "0" && len(text) > 4 && text[4] != '-' {
+					_, err = parseUnix(text)
+				}
+				if err == nil {
+					e.Timestamp, err = ParseTimestamp(text, nil)
+				}
+			}
+		case "model_name":
+			err = json.Unmarshal(value, &e.ModelName)
+		case "model_version":
+			err = json.Unmarshal(value, &e.ModelVersion)
+		case Accuracy:
+			err = json.Unmarshal(value, &e.Accuracy)
+		case LatencyMS:
+			err = json.Unmarshal(value, &e.LatencyMS)
+		case DriftScore:
+			err = json.Unmarshal(value, &e.DriftScore)
+		case "metrics":
+			e.Metrics, err = metricsByEncodingJSON(value)
+		default:
+			err = errors.New("unknown field " + name)
 		}
-		strict, faults := monitor.DecodeEvents([]byte(item), now)
-		event, err := newDecoder().decode([]byte(item), now)
-		if err == nil {
-			err = event.Validate(now) // as the hub does
-		}
-		if len(faults) > 0 {
-			require.EqualError(t, err, faults[0].Err.Error(), item)
-		} else {
-			require.NoError(t, err, item)
-			require.Equal(t, strict[0], *event, item)
+		if err != nil {
+			return e, err
 		}
 	}
+	return e, nil
 }
 
-func TestScanAllocatesNothing(t *testing.T) {
-	d, event := newDecoder(), []byte(usual)
+func metricsByEncodingJSON(data []byte) (map[string]float64, error) {
+	if string(data) == "null" {
+		return nil, nil
+	}
+	object, err := members(data)
+	if err != nil {
+		return nil, err
+	}
+	metrics := map[string]float64{}
+	for name, value := range object {
+		var reading Reading
+		if err := json.Unmarshal(value, &reading); err != nil {
+			return nil, err
+		}
+		if number, taken := reading.Get(); taken {
+			metrics[name] = number
+		}
+	}
+	switch {
+	case len(metrics) > MaxExtraMetrics:
+		return nil, errors.New("too many")
+	case len(metrics) == 0:
+		return nil, nil
+	}
+	return metrics, nil
+}
+
+// members are those of an object, each of which is given once.
+func members(data []byte) (map[string]json.RawMessage, error) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		return nil, errors.Join(err, errors.New("no object"))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if _, err := decoder.Token(); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		text, _ := name.(string)
+		if seen[text] {
+			return nil, errors.New("twice: " + text)
+		}
+		seen[text] = true
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+func TestAReaderAllocatesNothing(t *testing.T) {
+	d, event := new(EventReader), []byte(`{"timestamp":"2026-11-23T14:05:00Z","model_name":"fraud","accuracy":0.93}`)
 	with := []byte(`{"model_name":"fraud","model_version":"v8","metrics":{"auc":0.91,"f1":0.88}}`)
 	require.True(t, d.scan(event) && d.scan(with))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { d.scan(event); d.scan(with) }))
 }
 
-func BenchmarkScan(b *testing.B) { // against BenchmarkStrict: what the gateway gains by it
-	d, event := newDecoder(), []byte(usual)
+func BenchmarkEventReader(b *testing.B) {
+	d, event := new(EventReader), []byte(usual)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(event)))
 	for b.Loop() {
 		if !d.scan(event) {
-			b.Fatal("not scanned")
-		}
-	}
-}
-
-func BenchmarkStrict(b *testing.B) {
-	event, now := []byte(usual), time.Now()
-	b.ReportAllocs()
-	b.SetBytes(int64(len(event)))
-	for b.Loop() {
-		if events, _ := monitor.DecodeEvents(event, now); len(events) != 1 {
-			b.Fatal("not decoded")
+			b.Fatal("not read")
 		}
 	}
 }

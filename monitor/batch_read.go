@@ -1,0 +1,183 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// scan reads a batch, or says that it is none of this form. Members of other names
+// are passed over: they are a newer hub's.
+func (b *Batch) scan(payload []byte) bool {
+	c := cursor{data: payload}
+	for more := c.open('{', '}'); more; more = c.more('}') {
+		switch string(c.key()) {
+		case "version":
+			b.Version = int(c.optionalInteger())
+		case "model_name":
+			b.ModelName = c.optionalText()
+		case "publisher":
+			b.Publisher = c.optionalText()
+		case "sequence":
+			b.Sequence = c.optionalInteger()
+		case "closed":
+			b.Closed = !c.null() && c.boolean()
+		case "digests":
+			b.Digests = c.digests()
+		default:
+			c.skip()
+		}
+	}
+	return c.ended()
+}
+
+func (c *cursor) optionalInteger() int64 {
+	if c.null() {
+		return 0
+	}
+	return c.integer()
+}
+
+func (c *cursor) optionalText() string {
+	if c.null() {
+		return ""
+	}
+	return string(c.text())
+}
+
+// skip passes over a value of any kind.
+func (c *cursor) skip() {
+	value := c.element()
+	c.isBad = c.isBad || !json.Valid(value)
+}
+
+// stamp reads a time as Go writes it.
+func (c *cursor) stamp() time.Time {
+	if c.null() {
+		return time.Time{}
+	}
+	stamp, err := time.Parse(time.RFC3339, string(c.text()))
+	c.isBad = c.isBad || err != nil
+	return stamp
+}
+
+func (c *cursor) digests() []*Digest {
+	if c.null() {
+		return nil
+	}
+	if n := countMembers(c.data[c.at:]); n > maxObservations {
+		c.element()
+		return make([]*Digest, n) // refused for their number alone
+	}
+	digests := []*Digest{}
+	for more := c.open('[', ']'); more; more = c.more(']') {
+		if c.null() {
+			digests = append(digests, nil)
+			continue
+		}
+		digests = append(digests, c.digest())
+	}
+	return digests
+}
+
+func (c *cursor) digest() *Digest {
+	d := &Digest{}
+	for more := c.open('{', '}'); more; more = c.more('}') {
+		switch string(c.key()) {
+		case "model_version":
+			d.ModelVersion = c.optionalText()
+		case "events":
+			d.Events = c.optionalInteger()
+		case "first":
+			d.First = c.stamp()
+		case "last":
+			d.Last = c.stamp()
+		case "folded_from":
+			d.FoldedFrom = c.stamp()
+		case "folded_until":
+			d.FoldedUntil = c.stamp()
+		case "late":
+			d.Late = !c.null() && c.boolean()
+		case "metrics":
+			d.Metrics = c.metricDigests()
+		default:
+			c.skip()
+		}
+	}
+	return d
+}
+
+func (c *cursor) metricDigests() map[string]*MetricDigest {
+	if c.null() {
+		return nil
+	}
+	metrics := map[string]*MetricDigest{}
+	for more := c.open('{', '}'); more; more = c.more('}') {
+		name := string(c.key())
+		if c.null() {
+			metrics[name] = nil
+			continue
+		}
+		metrics[name] = c.metricDigest()
+	}
+	return metrics
+}
+
+func (c *cursor) metricDigest() *MetricDigest {
+	m := &MetricDigest{}
+	for more := c.open('{', '}'); more; more = c.more('}') {
+		switch string(c.key()) {
+		case "count":
+			m.Count = c.optionalInteger()
+		case "sum":
+			m.Sum = c.optionalNumber()
+		case "min":
+			m.Min = c.optionalNumber()
+		case "max":
+			m.Max = c.optionalNumber()
+		case "min_at":
+			m.MinAt = c.stamp()
+		case "max_at":
+			m.MaxAt = c.stamp()
+		case "sketch":
+			m.Sketch = c.sketch()
+		default:
+			c.skip()
+		}
+	}
+	return m
+}
+
+func (c *cursor) optionalNumber() float64 {
+	if c.null() {
+		return 0
+	}
+	return c.number()
+}
+
+func (c *cursor) sketch() *Sketch {
+	if c.null() {
+		return nil
+	}
+	sketch := &Sketch{}
+	c.isBad = sketch.readBase64(c.text()) != nil || c.isBad
+	return sketch
+}
+
+// maxExplainedBatch bounds a payload that encoding/json is asked about: it builds
+// what it reads, a hundred bytes for each two.
+const maxExplainedBatch = 64 << 10
+
+// explainBatch says why a payload is no batch.
+func explainBatch(payload []byte) error {
+	if len(payload) > maxExplainedBatch {
+		return fmt.Errorf("not a batch in JSON, and its %d bytes are too many to say where; it begins %s", len(payload), cut(string(payload[:maxPayloadBytes]), 60))
+	}
+	var batch Batch
+	err := json.Unmarshal(payload, &batch)
+	if err == nil {
+		return errors.New("not in the form of a batch: a member is given in another case, or in a form that no hub writes")
+	}
+	return got(err, payload)
+}

@@ -1,0 +1,157 @@
+package monitor
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+)
+
+// maxExplained is how many refused elements of one signal are explained: the last
+// ones, for a monitor keeps no more. The others are counted, which costs next to
+// nothing: a signal may hold ten thousand.
+const maxExplained = maxRejections
+
+// readers are those that no machine reads by at the moment. A reader keeps the
+// names it has met, and a process has thousands of machines.
+var readers = sync.Pool{New: func() any { return new(EventReader) }}
+
+// TakeEvents takes the payload of a `metric` signal: one event or a list of them,
+// 10,000 at most. Each element is for itself: one that is no event, or makes no
+// sense at now, is counted, the last ones are explained, and the others observed.
+func (m *Machine) TakeEvents(now time.Time, payload []byte) {
+	now = m.clock(now)
+	m.work += int64(len(payload))
+	m.standing.seen = nil
+	payload = bytes.TrimPrefix(payload, byteOrderMark)
+	if n := countElements(payload); n > maxObservations {
+		m.Reject(now, SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", maxObservations, n), payload)
+		return
+	}
+
+	reader, _ := readers.Get().(*EventReader)
+	defer readers.Put(reader)
+	refused := refusals{source: SignalMetric}
+	for path, element := range elements(payload) {
+		if reader.scan(element) && reader.event.isValid(now) && reader.event.ModelName == m.state.ModelName {
+			m.observe(now, m.ofEvent(&reader.event, now))
+			continue
+		}
+		refused.add(path, element)
+	}
+	m.refuse(now, &refused, func(r refusal) error {
+		return at(r.path.String(), m.explainEvent(now, reader, r.element))
+	})
+}
+
+// explainEvent says why an element was not observed.
+func (m *Machine) explainEvent(now time.Time, reader *EventReader, element []byte) error {
+	event, err := reader.Read(element)
+	if err != nil {
+		return err
+	}
+	err = event.Validate(now)
+	if err != nil {
+		return err
+	}
+	return m.stray(event.ModelName)
+}
+
+// TakeBatch takes the payload of a `metric-digest` signal.
+func (m *Machine) TakeBatch(now time.Time, payload []byte) {
+	m.work += int64(len(payload))
+	batch, err := DecodeBatch(payload)
+	if err != nil {
+		m.Reject(now, SignalMetricDigest, err, payload)
+		return
+	}
+	m.ObserveBatch(now, batch)
+}
+
+// TakeOutcome takes the payload of a `retraining-outcome` signal.
+func (m *Machine) TakeOutcome(now time.Time, payload []byte) {
+	m.work += int64(len(payload))
+	outcome, err := DecodeOutcome(payload)
+	if err != nil {
+		m.Reject(now, SignalRetrainingOutcome, err, payload)
+		return
+	}
+	m.Outcome(now, outcome)
+}
+
+// refusals are the elements of one signal that were refused.
+type refusals struct {
+	source string
+	count  int64
+	last   []refusal // maxExplained at most, oldest first
+}
+
+// refusal is where an element stood, and what it was.
+type refusal struct {
+	path    elementPath
+	element []byte
+}
+
+func (r *refusals) add(path elementPath, element []byte) {
+	r.count++
+	r.last = keepLast(append(r.last, refusal{path, element}), maxExplained)
+}
+
+// refuse counts all refusals of a signal, and explains the last of them.
+func (m *Machine) refuse(now time.Time, refused *refusals, explain func(refusal) error) {
+	unexplained := refused.count - int64(len(refused.last))
+	if unexplained > 0 {
+		m.state.Counters.Rejected += unexplained
+		if m.OnRejection != nil {
+			m.OnRejection(Rejection{At: now, Source: refused.source, Reason: "the first ones of a signal with many refused elements are not explained"}, unexplained)
+		}
+	}
+	for _, one := range refused.last {
+		m.work += int64(len(one.element)) + explanationWork
+		m.Reject(now, refused.source, explain(one), one.element)
+	}
+}
+
+// elementPath is the place of an element in a payload: its number in the list, or
+// -1 where the payload is no list.
+type elementPath int
+
+func (p elementPath) String() string {
+	if p < 0 {
+		return ""
+	}
+	return fmt.Sprintf("[%d]", int(p))
+}
+
+// countElements counts the elements of a payload; one that is no list is one.
+func countElements(payload []byte) int {
+	c := cursor{data: payload}
+	if c.next() != '[' {
+		return 1
+	}
+	return countMembers(payload)
+}
+
+// elements are the elements of a list, or the payload itself where it is none. What
+// is behind the list, or its missing end, is an element too: a broken one.
+func elements(payload []byte) iter.Seq2[elementPath, []byte] {
+	return func(yield func(elementPath, []byte) bool) {
+		c := cursor{data: payload}
+		if c.next() != '[' {
+			yield(-1, payload)
+			return
+		}
+
+		number := elementPath(0)
+		for more := c.open('[', ']'); more; number++ {
+			if !yield(number, c.element()) {
+				return
+			}
+			more = c.more(']')
+		}
+		if !c.ended() {
+			yield(number, payload[min(c.at, len(payload)):])
+		}
+	}
+}
