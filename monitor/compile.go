@@ -19,6 +19,7 @@ type compiled struct {
 	composites      []composite    // members before those they are in
 	standingMembers []int          // members of composites that have a verdict between observations
 	standing        standing
+	verifies        []bool   // which rules have a say in a verification; nil where the policy asks for none
 	streaks         []streak // of warnings by rule, of the warnings that share one, of each reason for suppression
 	owes            bool     // some streak's entry lacks its words
 	hasComposites   bool
@@ -101,6 +102,9 @@ func (m *Machine) compile() {
 	}
 	if m.hasComposites {
 		m.compileComposites()
+	}
+	if v := m.state.Policy.Verify; v != nil {
+		m.verifies = m.state.Policy.judged(v.within())
 	}
 	m.seen, m.dirty = nil, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -91,13 +92,9 @@ func (c *cursor) timestamp(into *MetricEvent) {
 	switch b := c.next(); {
 	case b == '"':
 		text := c.text()
-		if c.isBad || len(text) > maxTimestampBytes {
-			c.isBad = true
-			return
-		}
-		stamp, err := ParseTimestamp(borrowed(text), nil)
+		stamp, err := parseTimestamp(borrowed(text), nil)
 		into.Timestamp = stamp
-		c.isBad = err != nil
+		c.isBad = c.isBad || err != nil
 	case !c.null():
 		start := c.at
 		c.number()
@@ -131,25 +128,34 @@ func (r *EventReader) further(c *cursor) {
 	if c.null() {
 		return
 	}
+	if r.metrics == nil {
+		r.metrics = map[string]float64{}
+	}
 	clear(r.metrics)
+	absent := 0
 	for more := c.open('{', '}'); more; more = c.more('}') {
-		name := c.key()
+		name := r.name(c.key())
+		value := math.NaN() // which no number is
 		if c.null() {
-			continue
+			absent++
+		} else {
+			value = c.number()
 		}
-		value := c.number()
-		if c.isBad {
-			return
-		}
-		if r.metrics == nil {
-			r.metrics = map[string]float64{}
-		}
+
 		known := len(r.metrics)
-		r.metrics[r.name(name)] = value
-		if len(r.metrics) == known || known >= MaxExtraMetrics { // twice, or too many
+		if c.isBad || known >= MaxExtraMetrics {
 			c.isBad = true
 			return
 		}
+		r.metrics[name] = value
+		if len(r.metrics) == known { // it is given twice
+			c.isBad = true
+			return
+		}
+	}
+
+	if absent > 0 {
+		maps.DeleteFunc(r.metrics, func(_ string, value float64) bool { return math.IsNaN(value) })
 	}
 	if len(r.metrics) > 0 {
 		r.event.Metrics = r.metrics

@@ -192,6 +192,9 @@ func metricsByEncodingJSON(data []byte) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(object) > MaxExtraMetrics {
+		return nil, errors.New("too many")
+	}
 	metrics := map[string]float64{}
 	for name, value := range object {
 		var reading Reading
@@ -202,10 +205,7 @@ func metricsByEncodingJSON(data []byte) (map[string]float64, error) {
 			metrics[name] = number
 		}
 	}
-	switch {
-	case len(metrics) > MaxExtraMetrics:
-		return nil, errors.New("too many")
-	case len(metrics) == 0:
+	if len(metrics) == 0 {
 		return nil, nil
 	}
 	return metrics, nil

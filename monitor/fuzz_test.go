@@ -43,12 +43,7 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		m := newMachine(monitor.Policy{})
 		events, faults := monitor.DecodeEvents(payload, noon)
-		for i := range events {
-			m.Observe(noon, &events[i])
-		}
-		for _, fault := range faults {
-			m.Reject(noon, monitor.SignalMetric, fault.Err, payload)
-		}
+		m.TakeEvents(noon, payload)
 		if s := m.Status(noon); s.Events+s.Rejected != int64(len(events)+len(faults)) {
 			t.Fatalf("%d events and %d faults, but %d counted and %d rejected", len(events), len(faults), s.Events, s.Rejected)
 		}

@@ -34,11 +34,13 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	defer readers.Put(reader)
 	refused := refusals{source: SignalMetric}
 	for path, element := range elements(payload) {
+		m.breathe()
 		if reader.scan(element) && reader.event.isValid(now) && reader.event.ModelName == m.state.ModelName {
 			m.observe(now, m.ofEvent(&reader.event, now))
 			continue
 		}
 		refused.add(path, element)
+		m.work += refusalWork
 	}
 	m.refuse(now, &refused, func(r refusal) error {
 		return at(r.path.String(), m.explainEvent(now, reader, r.element))

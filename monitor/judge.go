@@ -64,7 +64,7 @@ type moment struct {
 	version     string
 	seen        *version
 	observation *observation // nil for datapoints
-	values      []float64    // what rules without a period say, where a streak has kept it
+	evidence    *evidence    // what streaks keep of it; nil while none does
 }
 
 // endsBefore says that what was judged belongs to the time before an instant.
@@ -228,7 +228,7 @@ func (t *track) standing(r *Rule, now time.Time) Verdict {
 
 // reason says why a rule breaches at this moment, in words.
 func (m *Machine) reason(rule int, seen *version) string {
-	return m.words(&evidence{rule: rule, tracks: seen.Rules, breaching: m.said.breaching}, rule)
+	return m.words(m.evidenceNow(seen), rule)
 }
 
 // reason says why a rule with a period breaches.

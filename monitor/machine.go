@@ -43,6 +43,9 @@ type Machine struct {
 	OnRejection func(why Rejection, count int64)
 	// OnDigest, where set, hears of each digest that is counted.
 	OnDigest func(now time.Time, d *Digest)
+	// OnBreath, where set, is called between two observations of one signal when the
+	// machine has worked for some ten milliseconds since the last call.
+	OnBreath func()
 
 	state State
 	compiled
@@ -55,6 +58,7 @@ type Machine struct {
 	wake        time.Time // when time alone changes something next; zero: never
 	dirty       bool      // wake is to be found again
 	work        int64     // see Work
+	breath      int64     // work at the last call of OnBreath
 	repeated    repeated  // the decision that OnRepeat hears of
 }
 

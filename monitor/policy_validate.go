@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -65,10 +64,12 @@ func (p Policy) Validate() error {
 		return err
 	}
 	p = p.WithDefaults()
-	if isVerified := func(r Rule) bool { return r.CanTrigger() && p.judgedWithin(&r, p.Verify.within()) }; !slices.ContainsFunc(p.Rules, isVerified) {
-		return errors.New("verify.within: none of the rules can be judged of a new version in that time")
+	for i, isJudged := range p.judged(p.Verify.within()) {
+		if p.Rules[i].CanTrigger() && isJudged {
+			return nil
+		}
 	}
-	return nil
+	return errors.New("verify.within: none of the rules can be judged of a new version in that time")
 }
 
 // validateControl is about what stands between a trigger and its outcome.

@@ -53,6 +53,7 @@ func (m *Machine) observeDigests(now time.Time, digests []*Digest) {
 	m.standing.seen = nil
 	refused := refusals{source: SignalMetricDigest}
 	for i, digest := range digests {
+		m.breathe()
 		if !digest.isValid(now) {
 			refused.add(elementPath(i), nil)
 			continue

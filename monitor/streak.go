@@ -22,17 +22,25 @@ const maxWarningRules = 10
 
 // streak is one that goes on in the log.
 type streak struct {
-	entry int // 1 + the index of its last entry in the log; 0 while that has to be looked for
-	// owed is what its last entry was decided by; nil while the entry has its words.
-	owed *evidence
+	entry    int  // 1 + the index of its last entry in the log; 0 while that has to be looked for
+	isShared bool // the rule's warnings are in the streak that names no rule
+	// owed is what its last entry was decided by, nil while the entry has its words:
+	// the rule, and what it measured if it has no period.
+	owed  *evidence
+	rule  int
+	value float64
 }
 
-// evidence is what a decision goes by, kept until somebody asks for it in words.
+// evidence is what the decisions of one moment go by, kept until somebody asks for
+// it in words.
 type evidence struct {
-	rule      int
 	tracks    []*track
-	breaching ruleSet   // of the rules, at that moment
-	values    []float64 // of rules without a period, then; nil: what their tracks say is of that moment
+	breaching ruleSet   // of all rules
+	values    []float64 // what rules without a period measured; nil: what their tracks say
+}
+
+func (m *Machine) evidenceNow(seen *version) *evidence {
+	return &evidence{tracks: seen.Rules, breaching: m.said.breaching}
 }
 
 // repeat records a decision that breaches can bring by the thousand: a suppression,
@@ -56,9 +64,21 @@ func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
 		m.repeated = repeated{}
 	}
 	entry := &m.state.Decisions[s.entry-1]
-	d.Count += entry.Count
-	*entry = d
-	s.owed, m.owes = m.evidence(j, rule), true
+	entry.At = d.At
+	entry.Count++
+	if entry.ModelVersion != d.ModelVersion {
+		entry.ModelVersion = d.ModelVersion
+	}
+	if entry.Rule != d.Rule {
+		entry.Rule = d.Rule
+	}
+	if j.evidence == nil {
+		j.evidence = m.keepEvidence(j.seen)
+	}
+	s.owed = j.evidence
+	s.rule = rule
+	s.value = j.seen.Rules[rule].Value.value
+	m.owes = true
 }
 
 // streak finds the streak that a decision continues; its entry is 0 where the
@@ -69,6 +89,9 @@ func (m *Machine) streak(d *Decision, rule int) (s *streak, isShared bool) {
 		number = len(m.state.Policy.Rules) + 1 + slices.Index(suppressions, d.SuppressedBy)
 	}
 	s = &m.streaks[number]
+	if s.isShared {
+		return &m.streaks[len(m.state.Policy.Rules)], true
+	}
 	if s.entry != 0 {
 		return s, false
 	}
@@ -94,6 +117,7 @@ func (m *Machine) streak(d *Decision, rule int) (s *streak, isShared bool) {
 		shared := *d
 		shared.Rule = ""
 		s.entry = 0
+		s.isShared = true
 		s, _ = m.streak(&shared, len(m.state.Policy.Rules))
 		return s, true
 	}
@@ -164,22 +188,14 @@ func AppendDecision(log []Decision, decision Decision) []Decision {
 	return log
 }
 
-// evidence keeps what a decision of this moment goes by.
-func (m *Machine) evidence(j *moment, rule int) *evidence {
-	e := &evidence{rule: rule, tracks: j.seen.Rules}
-	switch m.kinds[rule] {
-	case kindInstant:
-		value, _ := j.seen.Rules[rule].Value.Get()
-		e.values = []float64{value}
-	case kindComposite:
-		e.breaching = m.said.breaching
-		if j.values == nil {
-			j.values = make([]float64, len(j.seen.Rules))
-			for i, t := range j.seen.Rules {
-				j.values[i] = t.Value.value
-			}
+// keepEvidence keeps what the decisions of this moment go by.
+func (m *Machine) keepEvidence(seen *version) *evidence {
+	e := m.evidenceNow(seen)
+	if m.hasComposites {
+		e.values = make([]float64, len(seen.Rules))
+		for i, t := range seen.Rules {
+			e.values[i] = t.Value.value
 		}
-		e.values = j.values
 	}
 	return e
 }
@@ -196,9 +212,17 @@ func (m *Machine) settleStreaks() {
 		if s.owed == nil {
 			continue
 		}
+
+		e := s.owed
+		if e.values == nil && m.kinds[s.rule] == kindInstant {
+			e.values = make([]float64, len(e.tracks))
+		}
+		if m.kinds[s.rule] == kindInstant {
+			e.values[s.rule] = s.value
+		}
 		entry := &m.state.Decisions[s.entry-1]
-		entry.Value, entry.Threshold = m.measured(s.owed)
-		entry.Reason = cut(m.words(s.owed, s.owed.rule), maxTextBytes)
+		entry.Value, entry.Threshold = m.measured(e, s.rule)
+		entry.Reason = cut(m.words(e, s.rule), maxTextBytes)
 		s.owed = nil
 	}
 }
@@ -207,35 +231,32 @@ func (m *Machine) settleStreaks() {
 func (m *Machine) forgetStreaks() { clear(m.streaks) }
 
 // valueOf is what a rule without a period measured.
-func (m *Machine) valueOf(e *evidence, rule int) float64 {
-	switch {
-	case e.values == nil:
-		return e.tracks[rule].Value.value
-	case m.kinds[e.rule] == kindInstant:
-		return e.values[0]
+func (e *evidence) valueOf(rule int) float64 {
+	if e.values != nil {
+		return e.values[rule]
 	}
-	return e.values[rule]
+	return e.tracks[rule].Value.value
 }
 
-// measured is the value and the threshold of a decision; of a composite's, those of
-// its first breaching member that measures something.
-func (m *Machine) measured(e *evidence) (value, threshold Reading) {
-	rule := m.measuring(e)
+// measured is the value and the threshold of a rule's decision; of a composite's,
+// those of its first breaching member that measures something.
+func (m *Machine) measured(e *evidence, rule int) (value, threshold Reading) {
+	rule = m.measuring(e, rule)
 	t := e.tracks[rule]
 	if m.kinds[rule] == kindInstant {
-		return Some(m.valueOf(e, rule)), t.Threshold
+		return Some(e.valueOf(rule)), t.Threshold
 	}
 	return t.Value, t.Threshold
 }
 
-// measuring is the rule whose metric stands for a decision.
-func (m *Machine) measuring(e *evidence) int {
-	for _, member := range m.members[e.rule] {
+// measuring is the rule whose metric stands for a rule's decision.
+func (m *Machine) measuring(e *evidence, rule int) int {
+	for _, member := range m.members[rule] {
 		if e.breaching.has(member) && m.state.Policy.Rules[member].Metric != "" {
 			return member
 		}
 	}
-	return e.rule
+	return rule
 }
 
 // words say why a rule breaches.
@@ -251,7 +272,7 @@ func (m *Machine) words(e *evidence, rule int) string {
 	case kindAge, kindSilence:
 		return m.ageReason(r)
 	}
-	return r.breachReason(m.valueOf(e, rule), e.tracks[rule].Threshold.value)
+	return r.breachReason(e.valueOf(rule), e.tracks[rule].Threshold.value)
 }
 
 // writeComposite writes why the members of a composite breach, as far as a reason

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,26 +18,13 @@ const (
 	maxUnixMicroseconds = 1e17
 )
 
-// zonedLayouts are the forms of a timestamp with a zone, those that are common
-// first; a fraction of a second may be added to each.
-var zonedLayouts = []string{
-	time.RFC3339,
-	"2006-01-02T15:04:05Z0700",
-	"2006-01-02 15:04:05Z07:00",
-	"2006-01-02 15:04:05Z0700",
-}
-
-// localLayouts are those without one.
-var localLayouts = []string{
-	"2006-01-02T15:04:05",
-	"2006-01-02 15:04:05",
-	"2006-01-02T15:04",
-	"2006-01-02 15:04",
-	time.DateOnly,
-}
-
 // maxTimestampBytes bounds the text of a timestamp: more is none.
 const maxTimestampBytes = 64
+
+var (
+	errNoTimestamp = errors.New("no timestamp")
+	errNoZone      = errors.New("no zone")
+)
 
 // ParseTimestamp reads a timestamp in any form that people have: RFC 3339, ISO 8601
 // with an offset such as +0000, both also with a space in the middle, or Unix
@@ -44,41 +32,86 @@ const maxTimestampBytes = 64
 // or a date without a zone is one of local; where local is nil it is refused. The
 // result is in UTC.
 func ParseTimestamp(text string, local *time.Location) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, errors.New("is missing or empty")
-	}
-	if len(text) > maxTimestampBytes {
-		return time.Time{}, noTimestamp(text)
-	}
-
-	isDate := len(text) >= len(time.DateOnly) && text[4] == '-'
-	if !isDate {
-		stamp, err := parseUnix(text)
-		if err != nil {
-			return time.Time{}, noTimestamp(text)
-		}
+	stamp, err := parseTimestamp(text, local)
+	switch {
+	case err == nil:
 		return stamp, nil
-	}
-
-	for _, layout := range zonedLayouts {
-		stamp, err := time.Parse(layout, text)
-		if err == nil {
-			return stamp.UTC(), nil
-		}
-	}
-	for _, layout := range localLayouts {
-		stamp, err := time.Parse(layout, text)
-		switch {
-		case err != nil:
-			continue
-		case local == nil:
-			return time.Time{}, fmt.Errorf("must say its zone: write %sZ if %s is UTC, or add an offset such as +02:00",
-				stamp.Format("2006-01-02T15:04:05"), text)
-		}
-		stamp, err = time.ParseInLocation(layout, text, local)
-		return stamp.UTC(), err
+	case text == "":
+		return time.Time{}, errors.New("is missing or empty")
+	case errors.Is(err, errNoZone):
+		return time.Time{}, fmt.Errorf("must say its zone: write %sZ if %s is UTC, or add an offset such as +02:00",
+			stamp.Format("2006-01-02T15:04:05"), text)
 	}
 	return time.Time{}, noTimestamp(text)
+}
+
+// parseTimestamp is ParseTimestamp without words: most of what is refused nobody
+// asks about. With errNoZone it returns the time as if it were UTC.
+func parseTimestamp(text string, local *time.Location) (time.Time, error) {
+	switch {
+	case text == "" || len(text) > maxTimestampBytes:
+		return time.Time{}, errNoTimestamp
+	case len(text) < len(time.DateOnly) || text[4] != '-':
+		return parseUnix(text)
+	}
+
+	layout, hasZone := layoutOf(text)
+	if hasZone {
+		stamp, err := time.Parse(layout, text)
+		return stamp.UTC(), err
+	}
+	zone := local
+	if zone == nil {
+		zone = time.UTC
+	}
+	stamp, err := time.ParseInLocation(layout, text, zone)
+	if err == nil && local == nil {
+		err = errNoZone
+	}
+	return stamp.UTC(), err
+}
+
+// layouts are the forms of a date and a time: the two parted by a T or by a blank,
+// without and with seconds, with a zone as RFC 3339 has it, as +0000, and without.
+var layouts = func() (all [2][2][3]string) {
+	for i, date := range []string{"2006-01-02T15:04", "2006-01-02 15:04"} {
+		for j, seconds := range []string{"", ":05"} {
+			for k, zone := range []string{"Z07:00", "Z0700", ""} {
+				all[i][j][k] = date + seconds + zone
+			}
+		}
+	}
+	return all
+}()
+
+// layoutOf is the one form that a text which begins with a year and a dash may have.
+func layoutOf(text string) (layout string, hasZone bool) {
+	const date, minute = len(time.DateOnly), len("2006-01-02T15:04")
+	if len(text) == date {
+		return time.DateOnly, false
+	}
+
+	zone := strings.LastIndexAny(text, "Zz+-")
+	hasZone = zone > date
+	end := len(text)
+	if hasZone {
+		end = zone
+	}
+
+	parted, seconds, form := 0, 0, 0
+	if text[date] == ' ' {
+		parted = 1
+	}
+	if end > minute {
+		seconds = 1
+	}
+	switch {
+	case !hasZone:
+		form = 2
+	case text[zone] != 'Z' && strings.IndexByte(text[zone:], ':') < 0:
+		form = 1
+	}
+	return layouts[parted][seconds][form], hasZone
 }
 
 func noTimestamp(text string) error {
@@ -115,5 +148,5 @@ func parseUnix(text string) (time.Time, error) {
 	case magnitude < math.MaxInt64:
 		return time.Unix(0, int64(value)).UTC(), nil
 	}
-	return time.Time{}, errors.New("is out of range")
+	return time.Time{}, errNoTimestamp
 }

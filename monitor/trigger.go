@@ -27,11 +27,11 @@ func (m *Machine) breach(j *moment, rule int) {
 
 // request is what a breach of a rule asks for.
 func (m *Machine) request(rule int, version string, seen *version) RetrainingRequest {
-	e := &evidence{rule: rule, tracks: seen.Rules, breaching: m.said.breaching}
-	value, threshold := m.measured(e)
+	e := m.evidenceNow(seen)
+	value, threshold := m.measured(e, rule)
 	return RetrainingRequest{
 		ModelVersion: version, Reason: m.words(e, rule), Rule: m.state.Policy.Rules[rule].Name,
-		Metric: m.state.Policy.Rules[m.measuring(e)].Metric, Value: value, Threshold: threshold,
+		Metric: m.state.Policy.Rules[m.measuring(e, rule)].Metric, Value: value, Threshold: threshold,
 	}
 }
 

@@ -17,13 +17,39 @@ type Verification struct {
 	Reason    string    `json:"reason,omitempty"` // how
 }
 
-// judgedWithin says that a rule can have a say about a new version in that time: a
-// composite by the members that its word depends on.
-func (p *Policy) judgedWithin(r *Rule, within time.Duration) bool {
-	member := func(name string) bool {
-		i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == name })
-		return i >= 0 && p.judgedWithin(&p.Rules[i], within)
+// judged says which rules can have a say about a new version in that time: a
+// composite by the members that its word depends on. Each rule is looked at once,
+// however composites hold one another.
+func (p *Policy) judged(within time.Duration) []bool {
+	number := make(map[string]int, len(p.Rules))
+	for i := range p.Rules {
+		number[p.Rules[i].Name] = i
 	}
+
+	judged, known := make([]bool, len(p.Rules)), make([]bool, len(p.Rules))
+	var find func(i int) bool
+	find = func(i int) bool {
+		if known[i] {
+			return judged[i]
+		}
+		known[i] = true // a cycle, which validation names, is judged by nothing
+
+		member := func(name string) bool {
+			i, exists := number[name]
+			return exists && find(i)
+		}
+		judged[i] = p.Rules[i].isJudged(within, member)
+		return judged[i]
+	}
+	for i := range p.Rules {
+		find(i)
+	}
+	return judged
+}
+
+// isJudged says that a rule can have a say within a time, given whether its members
+// can.
+func (r *Rule) isJudged(within time.Duration, member func(name string) bool) bool {
 	switch {
 	case len(r.AnyOf) > 0:
 		return slices.ContainsFunc(r.AnyOf, member)
@@ -47,9 +73,9 @@ func (p Policy) Unverifiable() []string {
 	}
 	var names []string
 	p = p.WithDefaults()
-	for i := range p.Rules {
-		if r := &p.Rules[i]; r.CanTrigger() && !p.judgedWithin(r, p.Verify.within()) {
-			names = append(names, r.Name)
+	for i, isJudged := range p.judged(p.Verify.within()) {
+		if p.Rules[i].CanTrigger() && !isJudged {
+			names = append(names, p.Rules[i].Name)
 		}
 	}
 	return names
@@ -95,7 +121,8 @@ func (m *Machine) noteRegression(rule int, version string, seen *version) {
 	if v == nil || v.Version != version || v.Broken != "" || m.state.Policy.Verify == nil {
 		return
 	}
-	if r := &m.state.Policy.Rules[rule]; m.state.Policy.judgedWithin(r, m.state.Policy.Verify.within()) {
+	if m.verifies[rule] {
+		r := &m.state.Policy.Rules[rule]
 		v.Broken, v.Reason, m.dirty = r.Name, m.reason(rule, seen), true
 	}
 }
