@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -36,7 +37,7 @@ var costlyPolicies = map[string]string{
 		return fmt.Sprintf(`{"name":"c%d","severity":"warning","all_of":[%s]}`, i, many(20, func(j int) string { return fmt.Sprintf(`"m%d"`, j) }))
 	}),
 	"composites of the two before": `{"name":"c0","metric":"accuracy","below":0.9,"condition":true},{"name":"c1","metric":"accuracy","below":0.8,"condition":true},` +
-		many(48, func(i int) string {
+		many(47, func(i int) string {
 			return fmt.Sprintf(`{"name":"c%d","severity":"warning","any_of":["c%d","c%d"]}`, i+2, i, i+1)
 		}),
 	"50 windows": many(50, func(i int) string {
@@ -135,6 +136,19 @@ const (
 	maxWorkPerByte = 16
 	signalWork     = 15_000
 )
+
+// Composites may hold one another many times over: two to the power of 30 ways lead
+// from the last of these to the first.
+func TestCompositesCostNoMoreThanTheirNumber(t *testing.T) {
+	policy := policyOf(t, `{"verify":{},"rules":[`+costlyPolicies["composites of the two before"]+`,{"name":"last","all_of":["c48","c47"]}]}`)
+	assert.Empty(t, policy.Unverifiable())
+
+	m := newMachine(policy)
+	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.5))
+	decisions := m.Status(noon).Decisions
+	assert.Equal(t, monitor.Triggered, decisions[len(decisions)-1].Kind)
+	assert.Contains(t, decisions[len(decisions)-1].Reason, "accuracy 0.5000 below threshold 0.9000; accuracy 0.5000 below threshold 0.8000")
+}
 
 // FuzzCost looks for signals that cost more than their bytes: for more elements,
 // versions and metrics than it counts, and for what is explained.

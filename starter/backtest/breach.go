@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -43,35 +44,35 @@ func lastings(rules []monitor.Rule) map[string]lasting {
 	for i := range rules {
 		byName[rules[i].Name] = &rules[i]
 	}
-	var periodOf func(r *monitor.Rule, depth int) (period time.Duration, alone bool)
-	periodOf = func(r *monitor.Rule, depth int) (period time.Duration, alone bool) {
-		if r == nil || depth > len(rules) || !r.IsComposite() {
-			return 0, false
+	shortest := map[*monitor.Rule]time.Duration{} // of a composite's members, 0 where they aren't all windowed
+	var periodOf func(r *monitor.Rule) time.Duration
+	periodOf = func(r *monitor.Rule) (period time.Duration) {
+		if !r.IsComposite() {
+			return r.PeriodLength()
 		}
-		for _, name := range append(append([]string{r.Not}, r.AllOf...), r.AnyOf...) {
+		if known, found := shortest[r]; found {
+			return known
+		}
+		defer func() { shortest[r] = period }()
+
+		for _, name := range slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}) {
 			member := byName[name]
 			if member == nil {
 				continue
 			}
-			length, windowed := member.PeriodLength(), member.IsWindowed()
-			if !windowed {
-				if length, windowed = periodOf(member, depth+1); !windowed {
-					return 0, false
-				}
+			length := periodOf(member)
+			if length == 0 {
+				return 0
 			}
 			if period == 0 || length < period {
 				period = length
 			}
 		}
-		return period, period > 0
+		return period
 	}
 	for i := range rules {
 		r := &rules[i]
-		l := lasting{period: r.PeriodLength(), retrained: !r.MaxAge.IsZero(), metric: r.Metric}
-		if period, alone := periodOf(r, 0); alone {
-			l.period = period
-		}
-		all[r.Name] = l
+		all[r.Name] = lasting{period: periodOf(r), retrained: !r.MaxAge.IsZero(), metric: r.Metric}
 	}
 	return all
 }
