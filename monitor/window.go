@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"math"
+	"math/big"
 	"slices"
 	"time"
 )
@@ -109,19 +110,30 @@ func (b *bucket) value(stat Stat) Reading {
 	case StatMean:
 		return Some(min(max(b.Sum/float64(b.Count), b.Min), b.Max)) // rounding must not push it beyond
 	}
-	q, _ := stat.percentile()
+	percent, _ := stat.percentile()
 	if b.Sketch == nil {
 		return Reading{}
 	}
-	// The nearest rank, so that p99 of two readings is the larger one.
-	if b.Count > 1 {
-		q = (math.Ceil(q*float64(b.Count)) - 1) / float64(b.Count-1)
-	}
-	value, err := b.Sketch.Quantile(q)
+
+	value, err := b.Sketch.AtRank(nearestRank(percent, b.Count))
 	if err != nil {
 		return Reading{}
 	}
 	return Some(min(max(value, b.Min), b.Max))
+}
+
+// nearestRank is which of n readings in order of size, counted from 1, is a
+// percentile: the first that at least so many per cent of all do not exceed. It is
+// computed in integers: in floating point 99.9 / 100 * 1000 is above 999, and the
+// rank after it would be taken.
+func nearestRank(percent *big.Rat, n int64) int64 {
+	share := new(big.Int).Mul(percent.Num(), big.NewInt(n))
+	hundredth := new(big.Int).Mul(percent.Denom(), big.NewInt(100))
+	rank, rest := new(big.Int).QuoRem(share, hundredth, new(big.Int))
+	if rest.Sign() > 0 {
+		return rank.Int64() + 1
+	}
+	return max(1, rank.Int64())
 }
 
 // periodOf is the start of the period, in Unix seconds, that an instant is in.
