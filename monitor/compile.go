@@ -14,6 +14,7 @@ type compiled struct {
 	findings       []finding      // of the rules, at the moment
 	ruleNumber     map[string]int // by name
 	compositeOrder []int          // members before those they are in
+	isTurned       []bool         // rules that a `not` turns around, itself or through others
 	hasComposites  bool
 	hasWindows     bool
 	hasAges        bool
@@ -72,7 +73,21 @@ func (m *Machine) compile() {
 	for i := range rules {
 		place(i)
 	}
+	m.isTurned = turned(rules, m.ruleNumber, m.compositeOrder)
 	m.seen, m.dirty = nil, true
+	m.isSilent = m.hasAges // until it is looked at
+}
+
+// turned finds the rules that a `not` turns around, itself or through others. order
+// has composites after their members.
+func turned(rules []Rule, number map[string]int, order []int) []bool {
+	turned := make([]bool, len(rules))
+	for _, i := range slices.Backward(order) {
+		for _, name := range rules[i].members() {
+			turned[number[name]] = turned[number[name]] || turned[i] || rules[i].Not != ""
+		}
+	}
+	return turned
 }
 
 // carryTracks hands what is known of the rules on to those of another policy with

@@ -49,6 +49,7 @@ type Machine struct {
 	seenName    string
 	wake        time.Time // when time alone changes something next; zero: never
 	dirty       bool      // wake is to be found again
+	isSilent    bool      // a rule on silence breaches, as far as was looked
 }
 
 // NewMachine returns the machine of a model that was never watched before. The
@@ -136,28 +137,44 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 	return false
 }
 
-// Tick lets time pass: what is due by now is judged and decided. It costs next to
-// nothing while nothing is due.
+// Tick lets time pass: what is due by now is judged and decided. It is called when
+// NextWake says, and after inputs, once for all at an instant; more often changes
+// nothing. It costs next to nothing while nothing is due.
 func (m *Machine) Tick(now time.Time) {
 	now = m.clock(now)
-	if next, ok := m.nextWake(); m.dirty || ok && !now.Before(next) {
-		if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
-			m.noteOutage(now)
-		}
-		m.expireFlight(now)
-		m.expire(now)
-		m.judgeDatapoints(now)
-		m.judgeHeld(now)
-		m.tickVerification(now)
-		m.tickAges(now)
-		m.endBlackout(now)
-		m.checkSilence(now)
-		m.state.Ticked, m.dirty = now, false
-		m.wake = m.findWake()
-		m.state.Wake = m.wake
+	if next, ok := m.nextWake(); !m.dirty && (!ok || now.Before(next)) {
+		m.state.Ticked = now
 		return
 	}
+
+	if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
+		m.noteOutage(now)
+	}
+	for isDone := false; !isDone; isDone = !m.dirty { // what one thing decides may make another due
+		m.dirty = false
+		m.judgeDue(now)
+	}
 	m.state.Ticked = now
+	m.wake = m.findWake()
+	m.state.Wake = m.wake
+}
+
+// judgeDue judges and decides what is due by now, if it has not been. To a monitor
+// that stops time brings nothing but the end of its retraining.
+func (m *Machine) judgeDue(now time.Time) {
+	m.expireFlight(now)
+	if m.state.Stop != nil {
+		m.judgeHeld(now)
+		return
+	}
+
+	m.expire(now)
+	m.judgeDatapoints(now)
+	m.judgeHeld(now)
+	m.tickVerification(now)
+	m.tickAges(now)
+	m.endBlackout(now)
+	m.checkSilence(now)
 }
 
 func (m *Machine) expireFlight(now time.Time) {

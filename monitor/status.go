@@ -135,12 +135,15 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 		if kind := m.kinds[i]; kind == kindWindow || kind == kindAge || kind == kindSilence {
 			s.Verdict = m.standing(i, seen, now)
 		}
+		if m.isAge(i) {
+			s.At = m.looked(i).At
+		}
 		if w := t.Window; w != nil {
 			s.Baseline, s.Late, s.LateAt = r.base(w), w.Late, w.LateAt
 			if w.First != nil {
 				s.BaselineSamples = w.First.Count
 			}
-			if due, ok := w.nextDue(r, name == m.state.Latest); ok {
+			if due, ok := w.nextDue(r, m.hearsSilence(name, i, w)); ok {
 				s.NextAt = due
 			}
 			for _, p := range w.Points[max(0, len(w.Points)-shownDatapoints):] {

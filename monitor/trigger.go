@@ -13,15 +13,18 @@ func (m *Machine) breach(j *moment, rule int) {
 	m.state.Counters.Breaches++
 	r, t := &m.state.Policy.Rules[rule], j.seen.Rules[rule]
 	by := m.suppression(j)
-	if by == ByBlackout {
-		t.Deferred, m.dirty = true, true
-	}
 	request := m.request(rule, j.version, j.seen)
+	if by == ByBlackout && !m.isAge(rule) { // which is looked at when the blackout ends, anyway
+		t.Deferred = true
+		m.dirty = true
+	}
 	if by != "" {
 		m.suppress(j.now, by, request)
 		return
 	}
+
 	t.Deferred = false
+	m.noteActed(j.now)
 	m.ask(j.now, r.Name, request, "")
 }
 
@@ -127,14 +130,24 @@ func (m *Machine) suppression(j *moment) Suppression {
 // before the first trigger. It counts from the last trigger under the policy
 // of today; in a dry run, from the last trigger that was held too.
 func (m *Machine) CooldownUntil() time.Time {
-	from := m.state.LastTrigger
-	if m.state.Policy.DryRun {
-		from = later(from, m.state.LastHeld)
-	}
+	from := m.cooldownFrom()
 	if from.IsZero() {
 		return time.Time{}
 	}
-	return from.Add(time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown))))
+	return from.Add(m.cooldown())
+}
+
+// cooldownFrom is the trigger from which the cooldown counts; zero before any.
+func (m *Machine) cooldownFrom() time.Time {
+	if m.state.Policy.DryRun {
+		return later(m.state.LastTrigger, m.state.LastHeld)
+	}
+	return m.state.LastTrigger
+}
+
+// cooldown is the length of the policy's.
+func (m *Machine) cooldown() time.Duration {
+	return time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown)))
 }
 
 // CanRetrain says why an operator's retraining can't start now, or nil. Pause,

@@ -88,7 +88,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 	if m.state.Latest != o.version {
 		m.state.Latest, m.dirty = o.version, true // whose silence counts has changed
 	}
-	if m.hasAges && m.state.SilenceCheck.IsZero() {
+	if m.hasAges && (m.isSilent || m.state.SilenceCheck.IsZero()) {
 		m.dirty = true // a silence may have ended
 	}
 	seen.Heard = now

@@ -73,7 +73,7 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	if due, ok := m.nextAge(); ok {
 		wake(wakeAge, due)
 	}
-	if until, in := m.state.Calendar.At(now); in && m.hasDeferred() {
+	if until, in := m.state.Calendar.At(now); in && (m.hasDeferred() || m.hasWaitingAge()) {
 		wake(wakeBlackout, until)
 	}
 }
