@@ -383,4 +383,23 @@ func TestBaselines(t *testing.T) {
 		require.Len(t, d, 1)
 		assert.Equal(t, "v2", d[0].ModelVersion)
 	})
+	t.Run("not of one that was given up before its baseline was full", func(t *testing.T) {
+		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
+			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
+		feed(noon, 2, "v1", 0.8)
+		at := noon.Add(150 * time.Second)
+		m.Observe(at, reading(at, "canary", monitor.Accuracy, 0.8))
+		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
+		require.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 1)
+	})
+	t.Run("of one that began at the same instant, as with what has piled up", func(t *testing.T) {
+		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
+			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 1, "from": "previous"}}]}`))
+		m.Observe(noon, reading(noon, "z", monitor.Accuracy, 0.8))
+		m.Observe(noon, reading(noon, "b", monitor.Accuracy, 0.7))
+		tickUntil(m, noon.Add(2*time.Minute))
+		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+		require.Len(t, d, 1)
+		assert.Equal(t, "b", d[0].ModelVersion)
+	})
 }
