@@ -97,7 +97,7 @@ func (m *Machine) tickAges(now time.Time) {
 			m.setLooked(i, last)
 		}
 		m.isSilent = m.isSilent || m.kinds[i] == kindSilence && verdict == Breaching
-		again := m.mayAct(i, last) && m.mayTrigger(now, seen)
+		again := m.mayAct(now, i, last) && m.mayTrigger(now, seen)
 		m.findings[i] = finding{verdict: verdict, fresh: began || again, hit: true}
 		fresh = fresh || began || again
 	}
@@ -107,12 +107,12 @@ func (m *Machine) tickAges(now time.Time) {
 }
 
 // mayAct says that an age or a silence breaches and has not led to anything yet; or
-// that it has, and a cooldown since then says when it may again.
-func (m *Machine) mayAct(rule int, last look) bool {
+// that it has, a cooldown ago.
+func (m *Machine) mayAct(now time.Time, rule int, last look) bool {
 	if last.Verdict != Breaching || !m.state.Policy.Rules[rule].CanTrigger() {
 		return false
 	}
-	return last.Acted.IsZero() || m.cooldown() > 0 && !m.cooldownFrom().Before(last.Acted)
+	return last.Acted.IsZero() || m.cooldown() > 0 && !now.Before(last.Acted.Add(m.cooldown()))
 }
 
 // noteActed remembers that the ages and silences judged at this moment have led to
@@ -127,6 +127,14 @@ func (m *Machine) noteActed(now time.Time) {
 	}
 }
 
+// forgetActed lets all that breach act again: what they led to came to nothing.
+func (m *Machine) forgetActed() {
+	for name, looked := range m.state.Ages {
+		looked.Acted = time.Time{}
+		m.state.Ages[name] = looked
+	}
+}
+
 // mayTrigger says that a breach at now would not be suppressed, but by what a dry
 // run or an approval makes of it.
 func (m *Machine) mayTrigger(now time.Time, seen *version) bool {
@@ -135,9 +143,9 @@ func (m *Machine) mayTrigger(now time.Time, seen *version) bool {
 
 // hasWaitingAge says that an age or a silence triggers as soon as nothing
 // suppresses it.
-func (m *Machine) hasWaitingAge() bool {
+func (m *Machine) hasWaitingAge(now time.Time) bool {
 	for i := range m.state.Policy.Rules {
-		if m.isAge(i) && m.mayAct(i, m.looked(i)) {
+		if m.isAge(i) && m.mayAct(now, i, m.looked(i)) {
 			return true
 		}
 	}
@@ -149,16 +157,22 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 	if !m.hasAges {
 		return next, false
 	}
-	if next = m.state.SilenceCheck; next.After(m.state.Ticked) {
-		ok = true
+	look := func(due time.Time) {
+		if due.After(m.state.Ticked) && (!ok || due.Before(next)) {
+			next, ok = due, true
+		}
 	}
+
+	look(m.state.SilenceCheck)
 	for i := range m.state.Policy.Rules {
-		looks := m.kinds[i] == kindAge || m.kinds[i] == kindSilence && m.state.SilenceCheck.IsZero()
-		if !looks {
+		if !m.isAge(i) {
 			continue
 		}
-		if due := m.ageDue(&m.state.Policy.Rules[i]); due.After(m.state.Ticked) && (!ok || due.Before(next)) {
-			next, ok = due, true
+		if m.kinds[i] == kindAge || m.state.SilenceCheck.IsZero() {
+			look(m.ageDue(&m.state.Policy.Rules[i]))
+		}
+		if acted := m.looked(i).Acted; m.cooldownFrom().Before(acted) { // what it led to was cancelled before it went out
+			look(acted.Add(m.cooldown()))
 		}
 	}
 	return next, ok

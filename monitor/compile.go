@@ -1,11 +1,6 @@
 package monitor
 
-import (
-	"bytes"
-	"encoding/json"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // compiled is what follows from a policy, kept so that it isn't found again for
 // each event.
@@ -88,51 +83,4 @@ func turned(rules []Rule, number map[string]int, order []int) []bool {
 		}
 	}
 	return turned
-}
-
-// carryTracks hands what is known of the rules on to those of another policy with
-// the same name, metric, stat and period, and says whose windows were dropped.
-func (m *Machine) carryTracks(policy Policy) string {
-	old := m.state.Policy.Rules
-	from := make([]int, len(policy.Rules)) // the old rule's number, or -1
-	carried := make([]bool, len(old))
-	for i := range policy.Rules {
-		r := &policy.Rules[i]
-		from[i] = slices.IndexFunc(old, func(o Rule) bool {
-			return r.Name == o.Name && r.kind() == o.kind() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
-		})
-		if from[i] >= 0 {
-			carried[from[i]] = true
-		}
-	}
-	for _, seen := range m.state.Versions {
-		if seen.Rules == nil {
-			continue
-		}
-		tracks := make([]*track, len(policy.Rules))
-		for i := range tracks {
-			if from[i] >= 0 {
-				tracks[i] = seen.Rules[from[i]]
-			} else {
-				tracks[i] = newTrack(&policy.Rules[i])
-			}
-		}
-		seen.Rules = tracks
-	}
-	var dropped []string
-	for i := range old {
-		if !carried[i] && old[i].IsWindowed() {
-			dropped = append(dropped, old[i].Name)
-		}
-	}
-	if len(dropped) == 0 {
-		return ""
-	}
-	return "dropped what was measured for " + strings.Join(dropped, ", ")
-}
-
-func equalBlackouts(a, b []Blackout) bool {
-	left, err1 := json.Marshal(a)
-	right, err2 := json.Marshal(b)
-	return err1 == nil && err2 == nil && bytes.Equal(left, right)
 }

@@ -111,14 +111,26 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	if r.Stat != StatCount && r.Stat != StatSum && b.Count < max(1, r.MinSamples) {
 		p.Value = Reading{}
 	}
-	falls := r.falls()
-	p.Unknown = isGap && (b.Count == 0 || falls && (r.Stat == StatCount || r.Stat == StatSum))
-	value, measured := p.Value.Get()
+	p.Unknown = isGap && (b.Count == 0 || r.falls() && (r.Stat == StatCount || r.Stat == StatSum))
 	if r.Change != nil {
 		return m.detect(now, due, r, t, p)
 	}
+
 	threshold, known := m.threshold(r, w, name)
-	switch {
+	p.judge(r, threshold, known)
+	w.keep(r, p)
+	f := w.conclude(r, p)
+	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
+	if t.Threshold = (Reading{}); known {
+		t.Threshold = Some(threshold)
+	}
+	return f
+}
+
+// judge holds a datapoint against the threshold. One that is unknown stays so.
+func (p *point) judge(r *Rule, threshold float64, known bool) {
+	p.Breach = false
+	switch value, measured := p.Value.Get(); {
 	case p.Unknown:
 	case !measured:
 		p.Breach = r.Missing == MissingBreaching
@@ -127,10 +139,14 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	default:
 		p.Breach = r.isBeyond(value, threshold)
 	}
-	w.keep(r, p)
+}
+
+// conclude says what a rule says by its datapoints, of which p is the one judged last.
+func (w *window) conclude(r *Rule, p point) finding {
 	breaching, of := w.count(r)
 	mOf, _ := r.MOfN()
 	f := finding{verdict: Healthy, fresh: true, hit: p.Breach && breaching >= mOf}
+	value, measured := p.Value.Get()
 	switch clear, clears := r.clear(); {
 	case of == 0:
 		f.verdict = Unknown
@@ -145,10 +161,6 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 		if w.Held {
 			f.verdict = Breaching
 		}
-	}
-	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
-	if t.Threshold = (Reading{}); known {
-		t.Threshold = Some(threshold)
 	}
 	return f
 }

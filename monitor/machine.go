@@ -209,24 +209,6 @@ func (m *Machine) findWake() (at time.Time) {
 	return at
 }
 
-// SetPolicy puts a valid policy in force. Its cooldown counts from the last
-// trigger; a retraining in flight keeps the settings it was started with. What is
-// known of rules whose name, metric, stat and period stay the same is kept. The
-// policy that is in force already is no change.
-func (m *Machine) SetPolicy(now time.Time, policy Policy) {
-	policy = policy.WithDefaults()
-	if policy.equal(m.state.Policy) {
-		return
-	}
-	dropped := m.carryTracks(policy)
-	if !equalBlackouts(policy.Blackout, m.state.Policy.Blackout) {
-		m.state.Calendar = nil
-	}
-	m.state.Policy, m.state.SilenceCheck = policy, time.Time{}
-	m.compile()
-	m.decide(Decision{At: m.clock(now), Kind: PolicyChanged, Reason: dropped})
-}
-
 // PauseBy stops automatic triggers until ResumeBy; pausing again is no change.
 func (m *Machine) PauseBy(now time.Time, control Control) {
 	if m.state.Pause == nil {
@@ -238,7 +220,7 @@ func (m *Machine) PauseBy(now time.Time, control Control) {
 func (m *Machine) ResumeBy(now time.Time, control Control) {
 	if m.state.Pause != nil {
 		if m.state.Pause.By == ByCircuit {
-			m.state.Failures = 0
+			m.endRow()
 		}
 		m.state.Pause = nil
 		m.told(now, control, Resumed)

@@ -13,11 +13,11 @@ import (
 // further behind than a delivery takes does not hold breaches back for ever.
 func TestAClockThatIsFarBehindHoldsNoBreachBack(t *testing.T) {
 	for behind, triggers := range map[time.Duration]int64{
-		0:                        48,
-		48 * time.Hour:           1,
-		48*time.Hour + 1:         48,
-		30 * 24 * time.Hour:      48,
-		-9 * time.Minute:         48,
+		0:                   48,
+		48 * time.Hour:      1,
+		48*time.Hour + 1:    48,
+		30 * 24 * time.Hour: 48,
+		-9 * time.Minute:    48,
 	} {
 		t.Run(behind.String(), func(t *testing.T) {
 			m := newMachine(monitor.Policy{})

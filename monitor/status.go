@@ -89,9 +89,14 @@ func (m *Machine) Status(now time.Time) Status {
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
 		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: BatchVersions(), Current: s.Flight, Paused: s.Pause,
-		Pending: s.Pending, Verification: s.Verification, Failures: s.Failures,
+		Verification: s.Verification, Failures: s.Failures,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),
+	}
+	if s.Pending != nil {
+		pending := *s.Pending
+		pending.Until = later(pending.Until, m.answeredAt(now)) // a blackout may hold no answer up
+		status.Pending = &pending
 	}
 	if status.Suppressed == nil {
 		status.Suppressed = map[Suppression]int64{}

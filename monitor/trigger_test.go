@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,84 @@ func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	assert.Zero(t, m.Status(noon).Failures, "resume closes it and forgets the count")
 	fail(noon.Add(2 * time.Minute))
 	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(2*time.Minute)))
+}
+
+// A backend that can't be followed accepts, and its pipeline may tell the outcome
+// later, or never.
+func TestAcceptedEndsARowOfFailuresUnlessItsPipelineSaysOtherwise(t *testing.T) {
+	for name, c := range map[string]struct {
+		ends     []string // of one retraining after the other; "late" is a late word about the one accepted last
+		failures int
+	}{
+		"accepted between two failures":                     {[]string{"failed", "accepted", "failed"}, 1},
+		"accepted, and failed after all":                    {[]string{"failed", "accepted", "late failed"}, 2},
+		"accepted and failed again and again":               {[]string{"accepted", "late failed", "accepted", "late failed"}, 2},
+		"failed after all when another has":                 {[]string{"failed", "accepted", "failed", "late failed"}, 3},
+		"accepted, and succeeded":                           {[]string{"failed", "accepted", "late succeeded"}, 0},
+		"failed after all when another has succeeded":       {[]string{"failed", "accepted", "succeeded", "late failed"}, 1},
+		"accepted twice, the first of which failed, though": {[]string{"failed", "accepted", "accepted"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(policyOf(t, `{"cooldown": "0s"}`))
+			accepted := ""
+			for i, end := range c.ends {
+				at := noon.Add(time.Duration(i) * time.Minute)
+				state, isLate := strings.CutPrefix(end, "late ")
+				id := accepted
+				if !isLate {
+					breach(m, at, "v1")
+					id = m.Wants(at).Schedule.RequestID
+				}
+				if state == "accepted" {
+					accepted = id
+					m.Scheduled(at, id, monitor.Job{Backend: "log"})
+				} else {
+					m.Outcome(at, monitor.Outcome{RequestID: id, State: monitor.OutcomeState(state)})
+				}
+				m.Tick(at)
+			}
+			assert.Equal(t, c.failures, m.Status(noon).Failures)
+		})
+	}
+}
+
+func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
+	for name, end := range map[string]func(m *monitor.Machine){
+		"it breaches no more": func(m *monitor.Machine) {
+			at := noon.Add(30 * time.Second)
+			m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+			tickUntil(m, noon.Add(2*time.Minute))
+		},
+		"an operator cancels it": func(m *monitor.Machine) { m.Cancel(noon.Add(30*time.Second), monitor.Control{By: "ada"}) },
+		"its rule is a warning by now": func(m *monitor.Machine) {
+			applied(t, m, `{"rules": [{"metric": "accuracy", "below": 0.9, "severity": "warning"}]}`)
+		},
+		"its rule is gone":               func(m *monitor.Machine) { applied(t, m, `{"rules": [{"metric": "auc", "below": 0.9}]}`) },
+		"the policy is a dry run by now": func(m *monitor.Machine) { applied(t, m, `{"dry_run": true}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(policyOf(t, `{"cooldown": "12h"}`))
+			m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+			m.Tick(noon)
+			m.Hold(noon, m.Wants(noon).Schedule.RequestID, "frozen")
+			m.Tick(noon)
+			end(m)
+
+			at := noon.Add(time.Hour)
+			m.SetPolicy(at, policyOf(t, `{"cooldown": "12h"}`))
+			m.Tick(at)
+			require.EqualValues(t, 1, m.Status(at).Retrainings.Cancelled)
+			require.Equal(t, monitor.PhaseWatching, m.Phase(at))
+			breach(m, at, "v1")
+			assert.EqualValues(t, 2, m.Status(at).Retrainings.Requested)
+		})
+	}
+}
+
+// applied puts a policy in force while a request is held, until it is judged again.
+func applied(t *testing.T, m *monitor.Machine, wire string) {
+	m.SetPolicy(noon.Add(30*time.Second), policyOf(t, wire))
+	tickUntil(m, noon.Add(2*time.Minute))
 }
 
 func TestACancelledRetrainingIsNoFailure(t *testing.T) {

@@ -244,17 +244,20 @@ func (r *Rule) crosses(o *observation, start int64) bool {
 
 // knowsSilence says that a period without a reading is a datapoint too.
 func (r *Rule) knowsSilence() bool {
-	return r.Stat == StatCount || r.Stat == StatSum || r.Missing == MissingBreaching || r.Missing == MissingOK
+	return r.Stat == StatCount || r.Stat == StatSum || !r.ignoresMissing()
 }
 
 // reach is how many periods back a rule looks.
 func (r *Rule) reach() int {
 	_, n := r.MOfN()
-	if r.Missing == "" || r.Missing == MissingIgnored {
+	if r.ignoresMissing() {
 		return missingReach * n
 	}
 	return n
 }
+
+// ignoresMissing says that earlier datapoints are looked at instead of missing ones.
+func (r *Rule) ignoresMissing() bool { return r.Missing == "" || r.Missing == MissingIgnored }
 
 // missingReach is how many times N periods a rule that ignores missing
 // datapoints looks back.
@@ -319,10 +322,16 @@ func (w *window) keep(r *Rule, p point) {
 		i--
 	}
 	w.Points = slices.Insert(w.Points, i, p)
-	oldest := w.Points[len(w.Points)-1].Start - int64(r.reach()-1)*r.seconds()
-	for w.Points[0].Start < oldest {
-		w.Points = slices.Delete(w.Points, 0, 1)
+	w.forget(r)
+}
+
+// forget drops the datapoints that are out of reach of the last.
+func (w *window) forget(r *Rule) {
+	if len(w.Points) == 0 {
+		return
 	}
+	oldest := w.Points[len(w.Points)-1].Start - int64(r.reach()-1)*r.seconds()
+	w.Points = slices.DeleteFunc(w.Points, func(p point) bool { return p.Start < oldest })
 }
 
 // count says how many of the last N datapoints breach, and how many there are.
@@ -334,7 +343,7 @@ func (w *window) count(r *Rule) (breaching, of int) {
 			return breaching, of
 		case p.Unknown:
 			continue
-		case p.Value.IsZero() && r.Missing != MissingBreaching && r.Missing != MissingOK:
+		case p.Value.IsZero() && r.ignoresMissing():
 			continue // earlier ones are looked at instead
 		}
 		of++
