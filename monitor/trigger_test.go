@@ -1,7 +1,6 @@
 package monitor_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -113,109 +112,6 @@ func TestApproval(t *testing.T) {
 		assert.Empty(t, m.Retrain(noon, monitor.Control{By: "ada"}))
 		assert.Equal(t, monitor.PhaseAwaitingApproval, m.Phase(noon))
 	})
-}
-
-func TestFailuresInARowOpenTheCircuit(t *testing.T) {
-	m := newMachine(policyOf(t, `{"max_failures": 2, "cooldown": "0s"}`))
-	fail := func(at time.Time) {
-		breach(m, at, "v1")
-		outcome(t, m, at, monitor.OutcomeFailed, "")
-	}
-	fail(noon)
-	breach(m, noon, "v1")
-	outcome(t, m, noon, monitor.OutcomeSucceeded, "") // resets the count
-	fail(noon.Add(time.Second))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(time.Second)))
-	fail(noon.Add(2 * time.Second))
-	status := m.Status(noon)
-	assert.Equal(t, monitor.PhasePaused, status.Phase)
-	assert.Equal(t, monitor.ByCircuit, status.Paused.By)
-	assert.Equal(t, monitor.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
-	breach(m, noon.Add(3*time.Second), "v1")
-	assert.EqualValues(t, 1, m.Status(noon).Suppressed[monitor.ByPause])
-
-	m.ResumeBy(noon.Add(time.Minute), monitor.Control{By: "ada"})
-	assert.Zero(t, m.Status(noon).Failures, "resume closes it and forgets the count")
-	fail(noon.Add(2 * time.Minute))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(2*time.Minute)))
-}
-
-// A backend that can't be followed accepts, and its pipeline may tell the outcome
-// later, or never.
-func TestAcceptedEndsARowOfFailuresUnlessItsPipelineSaysOtherwise(t *testing.T) {
-	for name, c := range map[string]struct {
-		ends     []string // of one retraining after the other; "late" is a late word about the one accepted last
-		failures int
-	}{
-		"accepted between two failures":                     {[]string{"failed", "accepted", "failed"}, 1},
-		"accepted, and failed after all":                    {[]string{"failed", "accepted", "late failed"}, 2},
-		"accepted and failed again and again":               {[]string{"accepted", "late failed", "accepted", "late failed"}, 2},
-		"failed after all when another has":                 {[]string{"failed", "accepted", "failed", "late failed"}, 3},
-		"accepted, and succeeded":                           {[]string{"failed", "accepted", "late succeeded"}, 0},
-		"failed after all when another has succeeded":       {[]string{"failed", "accepted", "succeeded", "late failed"}, 1},
-		"accepted twice, the first of which failed, though": {[]string{"failed", "accepted", "accepted"}, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMachine(policyOf(t, `{"cooldown": "0s"}`))
-			accepted := ""
-			for i, end := range c.ends {
-				at := noon.Add(time.Duration(i) * time.Minute)
-				state, isLate := strings.CutPrefix(end, "late ")
-				id := accepted
-				if !isLate {
-					breach(m, at, "v1")
-					id = m.Wants(at).Schedule.RequestID
-				}
-				if state == "accepted" {
-					accepted = id
-					m.Scheduled(at, id, monitor.Job{Backend: "log"})
-				} else {
-					m.Outcome(at, monitor.Outcome{RequestID: id, State: monitor.OutcomeState(state)})
-				}
-				m.Tick(at)
-			}
-			assert.Equal(t, c.failures, m.Status(noon).Failures)
-		})
-	}
-}
-
-func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
-	for name, end := range map[string]func(m *monitor.Machine){
-		"it breaches no more": func(m *monitor.Machine) {
-			at := noon.Add(30 * time.Second)
-			m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
-			tickUntil(m, noon.Add(2*time.Minute))
-		},
-		"an operator cancels it": func(m *monitor.Machine) { m.Cancel(noon.Add(30*time.Second), monitor.Control{By: "ada"}) },
-		"its rule is a warning by now": func(m *monitor.Machine) {
-			applied(t, m, `{"rules": [{"metric": "accuracy", "below": 0.9, "severity": "warning"}]}`)
-		},
-		"its rule is gone":               func(m *monitor.Machine) { applied(t, m, `{"rules": [{"metric": "auc", "below": 0.9}]}`) },
-		"the policy is a dry run by now": func(m *monitor.Machine) { applied(t, m, `{"dry_run": true}`) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMachine(policyOf(t, `{"cooldown": "12h"}`))
-			m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
-			m.Tick(noon)
-			m.Hold(noon, m.Wants(noon).Schedule.RequestID, "frozen")
-			m.Tick(noon)
-			end(m)
-
-			at := noon.Add(time.Hour)
-			m.SetPolicy(at, policyOf(t, `{"cooldown": "12h"}`))
-			m.Tick(at)
-			require.EqualValues(t, 1, m.Status(at).Retrainings.Cancelled)
-			require.Equal(t, monitor.PhaseWatching, m.Phase(at))
-			breach(m, at, "v1")
-			assert.EqualValues(t, 2, m.Status(at).Retrainings.Requested)
-		})
-	}
-}
-
-// applied puts a policy in force while a request is held, until it is judged again.
-func applied(t *testing.T, m *monitor.Machine, wire string) {
-	m.SetPolicy(noon.Add(30*time.Second), policyOf(t, wire))
-	tickUntil(m, noon.Add(2*time.Minute))
 }
 
 func TestACancelledRetrainingIsNoFailure(t *testing.T) {
@@ -429,56 +325,4 @@ func TestSilenceIsNoticedOnce(t *testing.T) {
 	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
 	tickUntil(m, at.Add(time.Hour))
 	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Warned), 2)
-}
-
-func TestBaselines(t *testing.T) {
-	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-		{"name": "own", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": "10%", "baseline": {"samples": 120}}]}`))
-	feed := func(from time.Time, minutes int, version string, value float64) {
-		for i := range minutes * 60 {
-			at := from.Add(time.Duration(i) * time.Second)
-			tickUntil(m, at)
-			m.Observe(at, reading(at, version, monitor.Accuracy, value))
-		}
-		tickUntil(m, from.Add(time.Duration(minutes)*time.Minute+10*time.Second))
-	}
-	feed(noon, 2, "v1", 0.8)
-	assert.Empty(t, kinds(m), "unknown until full")
-	assert.InDelta(t, 0.8, m.Status(noon).Versions["v1"].Rules[0].Baseline.Or(0), 1e-9)
-	feed(noon.Add(3*time.Minute), 1, "v1", 0.73)
-	assert.Empty(t, kinds(m))
-	feed(noon.Add(5*time.Minute), 1, "v1", 0.71)
-	d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
-	require.Len(t, d, 1)
-	assert.Equal(t, "accuracy mean 0.7100 below baseline 0.8000 by more than 10% over 1m", d[0].Reason)
-	assert.InDelta(t, 0.72, d[0].Threshold.Or(0), 1e-9)
-
-	t.Run("of the version before", func(t *testing.T) {
-		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
-		feed(noon, 2, "v1", 0.8)
-		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
-		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
-		require.Len(t, d, 1)
-		assert.Equal(t, "v2", d[0].ModelVersion)
-	})
-	t.Run("not of one that was given up before its baseline was full", func(t *testing.T) {
-		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
-		feed(noon, 2, "v1", 0.8)
-		at := noon.Add(150 * time.Second)
-		m.Observe(at, reading(at, "canary", monitor.Accuracy, 0.8))
-		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
-		require.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 1)
-	})
-	t.Run("of one that began at the same instant, as with what has piled up", func(t *testing.T) {
-		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 1, "from": "previous"}}]}`))
-		m.Observe(noon, reading(noon, "z", monitor.Accuracy, 0.8))
-		m.Observe(noon, reading(noon, "b", monitor.Accuracy, 0.7))
-		tickUntil(m, noon.Add(2*time.Minute))
-		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
-		require.Len(t, d, 1)
-		assert.Equal(t, "b", d[0].ModelVersion)
-	})
 }
