@@ -51,18 +51,20 @@ func (m *Machine) threshold(r *Rule, w *window, name string) (threshold float64,
 	return base + r.AboveBaselineBy.value.Of(base), known
 }
 
-// previousBase is the baseline of the version that began last before this one.
-func (m *Machine) previousBase(r *Rule, name string) Reading {
-	this := m.state.Versions[name]
+// previousBase is the baseline of the version that began last before this one, of
+// those whose baseline is full: one that was given up after a few events is no
+// measure.
+func (m *Machine) previousBase(r *Rule, name string) (base Reading) {
+	rule := m.ruleNumber[r.Name]
 	var before *version
-	for _, other := range sortedKeys(m.state.Versions) {
-		v := m.state.Versions[other]
-		if v.First.Before(this.First) && v.Rules != nil && (before == nil || v.First.After(before.First)) {
+	for _, v := range m.state.Versions { // no two began together, so in any order
+		isFull := v.Rules != nil && !v.Rules[rule].Window.Base.IsZero()
+		if isFull && v.beganBefore(m.state.Versions[name]) && (before == nil || before.beganBefore(v)) {
 			before = v
 		}
 	}
 	if before == nil {
-		return Reading{}
+		return base
 	}
-	return before.Rules[m.ruleNumber[r.Name]].Window.Base
+	return before.Rules[rule].Window.Base
 }

@@ -1,10 +1,7 @@
 package monitor
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,6 +19,7 @@ type compiled struct {
 	verifies        []bool   // which rules have a say in a verification; nil where the policy asks for none
 	streaks         []streak // of warnings by rule, of the warnings that share one, of each reason for suppression
 	owes            bool     // some streak's entry lacks its words
+	isTurned        []bool   // rules that a `not` turns around, itself or through others
 	hasComposites   bool
 	hasWindows      bool
 	hasAges         bool
@@ -91,6 +89,7 @@ func (m *Machine) compile() {
 	n := len(rules)
 	m.compiled = compiled{
 		kinds: make([]kind, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
+		isTurned: make([]bool, n),
 		streaks: make([]streak, n+1+len(suppressions)),
 	}
 	for i := range rules {
@@ -107,6 +106,7 @@ func (m *Machine) compile() {
 		m.verifies = m.state.Policy.judged(v.within())
 	}
 	m.seen, m.dirty = nil, true
+	m.isSilent = m.hasAges // until it is looked at
 }
 
 // compileComposites puts composites behind their members, and finds which members
@@ -144,51 +144,18 @@ func (m *Machine) compileComposites() {
 			m.standingMembers = append(m.standingMembers, i)
 		}
 	}
+	m.isTurned = turned(rules, m.ruleNumber, m.composites)
 }
 
-// carryTracks hands what is known of the rules on to those of another policy with
-// the same name, metric, stat and period, and says whose windows were dropped.
-func (m *Machine) carryTracks(policy Policy) string {
-	old := m.state.Policy.Rules
-	from := make([]int, len(policy.Rules)) // the old rule's number, or -1
-	carried := make([]bool, len(old))
-	for i := range policy.Rules {
-		r := &policy.Rules[i]
-		from[i] = slices.IndexFunc(old, func(o Rule) bool {
-			return r.Name == o.Name && r.kind() == o.kind() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
-		})
-		if from[i] >= 0 {
-			carried[from[i]] = true
+// turned finds the rules that a `not` turns around, itself or through others.
+// composites stand after their members.
+func turned(rules []Rule, number map[string]int, composites []composite) []bool {
+	turned := make([]bool, len(rules))
+	for _, c := range slices.Backward(composites) {
+		i := c.rule
+		for _, name := range rules[i].members() {
+			turned[number[name]] = turned[number[name]] || turned[i] || rules[i].Not != ""
 		}
 	}
-	for _, seen := range m.state.Versions {
-		if seen.Rules == nil {
-			continue
-		}
-		tracks := make([]*track, len(policy.Rules))
-		for i := range tracks {
-			if from[i] >= 0 {
-				tracks[i] = seen.Rules[from[i]]
-			} else {
-				tracks[i] = newTrack(&policy.Rules[i])
-			}
-		}
-		seen.Rules = tracks
-	}
-	var dropped []string
-	for i := range old {
-		if !carried[i] && old[i].IsWindowed() {
-			dropped = append(dropped, old[i].Name)
-		}
-	}
-	if len(dropped) == 0 {
-		return ""
-	}
-	return "dropped what was measured for " + strings.Join(dropped, ", ")
-}
-
-func equalBlackouts(a, b []Blackout) bool {
-	left, err1 := json.Marshal(a)
-	right, err2 := json.Marshal(b)
-	return err1 == nil && err2 == nil && bytes.Equal(left, right)
+	return turned
 }

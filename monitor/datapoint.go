@@ -11,6 +11,17 @@ const (
 	settleAfter = 30 * time.Second
 )
 
+// passed is until when time has been let pass at now: until now, unless the machine
+// should have been woken before and was not, since its worker was away or only now
+// begins to look at what has piled up. What came meanwhile is then as timely as if it
+// had been seen when it came.
+func (m *Machine) passed(now time.Time) time.Time {
+	if wake := m.state.Wake; !wake.IsZero() && !wake.After(now) {
+		return wake.Add(-1)
+	}
+	return now
+}
+
 // nextDatapoint is when the next datapoint of any rule and version is due.
 func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
 	if !m.hasWindows {
@@ -21,13 +32,25 @@ func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
 			if t.Window == nil {
 				continue
 			}
-			due, comes := t.Window.nextDue(&m.state.Policy.Rules[i], name == m.state.Latest)
+			due, comes := t.Window.nextDue(&m.state.Policy.Rules[i], m.hearsSilence(name, i, t.Window))
 			if comes && (!ok || due.Before(next)) {
 				next, ok = due, true
 			}
 		}
 	}
 	return next, ok
+}
+
+// hearsSilence says that the next period without a reading is a datapoint of a rule
+// on a version. Of a version that another has followed silence is no news, and
+// where it changes nothing nobody is woken for it; but a rule that a `not` turns
+// around speaks by each healthy datapoint, too.
+func (m *Machine) hearsSilence(version string, rule int, w *window) bool {
+	r := &m.state.Policy.Rules[rule]
+	if version != m.state.Latest || !r.knowsSilence() {
+		return false
+	}
+	return len(w.Open) > 0 || m.isTurned[rule] || !w.isSettled(r)
 }
 
 // judgeDatapoints judges every datapoint that is due by now, in order.
@@ -39,7 +62,7 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 		}
 		for _, name := range sortedKeys(m.state.Versions) {
 			if seen := m.state.Versions[name]; seen.Rules != nil {
-				m.judgeDue(now, due, name, seen)
+				m.judgeVersion(now, due, name, seen)
 			}
 		}
 		m.dirty = true
@@ -58,22 +81,23 @@ func (m *Machine) noteOutage(now time.Time) {
 	}
 }
 
-// judgeDue judges the datapoints of one version that are due at an instant.
-func (m *Machine) judgeDue(now, due time.Time, name string, seen *version) {
+// judgeVersion judges the datapoints of one version that are due at an instant.
+func (m *Machine) judgeVersion(now, due time.Time, name string, seen *version) {
 	any := false
-	watched := name == m.state.Latest
 	for i, t := range seen.Rules {
 		m.findings[i] = finding{}
 		if t.Window == nil {
 			continue
 		}
 		r := &m.state.Policy.Rules[i]
-		if at, comes := t.Window.nextDue(r, watched); !comes || at.After(due) {
+		silence := m.hearsSilence(name, i, t.Window)
+		if at, comes := t.Window.nextDue(r, silence); !comes || at.After(due) {
 			continue
 		}
+
 		any = true
 		isGap := !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
-		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, watched), isGap)
+		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, silence), isGap)
 	}
 	if any {
 		m.decideOn(moment{now: now, due: due, version: name, seen: seen})
@@ -87,14 +111,26 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	if r.Stat != StatCount && r.Stat != StatSum && b.Count < max(1, r.MinSamples) {
 		p.Value = Reading{}
 	}
-	falls := r.falls()
-	p.Unknown = isGap && (b.Count == 0 || falls && (r.Stat == StatCount || r.Stat == StatSum))
-	value, measured := p.Value.Get()
+	p.Unknown = isGap && (b.Count == 0 || r.falls() && (r.Stat == StatCount || r.Stat == StatSum))
 	if r.Change != nil {
 		return m.detect(now, due, r, t, p)
 	}
+
 	threshold, known := m.threshold(r, w, name)
-	switch {
+	p.judge(r, threshold, known)
+	w.keep(r, p)
+	f := w.conclude(r, p)
+	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
+	if t.Threshold = (Reading{}); known {
+		t.Threshold = Some(threshold)
+	}
+	return f
+}
+
+// judge holds a datapoint against the threshold. One that is unknown stays so.
+func (p *point) judge(r *Rule, threshold float64, known bool) {
+	p.Breach = false
+	switch value, measured := p.Value.Get(); {
 	case p.Unknown:
 	case !measured:
 		p.Breach = r.Missing == MissingBreaching
@@ -103,10 +139,14 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	default:
 		p.Breach = r.isBeyond(value, threshold)
 	}
-	w.keep(r, p)
+}
+
+// conclude says what a rule says by its datapoints, of which p is the one judged last.
+func (w *window) conclude(r *Rule, p point) finding {
 	breaching, of := w.count(r)
 	mOf, _ := r.MOfN()
 	f := finding{verdict: Healthy, fresh: true, hit: p.Breach && breaching >= mOf}
+	value, measured := p.Value.Get()
 	switch clear, clears := r.clear(); {
 	case of == 0:
 		f.verdict = Unknown
@@ -121,10 +161,6 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 		if w.Held {
 			f.verdict = Breaching
 		}
-	}
-	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
-	if t.Threshold = (Reading{}); known {
-		t.Threshold = Some(threshold)
 	}
 	return f
 }

@@ -116,7 +116,7 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 		m.Observe(noon.Add(30*time.Second), reading(noon.Add(30*time.Second), "v1", monitor.Accuracy, 0.95))
 		assert.False(t, isScheduled(m, noon.Add(time.Minute)))
 		s := m.Status(noon.Add(time.Minute))
-		assert.Equal(t, monitor.PhaseCoolingDown, s.Phase)
+		assert.Equal(t, monitor.PhaseWatching, s.Phase, "nothing went out, so that no cooldown has begun")
 		last := s.Decisions[len(s.Decisions)-1]
 		assert.Equal(t, monitor.Cancelled, last.Kind)
 		assert.Equal(t, "it was held, and breaches no more", last.Reason)

@@ -30,23 +30,33 @@ func (m *Machine) judgeHeld(now time.Time) {
 	if flight == nil || flight.HeldUntil.IsZero() || now.Before(flight.HeldUntil) {
 		return
 	}
-	flight.HeldUntil, m.dirty = time.Time{}, true
-	if m.stillBreaches(now, flight) {
+
+	why := ""
+	switch {
+	case m.state.Policy.DryRun:
+		why = "it was held, and the policy is a dry run now"
+	case !m.stillBreaches(now, flight.RetrainingRequest):
+		why = "it was held, and breaches no more"
+	}
+	if why != "" {
+		m.endFlight(now, why, "")
 		return
 	}
-	m.state.Flight = nil
-	done := finished{RequestID: flight.RequestID, Kind: Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
-	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
-	m.record(now, Cancelled, done, "it was held, and breaches no more", "")
+	flight.HeldUntil = time.Time{}
+	m.dirty = true
 }
 
-func (m *Machine) stillBreaches(now time.Time, flight *Flight) bool {
-	seen := m.state.Versions[flight.ModelVersion]
-	i, known := m.ruleNumber[flight.Rule]
+// stillBreaches says that what a request was made for breaches by now, and would lead
+// to one by the policy in force.
+func (m *Machine) stillBreaches(now time.Time, request RetrainingRequest) bool {
+	seen := m.state.Versions[request.ModelVersion]
+	i, known := m.ruleNumber[request.Rule]
 	switch {
-	case flight.Rule == RuleManual:
+	case request.Rule == RuleManual:
 		return true
 	case seen == nil || len(seen.Rules) == 0 || !known: // its version is forgotten, or its rule is gone
+		return false
+	case !m.state.Policy.Rules[i].CanTrigger():
 		return false
 	}
 	m.judgeStanding(now, seen)

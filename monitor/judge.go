@@ -30,7 +30,7 @@ func (m *Machine) observe(now time.Time, o *observation) {
 	seen := m.count(now, o)
 	m.track(seen)
 	m.beginVerification(now, o)
-	rules := m.state.Policy.Rules
+	rules, passed := m.state.Policy.Rules, m.passed(now)
 	for i := range rules {
 		r, t, f := &rules[i], seen.Rules[i], &m.findings[i]
 		*f = finding{}
@@ -48,7 +48,7 @@ func (m *Machine) observe(now time.Time, o *observation) {
 			t.At, t.Verdict = now, f.verdict
 			t.Value, t.Threshold = Some(value), Some(threshold)
 		case kindWindow:
-			if t.Window.feed(r, o, now, m.state.Ticked) {
+			if t.Window.feed(r, o, now, passed) {
 				m.dirty = true
 			}
 		}
@@ -208,7 +208,7 @@ func (m *Machine) stands(i int, seen *version, now time.Time) Verdict {
 }
 
 // standing is what a rule with a period says while no datapoint is judged. It is
-// forgotten when all datapoints are out of reach.
+// forgotten when all datapoints are out of reach, but where silence is fine.
 func (t *track) standing(r *Rule, now time.Time) Verdict {
 	w := t.Window
 	if r.Change != nil {
@@ -220,7 +220,7 @@ func (t *track) standing(r *Rule, now time.Time) Verdict {
 		}
 		return Unknown
 	}
-	if n := len(w.Points); n == 0 || now.After(r.dueOf(w.Points[n-1].Start+int64(r.reach())*r.seconds())) {
+	if n := len(w.Points); n == 0 || !w.isSettled(r) && now.After(r.dueOf(w.Points[n-1].Start+int64(r.reach())*r.seconds())) {
 		return Unknown
 	}
 	return t.Verdict

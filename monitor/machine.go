@@ -60,6 +60,7 @@ type Machine struct {
 	work        int64     // see Work
 	breath      int64     // work at the last call of OnBreath
 	repeated    repeated  // the decision that OnRepeat hears of
+	isSilent    bool      // a rule on silence breaches, as far as was looked
 }
 
 // NewMachine returns the machine of a model that was never watched before. The
@@ -153,30 +154,46 @@ func (m *Machine) stray(modelName string) error {
 	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, WorkflowID(modelName))
 }
 
-// Tick lets time pass: what is due by now is judged and decided. It costs next to
-// nothing while nothing is due.
+// Tick lets time pass: what is due by now is judged and decided. It is called when
+// NextWake says, and after inputs, once for all at an instant; more often changes
+// nothing. It costs next to nothing while nothing is due.
 func (m *Machine) Tick(now time.Time) {
 	now = m.clock(now)
-	if next, ok := m.nextWake(); m.dirty || ok && !now.Before(next) {
-		if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
-			m.noteOutage(now)
-		}
-		m.settleStreaks()
-		m.standing.seen = nil
-		m.expireFlight(now)
-		m.expire(now)
-		m.judgeDatapoints(now)
-		m.judgeHeld(now)
-		m.tickVerification(now)
-		m.tickAges(now)
-		m.endBlackout(now)
-		m.checkSilence(now)
-		m.state.Ticked, m.dirty = now, false
-		m.wake = m.findWake()
-		m.state.Wake = m.wake
+	if next, ok := m.nextWake(); !m.dirty && (!ok || now.Before(next)) {
+		m.state.Ticked = now
 		return
 	}
+
+	if !m.state.Wake.IsZero() && now.Sub(m.state.Wake) > outageAfter { // a timer was armed for it
+		m.noteOutage(now)
+	}
+	m.settleStreaks()
+	m.standing.seen = nil
+	for isDone := false; !isDone; isDone = !m.dirty { // what one thing decides may make another due
+		m.dirty = false
+		m.judgeDue(now)
+	}
 	m.state.Ticked = now
+	m.wake = m.findWake()
+	m.state.Wake = m.wake
+}
+
+// judgeDue judges and decides what is due by now, if it has not been. To a monitor
+// that stops time brings nothing but the end of its retraining.
+func (m *Machine) judgeDue(now time.Time) {
+	m.expireFlight(now)
+	if m.state.Stop != nil {
+		m.judgeHeld(now)
+		return
+	}
+
+	m.expire(now)
+	m.judgeDatapoints(now)
+	m.judgeHeld(now)
+	m.tickVerification(now)
+	m.tickAges(now)
+	m.endBlackout(now)
+	m.checkSilence(now)
 }
 
 func (m *Machine) expireFlight(now time.Time) {
@@ -211,25 +228,6 @@ func (m *Machine) findWake() (at time.Time) {
 	return at
 }
 
-// SetPolicy puts a valid policy in force. Its cooldown counts from the last
-// trigger; a retraining in flight keeps the settings it was started with. What is
-// known of rules whose name, metric, stat and period stay the same is kept. The
-// policy that is in force already is no change.
-func (m *Machine) SetPolicy(now time.Time, policy Policy) {
-	policy = policy.WithDefaults()
-	if policy.equal(m.state.Policy) {
-		return
-	}
-	m.settleStreaks()
-	dropped := m.carryTracks(policy)
-	if !equalBlackouts(policy.Blackout, m.state.Policy.Blackout) {
-		m.state.Calendar = nil
-	}
-	m.state.Policy, m.state.SilenceCheck = policy, time.Time{}
-	m.compile()
-	m.decide(Decision{At: m.clock(now), Kind: PolicyChanged, Reason: dropped})
-}
-
 // PauseBy stops automatic triggers until ResumeBy; pausing again is no change.
 func (m *Machine) PauseBy(now time.Time, control Control) {
 	if m.state.Pause == nil {
@@ -241,7 +239,7 @@ func (m *Machine) PauseBy(now time.Time, control Control) {
 func (m *Machine) ResumeBy(now time.Time, control Control) {
 	if m.state.Pause != nil {
 		if m.state.Pause.By == ByCircuit {
-			m.state.Failures = 0
+			m.endRow()
 		}
 		m.state.Pause = nil
 		m.told(now, control, Resumed)

@@ -40,12 +40,21 @@ func (o *observation) metric(name string) *MetricDigest {
 	return nil
 }
 
+// longestDelivery is how long before it is handled an observation may have been
+// folded, by its publisher's clock. A hub delivers one for up to a day, and after it
+// another's worker may have been away; what claims to be older comes from a clock that
+// is wrong, and says nothing of when it was.
+const longestDelivery = 48 * time.Hour
+
 // endsBefore says that all of an observation handled at now was folded before an
 // instant. The end of folding is exclusive, so a digest that was cut at the very
 // instant was folded before it; a single event handled then was not.
 func (o *observation) endsBefore(instant, now time.Time) bool {
 	if now.Before(instant) { // even where the publisher's clock is ahead
 		return true
+	}
+	if now.Sub(o.foldedUntil) > longestDelivery {
+		return false
 	}
 	return o.foldedUntil.Before(instant) || o.foldedUntil.Equal(instant) && o.foldedFrom.Before(instant)
 }

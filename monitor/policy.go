@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -150,9 +149,7 @@ func (r Rule) named() Rule {
 
 // equal compares policies as JSON, in which a round trip changes nothing.
 func (p Policy) equal(other Policy) bool {
-	mine, err1 := json.Marshal(p)
-	others, err2 := json.Marshal(other)
-	return err1 == nil && err2 == nil && bytes.Equal(mine, others)
+	return equalJSON(p, other)
 }
 
 // UnmarshalJSON reads a policy; unknown fields are refused by name. Whether the

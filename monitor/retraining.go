@@ -49,6 +49,9 @@ type Flight struct {
 	// judged again.
 	IsHeld    bool      `json:"is_held,omitempty"`
 	HeldUntil time.Time `json:"held_until,omitzero"`
+	// LastTrigger is the trigger before this one, from which the cooldown counts again
+	// should this one never go out.
+	LastTrigger time.Time `json:"last_trigger,omitzero"`
 }
 
 // OutcomeState is what a training pipeline says of a retraining.
@@ -94,7 +97,10 @@ type finished struct {
 	Kind         Kind   `json:"kind"` // Accepted until its outcome is known
 	Rule         string `json:"rule,omitempty"`
 	ModelVersion string `json:"model_version,omitempty"`
-	By           string `json:"-"` // who ended it
+	// Failures is how many had failed in a row before this one was accepted. Should its
+	// pipeline say later that it failed, too, they are a row again.
+	Failures int    `json:"failures,omitempty"`
+	By       string `json:"-"` // who ended it
 }
 
 const (
@@ -112,6 +118,7 @@ func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) s
 		RetrainingRequest: request, By: by, Backend: s.Policy.Retraining.Backend,
 		Deadline: now.Add(time.Duration(s.Policy.Retraining.Timeout.Or(Duration(DefaultTimeout)))),
 		Priority: s.Policy.Retraining.Priority, CancelOnTimeout: s.Policy.Retraining.CancelOnTimeout,
+		LastTrigger: s.LastTrigger,
 	}
 	s.LastTrigger = now
 	m.decide(Decision{
@@ -169,6 +176,9 @@ func (m *Machine) Outcome(now time.Time, outcome Outcome) {
 			continue
 		case recent.Kind == Accepted:
 			recent.Kind = kind
+			if kind == Failed {
+				m.state.Failures += recent.Failures
+			}
 			m.record(now, kind, *recent, outcome.Message, outcome.ModelVersion)
 		case recent.Kind != kind:
 			m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %s is recorded as %s already, this says %s",
@@ -185,6 +195,10 @@ func (m *Machine) land(now time.Time, kind Kind, message, modelVersion string) {
 	flight := m.state.Flight
 	m.state.Flight = nil
 	done := finished{RequestID: flight.RequestID, Kind: kind, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
+	if kind == Accepted {
+		done.Failures = m.state.Failures
+		m.state.Failures = 0
+	}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
 	if kind == Accepted || kind == Succeeded {
 		m.forgetChanges(flight.TriggeredAt)
@@ -243,12 +257,23 @@ func (m *Machine) CanCancel() error {
 func (m *Machine) Cancel(now time.Time, control Control) string {
 	flight := m.state.Flight
 	m.cancelJob(flight)
+	m.endFlight(m.clock(now), control.Reason, control.By)
+	return flight.RequestID
+}
+
+// endFlight ends the retraining in flight before its outcome. One that a freeze holds
+// has not gone out, and takes the cooldown that it started with it.
+func (m *Machine) endFlight(now time.Time, reason, by string) {
+	flight := m.state.Flight
 	m.state.Flight = nil
+	if !flight.HeldUntil.IsZero() {
+		m.state.LastTrigger = flight.LastTrigger
+	}
+
 	done := finished{RequestID: flight.RequestID, Kind: Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
-	done.By = control.By
-	m.record(m.clock(now), Cancelled, done, control.Reason, "")
-	return flight.RequestID
+	done.By = by
+	m.record(now, Cancelled, done, reason, "")
 }
 
 // Cancelling is a retraining that its backend is to be told to end.

@@ -3,8 +3,8 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -17,9 +17,12 @@ const (
 	maxDatapoints = 100
 	maxMembers    = 20
 	minDelta      = 1e-9
-	minPercentile = 0.1
-	maxPercentile = 99.9
+	// maxPercentileDigits bounds what is computed with for each datapoint.
+	maxPercentileDigits = 20
 )
+
+// The percentiles that a rule may ask for, in per cent.
+var minPercentile, maxPercentile = big.NewRat(1, 10), big.NewRat(999, 10)
 
 // kinds are the fields of which a rule has exactly one.
 const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, not, max_age and silent_for"
@@ -246,20 +249,22 @@ func (s Stat) validate() error {
 	if _, ok := s.percentile(); ok {
 		return nil
 	}
-	return fmt.Errorf("must be min, max, mean, sum, count, or a percentile from p%v to p%v, got %q", minPercentile, maxPercentile, cut(string(s), 40))
+	return fmt.Errorf("must be min, max, mean, sum, count, or a percentile from p%s to p%s, got %q", minPercentile.FloatString(1), maxPercentile.FloatString(1), cut(string(s), 40))
 }
 
 // isPercentile tells a valid statistic that is a percentile from the others.
 func (s Stat) isPercentile() bool { return len(s) > 1 && s[0] == 'p' }
 
-// percentile is the share of readings that a percentile has below it, 0 to 1.
-func (s Stat) percentile() (q float64, ok bool) {
+// percentile is how many per cent of the readings a percentile has at or below it,
+// as it is written and not as floating point rounds it.
+func (s Stat) percentile() (percent *big.Rat, ok bool) {
 	number, ok := strings.CutPrefix(string(s), "p")
-	if !ok || strings.Trim(number, "0123456789.") != "" {
-		return 0, false
+	if !ok || len(number) > maxPercentileDigits || strings.Trim(number, "0123456789.") != "" {
+		return nil, false
 	}
-	percent, err := strconv.ParseFloat(number, 64)
-	return percent / 100, err == nil && percent >= minPercentile && percent <= maxPercentile
+
+	percent, ok = new(big.Rat).SetString(number)
+	return percent, ok && percent.Cmp(minPercentile) >= 0 && percent.Cmp(maxPercentile) <= 0
 }
 
 // oneOf refuses a word that is none of the known ones; empty is the default.

@@ -81,6 +81,29 @@ func (s *Sketch) Quantile(q float64) (float64, error) {
 	return s.sketch.GetValueAtQuantile(q)
 }
 
+// AtRank returns the value of a rank, counted from 1, the smallest, within
+// SketchAccuracy of it; of a rank beyond the last, the largest.
+func (s *Sketch) AtRank(rank int64) (float64, error) {
+	if err := s.decode(); err != nil {
+		return 0, err
+	}
+	if s.sketch.IsEmpty() {
+		return 0, errors.New("the sketch is empty")
+	}
+
+	// DDSketch's own GetValueAtQuantile takes a fraction and computes a rank from it
+	// in floating point, which may come out as the one before.
+	before := float64(rank - 1)
+	negative, zero := s.sketch.GetNegativeValueStore(), s.sketch.GetZeroCount()
+	switch {
+	case before < negative.TotalCount():
+		return -s.sketch.Value(negative.KeyAtRank(negative.TotalCount() - 1 - before)), nil
+	case before < negative.TotalCount()+zero || s.sketch.GetPositiveValueStore().IsEmpty():
+		return 0, nil
+	}
+	return s.sketch.Value(s.sketch.GetPositiveValueStore().KeyAtRank(before - zero - negative.TotalCount())), nil
+}
+
 // Merge adds all values of another sketch.
 func (s *Sketch) Merge(other *Sketch) error {
 	if err := errors.Join(s.decode(), other.decode()); err != nil {

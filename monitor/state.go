@@ -32,6 +32,7 @@ type State struct {
 	Resumed      time.Time             `json:"resumed,omitzero"` // when this side was back after an outage
 	Latest       string                `json:"latest,omitempty"` // the model version heard of last
 	SilenceCheck time.Time             `json:"silence_check,omitzero"`
+	Ages         map[string]look       `json:"ages,omitempty"`     // of the rules on age and silence, by name
 	Failures     int                   `json:"failures,omitempty"` // in a row
 	Pending      *Pending              `json:"pending,omitempty"`
 	Verification *Verification         `json:"verification,omitempty"`

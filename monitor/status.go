@@ -90,9 +90,14 @@ func (m *Machine) Status(now time.Time) Status {
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
 		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: BatchVersions(), Current: s.Flight, Paused: s.Pause,
-		Pending: s.Pending, Verification: s.Verification, Failures: s.Failures,
+		Verification: s.Verification, Failures: s.Failures,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),
+	}
+	if s.Pending != nil {
+		pending := *s.Pending
+		pending.Until = later(pending.Until, m.answeredAt(now)) // a blackout may hold no answer up
+		status.Pending = &pending
 	}
 	if status.Suppressed == nil {
 		status.Suppressed = map[Suppression]int64{}
@@ -136,12 +141,15 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 		if kind := m.kinds[i]; kind == kindWindow || kind == kindAge || kind == kindSilence {
 			s.Verdict = m.stands(i, seen, now)
 		}
+		if m.isAge(i) {
+			s.At = m.looked(i).At
+		}
 		if w := t.Window; w != nil {
 			s.Baseline, s.Late, s.LateAt = r.base(w), w.Late, w.LateAt
 			if w.First != nil {
 				s.BaselineSamples = w.First.Count
 			}
-			if due, ok := w.nextDue(r, name == m.state.Latest); ok {
+			if due, ok := w.nextDue(r, m.hearsSilence(name, i, w)); ok {
 				s.NextAt = due
 			}
 			for _, p := range w.Points[max(0, len(w.Points)-shownDatapoints):] {

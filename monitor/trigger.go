@@ -13,15 +13,18 @@ func (m *Machine) breach(j *moment, rule int) {
 	m.state.Counters.Breaches++
 	r, t := &m.state.Policy.Rules[rule], j.seen.Rules[rule]
 	by := m.suppression(j)
-	if by == ByBlackout {
-		t.Deferred, m.dirty = true, true
+	if by == ByBlackout && !m.isAge(rule) { // which is looked at when the blackout ends, anyway
+		t.Deferred = true
+		m.dirty = true
 	}
 	if by != "" {
 		m.countSuppressed(by)
 		m.repeat(j, Suppressed, by, rule)
 		return
 	}
+
 	t.Deferred = false
+	m.noteActed(j.now)
 	m.ask(j.now, r.Name, m.request(rule, j.version, j.seen), "")
 }
 
@@ -44,7 +47,7 @@ func (m *Machine) ask(now time.Time, rule string, request RetrainingRequest, by 
 		m.countSuppressed(ByDryRun)
 		m.decide(decisionOf(now, Held, request))
 		return ""
-	case p.Approval != nil && p.Approval.Required:
+	case p.asks():
 		until := now.Add(time.Duration(p.Approval.Timeout.Or(Duration(DefaultApprovalTimeout))))
 		m.state.Pending, m.dirty = &Pending{RetrainingRequest: request, By: by, Since: now, Until: until}, true
 		d := decisionOf(now, AwaitingApproval, request)
@@ -105,14 +108,24 @@ func (m *Machine) suppression(j *moment) Suppression {
 // before the first trigger. It counts from the last trigger under the policy
 // of today; in a dry run, from the last trigger that was held too.
 func (m *Machine) CooldownUntil() time.Time {
-	from := m.state.LastTrigger
-	if m.state.Policy.DryRun {
-		from = later(from, m.state.LastHeld)
-	}
+	from := m.cooldownFrom()
 	if from.IsZero() {
 		return time.Time{}
 	}
-	return from.Add(time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown))))
+	return from.Add(m.cooldown())
+}
+
+// cooldownFrom is the trigger from which the cooldown counts; zero before any.
+func (m *Machine) cooldownFrom() time.Time {
+	if m.state.Policy.DryRun {
+		return later(m.state.LastTrigger, m.state.LastHeld)
+	}
+	return m.state.LastTrigger
+}
+
+// cooldown is the length of the policy's.
+func (m *Machine) cooldown() time.Duration {
+	return time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown)))
 }
 
 // CanRetrain says why an operator's retraining can't start now, or nil. Pause,
@@ -207,43 +220,69 @@ func (m *Machine) RejectPending(now time.Time, control Control) {
 
 func (m *Machine) turnDown(now time.Time, reason, by string) {
 	pending := m.state.Pending
-	m.state.Pending, m.state.LastTrigger, m.dirty = nil, now, true
+	m.state.Pending = nil
+	m.state.LastTrigger = now
 	d := decisionOf(now, ApprovalRejected, pending.RetrainingRequest)
 	d.Reason, d.By = reason, by
 	m.decide(d)
 }
 
+// asks says that an operator is asked before a retraining goes out.
+func (p *Policy) asks() bool { return p.Approval != nil && p.Approval.Required }
+
+// approvesByItself says that a trigger which waits goes out without anybody's word.
+func (p *Policy) approvesByItself() bool {
+	return !p.asks() || p.Approval.OnTimeout == ApproveOnTimeout
+}
+
+// answeredAt is when no answer to a pending trigger is one too: when its time is
+// over, or at once where a policy since then asks nobody. To go out it waits for the
+// end of a blackout: nobody's word is none for a retraining in one.
+func (m *Machine) answeredAt(now time.Time) time.Time {
+	pending, p := m.state.Pending, &m.state.Policy
+	at := pending.Until
+	if !p.asks() && m.state.Pause == nil {
+		at = earlier(at, now)
+	}
+	if end, in := m.state.Calendar.At(now); in && !now.Before(at) && p.approvesByItself() {
+		return end
+	}
+	return at
+}
+
 // expire answers a pending trigger that nobody has answered in time.
 func (m *Machine) expire(now time.Time) {
 	pending := m.state.Pending
-	if pending == nil || now.Before(pending.Until) {
+	if pending == nil || now.Before(m.answeredAt(now)) {
 		return
 	}
-	waited := Duration(pending.Until.Sub(pending.Since))
-	approves := m.state.Policy.Approval != nil && m.state.Policy.Approval.OnTimeout == ApproveOnTimeout
-	if end, in := m.state.Calendar.At(now); in && approves { // nobody's word is none for a blackout
-		pending.Until, m.dirty = end, true
-		return
-	}
-	if err := m.CanAnswer(true); approves && err == nil {
-		m.Approve(now, Control{Reason: fmt.Sprintf("no answer within %s, and the policy says to go on", waited)})
-	} else if approves {
-		m.turnDown(now, fmt.Sprintf("no answer within %s, and %v", waited, err), "")
-	} else {
-		m.turnDown(now, fmt.Sprintf("no answer within %s", waited), "")
+
+	why := fmt.Sprintf("no answer within %s", Duration(pending.Until.Sub(pending.Since)))
+	err := m.CanAnswer(true)
+	switch p := &m.state.Policy; {
+	case !p.approvesByItself():
+		m.turnDown(now, why, "")
+	case err != nil:
+		m.turnDown(now, fmt.Sprintf("%s, and %v", why, err), "")
+	case !p.asks():
+		m.Approve(now, Control{Reason: "the policy asks nobody any more"})
+	default:
+		m.Approve(now, Control{Reason: why + ", and the policy says to go on"})
 	}
 }
 
-// endBlackout lets what was deferred in a blackout trigger, if it still breaches.
+// endBlackout lets what was deferred in a blackout trigger, if it still breaches: when
+// the blackout ends, or a policy has none any more.
 func (m *Machine) endBlackout(now time.Time) {
-	if len(m.state.Policy.Blackout) == 0 {
+	if _, in := m.state.Calendar.At(now); in || !m.hasDeferred() {
 		return
 	}
-	if _, in := m.state.Calendar.At(now); in {
-		return
-	}
+
 	for _, name := range sortedKeys(m.state.Versions) {
 		seen := m.state.Versions[name]
+		if !seen.hasDeferred() {
+			continue
+		}
 		m.judgeStanding(now, seen)
 		chosen := -1
 		for i, t := range seen.Rules {
@@ -260,10 +299,14 @@ func (m *Machine) endBlackout(now time.Time) {
 
 // hasDeferred says that something waits for a blackout's end.
 func (m *Machine) hasDeferred() bool {
-	for _, name := range sortedKeys(m.state.Versions) {
-		if slices.ContainsFunc(m.state.Versions[name].Rules, func(t *track) bool { return t.Deferred }) {
+	for _, seen := range m.state.Versions {
+		if seen.hasDeferred() {
 			return true
 		}
 	}
 	return false
+}
+
+func (v *version) hasDeferred() bool {
+	return slices.ContainsFunc(v.Rules, func(t *track) bool { return t.Deferred })
 }

@@ -114,31 +114,6 @@ func TestApproval(t *testing.T) {
 	})
 }
 
-func TestFailuresInARowOpenTheCircuit(t *testing.T) {
-	m := newMachine(policyOf(t, `{"max_failures": 2, "cooldown": "0s"}`))
-	fail := func(at time.Time) {
-		breach(m, at, "v1")
-		outcome(t, m, at, monitor.OutcomeFailed, "")
-	}
-	fail(noon)
-	breach(m, noon, "v1")
-	outcome(t, m, noon, monitor.OutcomeSucceeded, "") // resets the count
-	fail(noon.Add(time.Second))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(time.Second)))
-	fail(noon.Add(2 * time.Second))
-	status := m.Status(noon)
-	assert.Equal(t, monitor.PhasePaused, status.Phase)
-	assert.Equal(t, monitor.ByCircuit, status.Paused.By)
-	assert.Equal(t, monitor.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
-	breach(m, noon.Add(3*time.Second), "v1")
-	assert.EqualValues(t, 1, m.Status(noon).Suppressed[monitor.ByPause])
-
-	m.ResumeBy(noon.Add(time.Minute), monitor.Control{By: "ada"})
-	assert.Zero(t, m.Status(noon).Failures, "resume closes it and forgets the count")
-	fail(noon.Add(2 * time.Minute))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(2*time.Minute)))
-}
-
 func TestACancelledRetrainingIsNoFailure(t *testing.T) {
 	m := newMachine(policyOf(t, `{"max_failures": 1}`))
 	require.ErrorContains(t, m.CanCancel(), "no retraining is in flight")
@@ -350,37 +325,4 @@ func TestSilenceIsNoticedOnce(t *testing.T) {
 	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
 	tickUntil(m, at.Add(time.Hour))
 	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Warned), 2)
-}
-
-func TestBaselines(t *testing.T) {
-	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-		{"name": "own", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": "10%", "baseline": {"samples": 120}}]}`))
-	feed := func(from time.Time, minutes int, version string, value float64) {
-		for i := range minutes * 60 {
-			at := from.Add(time.Duration(i) * time.Second)
-			tickUntil(m, at)
-			m.Observe(at, reading(at, version, monitor.Accuracy, value))
-		}
-		tickUntil(m, from.Add(time.Duration(minutes)*time.Minute+10*time.Second))
-	}
-	feed(noon, 2, "v1", 0.8)
-	assert.Empty(t, kinds(m), "unknown until full")
-	assert.InDelta(t, 0.8, m.Status(noon).Versions["v1"].Rules[0].Baseline.Or(0), 1e-9)
-	feed(noon.Add(3*time.Minute), 1, "v1", 0.73)
-	assert.Empty(t, kinds(m))
-	feed(noon.Add(5*time.Minute), 1, "v1", 0.71)
-	d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
-	require.Len(t, d, 1)
-	assert.Equal(t, "accuracy mean 0.7100 below baseline 0.8000 by more than 10% over 1m", d[0].Reason)
-	assert.InDelta(t, 0.72, d[0].Threshold.Or(0), 1e-9)
-
-	t.Run("of the version before", func(t *testing.T) {
-		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
-			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
-		feed(noon, 2, "v1", 0.8)
-		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
-		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
-		require.Len(t, d, 1)
-		assert.Equal(t, "v2", d[0].ModelVersion)
-	})
 }

@@ -89,12 +89,34 @@ func (v *Verify) within() time.Duration {
 func (m *Machine) verify(now time.Time, requestID, version string) {
 	m.endVerification(now, Unverified, "another retraining has succeeded")
 	if m.state.Policy.Verify == nil {
-		m.state.Failures = 0
+		m.endRow()
 		return
 	}
 	m.state.Verification, m.dirty = &Verification{RequestID: requestID, Version: version, Since: now}, true
 	if version == "" {
 		m.endVerification(now, Unverified, "the outcome names no model version")
+	}
+}
+
+// carryVerification hands a verification that is under way on to another policy: its
+// length is the new one's, and a rule that is another now has broken nothing yet.
+func (m *Machine) carryVerification(policy Policy) {
+	v, old := m.state.Verification, &m.state.Policy
+	if v == nil || policy.Verify == nil || old.Verify == nil {
+		return // where none is asked for any more it ends when time is let pass
+	}
+
+	if !v.Until.IsZero() {
+		v.Until = v.Until.Add(policy.Verify.within() - old.Verify.within())
+	}
+	named := func(rules []Rule) (r Rule) {
+		if i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == v.Broken }); i >= 0 {
+			r = rules[i]
+		}
+		return r
+	}
+	if !equalJSON(named(old.Rules), named(policy.Rules)) {
+		v.Broken, v.Reason = "", ""
 	}
 }
 
@@ -165,9 +187,17 @@ func (m *Machine) endVerification(now time.Time, kind Kind, reason string) {
 	m.decide(Decision{At: now, Kind: kind, Rule: v.Broken, Reason: reason, ModelVersion: v.Version, RequestID: v.RequestID})
 	switch kind {
 	case Verified:
-		m.state.Failures = 0
+		m.endRow()
 	case Regressed:
 		m.countFailure(now)
+	}
+}
+
+// endRow forgets the failures so far: one more would be the first.
+func (m *Machine) endRow() {
+	m.state.Failures = 0
+	for i := range m.state.Recent {
+		m.state.Recent[i].Failures = 0
 	}
 }
 

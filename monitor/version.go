@@ -16,6 +16,7 @@ const (
 // version is what was seen of one model version.
 type version struct {
 	First    time.Time              `json:"first"`     // when its first event was handled
+	Number   int64                  `json:"number"`    // the later it began, the higher
 	Heard    time.Time              `json:"heard"`     // when its last event was handled
 	LastSeen time.Time              `json:"last_seen"` // the latest event's timestamp
 	Metrics  map[string]*statistics `json:"metrics,omitempty"`
@@ -24,6 +25,12 @@ type version struct {
 	// Rules is what is known of the policy's rules, in their order; nil where the
 	// version is none of the maxTracked last heard of.
 	Rules []*track `json:"rules,omitempty"`
+}
+
+// beganBefore orders versions by their first events, those handled at the same
+// instant too, as it is with all that has piled up.
+func (v *version) beganBefore(other *version) bool {
+	return v.First.Before(other.First) || v.First.Equal(other.First) && v.Number < other.Number
 }
 
 type statistics struct {
@@ -89,6 +96,9 @@ func (m *Machine) version(now time.Time, o *observation) *version {
 			m.state.Versions = map[string]*version{}
 		}
 		seen = &version{First: now, LastSeen: o.last}
+		for _, v := range m.state.Versions {
+			seen.Number = max(seen.Number, v.Number+1)
+		}
 		m.state.Versions[o.version] = seen
 		m.dirty = true
 		m.work += versionWork
@@ -116,7 +126,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 		m.state.Latest, m.dirty = o.version, true // whose silence counts has changed
 		m.standing.seen = nil
 	}
-	if m.hasAges && m.state.SilenceCheck.IsZero() {
+	if m.hasAges && (m.isSilent || m.state.SilenceCheck.IsZero()) {
 		m.dirty = true // a silence may have ended
 	}
 	seen.Heard = now

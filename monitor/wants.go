@@ -61,8 +61,8 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 		}
 		return
 	}
-	if pending := m.state.Pending; pending != nil {
-		wake(wakeApproval, pending.Until)
+	if m.state.Pending != nil {
+		wake(wakeApproval, m.answeredAt(now))
 	}
 	if due, ok := m.nextDatapoint(); ok {
 		wake(wakeDatapoints, due)
@@ -73,7 +73,7 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 	if due, ok := m.nextAge(); ok {
 		wake(wakeAge, due)
 	}
-	if until, in := m.state.Calendar.At(now); in && m.hasDeferred() {
+	if until, in := m.state.Calendar.At(now); in && (m.hasDeferred() || m.hasWaitingAge(now)) {
 		wake(wakeBlackout, until)
 	}
 }

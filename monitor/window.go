@@ -2,7 +2,7 @@ package monitor
 
 import (
 	"cmp"
-	"math"
+	"math/big"
 	"slices"
 	"time"
 )
@@ -52,7 +52,8 @@ func newTracks(rules []Rule) []*track {
 type window struct {
 	Open    []*bucket `json:"open,omitempty"`    // periods not judged yet, by start
 	Points  []point   `json:"points,omitempty"`  // judged ones, oldest first
-	Through int64     `json:"through,omitempty"` // end of the last period judged, in Unix seconds
+	Through int64     `json:"through,omitempty"` // end of the last period judged, in Unix seconds; none before is judged again
+	Silence int64     `json:"silence,omitempty"` // from which period on silence counts, in Unix seconds; 0: nothing is known of it
 	Late    int64     `json:"late,omitempty"`    // events that came when their period was judged
 	LateAt  time.Time `json:"late_at,omitzero"`  // the timestamp of the last of them
 	Held    bool      `json:"held,omitempty"`    // breaching until a datapoint is no longer beyond the clear threshold
@@ -132,19 +133,30 @@ func (b *bucket) value(stat Stat) Reading {
 	case StatMean:
 		return Some(min(max(b.Sum/float64(b.Count), b.Min), b.Max)) // rounding must not push it beyond
 	}
-	q, _ := stat.percentile()
+	percent, _ := stat.percentile()
 	if b.Sketch == nil {
 		return Reading{}
 	}
-	// The nearest rank, so that p99 of two readings is the larger one.
-	if b.Count > 1 {
-		q = (math.Ceil(q*float64(b.Count)) - 1) / float64(b.Count-1)
-	}
-	value, err := b.Sketch.Quantile(q)
+
+	value, err := b.Sketch.AtRank(nearestRank(percent, b.Count))
 	if err != nil {
 		return Reading{}
 	}
 	return Some(min(max(value, b.Min), b.Max))
+}
+
+// nearestRank is which of n readings in order of size, counted from 1, is a
+// percentile: the first that at least so many per cent of all do not exceed. It is
+// computed in integers: in floating point 99.9 / 100 * 1000 is above 999, and the
+// rank after it would be taken.
+func nearestRank(percent *big.Rat, n int64) int64 {
+	share := new(big.Int).Mul(percent.Num(), big.NewInt(n))
+	hundredth := new(big.Int).Mul(percent.Denom(), big.NewInt(100))
+	rank, rest := new(big.Int).QuoRem(share, hundredth, new(big.Int))
+	if rest.Sign() > 0 {
+		return rank.Int64() + 1
+	}
+	return max(1, rank.Int64())
 }
 
 // periodOf is the start of the period, in Unix seconds, that an instant is in.
@@ -164,9 +176,6 @@ func (r *Rule) dueOf(start int64) time.Time {
 
 // firstOpen is the first period that is not due yet.
 func (r *Rule) firstOpen(now time.Time) int64 {
-	if now.IsZero() {
-		return math.MinInt64
-	}
 	start := r.periodOf(now.Add(-r.PeriodLength() - r.GraceLength()))
 	for !r.dueOf(start).After(now) {
 		start += r.seconds()
@@ -178,21 +187,17 @@ func (r *Rule) firstOpen(now time.Time) int64 {
 func (r *Rule) seconds() int64 { return int64(r.PeriodLength() / time.Second) }
 
 // feed puts an observation handled at now into the window of a rule, and says
-// whether that opened a period.
-func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bool) {
-	if r.knowsSilence() && (w.Through == 0 || !r.dueOf(w.Through).After(ticked)) {
-		// Silence counts from the period of the first event on. What nobody judged,
-		// since another version was heard meanwhile, is passed over.
-		begin := w.Through
-		if begin == 0 {
-			begin = r.periodOf(now)
-		}
-		w.Through, opened = max(begin, r.firstOpen(ticked)), true
+// whether that opened a period. passed is until when the machine has let time pass.
+func (w *window) feed(r *Rule, o *observation, now, passed time.Time) (opened bool) {
+	if r.knowsSilence() && (w.Silence == 0 || !r.dueOf(w.nextSilence()).After(passed)) {
+		w.awake(r, now, passed)
+		opened = true
 	}
 	metric := o.metric(r.Metric)
 	if metric == nil {
 		return opened
 	}
+
 	percentile := r.Stat.isPercentile()
 	w.fillBaseline(r, metric, percentile)
 	at := r.instant(o, now)
@@ -202,11 +207,12 @@ func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bo
 		w.Open[n-1].add(metric, percentile, crosses)
 		return opened
 	}
-	if !r.dueOf(start).After(ticked) {
+	if start < w.Through || !r.dueOf(start).After(passed) {
 		w.Late += metric.Count
 		w.LateAt = later(w.LateAt, o.last)
 		return opened
 	}
+
 	i, found := slices.BinarySearchFunc(w.Open, start, func(b *bucket, start int64) int { return cmp.Compare(b.Start, start) })
 	if !found {
 		w.Open = slices.Insert(w.Open, i, &bucket{Start: start})
@@ -215,6 +221,27 @@ func (w *window) feed(r *Rule, o *observation, now, ticked time.Time) (opened bo
 	w.Open[i].add(metric, percentile, crosses)
 	return opened
 }
+
+// awake begins to count silence: from the period of a version's first event on. When
+// nobody has judged it for a while it goes on with the first period that can still
+// be judged: since another version was heard meanwhile, of which alone silence is
+// news, or since it could change nothing, see isSettled.
+func (w *window) awake(r *Rule, now, passed time.Time) {
+	if w.Silence == 0 {
+		w.Silence = r.periodOf(now)
+	}
+	next := max(w.nextSilence(), r.firstOpen(passed))
+	if w.isSettled(r) { // the silence was fine throughout
+		for i := range w.Points {
+			w.Points[i].Start += next - w.Through
+		}
+		w.Through = next
+	}
+	w.Silence = next
+}
+
+// nextSilence is the first period whose silence is still to be judged.
+func (w *window) nextSilence() int64 { return max(w.Through, w.Silence) }
 
 // instant is what puts an observation into its period. One that is ahead of the
 // clock goes to the next period at most.
@@ -240,31 +267,34 @@ func (r *Rule) crosses(o *observation, start int64) bool {
 
 // knowsSilence says that a period without a reading is a datapoint too.
 func (r *Rule) knowsSilence() bool {
-	return r.Stat == StatCount || r.Stat == StatSum || r.Missing == MissingBreaching || r.Missing == MissingOK
+	return r.Stat == StatCount || r.Stat == StatSum || !r.ignoresMissing()
 }
 
 // reach is how many periods back a rule looks.
 func (r *Rule) reach() int {
 	_, n := r.MOfN()
-	if r.Missing == "" || r.Missing == MissingIgnored {
+	if r.ignoresMissing() {
 		return missingReach * n
 	}
 	return n
 }
+
+// ignoresMissing says that earlier datapoints are looked at instead of missing ones.
+func (r *Rule) ignoresMissing() bool { return r.Missing == "" || r.Missing == MissingIgnored }
 
 // missingReach is how many times N periods a rule that ignores missing
 // datapoints looks back.
 const missingReach = 3
 
 // nextDue is when the window's next datapoint is judged; ok is false while none
-// is to come. watched says that the version's silence counts.
-func (w *window) nextDue(r *Rule, watched bool) (due time.Time, ok bool) {
+// is to come. silence says that a period without a reading is one too.
+func (w *window) nextDue(r *Rule, silence bool) (due time.Time, ok bool) {
 	start := int64(0)
 	if len(w.Open) > 0 {
 		start, ok = w.Open[0].Start, true
 	}
-	if watched && w.Through != 0 && r.knowsSilence() && (!ok || w.Through < start) && !w.isSettled(r) {
-		start, ok = w.Through, true
+	if next := w.nextSilence(); silence && w.Silence != 0 && (!ok || next < start) {
+		start, ok = next, true
 	}
 	if !ok {
 		return time.Time{}, false
@@ -272,18 +302,15 @@ func (w *window) nextDue(r *Rule, watched bool) (due time.Time, ok bool) {
 	return r.dueOf(start), true
 }
 
-// isSettled says that further silence would change nothing: every datapoint that
-// is looked at is missing, and that is fine.
+// isSettled says that further silence changes nothing that the rule says: every
+// datapoint that is looked at is missing, and that is fine.
 func (w *window) isSettled(r *Rule) bool {
-	if r.Missing != MissingOK || r.Stat == StatCount || r.Stat == StatSum {
-		return false
-	}
 	_, n := r.MOfN()
-	if len(w.Points) < n {
+	if r.Missing != MissingOK || r.Stat == StatCount || r.Stat == StatSum || len(w.Points) < n {
 		return false
 	}
 	for _, p := range w.Points[len(w.Points)-n:] {
-		if !p.Value.IsZero() {
+		if !p.Value.IsZero() || p.Unknown {
 			return false
 		}
 	}
@@ -291,28 +318,24 @@ func (w *window) isSettled(r *Rule) bool {
 }
 
 // take removes the period that is due next, and returns what was measured in it.
-func (w *window) take(r *Rule, watched bool) *bucket {
-	silence := watched && w.Through != 0 && r.knowsSilence()
-	if len(w.Open) > 0 && (!silence || w.Open[0].Start <= w.Through) {
+func (w *window) take(r *Rule, silence bool) *bucket {
+	next := w.nextSilence()
+	if len(w.Open) > 0 && (!silence || w.Silence == 0 || w.Open[0].Start <= next) {
 		taken := w.Open[0]
 		w.Open = slices.Delete(w.Open, 0, 1)
 		w.Through = max(w.Through, taken.Start+r.seconds())
 		return taken
 	}
-	w.Through += r.seconds()
-	return &bucket{Start: w.Through - r.seconds()}
+
+	w.Through = next + r.seconds()
+	return &bucket{Start: next}
 }
 
 // skip passes over the silence of a long outage but for what is still in reach.
 func (w *window) skip(r *Rule, now time.Time) {
-	if !r.knowsSilence() || w.Through == 0 {
-		return
+	if w.Silence != 0 {
+		w.Silence = max(w.Silence, r.firstOpen(now)-int64(r.reach())*r.seconds())
 	}
-	oldest := r.firstOpen(now) - int64(r.reach())*r.seconds()
-	if len(w.Open) > 0 {
-		oldest = min(oldest, w.Open[0].Start)
-	}
-	w.Through = max(w.Through, oldest)
 }
 
 // keep adds a judged datapoint, in order of time, and forgets those out of reach.
@@ -322,10 +345,16 @@ func (w *window) keep(r *Rule, p point) {
 		i--
 	}
 	w.Points = slices.Insert(w.Points, i, p)
-	oldest := w.Points[len(w.Points)-1].Start - int64(r.reach()-1)*r.seconds()
-	for w.Points[0].Start < oldest {
-		w.Points = slices.Delete(w.Points, 0, 1)
+	w.forget(r)
+}
+
+// forget drops the datapoints that are out of reach of the last.
+func (w *window) forget(r *Rule) {
+	if len(w.Points) == 0 {
+		return
 	}
+	oldest := w.Points[len(w.Points)-1].Start - int64(r.reach()-1)*r.seconds()
+	w.Points = slices.DeleteFunc(w.Points, func(p point) bool { return p.Start < oldest })
 }
 
 // count says how many of the last N datapoints breach, and how many there are.
@@ -337,7 +366,7 @@ func (w *window) count(r *Rule) (breaching, of int) {
 			return breaching, of
 		case p.Unknown:
 			continue
-		case p.Value.IsZero() && r.Missing != MissingBreaching && r.Missing != MissingOK:
+		case p.Value.IsZero() && r.ignoresMissing():
 			continue // earlier ones are looked at instead
 		}
 		of++

@@ -286,18 +286,78 @@ func TestAReplacedPolicyKeepsTheWindowsOfRulesThatMeasureTheSame(t *testing.T) {
 	assert.Len(t, status.Versions["v1"].Rules[1].Datapoints, 3)
 }
 
-func TestAnOldEventAfterAQuietTimeIsNoOutage(t *testing.T) {
+func TestAnEventAfterAQuietTimeIsNoOutage(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", "stat": "count", "below": 3}], "cooldown": "0s"}`))
-	var first *monitor.Decision
-	m.OnDecision = func(d monitor.Decision) {
-		if first == nil {
-			first = &d
-		}
-	}
 	at := noon.Add(3 * time.Hour)
 	m.Tick(noon)
-	m.Observe(at, reading(at.Add(-time.Hour), "v1", monitor.Accuracy, 0.95))
+	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+	tickUntil(m, at.Add(2*time.Minute))
+	require.NotEmpty(t, m.Status(at).Decisions)
+	assert.Equal(t, "accuracy count 1.0000 below threshold 3.0000 over 1m", m.Status(at).Decisions[0].Reason)
+}
+
+// Whether an event is late is a matter of its time, not of whether anything woke the
+// monitor since its period was over.
+func TestALateEventIsLateHoweverLongNobodyWasWoken(t *testing.T) {
+	for name, wakes := range map[string][]time.Duration{"nobody is woken": nil, "woken for nothing": {time.Hour, 2 * time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1m", "below": 0.9}]}`))
+			m.Tick(noon)
+			for _, wake := range wakes {
+				m.Tick(noon.Add(wake))
+			}
+			at := noon.Add(3 * time.Hour)
+			m.Observe(at, reading(at.Add(-90*time.Minute), "v1", monitor.Accuracy, 0.5))
+			tickUntil(m, at.Add(time.Hour))
+			assert.Empty(t, m.Status(at).Decisions)
+			assert.EqualValues(t, 1, m.Status(at).Versions["v1"].Rules[0].Late)
+		})
+	}
+}
+
+func TestWhatCameWhileNobodyWasThereIsJudgedInItsPeriod(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}], "cooldown": "0s"}`))
+	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Tick(noon)
+	back := noon.Add(10 * time.Hour)
+	for hour := range 10 {
+		m.Observe(back, reading(noon.Add(time.Duration(hour)*time.Hour+time.Minute), "v1", monitor.Accuracy, 0.95))
+	}
+	m.Tick(back)
+	rule := m.Status(back).Versions["v1"].Rules[0]
+	assert.Zero(t, rule.Late)
+	assert.Equal(t, noon.Add(8*time.Hour), rule.Datapoints[len(rule.Datapoints)-1].Start)
+}
+
+func TestSilenceThatIsFineStaysHealthyForAsLongAsItLasts(t *testing.T) {
+	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
+		{"name": "errors", "metric": "errors", "stat": "mean", "above": 5, "period": "1m", "missing": "ok", "condition": true},
+		{"name": "no errors", "not": "errors", "condition": true},
+		{"name": "low", "metric": "accuracy", "stat": "mean", "below": 0.9, "period": "1m", "condition": true},
+		{"name": "low without errors", "all_of": ["low", "no errors"]}]}`))
+	m.Observe(noon, reading(noon, "v1", "errors", 1))
+	tickUntil(m, noon.Add(10*time.Hour))
+	at := noon.Add(10*time.Hour + time.Second)
+	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.5))
+	tickUntil(m, at.Add(2*time.Minute))
+	assert.Equal(t, monitor.Healthy, m.Status(at).Versions["v1"].Rules[0].Verdict)
+	require.NotEmpty(t, kindsOf(m.Status(at).Decisions, monitor.Triggered), "it is known to be without errors")
+}
+
+// A rule that nothing turns around is not woken for silence that changes nothing.
+func TestNobodyIsWokenForSilenceThatChangesNothing(t *testing.T) {
+	const rule = `{"name": "errors", "metric": "errors", "stat": "mean", "above": 5, "period": "1s", "missing": "ok", "datapoints": {"breaching": 1, "of": 3}}`
+	m := newMachine(policyOf(t, `{"rules": [`+rule+`]}`))
+	m.Observe(noon, reading(noon, "v1", "errors", 1))
+	tickUntil(m, noon.Add(time.Hour))
+	_, ok := m.NextWake()
+	assert.False(t, ok)
+
+	at := noon.Add(72 * time.Hour)
 	m.Tick(at)
-	require.NotNil(t, first)
-	assert.Equal(t, "accuracy count 1.0000 below threshold 3.0000 over 1m", first.Reason)
+	m.Observe(at, reading(at, "v1", "errors", 9))
+	tickUntil(m, at.Add(2*time.Second))
+	triggered := kindsOf(m.Status(at).Decisions, monitor.Triggered)
+	require.Len(t, triggered, 1)
+	assert.Equal(t, "errors mean 9.0000 above threshold 5.0000, 1 of 3 periods of 1s", triggered[0].Reason, "the silence before counts as it would have if it had been judged")
 }
