@@ -47,6 +47,7 @@ type Machine struct {
 	readings    [3]MetricDigest
 	seen        *version // of seenName, the version last looked up
 	seenName    string
+	forgetAt    time.Time // no publisher has been silent for too long until then
 	wake        time.Time // when time alone changes something next; zero: never
 	dirty       bool      // wake is to be found again
 }
