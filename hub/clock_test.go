@@ -21,8 +21,8 @@ import (
 func afterSleep(t *testing.T, awake time.Time, slept time.Duration) time.Time {
 	t.Helper()
 	asleep := awake
-	word := (*uint64)(unsafe.Pointer(&asleep)) //nolint:gosec // checked below
-	*word += uint64(slept/time.Second) << 30   //nolint:gosec // wraps as it should
+	word := (*uint64)(unsafe.Pointer(&asleep))
+	*word += uint64(slept/time.Second) << 30 // wraps as it should
 	require.Zero(t, asleep.Sub(awake))
 	require.Equal(t, slept, asleep.Round(0).Sub(awake.Round(0)))
 	return asleep

@@ -117,7 +117,7 @@ func (f *flusher) act(t *testing.T) bool {
 		time.Sleep(time.Duration(f.random.IntN(3000)) * time.Millisecond)
 	case 2, 3:
 		err = f.hub.Flush(ctx)
-		f.checkHub(t, err, ctx)
+		f.checkHub(ctx, t, err)
 	case 4:
 		if err = f.hub.PublishDurable(ctx, f.event()); isTurnedAway(err) {
 			f.published--
@@ -147,7 +147,7 @@ func isTurnedAway(err error) bool {
 }
 
 // checkHub holds what Hub.Flush said against the books.
-func (f *flusher) checkHub(t *testing.T, err error, ctx context.Context) {
+func (f *flusher) checkHub(ctx context.Context, t *testing.T, err error) {
 	now := f.server.account(f.name)
 	if err == nil {
 		assert.Equal(t, account{taken: f.published}, now, "nil only where all is durable and nothing was lost")
@@ -225,10 +225,10 @@ func TestNobodyIsToldThatALostEventIsDurable(t *testing.T) {
 			acting.Wait()
 			lost := int64(0)
 			for _, f := range publishers {
-				f.checkHub(t, h.Flush(context.Background()), ctx)
+				f.checkHub(ctx, t, h.Flush(context.Background()))
 				lost += server.account(f.name).refused
 				if closed == nil {
-					f.checkHub(t, closed, ctx)
+					f.checkHub(ctx, t, closed)
 				}
 			}
 			if closed != nil {

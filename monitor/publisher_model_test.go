@@ -197,7 +197,7 @@ func (w *world) step() {
 // the answers is lost, whoever comes and goes, and whatever the clocks say; and it
 // is refused only for want of memory.
 func TestNoBatchIsCountedTwiceAndNoneRefusedWithoutNeed(t *testing.T) {
-	seeds := uint64(8)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 2
 	}
