@@ -133,8 +133,9 @@ func TestNothingWaitsOnAClosedHub(t *testing.T) {
 		}
 		ended := map[string]chan error{}
 		for name, wait := range waits {
-			ended[name] = make(chan error, 1)
-			go func() { ended[name] <- wait() }()
+			told := make(chan error, 1)
+			ended[name] = told
+			go func() { told <- wait() }()
 		}
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -84,7 +84,7 @@ func (s *State) refusal(batch *Batch, known *publisher, now time.Time) error {
 		return nil
 	}
 	text := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
-	return fmt.Errorf("batch %d of publisher %s was made at %s, by its own clock; this monitor has forgotten publishers whose batches were made until %s, "+
+	return fmt.Errorf("batch %d of publisher %q was made at %s, by its own clock; this monitor has forgotten publishers whose batches were made until %s, "+
 		"so it may have counted this one before, and does not count it again; check the clock of the publisher, "+
 		"and where more than %d come and go within two days, let them publish through one that stays, such as a gateway",
 		batch.Sequence, batch.Publisher, text(made), text(s.Hearing.Watermark), maxPublishers)

@@ -128,7 +128,7 @@ func TestABatchOfAForgottenPublisherIsRefusedAndExplained(t *testing.T) {
 	assert.Zero(t, status.Duplicates)
 	reason := status.Rejections[1].Reason
 	for _, part := range []string{
-		"batch 7 of publisher p was made at 2026-03-01T12:00:00Z", "batches were made until 2026-03-01T12:00:00Z",
+		`batch 7 of publisher "p" was made at 2026-03-01T12:00:00Z`, "batches were made until 2026-03-01T12:00:00Z",
 		"does not count it again; check the clock of the publisher", "more than 1000 come and go within two days", "such as a gateway",
 	} {
 		assert.Contains(t, reason, part)
