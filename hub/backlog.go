@@ -1,5 +1,7 @@
 package hub
 
+import "time"
+
 // Backlog is what a hub holds that is not durable yet.
 type Backlog struct {
 	Events int64
@@ -19,10 +21,14 @@ func (h *Hub) Backlog() (b Backlog) {
 	return b
 }
 
-// backlog is what the pipe holds that is not durable yet.
 func (p *pipe) backlog() Backlog {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.held()
+}
+
+// held is what the pipe holds that is not durable yet. p.mu is held.
+func (p *pipe) held() Backlog {
 	b := p.fold.backlog()
 	for _, parcel := range p.waiting {
 		b.Events += parcel.digest.Events
@@ -51,6 +57,21 @@ func (f *fold) backlog() (b Backlog) {
 
 // pending counts the events that are not durable yet.
 func (p *pipe) pending() int64 { return p.backlog().Events }
+
+// since is when the oldest event was folded that is not cut; zero if there is none.
+func (f *fold) since() (since time.Time) {
+	for i := range f.shards {
+		s := &f.shards[i]
+		s.mu.Lock()
+		for _, a := range s.accumulators {
+			if a.events > 0 {
+				since = earliest(since, a.since)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return since
+}
 
 // published counts the events folded since the hub began.
 func (f *fold) published() (events int64) {

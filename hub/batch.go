@@ -32,9 +32,9 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 		return 0
 	case p.closing && !p.closed: // nothing to deliver but the farewell
 		due = now
-	case p.urgent.Load() && !p.repeats: // the first breach after health
+	case p.isUrgent() && !p.repeats: // the first breach after health
 		due = p.lastSend.Add(p.hub.options.UrgentPace(1))
-	case p.urgent.Load():
+	case p.isUrgent():
 		due = p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
 	case p.dirty.Load() || len(p.waiting) > 0:
 		due = p.lastSend.Add(p.hub.options.HealthyPace(p.guidance.Publishers))
@@ -44,18 +44,18 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 	if p.batch == nil {
 		due = earliest(due, p.due())
 	}
-	if p.pause.After(due) && !p.urgent.Load() && p.oldest() > p.hurry {
+	if p.pause.After(due) && !p.isUrgent() && p.oldest() > p.hurry {
 		due = p.pause
 	}
 	return due.Sub(now)
 }
 
 // handOver sends one batch, if the budget has a share for it.
-func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
-	pause, err := p.hub.budget.take(ctx, hurried || breaching)
+func (p *pipe) handOver(ctx context.Context, pressing bool) {
+	pause, err := p.hub.budget.take(ctx, pressing)
 	if err == nil && pause == 0 {
 		if batch := p.freeze(); batch != nil {
-			p.settle(ctx, p.send(ctx, batch, breaching), breaching)
+			p.settle(ctx, p.send(ctx, batch))
 		}
 	}
 	p.mu.Lock()
@@ -64,8 +64,13 @@ func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
 	p.nudge()
 }
 
-// send hands a batch over, in a span of its own.
-func (p *pipe) send(ctx context.Context, batch *monitor.Batch, urgent bool) error {
+// send hands a batch over, in a span of its own. One that has waited too long for
+// an outcome, as after the machine slept, is not sent again: the monitor may have
+// forgotten that it has it.
+func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
+	if p.isOverdue(p.hub.now()) {
+		return p.unsure
+	}
 	if p.batchOf != nil {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, *p.batchOf)
 	}
@@ -73,13 +78,25 @@ func (p *pipe) send(ctx context.Context, batch *monitor.Batch, urgent bool) erro
 	defer span.End()
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("modelvigil.model_name", batch.ModelName), attribute.Int64("modelvigil.events", eventsIn(batch.Digests)),
-			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", urgent))
+			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", p.isBreach))
 	}
 	err := p.hub.carrier.send(ctx, batch)
+	p.hub.metrics.signals(p.isBreach, p.attempts > 0, err)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 	}
 	return err
+}
+
+// isOverdue says that the batch has been without an outcome for too long.
+func (p *pipe) isOverdue(now time.Time) bool {
+	return p.attempts > 0 && elapsed(p.firstTry, now) >= giveUpAfter
+}
+
+// elapsed is how long ago an instant was, by the clock that says more. The
+// monotonic one stands still while a machine sleeps; the wall clock may be set back.
+func elapsed(since, now time.Time) time.Duration {
+	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 }
 
 // freeze returns the batch to hand over: the one without an outcome again, or a
@@ -98,6 +115,7 @@ func (p *pipe) freeze() *monitor.Batch {
 		p.closed = true // the monitor has never heard of this hub
 	}
 	if len(p.waiting) == 0 && (!p.closing || p.closed) {
+		p.hastens = false
 		p.wakeWaiters()
 		return nil
 	}
@@ -109,6 +127,7 @@ func (p *pipe) freeze() *monitor.Batch {
 	p.batchOf = p.cause.Swap(nil)
 	p.fold.rememberVersions(p.waiting)
 	p.batchCut, p.firstTry, p.attempts = p.cuts, now, 0
+	p.isBreach = p.hastens
 	metrics := 0
 	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].digest.Metrics) <= maxBatchMetrics) {
 		digest := p.waiting[0].digest
@@ -117,22 +136,24 @@ func (p *pipe) freeze() *monitor.Batch {
 		metrics += len(digest.Metrics)
 		p.waiting = p.waiting[1:]
 	}
+	p.hastens = p.hastens && len(p.waiting) > 0
 	p.batch.Closed = p.closing && len(p.waiting) == 0
 	return p.batch
 }
 
 // settle takes in what became of the batch.
-func (p *pipe) settle(ctx context.Context, err error, breaching bool) {
+func (p *pipe) settle(ctx context.Context, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hub.metrics.signals(breaching, p.attempts > 0, err)
 	now := p.hub.now()
 	events := eventsIn(p.batch.Digests)
+
 	switch {
 	case err == nil:
 		p.hub.metrics.durable(events)
-	case (passes(err) || ctx.Err() != nil) && now.Sub(p.firstTry) < giveUpAfter:
+	case (passes(err) || ctx.Err() != nil) && elapsed(p.firstTry, now) < giveUpAfter:
 		p.attempts++
+		p.unsure = err
 		if p.attempts == 1 {
 			p.hub.log.Warn("batch not handed over, trying again", "model_name", p.model, "events", events, "error", err)
 		}
@@ -141,16 +162,17 @@ func (p *pipe) settle(ctx context.Context, err error, breaching bool) {
 		if passes(err) {
 			err = fmt.Errorf("given up after %v without an outcome: %w", giveUpAfter, err)
 		}
-		p.lost, p.lostErr = p.lost+events, err
+		p.losses.add(events, err)
 		p.hub.metrics.lost(events)
 		if events > 0 { // a mere farewell is no loss
 			p.hub.log.Error("batch refused, its events are lost", "model_name", p.model, "events", events, "error", err)
 		}
 	}
-	p.closed, p.repeats = p.batch.Closed, breaching
+
+	p.closed, p.repeats = p.batch.Closed, p.isBreach
 	p.batch = nil
 	p.wakeWaiters()
-	if err == nil && !p.closing && (breaching || now.Sub(p.learnt) > guidanceAge) {
+	if err == nil && !p.closing && (p.isBreach || now.Sub(p.learnt) > guidanceAge) {
 		p.learn(ctx, now)
 	}
 }

@@ -7,7 +7,53 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// flush returns when all that was folded before the call is settled, or ctx ends.
+// Flush returns when all that was published before the call is durable. When it
+// is not, by the time ctx ends or the hub is closed, or because a monitor refused
+// it, the error is a *NotDurableError.
+//
+// A hub can't tell whose events were lost, nor who of its publishers asks. So each
+// Flush that begins within an hour of a loss names it, whoever was told already,
+// and so does the first that begins later. Who asks more seldom, or wants to hear
+// of no events but its own, publishes through a Receipt.
+//
+// On a closed hub Flush waits for nothing: what Close could not deliver never will
+// be, and is named with an error that wraps monitor.ErrHubClosed.
+func (h *Hub) Flush(ctx context.Context) error {
+	pipes := h.allPipes()
+	faded := make(map[*pipe]int64, len(pipes))
+	for _, p := range pipes {
+		faded[p] = p.fadedLosses() // before it waits: another Flush may forget more meanwhile
+	}
+
+	var missing shortfall
+	for p, err := range settle(pipes, func(p *pipe) error { return p.flush(ctx) }) {
+		missing.add(p.model, p.missing(faded[p], err))
+		p.fadeLosses()
+	}
+	return missing.err()
+}
+
+// settle runs a flush or a close of each pipe at once, and returns how they ended.
+func settle(pipes []*pipe, action func(*pipe) error) map[*pipe]error {
+	type outcome struct {
+		pipe *pipe
+		err  error
+	}
+	ended := make(chan outcome, len(pipes))
+	for _, p := range pipes {
+		go func() { ended <- outcome{p, action(p)} }()
+	}
+
+	outcomes := make(map[*pipe]error, len(pipes))
+	for range pipes {
+		o := <-ended
+		outcomes[o.pipe] = o.err
+	}
+	return outcomes
+}
+
+// flush returns when all that was folded before the call is settled. It fails when
+// ctx ends or the hub is closed before.
 func (p *pipe) flush(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,50 +76,44 @@ func (p *pipe) await(ctx context.Context, done func() bool) error {
 	p.hurry = p.cuts
 	p.nudge()
 	for !done() {
+		select {
+		case <-p.hub.ended: // nobody is left who would settle anything
+			return monitor.ErrHubClosed
+		default:
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+
 		settled := p.settled
 		p.mu.Unlock()
 		select {
 		case <-settled:
 		case <-ctx.Done():
+		case <-p.hub.ended:
 		}
 		p.mu.Lock()
-		if err := ctx.Err(); err != nil && !done() {
-			return err
-		}
 	}
 	return nil
-}
-
-// losses counts the events that were ever refused for good, and says why.
-func (p *pipe) losses() (int64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lost, p.lostErr
-}
-
-// report returns the losses that were not reported yet.
-func (p *pipe) report() (int64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fresh := p.lost - p.reported
-	p.reported = p.lost
-	return fresh, p.lostErr
 }
 
 // pendingSince is the age of the oldest event that is not durable yet.
 func (p *pipe) pendingSince() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.hub.now()
-	switch {
-	case p.batch != nil && len(p.batch.Digests) > 0:
-		return now.Sub(p.batch.Digests[0].FoldedFrom)
-	case len(p.waiting) > 0:
-		return now.Sub(p.waiting[0].digest.FoldedFrom)
-	case p.dirty.Load():
-		return now.Sub(p.lastSend)
+	since := p.fold.since()
+	for _, parcel := range p.waiting {
+		since = earliest(since, parcel.digest.FoldedFrom)
 	}
-	return 0
+	if p.batch != nil {
+		for _, digest := range p.batch.Digests {
+			since = earliest(since, digest.FoldedFrom)
+		}
+	}
+	if since.IsZero() {
+		return 0
+	}
+	return max(0, p.hub.now().Sub(since)) // the clock may have been set back
 }
 
 func eventsIn(digests []*monitor.Digest) (events int64) {

@@ -8,14 +8,11 @@ import (
 )
 
 // NotDurableError says which events are not durable, and why. Those that a
-// monitor refused are lost; the others may still be delivered.
+// monitor refused are lost, and so is the rest once the hub is closed; until then it
+// may still be delivered.
 type NotDurableError struct {
 	Events map[string]int64 // by model
 	Err    error
-}
-
-func notDurable(cause error, events map[string]int64) error {
-	return &NotDurableError{events, cause}
 }
 
 func (e *NotDurableError) Error() string {

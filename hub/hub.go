@@ -99,9 +99,11 @@ type Hub struct {
 	closed  bool                             // under adding
 	latest  atomic.Pointer[time.Time]        // no timestamp up to it is far in the future
 	queries chan struct{}
-	work    sync.WaitGroup // every goroutine of the pipes
+	now     func() time.Time // time.Now, but in tests
+	work    sync.WaitGroup   // every goroutine of the pipes
 	done    context.Context
 	stop    context.CancelFunc
+	ended   chan struct{} // closed when work is over: what is not durable by then never will be
 }
 
 // New returns a hub that delivers to the monitors through a Temporal client,
@@ -116,7 +118,7 @@ func newHub(c carrier, options Options) *Hub {
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
 		tracer:    options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		publisher: rand.Text(), queries: make(chan struct{}, maxQueries),
+		publisher: rand.Text(), queries: make(chan struct{}, maxQueries), now: time.Now, ended: make(chan struct{}),
 	}
 	h.metrics = newMetrics(h)
 	h.observers = newObservers(h.log)
@@ -125,8 +127,6 @@ func newHub(c carrier, options Options) *Hub {
 	h.done, h.stop = context.WithCancel(context.Background())
 	return h
 }
-
-func (h *Hub) now() time.Time { return time.Now() }
 
 // Publish folds an event and returns: it will be delivered while the process
 // lives. Observers that asked to Wait may hold it back until ctx ends. It fails
@@ -139,23 +139,14 @@ func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
 	return err
 }
 
-// PublishDurable publishes an event and returns when it is durable.
+// PublishDurable publishes an event and returns when it is durable. It fails as
+// Publish does, and as the Flush of a Receipt that has published this event alone.
 func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) error {
-	var before int64 // lost until now: read first, for a refusal can be as fast as this
-	if known := (*h.pipes.Load())[event.ModelName]; known != nil {
-		before, _ = known.losses()
-	}
-	p, err := h.publish(ctx, &event)
-	if err != nil {
+	receipt := h.NewReceipt()
+	if err := receipt.Publish(ctx, event); err != nil {
 		return err
 	}
-	if err := p.flush(ctx); err != nil {
-		return notDurable(err, map[string]int64{p.model: p.pending()})
-	}
-	if lost, why := p.losses(); lost > before {
-		return notDurable(why, map[string]int64{p.model: lost - before})
-	}
-	return nil
+	return receipt.Flush(ctx)
 }
 
 func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, error) {
@@ -209,15 +200,11 @@ func (h *Hub) Register(name string, observer Observer, options ObserverOptions) 
 	return h.observers.register(name, observer, options)
 }
 
-// Flush returns when all that was published before the call is durable. When it
-// is not, by the time ctx ends or because a monitor refused it, the error is a
-// *NotDurableError.
-func (h *Hub) Flush(ctx context.Context) error {
-	return h.settle(ctx, (*pipe).flush)
-}
-
 // Close flushes and refuses further events. It ends every goroutine of the hub,
-// those of observers too, unless one hangs. Closing again is an error.
+// those of observers too, unless one hangs. The *NotDurableError, if there is one,
+// names every event that was lost since the hub began, told before or not, and
+// those that had no outcome when ctx ended. Closing again is an error that wraps
+// monitor.ErrHubClosed, at once.
 func (h *Hub) Close(ctx context.Context) error {
 	h.adding.Lock()
 	if h.closed {
@@ -227,40 +214,19 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.closed = true
 	h.adding.Unlock()
 
-	err := h.settle(ctx, (*pipe).close)
+	outcomes := settle(h.allPipes(), func(p *pipe) error { return p.close(ctx) })
 	h.stop()
 	h.work.Wait()
-	return errors.Join(err, h.observers.close(ctx))
+	close(h.ended)
+
+	var missing shortfall
+	for p, err := range outcomes {
+		missing.add(p.model, p.missing(0, err))
+	}
+	return errors.Join(missing.err(), h.observers.close(ctx))
 }
 
-// settle runs each pipe's flush or close at once, and sums up what failed.
-func (h *Hub) settle(ctx context.Context, action func(*pipe, context.Context) error) error {
-	type result struct {
-		pipe *pipe
-		err  error
-	}
-	pipes := slices.Collect(maps.Values(*h.pipes.Load()))
-	results := make(chan result, len(pipes))
-	for _, p := range pipes {
-		go func() { results <- result{p, action(p, ctx)} }()
-	}
-	missing, causes := map[string]int64{}, map[string]error{}
-	for range pipes {
-		r := <-results
-		lost, why := r.pipe.report()
-		if r.err != nil {
-			lost, why = lost+r.pipe.pending(), r.err
-		}
-		if lost > 0 {
-			missing[r.pipe.model] = lost
-			causes[why.Error()] = why
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return notDurable(errors.Join(slices.Collect(maps.Values(causes))...), missing)
-}
+func (h *Hub) allPipes() []*pipe { return slices.Collect(maps.Values(*h.pipes.Load())) }
 
 // ask queries a monitor for guidance, within the hub's budget.
 func (h *Hub) ask(ctx context.Context, model string) (monitor.Guidance, error) {

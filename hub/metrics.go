@@ -39,7 +39,7 @@ func (m *metrics) signals(urgent, again bool, err error) {
 var (
 	publishedDesc = prometheus.NewDesc("modelvigil_hub_events_published_total", "Events that Publish has taken.", nil, nil)
 	durableDesc   = prometheus.NewDesc("modelvigil_hub_events_durable_total", "Events that are durable in their monitors.", nil, nil)
-	lostDesc      = prometheus.NewDesc("modelvigil_hub_events_lost_total", "Events that a monitor has refused for good.", nil, nil)
+	lostDesc      = prometheus.NewDesc("modelvigil_hub_events_lost_total", "Events that a monitor has refused for good, or that had no outcome for a day.", nil, nil)
 	pendingDesc   = prometheus.NewDesc("modelvigil_hub_events_pending", "Events that are not durable yet.", nil, nil)
 	oldestDesc    = prometheus.NewDesc("modelvigil_hub_oldest_pending_seconds", "Age of the oldest event that is not durable yet.", nil, nil)
 	signalsDesc   = prometheus.NewDesc("modelvigil_hub_signals_total", "Signals sent, by urgency.", []string{"kind"}, nil)

@@ -39,17 +39,18 @@ type pipe struct {
 	batch     *monitor.Batch
 	batchOf   *trace.SpanContext // the event that made it urgent, if that has a trace
 	batchCut  int64              // the oldest cut in batch, which is frozen until its outcome is known
+	isBreach  bool               // something in batch was urgent
 	firstTry  time.Time          // of batch
 	attempts  int                // of batch, without an outcome
+	unsure    error              // what the last of these attempts ended with
 	sequence  int64
 	lastSend  time.Time
+	hastens   bool          // something that waits was urgent when it was cut
 	repeats   bool          // the last batch was urgent too
 	hurry     int64         // cuts up to this one are due now
 	closing   bool          // nothing is added any more, and the last batch says so
 	closed    bool          // the last batch is settled
-	lost      int64         // events in batches that were refused for good, ever
-	lostErr   error         // why, of the last one
-	reported  int64         // of lost, those that a Flush has told of
+	losses    losses        // events in batches that were refused for good
 	settled   chan struct{} // closed and renewed whenever a batch is settled
 	guidance  monitor.Guidance
 	learnt    time.Time // when guidance was asked for; zero if never
@@ -136,8 +137,8 @@ func (p *pipe) step(ctx context.Context) time.Duration {
 		return min(wait, next)
 	}
 	p.sending = true
-	hurried, breaching := p.oldest() <= p.hurry, p.urgent.Load()
-	p.hub.work.Go(func() { p.handOver(ctx, hurried, breaching) })
+	pressing := p.oldest() <= p.hurry || p.isUrgent() || p.batch != nil && p.isBreach
+	p.hub.work.Go(func() { p.handOver(ctx, pressing) })
 	return wait
 }
 
@@ -168,6 +169,9 @@ func (p *pipe) untilBoundary(now time.Time) time.Duration {
 	return max(time.Microsecond, boundary.Sub(now))
 }
 
+// isUrgent says that something is urgent which is folded or waits. p.mu is held.
+func (p *pipe) isUrgent() bool { return p.urgent.Load() || p.hastens }
+
 // setBoundary looks for the next one. p.mu is held.
 func (p *pipe) setBoundary(now time.Time) {
 	p.aligning.Store(0)
@@ -182,7 +186,9 @@ func (p *pipe) setBoundary(now time.Time) {
 // clock for ended at the boundary; without that, nobody knows. p.mu is held.
 func (p *pipe) cut(now time.Time) {
 	p.dirty.Store(false) // before the cut: what is folded after it sets it again
-	p.urgent.Store(false)
+	if p.urgent.Swap(false) {
+		p.hastens = true // whatever it is cut for, and however long it waits then
+	}
 	p.cuts++
 	guarded := p.aligning.Load() != 0
 	digests := p.fold.cut(now, p.closing, func(since time.Time) time.Time {
@@ -234,6 +240,7 @@ func (p *pipe) follow(guidance monitor.Guidance, now time.Time) {
 	if isCalm(guidance, now) {
 		p.tripwire.Store(newTripwire(nil))
 		p.urgent.Store(false)
+		p.hastens = false
 	} else {
 		p.tripwire.Store(newTripwire(guidance.Rules))
 	}

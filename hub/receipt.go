@@ -2,9 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"slices"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -33,7 +30,7 @@ func (r *Receipt) Publish(ctx context.Context, event monitor.MetricEvent) error 
 	var before int64
 	if part == nil { // read first, for a refusal can be as fast as this
 		if known := (*r.hub.pipes.Load())[event.ModelName]; known != nil {
-			before, _ = known.losses()
+			before = known.lost()
 		}
 	}
 	p, err := r.hub.publish(ctx, &event)
@@ -49,34 +46,22 @@ func (r *Receipt) Publish(ctx context.Context, event monitor.MetricEvent) error 
 }
 
 // Flush returns when all that was published by this receipt is durable. When some
-// of it is not, by the time ctx ends or because a monitor refused it, the error is
-// a *NotDurableError. An event may be named that is durable, where a monitor has
-// refused others of its model meanwhile; never the other way round.
+// of it is not, by the time ctx ends or the hub is closed, or because a monitor
+// refused it, the error is a *NotDurableError; it is told again by each Flush of the
+// receipt. An event may be named that is durable, where others of its model are not;
+// never the other way round. On a closed hub it waits for nothing, as Hub.Flush.
 func (r *Receipt) Flush(ctx context.Context) error {
-	type result struct {
-		part *receiptPart
-		err  error
-	}
-	results := make(chan result, len(r.parts))
+	pipes := make([]*pipe, 0, len(r.parts))
 	for _, part := range r.parts {
-		go func() { results <- result{part, part.pipe.flush(ctx)} }()
+		pipes = append(pipes, part.pipe)
 	}
-	missing, causes := map[string]int64{}, map[string]error{}
-	for range r.parts {
-		done := <-results
-		p := done.part.pipe
-		lost, why := p.losses()
-		count := lost - done.part.before
-		if done.err != nil {
-			count, why = count+p.pending(), done.err
-		}
-		if count = min(count, done.part.events); count > 0 {
-			missing[p.model] = count
-			causes[why.Error()] = why
-		}
+
+	var missing shortfall
+	for p, err := range settle(pipes, func(p *pipe) error { return p.flush(ctx) }) {
+		part := r.parts[p.model]
+		m := p.missing(part.before, err)
+		m.events = min(m.events, part.events)
+		missing.add(p.model, m)
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return notDurable(errors.Join(slices.Collect(maps.Values(causes))...), missing)
+	return missing.err()
 }

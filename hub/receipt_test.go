@@ -19,7 +19,6 @@ func TestAReceiptTellsOfItsOwnEventsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
 		h := newHub(carrier, quiet)
-		defer closeHub(t, h)
 		carrier.set(func(batch *monitor.Batch) error {
 			switch batch.ModelName {
 			case "stopped":
@@ -56,6 +55,7 @@ func TestAReceiptTellsOfItsOwnEventsOnly(t *testing.T) {
 		carrier.set(nil, nil)
 		require.NoError(t, h.NewReceipt().Flush(ctx), "nothing is durable at once")
 		require.ErrorIs(t, h.Flush(ctx), monitor.ErrMonitorStopped, "what a receipt has told, Flush tells all the same")
+		require.ErrorIs(t, h.Close(ctx), monitor.ErrMonitorStopped, "and so does Close")
 	})
 }
 

@@ -112,32 +112,6 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 	assert.True(t, handled)
 }
 
-func TestAPublisherIsForgottenTwoDaysAfterItsLastWord(t *testing.T) {
-	for name, c := range map[string]struct {
-		closed    bool
-		silence   time.Duration
-		duplicate int64
-	}{
-		"48 h after its last word it is known":       {false, 48 * time.Hour, 1},
-		"a nanosecond later it is forgotten":         {false, 48*time.Hour + 1, 0},
-		"one that closed is known for an hour":       {true, time.Hour, 1},
-		"and forgotten a nanosecond after that hour": {true, time.Hour + 1, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMachine(monitor.Policy{})
-			batch := &monitor.Batch{
-				Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 5, Closed: c.closed,
-				Digests: []*monitor.Digest{monitor.DigestOf(event(noon, 0.95, 100, 0), noon)},
-			}
-			m.ObserveBatch(noon, batch)
-			m.ObserveBatch(noon.Add(c.silence), batch)
-			status := m.Status(noon.Add(c.silence))
-			assert.Equal(t, c.duplicate, status.Duplicates)
-			assert.Equal(t, 2-c.duplicate, status.Events)
-		})
-	}
-}
-
 func TestTheNewestVersionsMetricsAreKept(t *testing.T) {
 	m := newMachine(monitor.Policy{})
 	metrics := map[string]float64{}

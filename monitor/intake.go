@@ -42,7 +42,7 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 		refused.add(path, element)
 		m.work += refusalWork
 	}
-	m.refuse(now, &refused, func(r refusal) error {
+	m.refuse(now, &refused, func(r refusedElement) error {
 		return at(r.path.String(), m.explainEvent(now, reader, r.element))
 	})
 }
@@ -86,22 +86,22 @@ func (m *Machine) TakeOutcome(now time.Time, payload []byte) {
 type refusals struct {
 	source string
 	count  int64
-	last   []refusal // maxExplained at most, oldest first
+	last   []refusedElement // maxExplained at most, oldest first
 }
 
-// refusal is where an element stood, and what it was.
-type refusal struct {
+// refusedElement is where an element stood, and what it was.
+type refusedElement struct {
 	path    elementPath
 	element []byte
 }
 
 func (r *refusals) add(path elementPath, element []byte) {
 	r.count++
-	r.last = keepLast(append(r.last, refusal{path, element}), maxExplained)
+	r.last = keepLast(append(r.last, refusedElement{path, element}), maxExplained)
 }
 
 // refuse counts all refusals of a signal, and explains the last of them.
-func (m *Machine) refuse(now time.Time, refused *refusals, explain func(refusal) error) {
+func (m *Machine) refuse(now time.Time, refused *refusals, explain func(refusedElement) error) {
 	unexplained := refused.count - int64(len(refused.last))
 	if unexplained > 0 {
 		m.state.Counters.Rejected += unexplained

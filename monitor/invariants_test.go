@@ -44,7 +44,7 @@ func (n *naive) trigger(now time.Time) {
 }
 
 // cut hands a machine on as continue-as-new does.
-func cut(t *rapid.T, m *monitor.Machine) *monitor.Machine {
+func cut(t require.TestingT, m *monitor.Machine) *monitor.Machine {
 	encoded, err := json.Marshal(m.State())
 	require.NoError(t, err)
 	state, err := monitor.DecodeState(encoded)

@@ -1,60 +1,74 @@
 package monitor
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
 
 const (
-	// publisherMemory is how long a publisher is remembered after its last word.
-	// A hub gives a batch up after half of it, so no redelivery is counted twice.
+	// publisherMemory is how long a publisher is remembered after its last word,
+	// closed or not. A hub gives a batch of unknown outcome up after half of it.
 	publisherMemory = 48 * time.Hour
-	// closedMemory is how long a publisher that said it closed is remembered: a
-	// copy of its last batch may still be on its way.
-	closedMemory = time.Hour
-	// maxPublishers bounds the table; about 80 bytes each in the state. The one
-	// that was silent for longest goes first.
+	// deafAfter is how long nothing may come from any publisher before that is taken
+	// for an outage of this side: what they sent meanwhile comes all at once, late,
+	// and the silence of those that come last in it says nothing about them.
+	deafAfter = publisherMemory / 2
+	// maxPublishers bounds the table; about 160 bytes each in the state.
 	maxPublishers = 1000
 )
 
 // publisher is what the machine remembers of one, to tell a redelivery from news.
 type publisher struct {
-	Sequence int64     `json:"sequence"`
-	LastWord time.Time `json:"last_word"` // when its last batch was handled
+	Sequence int64 `json:"sequence"`
+	// LastWord is when its last batch was handled. No two are the same: what is
+	// handled at one instant is set apart by nanoseconds, so that the order stays.
+	LastWord time.Time `json:"last_word"`
 	Closed   bool      `json:"closed,omitempty"`
+	Made     int64     `json:"made,omitempty"` // the latest that a batch of it was, see Batch.made
+}
+
+// hearing is what the machine knows of the publishers that it has forgotten, and
+// of its own ear.
+type hearing struct {
+	Last  time.Time `json:"last,omitzero"`  // the last word of all
+	Since time.Time `json:"since,omitzero"` // until when silence may have been an outage
+	// Watermark is the latest that any batch of a forgotten publisher was made, in
+	// Unix milliseconds. What an unknown publisher made until then may be a
+	// redelivery of what was counted; what it made after it can't be.
+	Watermark int64 `json:"watermark,omitempty"`
 }
 
 // ObserveBatch takes a batch: drops it when its number is not above the
-// publisher's last, else observes its digests one by one.
+// publisher's last, else observes its digests one by one. Where its publisher may
+// have been forgotten since it was counted, each of its digests is rejected.
 func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 	now = m.clock(now)
 	if !m.isMine(now, SignalMetricDigest, batch.ModelName) {
 		return
 	}
-	m.forgetPublishers(now)
 	known := m.state.Publishers[batch.Publisher]
-	switch {
-	case known == nil:
-		known = &publisher{}
-		if m.state.Publishers == nil {
-			m.state.Publishers = map[string]*publisher{}
-		}
-		m.state.Publishers[batch.Publisher] = known
-	case batch.Sequence <= known.Sequence:
+	if known != nil && batch.Sequence <= known.Sequence {
 		m.state.Counters.Duplicates += int64(len(batch.Digests))
 		return
-	default:
-		m.state.Counters.Gaps += batch.Sequence - known.Sequence - 1
 	}
-	known.Sequence, known.LastWord, known.Closed = batch.Sequence, now, batch.Closed
-	dropOldest(m.state.Publishers, maxPublishers, func(p *publisher) time.Time { return p.LastWord })
-	m.observeDigests(now, batch.Digests)
+	if known == nil && batch.Closed && len(batch.Digests) == 0 {
+		return // the farewell of one that is forgotten: there is nothing to count twice
+	}
+
+	forgotten := m.state.refusal(batch, known, now)
+	m.hear(now, batch, known)
+	m.observeDigests(now, batch.Digests, forgotten)
 }
 
-// observeDigests observes the valid ones of a batch's digests, and refuses the others.
-func (m *Machine) observeDigests(now time.Time, digests []*Digest) {
+// observeDigests observes the valid ones of a batch's digests, and refuses the others;
+// all of them, where forgotten says that they may have been counted before.
+func (m *Machine) observeDigests(now time.Time, digests []*Digest, forgotten error) {
 	m.standing.seen = nil
 	refused := refusals{source: SignalMetricDigest}
 	for i, digest := range digests {
 		m.breathe()
-		if !digest.isValid(now) {
+		if forgotten != nil || !digest.isValid(now) {
 			refused.add(elementPath(i), nil)
 			continue
 		}
@@ -64,19 +78,123 @@ func (m *Machine) observeDigests(now time.Time, digests []*Digest) {
 		}
 		m.observe(now, m.ofDigest(digest))
 	}
-	m.refuse(now, &refused, func(r refusal) error {
+	m.refuse(now, &refused, func(r refusedElement) error {
+		if forgotten != nil {
+			return forgotten
+		}
 		return at("digests"+r.path.String(), digests[r.path].Validate(now))
 	})
 }
 
-func (m *Machine) forgetPublishers(now time.Time) {
-	for id, known := range m.state.Publishers {
-		memory := publisherMemory
-		if known.Closed {
-			memory = closedMemory
+// refusal says why a batch can't be counted although its number is news. A
+// publisher that is known, if only by a batch that was refused, has what follows
+// counted: it numbers a batch only when the one before has its outcome.
+func (s *State) refusal(batch *Batch, known *publisher, now time.Time) error {
+	made := batch.made(now)
+	if known != nil || made == 0 || made > s.Hearing.Watermark {
+		return nil
+	}
+	text := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
+	return fmt.Errorf("batch %d of publisher %q was made at %s, by its own clock; this monitor has forgotten publishers whose batches were made until %s, "+
+		"so it may have counted this one before, and does not count it again; check the clock of the publisher, "+
+		"and where more than %d come and go within two days, let them publish through one that stays, such as a gateway",
+		batch.Sequence, batch.Publisher, text(made), text(s.Hearing.Watermark), maxPublishers)
+}
+
+// hear remembers the publisher of a batch that is news, and forgets others for it.
+func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
+	s := &m.state
+	if now.Sub(s.Hearing.Last) > deafAfter {
+		s.Hearing.Since = now
+	}
+	s.Hearing.Last = later(now, s.Hearing.Last.Add(1))
+	if known == nil {
+		known = &publisher{}
+		if s.Publishers == nil {
+			s.Publishers = map[string]*publisher{}
 		}
-		if now.Sub(known.LastWord) > memory {
-			delete(m.state.Publishers, id)
+		s.Publishers[batch.Publisher] = known
+	} else {
+		s.Counters.Gaps += batch.Sequence - known.Sequence - 1
+	}
+	known.Sequence, known.LastWord, known.Closed = batch.Sequence, s.Hearing.Last, batch.Closed
+	known.Made = max(known.Made, batch.made(now))
+
+	if now.After(m.forgetAt) { // or it is not known yet
+		m.forgetAt = s.forgetSilent(now)
+	}
+	s.forgetPublishers(maxPublishers)
+}
+
+// made is when a batch was made, by its publisher's clock: the latest instant at
+// which folding ended, in Unix milliseconds. It is 0 where no digest has one that is
+// not ahead of the clock: such digests are never counted, and must not carry the
+// watermark along.
+func (b *Batch) made(now time.Time) (latest int64) {
+	for _, digest := range b.Digests {
+		if until := digest.FoldedUntil; !until.IsZero() && checkTime(until, now) == nil {
+			latest = max(latest, until.UnixMilli())
 		}
 	}
+	return latest
+}
+
+// forgetSilent forgets those that have been silent for longer than they need to
+// be remembered, and returns an instant until which there will be none.
+func (s *State) forgetSilent(now time.Time) time.Time {
+	next := now.Add(publisherMemory)
+	for id, known := range s.Publishers {
+		until := later(known.LastWord, s.Hearing.Since).Add(publisherMemory)
+		if now.After(until) {
+			s.forgetPublisher(id)
+			continue
+		}
+		next = earlier(next, until)
+	}
+	return next
+}
+
+// forgetPublishers forgets until at most so many are left: those first that have
+// closed, then those that have been silent for longest.
+func (s *State) forgetPublishers(most int) {
+	for len(s.Publishers) > most {
+		first := ""
+		for id, known := range s.Publishers {
+			if first == "" || known.compare(s.Publishers[first], id, first) < 0 {
+				first = id
+			}
+		}
+		s.forgetPublisher(first)
+	}
+}
+
+// compare is below 0 where p is to be forgotten before another.
+func (p *publisher) compare(other *publisher, id, otherID string) int {
+	switch {
+	case p.Closed && !other.Closed:
+		return -1
+	case !p.Closed && other.Closed:
+		return 1
+	case p.Closed:
+		if order := cmp.Compare(p.until(), other.until()); order != 0 {
+			return order
+		}
+	}
+	return cmp.Or(p.LastWord.Compare(other.LastWord), cmp.Compare(id, otherID))
+}
+
+// until is when the last word of one that closed is past by its own clock, too, in
+// Unix milliseconds. A watermark that is ahead of the clock would refuse batches of
+// everyone.
+func (p *publisher) until() int64 { return max(p.Made, p.LastWord.UnixMilli()) }
+
+// forgetPublisher forgets one, but for when its batches were made.
+func (s *State) forgetPublisher(id string) {
+	known := s.Publishers[id]
+	made := known.Made
+	if made == 0 { // written by a worker that did not note it
+		made = known.LastWord.UnixMilli() + 1
+	}
+	s.Hearing.Watermark = max(s.Hearing.Watermark, made)
+	delete(s.Publishers, id)
 }

@@ -163,8 +163,8 @@ func (r *reference) tick(now time.Time) {
 	}
 }
 
-// isNews says whether a batch is to be looked at. A publisher is forgotten 48 h
-// after its last word.
+// isNews says whether a batch is to be looked at. A publisher is remembered for
+// 48 h after its last word; nobody here is silent for longer.
 func (r *reference) isNews(now time.Time, publisher string, number int64, digests int) bool {
 	last, known := r.numbers[publisher]
 	known = known && now.Sub(r.words[publisher]) <= 48*time.Hour

@@ -45,6 +45,7 @@ type State struct {
 	Backend      string                `json:"backend,omitempty"` // that took the last retraining
 	Counters     Counters              `json:"counters"`
 	Publishers   map[string]*publisher `json:"publishers,omitempty"`
+	Hearing      hearing               `json:"hearing,omitzero"`
 	Versions     map[string]*version   `json:"versions,omitempty"`
 	Decisions    []Decision            `json:"decisions,omitempty"`
 	Notable      *Decision             `json:"notable,omitempty"` // the last notable one
@@ -156,7 +157,7 @@ func (s *State) fit() {
 	})
 	shrink(s, func() {
 		s.Updates = keepLast(s.Updates, len(s.Updates)/2)
-		dropOldest(s.Publishers, len(s.Publishers)*3/4, func(p *publisher) time.Time { return p.LastWord })
+		s.forgetPublishers(len(s.Publishers) * 3 / 4)
 		dropOldest(s.Versions, max(1, len(s.Versions)-1), func(v *version) time.Time { return v.Heard })
 	})
 }

@@ -83,7 +83,7 @@ cron; without a state_file each call publishes anew what Prometheus answers.`,
 func scrapeOnce(command *cobra.Command, scraper *scrape.Scraper, h *hub.Hub, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(command.Context(), timeout)
 	defer cancel()
-	published, err := scraper.Once(ctx, h, time.Now())
+	published, err := scraper.Once(ctx, h.NewReceipt(), time.Now())
 	_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", count(int64(published), "event"))
 	return errors.Join(err, outErr)
 }
@@ -106,7 +106,7 @@ func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *
 	go func() { failed <- health.Serve(listener) }()
 	c.log.Info("scraping", "prometheus", file.Prometheus.Address, "queries", len(file.Queries), "interval", file.Interval.String(), "health", listener.Addr().String())
 
-	scraper.Run(ctx, h)
+	scraper.Run(ctx, func() scrape.Hub { return h.NewReceipt() })
 	c.log.Info("scraping stops")
 	err = health.Close()
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {

@@ -26,7 +26,8 @@ const (
 	maxTold = 5
 )
 
-// Hub is what takes the events, such as a *hub.Hub.
+// Hub is what takes the events of a round, such as a *hub.Receipt: its Flush speaks
+// of these alone, so that a loss of one round is not held against the next.
 type Hub interface {
 	Publish(ctx context.Context, event monitor.MetricEvent) error
 	Flush(ctx context.Context) error
@@ -56,8 +57,9 @@ func New(file File, log *slog.Logger) (*Scraper, error) {
 }
 
 // Run asks and publishes at each multiple of the interval, until ctx ends. A
-// Prometheus that is away is tried again until the next round begins.
-func (s *Scraper) Run(ctx context.Context, h Hub) {
+// Prometheus that is away is tried again until the next round begins. Each round
+// opens a hub of its own.
+func (s *Scraper) Run(ctx context.Context, open func() Hub) {
 	interval := time.Duration(s.file.Interval)
 	for {
 		at := time.Now().Truncate(interval).Add(interval)
@@ -65,7 +67,7 @@ func (s *Scraper) Run(ctx context.Context, h Hub) {
 			return
 		}
 		round, cancel := context.WithDeadline(ctx, at.Add(interval))
-		_, err := s.Once(round, h, at)
+		_, err := s.Once(round, open(), at)
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("a round is not complete", "at", at.UTC(), "error", oneLine(err))
