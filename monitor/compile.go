@@ -90,7 +90,7 @@ func (m *Machine) compile() {
 	m.compiled = compiled{
 		kinds: make([]kind, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
 		isTurned: make([]bool, n),
-		streaks: make([]streak, n+1+len(suppressions)),
+		streaks:  make([]streak, n+1+len(suppressions)),
 	}
 	for i := range rules {
 		m.ruleNumber[rules[i].Name] = i
