@@ -4,9 +4,7 @@
 package workflows
 
 import (
-	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/converter"
@@ -22,18 +20,18 @@ const (
 	// 10,000 a run, and a short history is replayed fast enough to end a run
 	// between two signals when they come without pause.
 	maxRunSignals = 2000
-	// maxHeldSignals, and maxHeldBytes of history, are how long a run waits for a
-	// schedule call under way before it ends all the same, and its successor asks
-	// again by the same request id. The server ends a run for good at 50 MiB.
+	// maxRunWork is after how much work a run asks for its successor, however few
+	// signals it was: whoever replays it does the work again.
+	maxRunWork = 64 << 20
+	// A run waits for a call under way before it hands on, but not for ever: its
+	// successor asks again by the same request id. maxHeldSignals and maxHeldBytes of
+	// history are well before the server refuses signals, 10,000, and ends a run for
+	// good, 50 MiB. In events it is maxHeldGrowth times the length at which the server
+	// first suggested a successor: 8,192 of the 51,200 at which it ends a run. A rule of
+	// a second that keeps a monitor awake while a backend is away is five events a second.
 	maxHeldSignals = 2 * maxRunSignals
 	maxHeldBytes   = 16 << 20
-	// maxBreath is after how many bytes of signals a drain yields. The SDK takes a
-	// second without for a deadlock and fails the task, again and again: that would
-	// be the end of a monitor that was sent 20 signals of 2 MiB while no worker was
-	// there. 64 KiB of the worst events take some 100 ms. A signal counts for
-	// signalCost bytes beside its payload.
-	maxBreath  = 64 << 10
-	signalCost = 256
+	maxHeldGrowth  = 2
 	// A run hands on to its successor after a day at the latest, so that code which
 	// only older runs replay can be retired. They end at different times, so that a
 	// fleet that was started at once does not hand on at once.
@@ -68,8 +66,10 @@ type watch struct {
 	machine *monitor.Machine
 	log     log.Logger
 
-	signals  int  // received in this run
-	changed  bool // the state has changed since the loop last looked
+	quota    Quota // what may still be taken of the signals that wait
+	signals  int   // received in this run
+	suggests int   // the length of history when the server first suggested a successor; 0: not yet
+	changed  bool  // the state has changed since the loop last looked
 	schedule *call
 	await    *call
 	cancels  map[string]*call // by request id
@@ -83,115 +83,76 @@ type watch struct {
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
-// more.
+// more. What arrived is a pile where a task can't take all of it: what the machine
+// wants is done nevertheless, and the next task goes on.
 func (m *watch) run(ctx workflow.Context) error {
 	for {
 		m.calendar(ctx)
-		m.drain(ctx)
+		all := m.drain(ctx)
 		m.collect(ctx)
 		now := workflow.Now(ctx)
 		m.machine.Tick(now)
 		m.measures.count(m.machine.Counters())
 		wants := m.machine.Wants(now)
+
 		switch {
+		case !all:
+			wants.Wakes = append(wants.Wakes, monitor.Wake{At: now.Add(pilePause), Summary: "go on with what has piled up"})
 		case wants.Done:
 			m.describe(ctx)
 			return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-		case m.isFull(ctx):
+		case m.isFull(ctx, wants):
 			return m.continueAsNew(ctx)
 		}
-		if now.Before(m.retires) { // later a call is waited for, see isFull
+		if now.Before(m.retires) { // later a call is waited for, see isHeld
 			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
 		}
+
 		m.perform(ctx, wants)
 		if err := m.show(ctx, now); err != nil {
 			return err
 		}
 		m.describe(ctx)
 		m.changed = false
-		if err := workflow.Await(ctx, func() bool { return m.changed || m.isReady() || m.hasSignals(ctx) }); err != nil {
+		if err := workflow.Await(ctx, func() bool {
+			return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.IsSpent(workflow.Now(ctx))
+		}); err != nil {
 			return err
 		}
 	}
 }
 
-// isFull says that the run should end. A schedule call under way is waited for,
-// and so are notices, so that nobody is asked or told twice without need.
-func (m *watch) isFull(ctx workflow.Context) bool {
+// isFull says that the run should end.
+func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	info := workflow.GetInfo(ctx)
-	if (m.schedule != nil || len(m.notices) > 0) && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
+	if m.suggests == 0 && info.GetContinueAsNewSuggested() {
+		m.suggests = info.GetCurrentHistoryLength()
+	}
+	isFull := info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || m.quota.total >= maxRunWork ||
+		!workflow.Now(ctx).Before(m.retires)
+	return isFull && !m.isHeld(info, wants)
+}
+
+// isHeld says that a run is to go on for the sake of a call, so that nobody is asked
+// or told twice without need: of one under way, or one that is still to be begun. A
+// task that only begins a call always goes through; one that hands on fails when a
+// signal comes meanwhile, and is tried again.
+func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants) bool {
+	if m.schedule == nil && wants.Schedule == nil && len(wants.Notices) == 0 {
 		return false
 	}
-	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || !workflow.Now(ctx).Before(m.retires)
+	return m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes &&
+		(m.suggests == 0 || info.GetCurrentHistoryLength() < maxHeldGrowth*m.suggests)
 }
 
 // continueAsNew hands the state on to the next run, which derives from it what
 // is still to be done: what is left of the cooldown, the retraining in flight.
-// Everything that arrived is in the state by now.
+// Everything that arrived is in the state by now: handlers of updates end in the task
+// that began them.
 func (m *watch) continueAsNew(ctx workflow.Context) error {
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
 	state := m.machine.State()
 	return workflow.NewContinueAsNewError(ctx, monitor.WorkflowType, Input{ModelName: state.ModelName, State: &state})
-}
-
-// hasSignals says that signals wait, of names we know or not.
-func (m *watch) hasSignals(ctx workflow.Context) bool {
-	return len(workflow.GetUnhandledSignalNames(ctx)) > 0
-}
-
-// drain takes every signal that has arrived. They are received raw, so that one
-// that can't be decoded is counted and explained instead of dropped.
-func (m *watch) drain(ctx workflow.Context) {
-	taken := 0 // bytes, since the last breath
-	names := workflow.GetUnhandledSignalNames(ctx)
-	slices.Sort(names) // the SDK names them in map order
-	for _, name := range names {
-		channel := workflow.GetSignalChannel(ctx, name)
-		for {
-			var raw converter.RawValue
-			if !channel.ReceiveAsync(&raw) {
-				break
-			}
-			m.signals, m.changed = m.signals+1, true // an update drains too, and may then be refused
-			done := m.traces.take(name)
-			Receive(m.machine, workflow.Now(ctx), name, raw)
-			done()
-			if taken += signalCost + len(raw.Payload().GetData()); taken > maxBreath {
-				taken = 0
-				breathe(ctx)
-			}
-		}
-	}
-}
-
-// breathe yields, which changes nothing but that the SDK begins to count its
-// second anew. What runs meanwhile, an update, drains on where this has stopped.
-func breathe(ctx workflow.Context) {
-	rested := false
-	workflow.Go(ctx, func(workflow.Context) { rested = true })
-	_ = workflow.Await(ctx, func() bool { return rested }) // it fails when the monitor is cancelled, and need not wait then
-}
-
-// Receive hands one signal, as it came, to a machine. Whoever decides a recorded
-// history again calls it too.
-func Receive(machine *monitor.Machine, now time.Time, name string, raw converter.RawValue) {
-	machine.CountSignal()
-	payload, err := jsonOf(raw)
-	if err != nil {
-		machine.Reject(now, name, err, nil)
-		return
-	}
-	switch name {
-	case monitor.SignalMetric:
-		machine.TakeEvents(now, payload)
-	case monitor.SignalMetricDigest:
-		machine.TakeBatch(now, payload)
-	case monitor.SignalRetrainingOutcome:
-		machine.TakeOutcome(now, payload)
-	default:
-		machine.Reject(now, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
-			monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome), payload)
-	}
 }

@@ -90,8 +90,24 @@ func (t *traces) take(name string) (done func()) {
 		return func() {}
 	}
 	before := t.now
-	t.now, t.heard[name] = t.heard[name][0], t.heard[name][1:]
+	t.now = t.heard[name][0]
+	t.heard[name] = t.heard[name][1:]
+	if len(t.heard[name]) == 0 {
+		delete(t.heard, name) // there may be names without number
+	}
 	return func() { t.now = before }
+}
+
+// away lets others run, whose decisions are no part of the trace at hand.
+func (t *traces) away(others func()) {
+	if t == nil {
+		others()
+		return
+	}
+	before := t.now
+	t.now = ""
+	others()
+	t.now = before
 }
 
 // trace makes a machine's decisions spans.

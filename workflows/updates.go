@@ -53,7 +53,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 				return result, nil
 			}
 			m.calendar(ctx)
-			m.drain(ctx)                                   // what was sent before the update is seen before it
+			m.drain(ctx)                                   // what was sent before the update is seen before it, but for what is left of a pile
 			requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
 			if err != nil {
 				return monitor.UpdateResult{}, err

@@ -27,6 +27,9 @@ type life struct {
 	book    book               // what retrainings were answered
 	rival   *rival             // nil while the book is written
 
+	quota   workflows.Quota // what a task may still take of the signals
+	waiting []signal        // that are not taken yet
+
 	schedule, await string          // request ids of the calls under way
 	cancels         map[string]bool // by request id
 	computed        *spans          // the blackouts last computed
@@ -81,6 +84,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	l.machine.OnDecision = l.hear
 	l.machine.OnRepeat = func(d monitor.Decision) { l.hear(machine.InWords(d)) }
 	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
+	l.quota = workflows.Quota{}
 	return err
 }
 
@@ -125,7 +129,8 @@ func (l *life) do(t *task) error {
 	if l.rival != nil {
 		l.rival.advance(t.scheduled, l.machine)
 	}
-	loops := t.isFirst || t.isTimed || len(t.signals) > 0
+	l.arrive(t.signals)
+	loops := t.isFirst || t.isTimed || len(l.waiting) > 0
 	if t.isFirst { // they are carried out as their handlers are registered
 		slices.SortStableFunc(t.updates, func(a, b update) int { return cmp.Compare(l.registered(a.name), l.registered(b.name)) })
 	}
@@ -227,10 +232,18 @@ func encoded(value any) []byte {
 	return text
 }
 
-// drain takes the signals that wait.
+// arrive adds signals to those that wait, in the order in which the monitor takes them.
+func (l *life) arrive(signals []signal) {
+	l.waiting = append(l.waiting, signals...)
+	slices.SortStableFunc(l.waiting, func(a, b signal) int { return cmp.Compare(a.name, b.name) })
+}
+
+// drain takes the signals that wait, as many as the monitor did in its task.
 func (l *life) drain(t *task) {
-	for _, s := range t.signals {
-		workflows.Receive(l.machine, t.at, s.name, s.raw)
+	for len(l.waiting) > 0 && !l.quota.IsSpent(t.at) {
+		s := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		l.quota.Add(t.at, workflows.Receive(l.machine, t.at, s.name, s.raw))
 		if s.name == monitor.SignalRetrainingOutcome {
 			if outcome, err := monitor.DecodeOutcome(s.raw.Payload().GetData()); err == nil &&
 				l.book.outcome(outcome.RequestID, t.at, outcome) && l.rival != nil && !l.rival.asRecorded[outcome.RequestID] {
@@ -241,7 +254,6 @@ func (l *life) drain(t *task) {
 			l.rival.receive(t.at, s)
 		}
 	}
-	t.signals = nil
 }
 
 func (l *life) isUnderWay(c call) bool {
