@@ -85,7 +85,26 @@ type MetricStatus struct {
 // Status returns the monitor's status at now, within MaxStateBytes. It shares
 // memory with the machine: encode it before the next input.
 func (m *Machine) Status(now time.Time) Status {
-	m.settleStreaks()
+	status := m.Overview(now)
+	shrink(&status, func() {
+		for _, v := range status.Versions {
+			for i := range v.Rules {
+				r := &v.Rules[i]
+				r.Datapoints = keepLast(r.Datapoints, len(r.Datapoints)/2)
+			}
+		}
+	})
+	shrink(&status, func() {
+		status.Decisions = keepLast(status.Decisions, len(status.Decisions)/2)
+		status.Rejections = keepLast(status.Rejections, len(status.Rejections)/2)
+		dropOldest(status.Versions, len(status.Versions)/2, func(v VersionStatus) time.Time { return v.LastSeen })
+	})
+	return status
+}
+
+// Overview is Status for whoever reads it in this process, where nothing bounds it:
+// to find out how long it is encoded is most of what a status costs.
+func (m *Machine) Overview(now time.Time) Status {
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
@@ -116,19 +135,6 @@ func (m *Machine) Status(now time.Time) Status {
 	if status.Next = m.next(now); status.Next == nil {
 		status.Next = []Next{}
 	}
-	shrink(&status, func() {
-		for _, v := range status.Versions {
-			for i := range v.Rules {
-				r := &v.Rules[i]
-				r.Datapoints = keepLast(r.Datapoints, len(r.Datapoints)/2)
-			}
-		}
-	})
-	shrink(&status, func() {
-		status.Decisions = keepLast(status.Decisions, len(status.Decisions)/2)
-		status.Rejections = keepLast(status.Rejections, len(status.Rejections)/2)
-		dropOldest(status.Versions, len(status.Versions)/2, func(v VersionStatus) time.Time { return v.LastSeen })
-	})
 	return status
 }
 

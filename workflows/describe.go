@@ -30,10 +30,14 @@ func summary(text string) string {
 }
 
 // describe puts the monitor's state where the Temporal UI shows it. It costs no
-// history.
+// history, but time in each replay of each task: it measures nothing, and puts the
+// policy into words once.
 func (m *watch) describe(ctx workflow.Context) {
-	status := m.machine.Status(workflow.Now(ctx))
-	workflow.SetCurrentDetails(ctx, details(status))
+	status := m.machine.Overview(workflow.Now(ctx))
+	if m.policy == "" {
+		m.policy = inWords(status.Policy)
+	}
+	workflow.SetCurrentDetails(ctx, details(status, m.policy))
 	m.measures.listeners.described(ctx, status)
 }
 
@@ -58,7 +62,7 @@ func (p *page) table(title string, columns ...string) {
 
 // details is a status as a page: what the monitor does, why, since when, and what
 // comes next; then what it goes by.
-func details(s monitor.Status) string {
+func details(s monitor.Status, policy string) string {
 	var p page
 	p.line("### %s: %s\n", escape(s.ModelName), strings.ReplaceAll(string(s.Phase), "_", " "))
 	p.why(s)
@@ -68,10 +72,17 @@ func details(s monitor.Status) string {
 	p.rules(s)
 	p.decisions(s.Decisions)
 	p.counts(s)
-	if policy, err := json.MarshalIndent(s.Policy, "", "  "); err == nil {
-		p.line("\n#### Policy\n\n```json\n%s\n```", policy)
-	}
+	p.WriteString(policy)
 	return p.String()
+}
+
+// inWords is a policy as the end of a page.
+func inWords(policy monitor.Policy) string {
+	encoded, err := json.MarshalIndent(policy, "", "  ")
+	if err != nil {
+		return "\n" // a policy that is in force can be encoded
+	}
+	return fmt.Sprintf("\n#### Policy\n\n```json\n%s\n```\n", encoded)
 }
 
 // why says what the phase comes from, and what an operator can do about it.
@@ -233,7 +244,7 @@ func orUnknown(by string) string {
 }
 
 // escape keeps text on its line and out of Markdown's way.
-func escape(text string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "\\", "\\\\", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_",
-		"[", "\\[", "<", "\\<").Replace(text)
-}
+func escape(text string) string { return escapes.Replace(text) }
+
+var escapes = strings.NewReplacer("\n", " ", "\r", " ", "\\", "\\\\", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_",
+	"[", "\\[", "<", "\\<")

@@ -77,6 +77,7 @@ type watch struct {
 	timers   []*timer
 	index    func() bool // there are search attributes
 	shown    shown       // where lists of monitors look
+	policy   string      // in words; "": not put into words yet
 	retires  time.Time   // when the run hands on to its successor, whatever it has seen
 	measures measures
 	traces   *traces // nil: nothing is traced

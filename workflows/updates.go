@@ -59,6 +59,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 				return monitor.UpdateResult{}, err
 			}
 			m.changed = true
+			m.policy = ""
 			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
 			m.machine.Remember(id, result)
