@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -131,33 +128,6 @@ func TestAStoppedMonitorStaysStoppedUntilItIsApplied(t *testing.T) {
 	mustStarter(t, queue, breach(model), "publish", "--file", "-")
 	after := until(t, model, "it has retrained anew", func(s monitor.Status) bool { return s.Retrainings.Accepted == 1 })
 	assert.NotEqual(t, before.Decisions[0].RequestID, after.Decisions[0].RequestID)
-}
-
-// Signals that never stop must not keep a run from handing over to the next.
-func TestARunEndsWhileSignalsNeverStop(t *testing.T) {
-	const queue, model, clients, signals = "storm", "storm", 8, 5000
-	startWorker(t, queue)
-	options := hub.StartOptions(model, queue)
-	var left, taken atomic.Int64
-	left.Store(signals)
-	var work sync.WaitGroup
-	for range clients {
-		work.Go(func() {
-			for left.Add(-1) >= 0 {
-				_, err := server.Client().SignalWithStartWorkflow(t.Context(), options.ID, monitor.SignalMetric,
-					monitor.NewMetricEvent(model, "v1", 0.95, 120, 0.02), options, monitor.WorkflowType)
-				if err == nil {
-					taken.Add(1)
-				}
-			}
-		})
-	}
-	work.Wait()
-	s := until(t, model, "every signal is counted", func(s monitor.Status) bool { return s.Events == taken.Load() })
-	assert.EqualValues(t, signals, s.Events)
-	run, err := server.Client().DescribeWorkflowExecution(t.Context(), options.ID, "")
-	require.NoError(t, err)
-	assert.NotEqual(t, run.WorkflowExecutionInfo.FirstRunId, run.WorkflowExecutionInfo.Execution.RunId, "it has continued as new")
 }
 
 func TestTheTemporalUIShowsWhatAMonitorDoes(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -195,86 +194,4 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 		}
 	}
 	assert.EqualValues(t, 1, s.Events)
-}
-
-// Signals without a pause: the run must get over, whoever is refused sends again, and
-// each that was taken counts once. A breach among a bearable rate is asked for soon.
-// FLOOD=2m and FLOOD_RATE=200 make it longer, and faster.
-func TestSignalsWithoutPauseStarveNoRun(t *testing.T) {
-	length, rate := 12*time.Second, 20
-	if d, err := time.ParseDuration(os.Getenv("FLOOD")); err == nil {
-		length = d
-	}
-	if n, err := strconv.Atoi(os.Getenv("FLOOD_RATE")); err == nil {
-		rate = n
-	}
-	t.Run("at a bearable rate", func(t *testing.T) { flood(t, "flood-paced", length, rate) })
-	t.Run("as fast as 8 clients can", func(t *testing.T) { flood(t, "flood", length, 0) })
-}
-
-// flood signals for so long, at a rate or, for 0, without any pause.
-func flood(t *testing.T, model string, length time.Duration, rate int) {
-	const senders = 8
-	tr := startPipeline(t)
-	startWorker(t, model, append(webhookEnv(tr), "LOG_LEVEL=error")...)
-	mustStarter(t, model, "model_name: "+model+"\ncooldown: 0s\nsuperseded: trigger\n", "apply", "-")
-	until(t, model, "it is watched", func(monitor.Status) bool { return true })
-	signal := func(accuracy string) {
-		err := signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON([]byte(`{"model_name": "`+model+`", "accuracy": `+accuracy+`}`)))
-		assert.NoError(t, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), length)
-	defer cancel()
-	var taken atomic.Int64
-	var work sync.WaitGroup
-	for range senders {
-		work.Go(func() {
-			pause := time.NewTicker(max(time.Nanosecond, time.Duration(senders)*time.Second/time.Duration(max(rate, 1))))
-			defer pause.Stop()
-			for ctx.Err() == nil {
-				if rate > 0 {
-					<-pause.C
-				}
-				signal("0.95")
-				taken.Add(1)
-			}
-		})
-	}
-	var latencies []time.Duration
-	breach := func() {
-		before, began := len(tr.asked()), time.Now()
-		signal("0.5")
-		taken.Add(1)
-		eventually(t, 2*time.Minute, "the breach is asked for", func() bool { return len(tr.asked()) > before })
-		latencies = append(latencies, time.Since(began))
-		tr.finish()
-		until(t, model, "the retraining is over", func(s monitor.Status) bool { return s.Current == nil })
-	}
-	for rate > 0 && ctx.Err() == nil {
-		breach()
-	}
-	work.Wait()
-	breach()
-	s := until(t, model, "every signal that was taken is counted", func(s monitor.Status) bool { return s.Signals >= taken.Load() })
-	assert.Equal(t, taken.Load(), s.Events, "once each")
-	assert.EqualValues(t, len(latencies), s.Retrainings.Requested)
-	runs := 0
-	for run := ""; runs == 0 || run != ""; runs++ {
-		first, err := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
-		require.NoError(t, err)
-		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
-	}
-	assert.GreaterOrEqual(t, int64(runs), 1+taken.Load()/10_000, "runs hand on while signals come; one takes 10,000 signals")
-	t.Logf("%d signals in %v, %d runs; %d breaches, from signal to backend %v", taken.Load(), length, runs, len(latencies), percentiles(latencies))
-}
-
-func percentiles(latencies []time.Duration) string {
-	if len(latencies) == 0 {
-		return "none"
-	}
-	sorted := slices.Sorted(slices.Values(latencies))
-	at := func(q float64) time.Duration {
-		return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Round(time.Millisecond)
-	}
-	return fmt.Sprintf("p50 %v, p99 %v, longest %v", at(.5), at(.99), sorted[len(sorted)-1].Round(time.Millisecond))
 }
