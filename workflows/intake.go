@@ -19,8 +19,9 @@ const (
 	// pile that takes longer would be the end of a monitor. A task that ends and is gone
 	// on with costs five events of history.
 	maxTaskWork = 8 << 20
-	// maxBreath is after how much work the SDK is yielded to. It takes a second without
-	// for a deadlock and fails the task, again and again.
+	// maxBreath is after how much work the SDK is yielded to, some ten milliseconds. It
+	// takes a second without for a deadlock and fails the task, again and again, and a
+	// busy machine may stretch them a lot.
 	maxBreath = 1 << 20
 	// signalWork is what a signal costs besides, of whatever name: to be decoded, to be
 	// counted, to be looked for.
@@ -83,6 +84,7 @@ func Receive(machine *monitor.Machine, now time.Time, name string, raw converter
 // drain takes what has arrived, until the task at hand has done enough, and says
 // whether that is all. What it takes comes by name, then in order.
 func (m *watch) drain(ctx workflow.Context) (all bool) {
+	m.finishSignal(ctx)
 	now := workflow.Now(ctx)
 	names := workflow.GetUnhandledSignalNames(ctx)
 	slices.Sort(names) // the SDK names them in map order
@@ -95,13 +97,7 @@ func (m *watch) drain(ctx workflow.Context) (all bool) {
 			if !channel.ReceiveAsync(&raw) {
 				break
 			}
-
-			m.signals++
-			m.changed = true // an update drains too, and may then be refused
-			done := m.traces.take(name)
-			m.quota.Add(now, Receive(m.machine, now, name, raw))
-			done()
-			m.breathe(ctx)
+			m.take(ctx, now, name, raw)
 		}
 	}
 	return true
@@ -112,16 +108,43 @@ func (m *watch) hasSignals(ctx workflow.Context) bool {
 	return len(workflow.GetUnhandledSignalNames(ctx)) > 0
 }
 
-// breathe yields after enough work, which changes nothing but that the SDK begins to
-// count its second anew. What runs meanwhile, an update, drains on where this has stopped.
-func (m *watch) breathe(ctx workflow.Context) {
-	if m.quota.breath < maxBreath {
-		return
+// take takes one signal, and yields within it and after it when that is due.
+func (m *watch) take(ctx workflow.Context, now time.Time, name string, raw converter.RawValue) {
+	m.signals++
+	m.changed = true // an update drains too, and may then be refused
+	m.isTaking = true
+	m.machine.OnBreath = func() { m.breathe(ctx) }
+	done := m.traces.take(name)
+	m.quota.Add(now, Receive(m.machine, now, name, raw))
+	done()
+	m.isTaking = false
+
+	if m.quota.breath >= maxBreath {
+		m.breathe(ctx)
+		m.finishSignal(ctx)
 	}
+}
+
+// breathe yields, which changes nothing but that the SDK begins to count its second
+// anew. What runs meanwhile, the loop or an update, waits for the signal that is being
+// taken, and takes those after it.
+func (m *watch) breathe(ctx workflow.Context) {
 	m.quota.breath = 0
 	rested := false
 	workflow.Go(ctx, func(workflow.Context) { rested = true })
-	m.traces.away(func() {
-		_ = workflow.Await(ctx, func() bool { return rested }) // it fails when the monitor is cancelled, and need not wait then
-	})
+	m.yield(ctx, func() bool { return rested })
+}
+
+// finishSignal waits until whoever has begun to take a signal has taken it. That is in
+// the same task: nobody who takes one waits for anything but a turn.
+func (m *watch) finishSignal(ctx workflow.Context) {
+	if m.isTaking {
+		m.yield(ctx, func() bool { return !m.isTaking })
+	}
+}
+
+// yield lets others run until a condition holds, be the monitor cancelled or not.
+func (m *watch) yield(ctx workflow.Context, until func() bool) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	m.traces.away(func() { _ = workflow.Await(ctx, until) }) // it fails when its context is cancelled alone
 }

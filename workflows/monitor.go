@@ -69,6 +69,7 @@ type watch struct {
 	quota    Quota // what may still be taken of the signals that wait
 	signals  int   // received in this run
 	suggests int   // the length of history when the server first suggested a successor; 0: not yet
+	isTaking bool  // a signal is being taken, which whoever runs meanwhile waits for
 	changed  bool  // the state has changed since the loop last looked
 	schedule *call
 	await    *call
