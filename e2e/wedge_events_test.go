@@ -3,9 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,7 +12,8 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// awake are rules that wake a monitor some 20 times a second.
+// awake are rules that wake a monitor some 20 times a second, and so fill its history
+// by themselves.
 func awake() (rules []string) {
 	const n = 20
 	for i := range n {
@@ -29,12 +28,14 @@ func awake() (rules []string) {
 // policy, its retraining and its counts.
 func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 	useScaledServer(t)
-	const runs = scaledLimit / scaledSuggestion // so many have more events than one may have
-
-	// handsOn waits until the monitor has lived through more events than one run may have.
-	handsOn := func(t *testing.T, model string) {
+	outlives := func(t *testing.T, model string) {
 		t.Helper()
-		eventually(t, 5*time.Minute, "the runs of "+model+" hand on", func() bool { return runsOf(t, model) > runs })
+		const healthy = `{"model_name": %q, "accuracy": 0.95}`
+		for events := 0; events <= scaledLimit; _, events = runsOf(t, model) {
+			for range scaledSuggestion / 4 {
+				require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON(fmt.Appendf(nil, healthy, model))))
+			}
+		}
 		d, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
 		require.NoError(t, err)
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, d.GetWorkflowExecutionInfo().GetStatus())
@@ -48,7 +49,7 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		watched(t, model, model, awake()...)
 		mustStarter(t, model, breach(model)+"\n", "publish", "--file", "-")
 		asked := until(t, model, "it is to be retrained", func(s monitor.Status) bool { return s.Current != nil })
-		handsOn(t, model)
+		outlives(t, model)
 
 		tr.mu.Lock()
 		tr.failures = 0
@@ -63,16 +64,15 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		const model = "held-await"
 		tr := startPipeline(t)
 		startWorker(t, model, append(webhookEnv(tr), "LOG_LEVEL=error")...)
-		watched(t, model, model, awake()...)
+		watched(t, model, model, accuracyRule)
 		mustStarter(t, model, breach(model)+"\n", "publish", "--file", "-")
 		until(t, model, "the backend takes it", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
-		handsOn(t, model)
+		outlives(t, model)
 
 		tr.Close() // who would cancel it is away
 		_, err := control(t, model, monitor.UpdateCancel)
 		require.NoError(t, err)
-		before := runsOf(t, model)
-		eventually(t, 5*time.Minute, "runs hand on", func() bool { return runsOf(t, model) > before+2 })
+		handsOn(t, model, 2)
 		assert.EqualValues(t, 1, livesOn(t, model).Retrainings.Cancelled)
 	})
 
@@ -80,10 +80,10 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		const model = "held-notice"
 		chat := startAudience(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 		startWorker(t, model, notifying(t, "channels: {chat: {kind: webhook, url: '"+chat.URL+"'}}", "LOG_LEVEL=error")...)
-		mustStarter(t, model, `{"model_name": "`+model+`", "cooldown": "42m", "notify": [{"channel": "chat"}], "rules": [`+strings.Join(awake(), ",")+`]}`, "apply", "-")
+		mustStarter(t, model, `{"model_name": "`+model+`", "cooldown": "42m", "notify": [{"channel": "chat"}], "rules": [`+accuracyRule+`]}`, "apply", "-")
 		mustStarter(t, model, breach(model)+"\n", "publish", "--file", "-")
 		until(t, model, "somebody is to be told", func(s monitor.Status) bool { return s.Notices.Requested > 0 })
-		handsOn(t, model)
+		outlives(t, model)
 		livesOn(t, model)
 	})
 
@@ -91,9 +91,10 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		const model = "held-updates"
 		startWorker(t, model, "LOG_LEVEL=error")
 		watched(t, model, model, accuracyRule)
-		for i := 0; runsOf(t, model) <= 3; i++ {
+		for runs, i := 1, 0; runs <= 3; i++ {
 			_, err := control(t, model, []string{monitor.UpdatePause, monitor.UpdateResume}[i%2])
 			require.NoError(t, err)
+			runs, _ = runsOf(t, model)
 		}
 		_, err := control(t, model, monitor.UpdateResume)
 		require.NoError(t, err)

@@ -85,15 +85,28 @@ func useScaledServer(t *testing.T) {
 	})
 }
 
-// runsOf counts the runs of a model's monitor that led to the one at hand.
-func runsOf(t *testing.T, model string) (runs int) {
+// runsOf counts the runs of a model's monitor until now, and their events.
+func runsOf(t *testing.T, model string) (runs, events int) {
 	t.Helper()
 	for run := ""; runs == 0 || run != ""; runs++ {
+		d, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), run)
+		require.NoError(t, err)
+		events += int(d.GetWorkflowExecutionInfo().GetHistoryLength())
 		first, err := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
 		require.NoError(t, err)
 		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
 	}
-	return runs
+	return runs, events
+}
+
+// handsOn waits until the runs of a monitor have handed on so often.
+func handsOn(t *testing.T, model string, times int) {
+	t.Helper()
+	before, _ := runsOf(t, model)
+	eventually(t, 5*time.Minute, "the runs of "+model+" hand on", func() bool {
+		runs, _ := runsOf(t, model)
+		return runs >= before+times
+	})
 }
 
 // ownCooldown is the cooldown of wedge tests' policies, which no default policy has.
