@@ -99,16 +99,6 @@ func runsOf(t *testing.T, model string) (runs, events int) {
 	return runs, events
 }
 
-// handsOn waits until the runs of a monitor have handed on so often.
-func handsOn(t *testing.T, model string, times int) {
-	t.Helper()
-	before, _ := runsOf(t, model)
-	eventually(t, 5*time.Minute, "the runs of "+model+" hand on", func() bool {
-		runs, _ := runsOf(t, model)
-		return runs >= before+times
-	})
-}
-
 // ownCooldown is the cooldown of wedge tests' policies, which no default policy has.
 const ownCooldown = 42 * time.Minute
 
