@@ -75,7 +75,7 @@ func nested(n int) []string {
 // pile sends signals, several at a time.
 func pile(t *testing.T, model, payload string, signals int) {
 	t.Helper()
-	const senders = 8
+	senders := max(1, min(8, (4<<20)/len(payload)))
 	var work sync.WaitGroup
 	for sender := range senders {
 		work.Go(func() {

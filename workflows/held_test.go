@@ -49,21 +49,12 @@ func TestACallUnderWayHoldsARunWithinBounds(t *testing.T) {
 	for bound, reach := range map[string]func(*life){
 		"twice the events": func(l *life) { l.SetCurrentHistoryLength(320) },
 		"16 MiB":           func(l *life) { l.SetCurrentHistorySize(16 << 20) },
-		"4,000 signals":    func(*life) {},
+		"800 signals":      func(l *life) { l.rush(time.Second-2, 800) },
 	} {
 		for reason, calls := range heldBy {
 			t.Run(reason+" holds it until "+bound, func(t *testing.T) {
 				l := hold(t, calls)
 				l.after(15*time.Second, func() { reach(l) })
-				if bound == "4,000 signals" {
-					for i := range 10 { // the environment queues less than a thousand callbacks
-						l.after(15*time.Second+time.Duration(i), func() {
-							for range 400 {
-								l.SignalWorkflow(monitor.SignalMetric, monitor.MetricEvent{ModelName: l.model})
-							}
-						})
-					}
-				}
 				l.publish(16*time.Second, 0.8)
 				began := l.Now()
 				l.ExecuteWorkflow(monitor.WorkflowType, by(t, breachesAndTells))
@@ -73,4 +64,55 @@ func TestACallUnderWayHoldsARunWithinBounds(t *testing.T) {
 			})
 		}
 	}
+}
+
+// rush signals so often at a time after the start.
+func (l *life) rush(d time.Duration, signals int) {
+	for part := range (signals + 399) / 400 { // the environment queues less than a thousand callbacks
+		l.after(d+time.Duration(part), func() {
+			for range min(400, signals-400*part) {
+				l.SignalWorkflow(monitor.SignalMetric, monitor.MetricEvent{ModelName: l.model})
+			}
+		})
+	}
+}
+
+func TestARunThatSignalsRushAtHandsOnSoon(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait    time.Duration
+		signals int
+		ends    bool
+	}{
+		"399 signals at once are none":                     {time.Second, 399, false},
+		"400 signals at once are a rush":                   {time.Second, 400, true},
+		"what comes in the run's second minute is no rush": {time.Minute, 400, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t, "fraud")
+			l.rush(c.wait, c.signals)
+			l.update(c.wait+time.Second, "the-end", monitor.UpdateStop, nil)
+			l.ExecuteWorkflow(monitor.WorkflowType)
+			require.Equal(t, c.ends, workflow.IsContinueAsNewError(l.GetWorkflowError()))
+		})
+	}
+}
+
+// A retraining that waits for its turn in a queue would never have it if each run of a
+// rush asked again: the first does, and the next wait longer.
+func TestARushDoesNotPutARetrainingBehindAllOthersAgainAndAgain(t *testing.T) {
+	first := newLife(t, "fraud")
+	heldBy["a schedule call"](first)
+	first.publish(0, 0.8)
+	first.rush(time.Second, 800)
+	first.ExecuteWorkflow(monitor.WorkflowType)
+
+	second, input := newLife(t, "fraud").next(first)
+	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(5*time.Second).Return(monitor.Job{Backend: "log"}, nil)
+	second.rush(time.Second, 1600)
+	second.ExecuteWorkflow(monitor.WorkflowType, input)
+	require.True(t, workflow.IsContinueAsNewError(second.GetWorkflowError()))
+	second.AssertExpectations(t)
+
+	third, input := newLife(t, "fraud").next(second)
+	assert.EqualValues(t, 1, third.live(time.Second, input).Retrainings.Accepted)
 }

@@ -20,6 +20,13 @@ const (
 	// 10,000 a run, and a short history is replayed fast enough to end a run
 	// between two signals when they come without pause.
 	maxRunSignals = 2000
+	// A run that gets rushSignals within rush, more than a monitor is made for, asks for
+	// its successor then. A server that is busy with one workflow's signals does nothing
+	// else for it: what it sends a worker or a backend, it does with less priority, and
+	// tells nobody of a retraining that is due. It refuses signals while a run ends at the
+	// second attempt, and clients then pause: that lets everything else through.
+	rushSignals = 400
+	rush        = time.Minute
 	// maxRunWork is after how much work a run asks for its successor, however few
 	// signals it was: whoever replays it does the work again.
 	maxRunWork = 64 << 20
@@ -67,21 +74,25 @@ type watch struct {
 	log     log.Logger
 
 	quota    Quota // what may still be taken of the signals that wait
-	signals  int   // received in this run
-	suggests int   // the length of history when the server first suggested a successor; 0: not yet
-	isTaking bool  // a signal is being taken, which whoever runs meanwhile waits for
-	changed  bool  // the state has changed since the loop last looked
+	began    time.Time
+	signals  int  // received in this run
+	suggests int  // the length of history when the server first suggested a successor; 0: not yet
+	isTaking bool // a signal is being taken, which whoever runs meanwhile waits for
+	changed  bool // the state has changed since the loop last looked
 	schedule *call
-	await    *call
-	cancels  map[string]*call // by request id
-	notices  map[string]*call // by their id
-	timers   []*timer
-	index    func() bool // there are search attributes
-	shown    shown       // where lists of monitors look
-	policy   string      // in words; "": not put into words yet
-	retires  time.Time   // when the run hands on to its successor, whatever it has seen
-	measures measures
-	traces   *traces // nil: nothing is traced
+	// asksAgain says that the run before handed on while a schedule call was wanted. To
+	// ask once more would put it behind all others in the queue once more.
+	asksAgain bool
+	await     *call
+	cancels   map[string]*call // by request id
+	notices   map[string]*call // by their id
+	timers    []*timer
+	index     func() bool // there are search attributes
+	shown     shown       // where lists of monitors look
+	policy    string      // in words; "": not put into words yet
+	retires   time.Time   // when the run hands on to its successor, whatever it has seen
+	measures  measures
+	traces    *traces // nil: nothing is traced
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -127,23 +138,31 @@ func (m *watch) run(ctx workflow.Context) error {
 // isFull says that the run should end.
 func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	info := workflow.GetInfo(ctx)
+	now := workflow.Now(ctx)
 	if m.suggests == 0 && info.GetContinueAsNewSuggested() {
 		m.suggests = info.GetCurrentHistoryLength()
 	}
-	isFull := info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || m.quota.total >= maxRunWork ||
-		!workflow.Now(ctx).Before(m.retires)
-	return isFull && !m.isHeld(info, wants)
+
+	isRush := now.Sub(m.began) < rush
+	isFull := info.GetContinueAsNewSuggested() || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
+		m.signals >= maxRunSignals || isRush && m.signals >= rushSignals
+	return isFull && !m.isHeld(info, wants, isRush)
 }
 
 // isHeld says that a run is to go on for the sake of a call, so that nobody is asked
 // or told twice without need: of one under way, or one that is still to be begun. A
 // task that only begins a call always goes through; one that hands on fails when a
 // signal comes meanwhile, and is tried again.
-func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants) bool {
+func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants, isRush bool) bool {
 	if m.schedule == nil && wants.Schedule == nil && len(wants.Notices) == 0 {
 		return false
 	}
-	return m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes &&
+
+	signals := maxHeldSignals
+	if isRush && !m.asksAgain {
+		signals = 2 * rushSignals
+	}
+	return m.signals < signals && info.GetCurrentHistorySize() < maxHeldBytes &&
 		(m.suggests == 0 || info.GetCurrentHistoryLength() < maxHeldGrowth*m.suggests)
 }
 

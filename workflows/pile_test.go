@@ -71,11 +71,11 @@ func TestWhatFitsATaskIsTakenInOne(t *testing.T) {
 	tasks := 0
 	l.eachTaskOfPile(func() { tasks++ })
 	l.after(time.Second, func() {
-		for range 500 {
+		for range 300 {
 			l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "fraud", "accuracy": 0.95})
 		}
 	})
-	assert.EqualValues(t, 500, l.live(time.Minute).Events)
+	assert.EqualValues(t, 300, l.live(time.Minute).Events)
 	assert.Zero(t, tasks)
 }
 

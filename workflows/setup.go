@@ -43,8 +43,10 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
+	m.began = workflow.Now(ctx)
+	m.asksAgain = machine.Wants(m.began).Schedule != nil
 	m.shown = shownBefore(ctx)
-	m.retires = workflow.Now(ctx).Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
+	m.retires = m.began.Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
 	m.measure(ctx)
 	m.trace(ctx)
 	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {
