@@ -75,10 +75,11 @@ type watch struct {
 
 	quota    Quota // what may still be taken of the signals that wait
 	began    time.Time
-	signals  int  // received in this run
-	suggests int  // the length of history when the server first suggested a successor; 0: not yet
-	isTaking bool // a signal is being taken, which whoever runs meanwhile waits for
-	changed  bool // the state has changed since the loop last looked
+	answered time.Time // the time of the last task that an update came with
+	signals  int       // received in this run
+	suggests int       // the length of history when the server first suggested a successor; 0: not yet
+	isTaking bool      // a signal is being taken, which whoever runs meanwhile waits for
+	changed  bool      // the state has changed since the loop last looked
 	schedule *call
 	// asksAgain says that the run before handed on while a schedule call was wanted. To
 	// ask once more would put it behind all others in the queue once more.
@@ -146,15 +147,17 @@ func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	isRush := now.Sub(m.began) < rush
 	isFull := info.GetContinueAsNewSuggested() || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
 		m.signals >= maxRunSignals || isRush && m.signals >= rushSignals
-	return isFull && !m.isHeld(info, wants, isRush)
+	return isFull && !m.isHeld(info, wants, now, isRush)
 }
 
-// isHeld says that a run is to go on for the sake of a call, so that nobody is asked
-// or told twice without need: of one under way, or one that is still to be begun. A
-// task that only begins a call always goes through; one that hands on fails when a
-// signal comes meanwhile, and is tried again.
-func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants, isRush bool) bool {
-	if m.schedule == nil && wants.Schedule == nil && len(wants.Notices) == 0 {
+// isHeld says that a run is to go on for a while: for the sake of a call, under way or
+// still to be begun, so that nobody is asked or told twice without need; and of an
+// update that came with this task. A task that hands on fails when a signal comes
+// meanwhile, and with it the update. One that goes on does not.
+func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
+	isCalling := m.schedule != nil || wants.Schedule != nil || len(wants.Notices) > 0
+	isAnswering := m.answered.Equal(now)
+	if !isCalling && !isAnswering {
 		return false
 	}
 

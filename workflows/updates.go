@@ -48,6 +48,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			return refused(u.Name, err)
 		}
 		handler := func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
+			m.answered = workflow.Now(ctx)
 			id := updateID(ctx)
 			if result, handled := m.machine.Recall(id); handled {
 				return result, nil
