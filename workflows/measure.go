@@ -67,7 +67,8 @@ type measures struct {
 	lag       client.MetricsTimer
 	listeners listeners
 	counted   monitor.Counters // until now
-	repeats   map[repeat]int64 // decisions on streaks, not counted yet
+	warned    int64            // on streaks, not counted yet: fifty for an event, at most
+	repeats   map[repeat]int64 // all other decisions on streaks, not counted yet
 	flight    string           // request id of the retraining in flight
 	triggered time.Time        // and when it was triggered
 }
@@ -93,6 +94,10 @@ func (m *watch) measure(ctx workflow.Context) {
 			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
 	}
 	m.machine.OnRepeat = func(d monitor.Decision) { // as often as breaches come: counted, and not spoken of
+		if d.Kind == monitor.Warned {
+			m.measures.warned++
+			return
+		}
 		m.measures.repeats[repeat{d.Kind, d.SuppressedBy}]++
 	}
 	m.machine.OnRejection = func(r monitor.Rejection, count int64) {
@@ -158,6 +163,10 @@ func (m *measures) count(now monitor.Counters) {
 		m.decided(of, times)
 	}
 	clear(m.repeats)
+	if m.warned > 0 {
+		m.decided(repeat{kind: monitor.Warned}, m.warned)
+		m.warned = 0
+	}
 
 	before := m.counted
 	m.counted = now
