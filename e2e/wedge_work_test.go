@@ -125,14 +125,15 @@ func TestSilenceThatCountsFromNowOnIsNotCountedBackwards(t *testing.T) {
 	const rule = `{"name": "quality", "metric": "auc", "stat": "mean", "below": 0.7, "period": "1s", "severity": "warning"`
 	startThrottledWorker(t, queue)
 	watched(t, queue, model, accuracyRule, rule+"}")
-	old := time.Now().Add(-30 * 24 * time.Hour).UTC().Format(time.RFC3339)
 	require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric,
-		rawJSON([]byte(`{"model_name": "`+model+`", "model_version": "v1", "timestamp": "`+old+`", "metrics": {"auc": 0.9}}`))))
-	until(t, model, "it is counted", func(s monitor.Status) bool { return s.Events == 1 })
+		rawJSON([]byte(`{"model_name": "`+model+`", "model_version": "v1", "metrics": {"auc": 0.9}}`))))
+	s := until(t, model, "it is counted", func(s monitor.Status) bool { return s.Events == 1 })
+	heard := s.Versions["v1"].LastSeen
+	eventually(t, time.Minute, "it is silent for a while", func() bool { return time.Since(heard) > 15*time.Second })
 
 	changed := time.Now()
 	watched(t, queue, model, accuracyRule, rule+`, "missing": "breaching"}`)
-	s := livesOn(t, model)
+	s = livesOn(t, model)
 	assert.LessOrEqual(t, s.Breaches, int64(time.Since(changed).Seconds())+2, "at most each second since, and the breach of accuracy")
 	assert.Empty(t, deadlocks(t, model))
 }
