@@ -60,6 +60,8 @@ func monitorModel(ctx workflow.Context, input converter.RawValue, hasIndex func(
 		return err
 	}
 	m.index = hasIndex
+	ctx = m.outlast(ctx)
+	m.lookBack(ctx, input)
 	return m.run(ctx)
 }
 
@@ -68,18 +70,22 @@ type watch struct {
 	machine *monitor.Machine
 	log     log.Logger
 
-	signals  int  // received in this run
-	changed  bool // the state has changed since the loop last looked
-	schedule *call
-	await    *call
-	cancels  map[string]*call // by request id
-	notices  map[string]*call // by their id
-	timers   []*timer
-	index    func() bool // there are search attributes
-	shown    shown       // where lists of monitors look
-	retires  time.Time   // when the run hands on to its successor, whatever it has seen
-	measures measures
-	traces   *traces // nil: nothing is traced
+	signals   int  // received in this run
+	updates   int  // accepted in this run
+	changed   bool // the state has changed since the loop last looked
+	cancelled bool // the workflow was, and the monitor stops
+	looking   bool // for the last policy: no signal is taken before it is known
+	hasPolicy bool // an update has put one in force
+	schedule  *call
+	await     *call
+	cancels   map[string]*call // by request id
+	notices   map[string]*call // by their id
+	timers    []*timer
+	index     func() bool // there are search attributes
+	shown     shown       // where lists of monitors look
+	retires   time.Time   // when the run hands on to its successor, whatever it has seen
+	measures  measures
+	traces    *traces // nil: nothing is traced
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -88,6 +94,9 @@ func (m *watch) run(ctx workflow.Context) error {
 	for {
 		m.calendar(ctx)
 		m.drain(ctx)
+		if m.cancelled {
+			Cancelled(m.machine, workflow.Now(ctx))
+		}
 		m.collect(ctx)
 		now := workflow.Now(ctx)
 		m.machine.Tick(now)
@@ -119,10 +128,10 @@ func (m *watch) run(ctx workflow.Context) error {
 // and so are notices, so that nobody is asked or told twice without need.
 func (m *watch) isFull(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	if (m.schedule != nil || len(m.notices) > 0) && m.signals < maxHeldSignals && info.GetCurrentHistorySize() < maxHeldBytes {
+	if (m.schedule != nil || len(m.notices) > 0) && m.signals < maxHeldSignals && m.updates < maxHeldUpdates && info.GetCurrentHistorySize() < maxHeldBytes {
 		return false
 	}
-	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || !workflow.Now(ctx).Before(m.retires)
+	return info.GetContinueAsNewSuggested() || m.signals >= maxRunSignals || m.updates >= maxRunUpdates || !workflow.Now(ctx).Before(m.retires)
 }
 
 // continueAsNew hands the state on to the next run, which derives from it what
@@ -144,6 +153,9 @@ func (m *watch) hasSignals(ctx workflow.Context) bool {
 // drain takes every signal that has arrived. They are received raw, so that one
 // that can't be decoded is counted and explained instead of dropped.
 func (m *watch) drain(ctx workflow.Context) {
+	if m.looking {
+		return
+	}
 	taken := 0 // bytes, since the last breath
 	names := workflow.GetUnhandledSignalNames(ctx)
 	slices.Sort(names) // the SDK names them in map order

@@ -29,6 +29,10 @@ type life struct {
 
 	schedule, await string          // request ids of the calls under way
 	cancels         map[string]bool // by request id
+	isLooking       bool            // the run looks for the last policy, and takes no signal
+	waiting         []signal        // those that it has not taken
+	hasPolicy       bool            // an update has put one in force
+	isCancelled     bool            // the run's workflow is
 	computed        *spans          // the blackouts last computed
 
 	decisions []monitor.Decision
@@ -56,11 +60,13 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	if err != nil {
 		return fmt.Errorf("argument: %w", err)
 	}
-	machine, err := workflows.MachineOf(&workflow.Info{
+	info := &workflow.Info{
 		WorkflowExecution:       workflow.Execution{ID: started.GetWorkflowId()},
 		FirstRunID:              started.GetFirstExecutionRunId(),
 		ContinuedExecutionRunID: started.GetContinuedExecutionRunId(),
-	}, raw)
+		Memo:                    started.GetMemo(),
+	}
+	machine, err := workflows.MachineOf(info, raw)
 	if err != nil {
 		return err
 	}
@@ -81,6 +87,9 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	l.machine.OnDecision = l.hear
 	l.machine.OnRepeat = func(d monitor.Decision) { l.hear(machine.InWords(d)) }
 	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
+	l.isLooking = workflows.LooksBack(info, raw)
+	l.hasPolicy = false
+	l.isCancelled = false
 	return err
 }
 
@@ -122,10 +131,14 @@ func addNote(notes []string, format string, args ...any) []string {
 func (l *life) do(t *task) error {
 	l.tasks++
 	l.now = t.at
+	t.signals = append(l.waiting, t.signals...)
+	l.waiting = nil
+	slices.SortStableFunc(t.signals, func(a, b signal) int { return cmp.Compare(a.name, b.name) })
 	if l.rival != nil {
 		l.rival.advance(t.scheduled, l.machine)
 	}
-	loops := t.isFirst || t.isTimed || len(t.signals) > 0
+	loops := t.isFirst || t.isTimed || t.cancelled || len(t.signals) > 0
+	l.isCancelled = l.isCancelled || t.cancelled
 	if t.isFirst { // they are carried out as their handlers are registered
 		slices.SortStableFunc(t.updates, func(a, b update) int { return cmp.Compare(l.registered(a.name), l.registered(b.name)) })
 	}
@@ -137,13 +150,21 @@ func (l *life) do(t *task) error {
 		loops = loops || done
 	}
 	loops = loops || slices.ContainsFunc(t.ended, func(e ended) bool { return l.isUnderWay(e.call) })
-	if !loops { // nothing that the loop waits for
+	l.look(t)
+	if l.isLooking || !loops && t.looked == nil { // nothing that the loop waits for
+		l.waiting = t.signals
 		return nil
 	}
 	if err := l.calendar(t); err != nil {
 		return err
 	}
 	l.drain(t)
+	if l.isCancelled {
+		workflows.Cancelled(l.machine, t.at)
+		if l.rival != nil {
+			l.rival.cancelled(t.at)
+		}
+	}
 	if err := l.collect(t); err != nil {
 		return err
 	}
@@ -160,6 +181,23 @@ func (l *life) do(t *task) error {
 		l.cancels[c.RequestID] = true
 	}
 	return nil
+}
+
+// look takes what the run's look for the last policy has found.
+func (l *life) look(t *task) {
+	if t.looked == nil {
+		return
+	}
+	l.isLooking = false
+	t.at = t.looked.at
+	l.now = t.at
+	if l.hasPolicy {
+		return
+	}
+	t.looked.last.Reinstate(l.machine, t.at, t.looked.err)
+	if l.rival != nil {
+		l.rival.reinstate(t.at, t.looked)
+	}
 }
 
 func requestID(flight *monitor.Flight) string {
@@ -194,6 +232,7 @@ func (l *life) update(t *task, u update) (bool, error) {
 	if err != nil {
 		return false, nil // the operator was told
 	}
+	l.hasPolicy = l.hasPolicy || u.name == monitor.UpdateSetPolicy
 	if err := l.calendar(t); err != nil {
 		return false, err
 	}
@@ -229,6 +268,9 @@ func encoded(value any) []byte {
 
 // drain takes the signals that wait.
 func (l *life) drain(t *task) {
+	if l.isLooking {
+		return
+	}
 	for _, s := range t.signals {
 		workflows.Receive(l.machine, t.at, s.name, s.raw)
 		if s.name == monitor.SignalRetrainingOutcome {
