@@ -18,9 +18,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
-	"go.uber.org/goleak"
 
 	"github.com/modelvigil/modelvigil/activities/temporal"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		_ = server.Stop()
 	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := patience.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
