@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -82,6 +83,7 @@ func (p feedProgram) must(t *testing.T, queue, stdin string, args ...string) str
 // Each language feeds a model whose name needs encoding, reads the breach's
 // decision, pauses, and is told when the monitor was stopped.
 func TestFeedingFromPlainTemporalClients(t *testing.T) {
+	t.Parallel()
 	programs := feedPrograms(t)
 	const queue = "feeding"
 	startWorker(t, queue)
@@ -113,7 +115,7 @@ func TestFeedingFromPlainTemporalClients(t *testing.T) {
 			assert.Contains(t, stderr, "approv", "a refusal is told")
 
 			p.must(t, queue, "", "stop", model, "retired")
-			eventually(t, time.Minute, "it has stopped", func() bool {
+			patience.Until(t, "it has stopped", func() bool {
 				_, stderr, code = p.run(t, queue, events(model, 1, 0.9), append([]string{"publish"}, p.publishArgs(model)...)...)
 				return code != 0
 			})
