@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -89,7 +88,7 @@ func train(ctx workflow.Context, _ monitor.RetrainingRequest) (any, error) {
 		return nil, workflow.NewContinueAsNewError(ctx, trainerType, monitor.RetrainingRequest{})
 	case "activity":
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: time.Second, RetryPolicy: &sdktemporal.RetryPolicy{MaximumAttempts: 1},
+			StartToCloseTimeout: patience.Limit, RetryPolicy: &sdktemporal.RetryPolicy{MaximumAttempts: 1},
 		})
 		return nil, workflow.ExecuteActivity(ctx, "fit", end.Error).Get(ctx, nil)
 	case "child":

@@ -214,7 +214,7 @@ func TestDurableAnswersSayWhatIsKnown(t *testing.T) {
 	hasty.temporal.setRefuse(nil)
 	patience.Until(t, "it is durable in the end", func() bool { return hasty.temporal.counted("fraud") == 2 })
 
-	s := serve(t, Options{DurableTimeout: patience.Limit})
+	s := serve(t, Options{})
 	s.temporal.setRefuse(func(model string) error {
 		if model == "stopped" {
 			return fmt.Errorf("%w: model-monitor/stopped", monitor.ErrMonitorStopped)

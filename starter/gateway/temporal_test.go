@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -84,6 +85,7 @@ type served struct {
 func serve(t testing.TB, options Options) *served {
 	t.Helper()
 	options.Logger = slog.New(slog.DiscardHandler)
+	options.DurableTimeout = cmp.Or(options.DurableTimeout, patience.Limit)
 	s := &served{Gateway: New(options), temporal: &fakeTemporal{taken: map[string]int64{}}}
 	s.hub = hub.New(s.temporal, hub.Options{Logger: options.Logger, Budget: 1e6})
 	s.Open(s.hub)
