@@ -7,13 +7,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // What has piled up while no worker was there is one workflow task, which the SDK
 // takes for deadlocked when it computes for a second without a yield: the monitor
-// would be stuck for good. So much is 40 MB of garbage, or 20,000 signals.
+// would be stuck for good, and count nothing. So much is 40 MB of garbage, or 20,000
+// signals.
 func TestWhatHasPiledUpWhileWorkersWereAwayIsTakenInOneGo(t *testing.T) {
+	patience.Long(t)
 	const queue = "backlog"
 	worker := startWorker(t, queue, "LOG_LEVEL=error")
 	for model, piled := range map[string]struct {
@@ -33,8 +36,5 @@ func TestWhatHasPiledUpWhileWorkersWereAwayIsTakenInOneGo(t *testing.T) {
 		worker = startWorker(t, queue, "LOG_LEVEL=error")
 		s := until(t, model, "all are counted", func(s monitor.Status) bool { return s.Signals == int64(piled.times) })
 		assert.EqualValues(t, piled.times*max(1, strings.Count(piled.payload, `"x":1`)), s.Events+s.Rejected, model)
-		for _, cause := range tasksFailed(t, model) {
-			assert.NotContains(t, cause, "TMPRL1101", model)
-		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -25,6 +26,7 @@ func breach(model string) string {
 }
 
 func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
+	t.Parallel()
 	const queue, model = "crash", "crash"
 	tr := startPipeline(t)
 	first := startWorker(t, queue, webhookEnv(tr)...)
@@ -51,10 +53,12 @@ func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
 }
 
 func TestAWorkerEndsGracefullyOnSIGTERM(t *testing.T) {
+	t.Parallel()
 	assert.Zero(t, startWorker(t, "sigterm").terminate(t))
 }
 
 func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
+	t.Parallel()
 	const queue, model = "flaky", "flaky"
 	tr := startPipeline(t)
 	tr.failures = 2
@@ -72,6 +76,7 @@ func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
 
 // The `temporal` CLI stands for any other language's client: it sends plain JSON.
 func TestPlainJSONOfAnotherLanguageIsUnderstood(t *testing.T) {
+	t.Parallel()
 	const queue, model = "plain", "plain / 100% ü"
 	startWorker(t, queue)
 	id := monitor.WorkflowID(model)
@@ -118,6 +123,7 @@ func temporal(t *testing.T, args ...string) []byte {
 }
 
 func TestAStoppedMonitorStaysStoppedUntilItIsApplied(t *testing.T) {
+	t.Parallel()
 	const queue, model = "stopped", "stopped"
 	startWorker(t, queue)
 	mustStarter(t, queue, breach(model), "publish", "--file", "-")
@@ -135,7 +141,8 @@ func TestAStoppedMonitorStaysStoppedUntilItIsApplied(t *testing.T) {
 
 // Signals that never stop must not keep a run from handing over to the next.
 func TestARunEndsWhileSignalsNeverStop(t *testing.T) {
-	const queue, model, clients, signals = "storm", "storm", 8, 5000
+	patience.Long(t)
+	const queue, model, clients, signals = "no-pause", "no-pause", 8, 5000
 	startWorker(t, queue)
 	options := hub.StartOptions(model, queue)
 	var left, taken atomic.Int64
@@ -161,6 +168,7 @@ func TestARunEndsWhileSignalsNeverStop(t *testing.T) {
 }
 
 func TestTheTemporalUIShowsWhatAMonitorDoes(t *testing.T) {
+	t.Parallel()
 	const queue, model = "visible", "visible"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)

@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -45,7 +46,7 @@ func TestATerminatedMonitorThatAnEventRaisesHasItsPolicyAgain(t *testing.T) {
 			terminate := func() (run string) {
 				t.Helper()
 				run = described(t, model).GetRunId()
-				eventually(t, time.Minute, "the run is listed", func() bool {
+				patience.Until(t, "the run is listed", func() bool {
 					listed, err := server.Client().ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "RunId = '" + run + "'"})
 					return err == nil && len(listed.GetExecutions()) == 1
 				})
@@ -86,12 +87,12 @@ func TestACancelledMonitorStopsInGoodOrder(t *testing.T) {
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
-	eventually(t, time.Minute, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 	require.NoError(t, server.Client().CancelWorkflow(t.Context(), monitor.WorkflowID(model), ""))
 	until(t, model, "it is stopping", func(s monitor.Status) bool { return s.Phase == monitor.PhaseStopping && s.Current != nil })
 
 	tr.finish()
-	eventually(t, time.Minute, "it has completed", func() bool {
+	patience.Until(t, "it has completed", func() bool {
 		description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
 		require.NoError(t, err)
 		return description.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED

@@ -23,6 +23,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -65,6 +66,7 @@ func mutate(random *rand.Rand, payload string) []byte {
 
 // POISON=100000 sends as much; the default is what a test run has time for.
 func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
+	patience.Long(t)
 	const queue, model, senders = "poison", "poison", 16
 	total := 4000
 	if n, err := strconv.Atoi(os.Getenv("POISON")); err == nil {
@@ -134,6 +136,7 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 
 // Metric names and versions without end: what is kept is bounded, and the rest counted.
 func TestMetricNamesWithoutEndAreBoundedAndCounted(t *testing.T) {
+	patience.Long(t)
 	const queue, model, signals, names = "overflow", "overflow", 20, 5000
 	startWorker(t, queue, "LOG_LEVEL=error")
 	mustStarter(t, queue, "model_name: "+model+"\n", "apply", "-")
@@ -155,6 +158,7 @@ func TestMetricNamesWithoutEndAreBoundedAndCounted(t *testing.T) {
 // no worker is there to hand on. This shows it, what the first event does then, and
 // that apply brings the monitor back with its policy; docs/disasters.md tells more.
 func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *testing.T) {
+	patience.Long(t)
 	const queue, model = "huge", "huge"
 	worker := startWorker(t, queue, "LOG_LEVEL=error")
 	policy := "model_name: huge\ncooldown: 42m\n"
@@ -173,10 +177,10 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 		require.True(t, err == nil || ended, "%v", err)
 	}
 	t.Logf("the server ended it at signal %d of 2 MiB", sent)
-	assert.Contains(t, mustStarter(t, queue, "", "list", "--all"), "terminated")
+	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, model, " terminated ") == 1 })
 
 	// With --enrol refuse, nothing starts it with a policy that is not its own.
-	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse", "--timeout", "5s")
+	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "no monitor")
 
@@ -201,6 +205,7 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 // each that was taken counts once. A breach among a bearable rate is asked for soon.
 // FLOOD=2m and FLOOD_RATE=200 make it longer, and faster.
 func TestSignalsWithoutPauseStarveNoRun(t *testing.T) {
+	patience.Long(t)
 	length, rate := 12*time.Second, 20
 	if d, err := time.ParseDuration(os.Getenv("FLOOD")); err == nil {
 		length = d
@@ -245,7 +250,7 @@ func flood(t *testing.T, model string, length time.Duration, rate int) {
 		before, began := len(tr.asked()), time.Now()
 		signal("0.5")
 		taken.Add(1)
-		eventually(t, 2*time.Minute, "the breach is asked for", func() bool { return len(tr.asked()) > before })
+		patience.Until(t, "the breach is asked for", func() bool { return len(tr.asked()) > before })
 		latencies = append(latencies, time.Since(began))
 		tr.finish()
 		until(t, model, "the retraining is over", func(s monitor.Status) bool { return s.Current == nil })

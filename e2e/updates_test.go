@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -46,7 +47,7 @@ func TestAFleetAnswersMoreUpdatesThanARunMayTakeWhileItsChatIsAway(t *testing.T)
 		return handle.Get(t.Context(), nil)
 	}
 	require.NoError(t, send(workflows.UpdateFreeze, monitor.Freeze{Teams: []string{"search"}, By: "ada"}))
-	eventually(t, time.Minute, "the chat is tried", func() bool { return len(chat.got()) > 0 })
+	patience.Until(t, "the chat is tried", func() bool { return len(chat.got()) > 0 })
 
 	brake := monitor.Brake{Share: 1, Within: monitor.Duration(time.Hour), Monitors: 1000}
 	var workers errgroup.Group

@@ -15,9 +15,11 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -50,6 +52,8 @@ func newMeasuredLife(t *testing.T, model string, metrics client.MetricsHandler) 
 	suite.SetLogger(quiet)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(noon)
+	env.SetTestTimeout(patience.Limit)                                             // of the clock on the wall, as is
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: patience.Limit}) // what the SDK takes for a deadlock
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: monitor.WorkflowID(model), TaskQueue: monitor.DefaultTaskQueue})
 	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
 	env.RegisterActivity(&activities.Retraining{})
