@@ -4,16 +4,23 @@ SHELL := bash
 
 MODULE   := github.com/modelvigil/modelvigil
 PINNED   := go tool -modfile=$(CURDIR)/tools/lint/go.mod
-GOTEST   := $(PINNED) gotestsum --format=pkgname-and-test-fails --hide-summary=skipped --
+GOTEST   := $(PINNED) gotestsum --format=pkgname-and-test-fails --hide-summary=skipped -- -timeout=2h
 TEMPORAL := $(CURDIR)/tools/temporal.sh
 
 # RACE= runs the tests without the race detector, which needs a C compiler.
 RACE ?= -race
+# What decides starts no goroutine: there the race detector only makes tests slower, and waits for test-long.
+PURE       := ./monitor/...
+CONCURRENT := go list ./... | grep -v '^$(MODULE)/\(monitor\|e2e\)'
+# Tests of built programs, which the test cache does not know.
+PROGRAMS   := -count=1
 # The modules beside the main one, whose dependencies stay out of it.
 MODULES := e2e/chaos tools/compose tools/manifests tools/release tools/schema examples
 # Of make chaos: the schedule of faults, and how long they last.
 SEED ?= 1
 MINUTES ?= 3
+# How long each target is fuzzed.
+FUZZTIME ?= 10m
 # ARGS are handed on: make demo ARGS=--keep
 ARGS ?=
 
@@ -30,11 +37,37 @@ build: ## bin/worker and bin/starter
 	go build -trimpath -o bin/ ./worker ./starter
 
 .PHONY: test
-test: ## all tests: with the race detector, end to end on a real Temporal server, docker-compose.yml and deploy/
+test: ## in minutes, on however slow and busy a machine: unit and workflow tests, and a journey for each promise
 	@$(TEMPORAL) >/dev/null
-	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$(go list ./... | grep -v '^$(MODULE)/e2e')
-	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./e2e/... # of binaries, which the test cache does not know
-	for module in $(MODULES); do (cd $$module && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 ./...); done
+	$(GOTEST) $(PURE)
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $$($(CONCURRENT))
+	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./e2e/...
+
+.PHONY: test-long
+test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
+	@$(TEMPORAL) >/dev/null
+	MONITOR_STEPS=1000000 $(GOTEST) $(PURE)
+	MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $(PURE) $$($(CONCURRENT))
+	MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./e2e/...
+	for module in $(MODULES); do (cd $$module && MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./...); done
+
+.PHONY: soak soak-machine soak-programs soak-chaos soak-fuzz
+soak: ## in a night, before a release: ten million steps, an hour of everything, chaos of 50 seeds, each fuzz target for ten minutes
+	$(MAKE) --keep-going soak-machine soak-programs soak-chaos soak-fuzz
+
+soak-machine:
+	MONITOR_STEPS=10000000 $(GOTEST) -count=1 -timeout=14h $(PURE)
+
+soak-programs:
+	@$(TEMPORAL) >/dev/null
+	MODELVIGIL_LONG=yes SOAK=1h FLOOD=10m FLOOD_RATE=100 POISON=100000 STORM_MODELS=1000 MODELVIGIL_OUTAGE=5m \
+	  MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) -timeout=14h ./e2e
+
+soak-chaos:
+	$(MAKE) chaos ARGS='-seeds 50 -quiet'
+
+soak-fuzz:
+	tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: chaos
 chaos: build ## kill, freeze and cut off everything under load, and check that nothing is lost: make chaos SEED=7 MINUTES=3 ARGS='-seeds 5'

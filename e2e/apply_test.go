@@ -11,12 +11,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // A folder of policies as a team keeps it in a repository: looked at, applied,
 // applied again, and pruned; and what another owner applied stays.
 func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
+	t.Parallel()
 	const queue = "apply"
 	startWorker(t, queue)
 	dir := t.TempDir()
@@ -54,7 +56,7 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "churn.yaml")))
 	_, stderr, code := starter(t, queue, "", "apply", dir, "--prune")
 	assert.Equal(t, 2, code, stderr)
-	eventually(t, time.Minute, "visibility shows the owner", func() bool {
+	patience.Until(t, "visibility shows the owner", func() bool {
 		stdout, _, _ = starter(t, queue, "", "apply", dir, "--owner", "payments-repo", "--prune", "--dry-run")
 		return strings.Contains(stdout, "apply-churn")
 	})
@@ -67,6 +69,7 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 }
 
 func TestAModelThatNobodyAppliedIsWatchedAsThePublisherSays(t *testing.T) {
+	t.Parallel()
 	const queue = "enrol"
 	startWorker(t, queue)
 	_, stderr, code := starter(t, queue, "", "publish", "--model", "enrol-refused", "--accuracy", "0.5", "--enrol", "refuse")

@@ -4,13 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -18,6 +18,7 @@ import (
 // by the one that its policy names, and a name that nobody knows is refused before
 // anything depends on it.
 func TestEachPolicyIsRetrainedByTheBackendItNames(t *testing.T) {
+	t.Parallel()
 	const queue, training = "named", "named-training"
 	here, there := startPipeline(t), startPipeline(t)
 	file := filepath.Join(t.TempDir(), "backends.yaml")
@@ -38,7 +39,7 @@ func TestEachPolicyIsRetrainedByTheBackendItNames(t *testing.T) {
 	for _, model := range []string{"named-here", "named-default", "named-trainer"} {
 		mustStarter(t, queue, "", "publish", "--model", model, "--version", "v7", "--accuracy", "0.5")
 	}
-	eventually(t, time.Minute, "each pipeline was asked once", func() bool { return len(here.asked()) == 1 && len(there.asked()) == 1 })
+	patience.Until(t, "each pipeline was asked once", func() bool { return len(here.asked()) == 1 && len(there.asked()) == 1 })
 
 	waiting := until(t, "named-trainer", "its retraining is in flight", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
 	assert.Equal(t, "trainer", waiting.Current.Job.Backend)

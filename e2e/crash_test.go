@@ -22,6 +22,7 @@ func breach(model string) string {
 }
 
 func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
+	t.Parallel()
 	const queue, model = "crash", "crash"
 	tr := startPipeline(t)
 	first := startWorker(t, queue, webhookEnv(tr)...)
@@ -48,10 +49,12 @@ func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
 }
 
 func TestAWorkerEndsGracefullyOnSIGTERM(t *testing.T) {
+	t.Parallel()
 	assert.Zero(t, startWorker(t, "sigterm").terminate(t))
 }
 
 func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
+	t.Parallel()
 	const queue, model = "flaky", "flaky"
 	tr := startPipeline(t)
 	tr.failures = 2
@@ -69,6 +72,7 @@ func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
 
 // The `temporal` CLI stands for any other language's client: it sends plain JSON.
 func TestPlainJSONOfAnotherLanguageIsUnderstood(t *testing.T) {
+	t.Parallel()
 	const queue, model = "plain", "plain / 100% ü"
 	startWorker(t, queue)
 	id := monitor.WorkflowID(model)
@@ -115,6 +119,7 @@ func temporal(t *testing.T, args ...string) []byte {
 }
 
 func TestAStoppedMonitorStaysStoppedUntilItIsApplied(t *testing.T) {
+	t.Parallel()
 	const queue, model = "stopped", "stopped"
 	startWorker(t, queue)
 	mustStarter(t, queue, breach(model), "publish", "--file", "-")
@@ -131,6 +136,7 @@ func TestAStoppedMonitorStaysStoppedUntilItIsApplied(t *testing.T) {
 }
 
 func TestTheTemporalUIShowsWhatAMonitorDoes(t *testing.T) {
+	t.Parallel()
 	const queue, model = "visible", "visible"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)

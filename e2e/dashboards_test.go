@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // dashboard is what the test reads of a dashboard of Grafana's.
@@ -60,6 +61,7 @@ func readAlertRules(t *testing.T) (rules []alertRule) {
 // dashboard has data, each alert looks at metrics that there are and reaches
 // Alertmanager, and docs/metrics.md has every metric.
 func TestDashboardsAndAlertsOnAFleetInWhichEverythingHasHappened(t *testing.T) {
+	t.Parallel()
 	s := tellStory(t)
 	t.Run("every panel has data", func(t *testing.T) {
 		files, err := filepath.Glob("../deploy/grafana/*.json")
@@ -72,7 +74,7 @@ func TestDashboardsAndAlertsOnAFleetInWhichEverythingHasHappened(t *testing.T) {
 	t.Run("every alert looks at metrics that there are", s.checkAlerts)
 	t.Run("an alert reaches Alertmanager, and says what to do", func(t *testing.T) {
 		var alerts []struct{ Labels, Annotations map[string]string }
-		eventually(t, time.Minute, "Alertmanager knows that retrainings fail", func() bool {
+		patience.Until(t, "Alertmanager knows that retrainings fail", func() bool {
 			getJSON(t, "http://"+s.alertmanager+`/api/v2/alerts?filter=`+url.QueryEscape(`alertname="ModelvigilRetrainingsFail"`), &alerts)
 			return len(alerts) > 0
 		})
@@ -105,7 +107,7 @@ func (s *story) checkDashboard(t *testing.T, file string) {
 		}
 		label, expression := labelValues(t, substitute(v.Definition))
 		found := false
-		eventually(t, time.Minute, file+": variable "+v.Name+" has values", func() bool {
+		patience.Until(t, file+": variable "+v.Name+" has values", func() bool {
 			for _, series := range s.prometheus.query(t, expression) {
 				value := series.Metric[label]
 				found = found || value == values[v.Name] || values[v.Name] == "" && value != ""
@@ -119,7 +121,7 @@ func (s *story) checkDashboard(t *testing.T, file string) {
 	check := func(title, expression string) {
 		expression = substitute(expression)
 		require.NotContains(t, expression, "$", "%s: %s: a variable that nobody has", file, title)
-		eventually(t, time.Minute, file+": "+title+" has data: "+expression, func() bool { return len(s.prometheus.query(t, expression)) > 0 })
+		patience.Until(t, file+": "+title+" has data: "+expression, func() bool { return len(s.prometheus.query(t, expression)) > 0 })
 	}
 	n := 0
 	for _, panel := range d.Panels {
@@ -151,7 +153,7 @@ func (s *story) checkAlerts(t *testing.T) {
 		}
 	}
 	healthy := map[string]bool{}
-	eventually(t, time.Minute, "all rules were evaluated", func() bool {
+	patience.Until(t, "all rules were evaluated", func() bool {
 		s.prometheus.get(t, "rules", url.Values{}, &state)
 		for _, group := range state.Groups {
 			for _, rule := range group.Rules {

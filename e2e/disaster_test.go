@@ -16,13 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // statusAt asks a model's monitor on another server than the tests' own.
 func statusAt(t *testing.T, c client.Client, model string, wanted func(monitor.Status) bool) (s monitor.Status) {
 	t.Helper()
-	eventually(t, time.Minute, "the monitor of "+model+" is as wanted", func() bool {
+	patience.Until(t, "the monitor of "+model+" is as wanted", func() bool {
 		answer, err := c.QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
 		s = monitor.Status{}
 		return err == nil && answer.Get(&s) == nil && wanted(s)
@@ -35,6 +36,7 @@ func statusAt(t *testing.T, c client.Client, model string, wanted func(monitor.S
 // the losses can be seen, publishers go on, and the retraining that was forgotten
 // is not made twice.
 func TestADatabaseRestoredFromABackupLosesWhatCameSinceAndSaysSo(t *testing.T) {
+	t.Parallel()
 	const model = "restored"
 	db := filepath.Join(t.TempDir(), "temporal.db")
 	address := freeAddress(t)
@@ -65,7 +67,7 @@ func TestADatabaseRestoredFromABackupLosesWhatCameSinceAndSaysSo(t *testing.T) {
 	running = serve()
 	publish(0.95)
 	publish(0.5) // after the backup: a retraining is asked for, and made
-	eventually(t, time.Minute, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 	tr.finish()
 	statusAt(t, c, model, func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 && s.Events == 3 })
 
@@ -91,17 +93,18 @@ func TestADatabaseRestoredFromABackupLosesWhatCameSinceAndSaysSo(t *testing.T) {
 
 // An operator terminates a monitor in the UI. What it knew is gone with it.
 func TestATerminatedMonitorComesBackWithItsPolicyByApply(t *testing.T) {
+	t.Parallel()
 	const queue, model = "terminated", "terminated"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 	policy := "model_name: terminated\ncooldown: 42m\n"
 	mustStarter(t, queue, policy, "apply", "-")
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
-	eventually(t, time.Minute, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 
 	require.NoError(t, server.Client().TerminateWorkflow(t.Context(), monitor.WorkflowID(model), "", "by mistake"))
-	eventually(t, time.Minute, "the list shows it", func() bool { return strings.Contains(mustStarter(t, queue, "", "list", "--all"), "terminated") })
-	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse", "--timeout", "5s")
+	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, model, " terminated ") == 1 })
+	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "no monitor")
 
@@ -109,18 +112,19 @@ func TestATerminatedMonitorComesBackWithItsPolicyByApply(t *testing.T) {
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	s := until(t, model, "it counts again", func(s monitor.Status) bool { return s.Events == 1 && s.Retrainings.Requested == 1 })
 	assert.Equal(t, 42*time.Minute, time.Duration(s.Policy.Cooldown.Or(0)))
-	eventually(t, time.Minute, "its retraining is another one", func() bool { return len(tr.asked()) == 2 })
+	patience.Until(t, "its retraining is another one", func() bool { return len(tr.asked()) == 2 })
 }
 
 // An operator resets a monitor in the UI, to its beginning: its signals are applied
 // again, by the same code to the same state, and the same request id asks for the
 // same retraining.
 func TestAResetMonitorCountsOnceAndRetrainsOnce(t *testing.T) {
+	t.Parallel()
 	const queue, model = "reset", "reset"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model)+"\n"+breach(model)+"\n", "publish", "--file", "-")
-	eventually(t, time.Minute, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 	tr.finish()
 	before := until(t, model, "it has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
 
@@ -149,16 +153,17 @@ func TestAResetMonitorCountsOnceAndRetrainsOnce(t *testing.T) {
 // A stopped monitor is gone once the namespace's retention has passed: from then on
 // an event is that of a model which nobody ever watched.
 func TestAfterRetentionAStoppedModelIsANewOne(t *testing.T) {
+	t.Parallel()
 	const queue, model = "retention", "retention"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
-	eventually(t, time.Minute, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 	tr.finish()
 	until(t, model, "it has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
 	mustStarter(t, queue, "", "stop", model)
-	eventually(t, time.Minute, "late events don't raise it again", func() bool {
-		_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--timeout", "5s")
+	patience.Until(t, "late events don't raise it again", func() bool {
+		_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-")
 		return code == 1 && strings.Contains(stderr, "stopped")
 	})
 
@@ -166,15 +171,15 @@ func TestAfterRetentionAStoppedModelIsANewOne(t *testing.T) {
 		Namespace: "default", WorkflowExecution: described(t, model),
 	})
 	require.NoError(t, err)
-	eventually(t, time.Minute, "the server has forgotten it", func() bool {
+	patience.Until(t, "the server has forgotten it", func() bool {
 		_, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
 		return err != nil
 	})
-	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse", "--timeout", "5s")
+	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "no monitor")
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
-	eventually(t, time.Minute, "it is retrained as a new one", func() bool { return len(tr.asked()) == 2 })
+	patience.Until(t, "it is retrained as a new one", func() bool { return len(tr.asked()) == 2 })
 }
 
 func described(t *testing.T, model string) *commonpb.WorkflowExecution {

@@ -3,10 +3,11 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
@@ -38,7 +39,7 @@ func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
 	t.Setenv("MODELOPS_WEBHOOK_URL", trainer.URL)
 	t.Setenv("MODELOPS_TEMPORAL_WORKFLOW_TYPE", "")
 	t.Setenv("MODELOPS_TEMPORAL_TASK_QUEUE", "")
-	eventually(t, time.Minute, "the pollers are known", func() bool {
+	patience.Until(t, "the pollers are known", func() bool {
 		_, _, code := starter(t, queue, "", "doctor")
 		return code == 0
 	})

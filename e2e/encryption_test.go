@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -37,7 +37,7 @@ func keysFile(t *testing.T, keys string) string {
 // starterWith runs the built starter with further settings, and expects success.
 func starterWith(t *testing.T, queue, stdin string, env []string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), starterPath, args...)
+	cmd := exec.CommandContext(t.Context(), starterPath, patient(args)...)
 	cmd.Env, cmd.Stdin = append(append(os.Environ(), environment(queue)...), env...), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "starter %s\n%s", strings.Join(args, " "), out)
@@ -79,6 +79,7 @@ func leaks(text, word string) bool {
 }
 
 func TestWithKeysTheServerReadsNothingAndEveryCommandStillDoes(t *testing.T) {
+	t.Parallel()
 	const queue, model = "encrypted", "encrypted"
 	keys := "ENCRYPTION_KEYS_FILE=" + keysFile(t, "b")
 	tr := startPipeline(t)
@@ -86,10 +87,10 @@ func TestWithKeysTheServerReadsNothingAndEveryCommandStillDoes(t *testing.T) {
 	policy := "model_name: " + model + "\nrules: [{name: canary-rule, metric: canary_metric, below: 0.7}]\ncooldown: 1h\nretraining: {params: {where: canary-params}}\n"
 	starterWith(t, queue, policy, []string{keys}, "apply", "-")
 	starterWith(t, queue, `{"model_name": "encrypted", "model_version": "v1", "metrics": {"canary_metric": 0.5}}`+"\n", []string{keys}, "publish", "--file", "-")
-	eventually(t, time.Minute, "the pipeline is asked", func() bool { return len(tr.asked()) == 1 })
+	patience.Until(t, "the pipeline is asked", func() bool { return len(tr.asked()) == 1 })
 	tr.finish()
 	var s monitor.Status
-	eventually(t, time.Minute, "the outcome is recorded", func() bool {
+	patience.Until(t, "the outcome is recorded", func() bool {
 		require.NoError(t, json.Unmarshal([]byte(starterWith(t, queue, "", []string{keys}, "status", model, "-o", "json")), &s))
 		return s.Retrainings.Succeeded == 1
 	})
@@ -113,7 +114,7 @@ func TestWithKeysTheServerReadsNothingAndEveryCommandStillDoes(t *testing.T) {
 				"-o", "json", "--codec-endpoint", "http://"+address).CombinedOutput()
 			return string(out)
 		}
-		eventually(t, time.Minute, "the CLI reads the history", func() bool { return leaks(show(), "canary_metric") })
+		patience.Until(t, "the CLI reads the history", func() bool { return leaks(show(), "canary_metric") })
 		for origin, code := range map[string]int{"http://ui.example": http.StatusNoContent, "http://evil.example": http.StatusForbidden} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, "http://"+address+"/decode", nil)
 			require.NoError(t, err)
@@ -127,6 +128,7 @@ func TestWithKeysTheServerReadsNothingAndEveryCommandStillDoes(t *testing.T) {
 }
 
 func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
+	t.Parallel()
 	const queue, model = "undecrypted", "undecrypted"
 	ours, theirs := "ENCRYPTION_KEYS_FILE="+keysFile(t, "o"), "ENCRYPTION_KEYS_FILE="+keysFile(t, "t")
 	both := "ENCRYPTION_KEYS_FILE=" + keysFile(t, "ot")
@@ -135,13 +137,10 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 	// A worker without keys, or without the right one, does not end a monitor that it can't read.
 	startWithout := startWorker(t, queue)
 	starterWith(t, queue, event, []string{ours}, "publish", "--file", "-")
-	until := time.Now().Add(3 * time.Second)
-	for time.Now().Before(until) {
-		description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
-		require.NoError(t, err)
-		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, description.GetWorkflowExecutionInfo().GetStatus())
-		time.Sleep(100 * time.Millisecond)
-	}
+	patience.Until(t, "it has failed to read it", func() bool { return len(tasksFailed(t, model)) > 0 })
+	description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+	require.NoError(t, err)
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, description.GetWorkflowExecutionInfo().GetStatus())
 	startWithout.kill()
 	startWorker(t, queue, ours)
 	told := func(env string) (s monitor.Status) {
@@ -153,7 +152,7 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 
 	starterWith(t, queue, event, []string{theirs}, "publish", "--file", "-") // acknowledged: the server can't tell
 	var s monitor.Status
-	eventually(t, time.Minute, "the signal is handled", func() bool { s = told(ours); return s.Rejected > 0 }) // and the publisher's farewell, where that comes by itself
+	patience.Until(t, "the signal is handled", func() bool { s = told(ours); return s.Rejected > 0 }) // and the publisher's farewell, where that comes by itself
 	require.EqualValues(t, 1, s.Events)
 	assert.Equal(t, `payload: encrypted with key "t", which is not among the keys here; add it to ENCRYPTION_KEYS_FILE`, s.Rejections[0].Reason)
 
@@ -167,13 +166,13 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 	require.NoError(t, err)
 	defer ourClient.Close()
 	require.NoError(t, ourClient.SignalWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.SignalMetric, json.RawMessage(event)))
-	eventually(t, time.Minute, "both are counted", func() bool { return told(ours).Events == 3 })
+	patience.Until(t, "both are counted", func() bool { return told(ours).Events == 3 })
 }
 
 // refusedWith runs the built starter with further settings, and returns what it said.
 func refusedWith(t *testing.T, queue string, env []string, args ...string) (output string, exitCode int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), starterPath, args...)
+	cmd := exec.CommandContext(t.Context(), starterPath, patient(args)...)
 	cmd.Env = append(append(os.Environ(), environment(queue)...), env...)
 	out, _ := cmd.CombinedOutput()
 	return string(out), cmd.ProcessState.ExitCode()

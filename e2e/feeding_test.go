@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -62,9 +61,7 @@ func feedPrograms(t *testing.T) map[string]func(t *testing.T) feedProgram {
 // run runs it to its end.
 func (p feedProgram) run(t *testing.T, queue, stdin string, args ...string) (stdout, stderr string, exitCode int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:len(p.command):len(p.command)], args...)...)
+	cmd := exec.CommandContext(t.Context(), p.command[0], append(p.command[1:len(p.command):len(p.command)], args...)...)
 	var out, errOut bytes.Buffer
 	cmd.Env = append(append(os.Environ(), environment(queue)...), p.env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
@@ -82,6 +79,7 @@ func (p feedProgram) must(t *testing.T, queue, stdin string, args ...string) str
 // Each language feeds a model whose name needs encoding, reads the breach's
 // decision, pauses, and is told when the monitor was stopped.
 func TestFeedingFromPlainTemporalClients(t *testing.T) {
+	t.Parallel()
 	programs := feedPrograms(t)
 	const queue = "feeding"
 	startWorker(t, queue)
@@ -113,7 +111,7 @@ func TestFeedingFromPlainTemporalClients(t *testing.T) {
 			assert.Contains(t, stderr, "approv", "a refusal is told")
 
 			p.must(t, queue, "", "stop", model, "retired")
-			eventually(t, time.Minute, "it has stopped", func() bool {
+			patience.Until(t, "it has stopped", func() bool {
 				_, stderr, code = p.run(t, queue, events(model, 1, 0.9), append([]string{"publish"}, p.publishArgs(model)...)...)
 				return code != 0
 			})

@@ -6,16 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // The publisher of docs/gateway.md, word for word, with a gateway that comes late,
 // and with bad events among the good ones.
 func TestGatewayTakesWhatThePublisherOfItsDocsSends(t *testing.T) {
+	t.Parallel()
 	const queue = "gateway-docs"
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -40,7 +41,7 @@ events.close()
 print("all is accepted", flush=True)
 `), 0o600))
 	p := start(t, python, []string{script})
-	eventually(t, time.Minute, "it has events and no gateway", func() bool { return strings.Contains(p.output.String(), "sending") })
+	patience.Until(t, "it has events and no gateway", func() bool { return strings.Contains(p.output.String(), "sending") })
 	start(t, starterPath, []string{"gateway"}, append(environment(queue), "GATEWAY_ADDRESS="+address, "GATEWAY_HEALTH_ADDRESS="+health)...)
 	err = <-p.done
 	p.done <- err

@@ -20,10 +20,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 func TestGatewayRefusesSettingsThatWouldLetAnybodyIn(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		env  []string
 		says []string
@@ -52,6 +54,7 @@ func TestGatewayRefusesSettingsThatWouldLetAnybodyIn(t *testing.T) {
 }
 
 func TestGatewayKnowsWhoSends(t *testing.T) {
+	t.Parallel()
 	const queue, token = "gateway-auth", "0123456789abcdef-e2e"
 	startWorker(t, queue)
 	dir := t.TempDir()
@@ -79,8 +82,9 @@ func TestGatewayKnowsWhoSends(t *testing.T) {
 }
 
 func TestGatewayEnrolsAsItIsTold(t *testing.T) {
+	t.Parallel()
 	g := launchGateway(t, "gateway-enrol", []string{"--enrol", "refuse"})
-	eventually(t, time.Minute, "the gateway is ready", func() bool { return shown(t, "http://"+g.health+"/readyz") == "ready\n" })
+	patience.Until(t, "the gateway is ready", func() bool { return shown(t, "http://"+g.health+"/readyz") == "ready\n" })
 	answer := g.publish(t, "/v1/events?durable=true", `{"model_name":"gateway-enrol"}`, asJSON...)
 	assert.Equal(t, 409, answer.status)
 	assert.Contains(t, answer.Detail, "not enrolled")
@@ -89,6 +93,7 @@ func TestGatewayEnrolsAsItIsTold(t *testing.T) {
 
 // The document says what the gateway does: schemathesis finds nothing.
 func TestGatewayKeepsToItsDocument(t *testing.T) {
+	t.Parallel()
 	schemathesis := os.Getenv("MODELVIGIL_SCHEMATHESIS")
 	if schemathesis == "" {
 		t.Skip("needs schemathesis: `make e2e-gateway` installs it, and sets MODELVIGIL_SCHEMATHESIS to its path")

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,17 +17,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -89,7 +93,7 @@ func startWorker(t *testing.T, taskQueue string, env ...string) *process {
 	t.Helper()
 	listen := freeAddress(t)
 	p := start(t, workerPath, nil, append(environment(taskQueue), append(env, "LISTEN_ADDRESS="+listen)...)...)
-	eventually(t, time.Minute, "the worker is ready", func() bool {
+	patience.Until(t, "the worker is ready", func() bool {
 		response, err := http.Get("http://" + listen + "/readyz")
 		if err != nil {
 			return false
@@ -125,26 +129,30 @@ func (p *process) kill() {
 func (p *process) terminate(t *testing.T) int {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	select {
-	case err := <-p.done:
-		p.done <- err
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(time.Minute):
-		t.Fatal("the process did not end within a minute of SIGTERM")
-		return -1
-	}
+	p.done <- patience.Receive(t, "the process ends on SIGTERM", p.done)
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // starter runs the built starter to its end.
 func starter(t *testing.T, taskQueue, stdin string, args ...string) (stdout, stderr string, exitCode int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, starterPath, args...)
+	cmd := exec.CommandContext(t.Context(), starterPath, patient(args)...)
 	var out, errOut bytes.Buffer
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = append(os.Environ(), environment(taskQueue)...), strings.NewReader(stdin), &out, &errOut
+	cmd.Env = append(os.Environ(), environment(taskQueue)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
+
 	_ = cmd.Run()
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// patient lets a command wait for the server and the worker for as long as a test
+// does, unless the test says for how long.
+func patient(args []string) []string {
+	asksNobody := []string{"top", "validate"}
+	if slices.Contains(asksNobody, args[0]) || slices.Contains(args, "--timeout") {
+		return args
+	}
+	return append(slices.Clone(args), "--timeout", patience.Limit.String())
 }
 
 // mustStarter runs the built starter and expects success.
@@ -163,7 +171,7 @@ func environment(taskQueue string) []string {
 func status(t *testing.T, model string) monitor.Status {
 	t.Helper()
 	var s monitor.Status
-	eventually(t, time.Minute, "the monitor of "+model+" answers", func() bool {
+	patience.Until(t, "the monitor of "+model+" answers", func() bool {
 		answer, err := server.Client().QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
 		return err == nil && answer.Get(&s) == nil
 	})
@@ -174,31 +182,35 @@ func status(t *testing.T, model string) monitor.Status {
 func until(t *testing.T, model, what string, wanted func(monitor.Status) bool) monitor.Status {
 	t.Helper()
 	var s monitor.Status
-	eventually(t, time.Minute, what, func() bool {
+	patience.Until(t, what, func() bool {
 		s = status(t, model)
 		return wanted(s)
 	})
 	return s
 }
 
-// eventually waits for a fact; the limit only ends a test that would hang.
-func eventually(t *testing.T, limit time.Duration, what string, fact func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(limit); !fact(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", limit, what)
-		}
-	}
-}
+// nextPort is below those that systems give to connections, so that none takes a port
+// between its being found free and a program's listening to it.
+var nextPort = func() *atomic.Int32 {
+	const first, last = 10_000, 25_000
+	var port atomic.Int32
+	port.Store(first + rand.Int32N(last-first))
+	return &port
+}()
 
+// freeAddress is one that nobody listens to, and no two tests get the same.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
+		listener, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, listener.Close())
+		return address
+	}
 }
 
 // pipeline is a training service behind the webhook backend.

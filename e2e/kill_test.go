@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -19,6 +20,7 @@ import (
 // each request is one job, by whichever backend. (The Kubernetes and Airflow
 // backends are held to it in folders of their own.)
 func TestAWorkerKilledAtAnyMomentStartsEachRetrainingOnce(t *testing.T) {
+	patience.Long(t)
 	const kills = 20
 	tr := startPipeline(t)
 	const training = "kill-training"

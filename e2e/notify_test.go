@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/assert"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -71,6 +71,7 @@ func notifying(t *testing.T, file string, env ...string) []string {
 // One channel hangs, one answers 500, one refuses: the retraining goes on and ends,
 // and who can be told is told.
 func TestNoRetrainingWaitsForAChannel(t *testing.T) {
+	t.Parallel()
 	const queue, model = "notify", "notify"
 	trainer := startPipeline(t)
 	release := make(chan struct{})
@@ -102,7 +103,7 @@ notify:
   - {channel: lake, kinds: [triggered, succeeded]}
 `, "apply", "-")
 	mustStarter(t, queue, "", "publish", "--model", model, "--version", "v1", "--accuracy", "0.5")
-	eventually(t, time.Minute, "the trainer is asked, and all are told", func() bool {
+	patience.Until(t, "the trainer is asked, and all are told", func() bool {
 		return len(trainer.asked()) == 1 && len(hanging.got()) > 0 && len(broken.got()) > 1
 	})
 	trainer.finish()
@@ -128,6 +129,7 @@ notify:
 
 // The worker dies while a channel is told: another one tells it again, by the same id.
 func TestAWorkerKilledWhileItTellsTellsAgainByTheSameID(t *testing.T) {
+	t.Parallel()
 	const queue, model = "notify-kill", "notify-kill"
 	release := make(chan struct{})
 	lake := startAudience(t, func(http.ResponseWriter, *http.Request) { <-release })
@@ -136,7 +138,7 @@ func TestAWorkerKilledWhileItTellsTellsAgainByTheSameID(t *testing.T) {
 	first := startWorker(t, queue, env...)
 	mustStarter(t, queue, "model_name: notify-kill\nnotify: [{channel: lake, kinds: [triggered]}]\n", "apply", "-")
 	mustStarter(t, queue, "", "publish", "--model", model, "--version", "v1", "--accuracy", "0.5")
-	eventually(t, time.Minute, "it is being told", func() bool { return len(lake.got()) == 1 })
+	patience.Until(t, "it is being told", func() bool { return len(lake.got()) == 1 })
 	first.kill()
 	lake.mu.Lock()
 	lake.answer = nil
@@ -151,6 +153,7 @@ func TestAWorkerKilledWhileItTellsTellsAgainByTheSameID(t *testing.T) {
 
 // The fleet's channels are told when it is frozen, by whomever, and when it goes on.
 func TestTheFleetsChannelsAreToldOfFreezes(t *testing.T) {
+	t.Parallel()
 	const queue = "notify-fleet"
 	chat, other := startAudience(t, nil), startAudience(t, nil)
 	startWorker(t, queue, notifying(t, `
@@ -166,7 +169,7 @@ fleet: [chat]
 		events.WriteString(breach("notify-fleet-"+string(rune('a'+i))) + "\n")
 	}
 	mustStarter(t, queue, events.String(), "publish", "--file", "-")
-	eventually(t, time.Minute, "the chat is told of three", func() bool { return len(chat.got()) == 3 })
+	patience.Until(t, "the chat is told of three", func() bool { return len(chat.got()) == 3 })
 	got := chat.got()
 	assert.Regexp(t, `^Retrainings are frozen\nteam a frozen since .+ by ada: bad features\nby ada\nsince .+\nhttp://localhost:8233/namespaces/default/workflows/model-fleet%2Fnotify-fleet\n`, got[0].body)
 	assert.Regexp(t, `^Retrainings go on\nall models, 1 lifted\nby ada\n`, got[1].body)

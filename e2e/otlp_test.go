@@ -15,6 +15,7 @@ import (
 // as its observations, and the slowest of them is what a rule sees, in deltas
 // exactly, and cumulatively to a bucket or where it is a new maximum.
 func TestFeedingFromTheOpenTelemetrySDK(t *testing.T) {
+	t.Parallel()
 	home := feedingSDKs(t)
 	const queue = "feeding-otlp"
 	startWorker(t, queue)

@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -64,6 +65,7 @@ func mutate(random *rand.Rand, payload string) []byte {
 
 // POISON=100000 sends as much; the default is what a test run has time for.
 func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
+	patience.Long(t)
 	const queue, model, senders = "poison", "poison", 16
 	total := 4000
 	if n, err := strconv.Atoi(os.Getenv("POISON")); err == nil {
@@ -133,6 +135,7 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 
 // Metric names and versions without end: what is kept is bounded, and the rest counted.
 func TestMetricNamesWithoutEndAreBoundedAndCounted(t *testing.T) {
+	patience.Long(t)
 	const queue, model, signals, names = "overflow", "overflow", 20, 5000
 	startWorker(t, queue, "LOG_LEVEL=error")
 	mustStarter(t, queue, "model_name: "+model+"\n", "apply", "-")
@@ -154,6 +157,7 @@ func TestMetricNamesWithoutEndAreBoundedAndCounted(t *testing.T) {
 // no worker is there to hand on. This shows it, what the first event does then, and
 // that apply brings the monitor back with its policy; docs/disasters.md tells more.
 func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *testing.T) {
+	patience.Long(t)
 	const queue, model = "huge", "huge"
 	worker := startWorker(t, queue, "LOG_LEVEL=error")
 	policy := "model_name: huge\ncooldown: 42m\n"
@@ -172,10 +176,10 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 		require.True(t, err == nil || ended, "%v", err)
 	}
 	t.Logf("the server ended it at signal %d of 2 MiB", sent)
-	assert.Contains(t, mustStarter(t, queue, "", "list", "--all"), "terminated")
+	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, model, " terminated ") == 1 })
 
 	// With --enrol refuse, nothing starts it with a policy that is not its own.
-	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse", "--timeout", "5s")
+	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "no monitor")
 

@@ -16,14 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // control sends an operator's update, as any client would.
 func control(t *testing.T, model, update string) (result monitor.UpdateResult, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+	ctx := patience.Context(t)
 	handle, err := server.Client().UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		UpdateID: uuid.NewString(), WorkflowID: monitor.WorkflowID(model), UpdateName: update,
 		Args: []any{monitor.Control{By: "ada", Reason: "e2e"}}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -37,6 +37,7 @@ func control(t *testing.T, model, update string) (result monitor.UpdateResult, e
 // A slow decay, in periods, through a worker's crash, an operator's word and the
 // end of the retraining that it asked for.
 func TestAPolicyOverPeriodsThroughACrash(t *testing.T) {
+	t.Parallel()
 	const queue, model = "periods", "periods"
 	first := startWorker(t, queue)
 	mustStarter(t, queue, `
@@ -100,6 +101,7 @@ func kinds(s monitor.Status, kind monitor.Kind) (found []monitor.Decision) {
 
 // An operator ends a retraining: the monitor records it, and its backend hears.
 func TestACancelledRetrainingIsDeletedAtTheEndpoint(t *testing.T) {
+	t.Parallel()
 	const queue, model = "cancel", "cancel"
 	var deleted atomic.Int32
 	mux := http.NewServeMux()
@@ -121,7 +123,7 @@ func TestACancelledRetrainingIsDeletedAtTheEndpoint(t *testing.T) {
 	until(t, model, "the retraining is followed", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
 	_, err := control(t, model, monitor.UpdateCancel)
 	require.NoError(t, err)
-	eventually(t, time.Minute, "the endpoint is told", func() bool { return deleted.Load() == 2 })
+	patience.Until(t, "the endpoint is told", func() bool { return deleted.Load() == 2 })
 	s := until(t, model, "it is recorded", func(s monitor.Status) bool { return s.Retrainings.Cancelled == 1 })
 	assert.Nil(t, s.Current)
 	assert.Empty(t, kinds(s, monitor.CancelFailed))

@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // prometheusPrograms is the directory of prometheus, promtool and alertmanager.
@@ -74,7 +75,7 @@ func startAlertmanager(t *testing.T) string {
 
 func awaitOK(t *testing.T, address string) {
 	t.Helper()
-	eventually(t, time.Minute, address+" answers", func() bool {
+	patience.Until(t, address+" answers", func() bool {
 		response, err := http.Get(address)
 		if err != nil {
 			return false

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -76,7 +76,7 @@ func startScraped(t *testing.T, target string) *scraped {
 func (s *scraped) start(t *testing.T) {
 	t.Helper()
 	s.process = start(t, s.args[0], s.args[1:])
-	eventually(t, time.Minute, "Prometheus is ready", func() bool { return s.get(t, "/-/ready", nil) })
+	patience.Until(t, "Prometheus is ready", func() bool { return s.get(t, "/-/ready", nil) })
 }
 
 // get asks Prometheus; into may be nil.
@@ -106,6 +106,7 @@ func (s *scraped) samples(t *testing.T, series string) int64 {
 // A model exports to Prometheus already. Each of its samples is an event once,
 // whatever dies meanwhile: Prometheus, or the scraper.
 func TestFeedingFromPrometheus(t *testing.T) {
+	t.Parallel()
 	const queue, model = "feeding-prometheus", "scraped"
 	const healthy = `model_accuracy{model="scraped",version="v7"} 0.95
 model_latency_seconds{model="scraped",version="v7"} 0.084
@@ -129,7 +130,7 @@ queries:
   - {query: 'max(model_latency_seconds) * 1000', metric: latency_ms, model_name: scraped}
 `
 	file := write("scrape.yaml", "state_file: "+filepath.Join(dir, "state.json")+queries)
-	eventually(t, time.Minute, "samples are there", func() bool { return prometheus.samples(t, "model_accuracy") > 2 })
+	patience.Until(t, "samples are there", func() bool { return prometheus.samples(t, "model_accuracy") > 2 })
 
 	t.Run("check prints what would be published, and what would not", func(t *testing.T) {
 		stdout, stderr, code := starter(t, queue, "", "scrape", "--check", write("check.yaml", queries+
@@ -161,11 +162,11 @@ queries:
 	assert.Zero(t, status(t, model).Breaches)
 
 	prometheus.process.kill()
-	eventually(t, time.Minute, "it is said that Prometheus is away", func() bool {
+	patience.Until(t, "it is said that Prometheus is away", func() bool {
 		return strings.Contains(scraper.output.String(), "Prometheus gives no answer; trying again")
 	})
 	prometheus.start(t)
-	eventually(t, time.Minute, "and that it is back", func() bool { return strings.Contains(scraper.output.String(), "Prometheus answers again") })
+	patience.Until(t, "and that it is back", func() bool { return strings.Contains(scraper.output.String(), "Prometheus answers again") })
 
 	serving.exposed.Store(strings.Replace(healthy, "0.95", "0.5", 1))
 	s := until(t, model, "the breach triggers", func(s monitor.Status) bool { return s.Retrainings.Requested == 1 })
@@ -175,7 +176,7 @@ queries:
 	require.Zero(t, scraper.terminate(t))
 	scraper = run()
 	serving.exposed.Store("")
-	eventually(t, time.Minute, "nothing is exported any more", func() bool {
+	patience.Until(t, "nothing is exported any more", func() bool {
 		var answer struct{ Data struct{ Result []any } }
 		return prometheus.get(t, "/api/v1/query?query=model_latency_seconds", &answer) && len(answer.Data.Result) == 0
 	})

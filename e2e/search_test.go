@@ -15,11 +15,13 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Whoever looks after a fleet finds monitors by what they do, without asking each.
 func TestMonitorsAreFoundByWhatTheyDo(t *testing.T) {
+	t.Parallel()
 	const queue = "search"
 	startWorker(t, queue)
 	mustStarter(t, queue, "model_name: search-quiet\nteam: ads\n---\nmodel_name: search-asks\nteam: ads\napproval: {required: true}\n---\nmodel_name: search-other\nteam: maps\n", "apply", "-")
@@ -33,15 +35,16 @@ func TestMonitorsAreFoundByWhatTheyDo(t *testing.T) {
 		"ModelName STARTS_WITH 'search-q' AND MonitorPhase = 'watching'":                                                                                       {"search-quiet"},
 		"ModelName = 'search-other' AND ModelVersion = 'v1' AND MonitorPhase = 'cooling_down'":                                                                 {"search-other"},
 	} {
-		eventually(t, time.Minute, "the monitors of "+query, func() bool { return slices.Equal(find(t, query), wanted) })
+		patience.Until(t, "the monitors of "+query, func() bool { return slices.Equal(find(t, query), wanted) })
 	}
 	mustStarter(t, queue, "", "approve", "search-asks", "--by", "ada")
-	eventually(t, time.Minute, "it no longer waits", func() bool { return len(find(t, "MonitorPhase = 'awaiting_approval' AND Team = 'ads'")) == 0 })
+	patience.Until(t, "it no longer waits", func() bool { return len(find(t, "MonitorPhase = 'awaiting_approval' AND Team = 'ads'")) == 0 })
 	assert.Contains(t, mustStarter(t, queue, "", "setup"), "all search attributes are there")
 }
 
 // Every query that the documentation names is one that the server takes.
 func TestTheDocumentedQueriesAreTaken(t *testing.T) {
+	t.Parallel()
 	mustStarter(t, "search", "", "setup")
 	document, err := os.ReadFile("../docs/ui.md")
 	require.NoError(t, err)

@@ -8,19 +8,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Secrets of every kind of backend and channel, each of which then fails or succeeds: none is
 // to be found in a history, a status, a log, or what the worker shows.
 func TestNoSecretIsShownAnywhere(t *testing.T) {
+	t.Parallel()
 	const queue = "secrets"
 	const canary = "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"
 	trainer := startPipeline(t)
@@ -45,7 +46,7 @@ channels:
 		"MAIL_AWAY=smtp://u:"+canary+"@"+nowhere+"/?from=a@example.com&to=canarycanary@example.com")
 	listen := freeAddress(t)
 	worker := start(t, workerPath, nil, append(append(environment(queue), channels...), "MODELOPS_BACKENDS_FILE="+file, "CANARY="+canary, "LOG_LEVEL=debug", "LISTEN_ADDRESS="+listen)...)
-	eventually(t, time.Minute, "the worker is ready", func() bool { return shown(t, "http://"+listen+"/readyz") != "" })
+	patience.Until(t, "the worker is ready", func() bool { return shown(t, "http://"+listen+"/readyz") != "" })
 
 	names := []string{"signed", "away", "airflow-away", "airflow-wrong", "temporal-away"}
 	var policies, events strings.Builder
@@ -56,7 +57,7 @@ channels:
 	}
 	out := mustStarter(t, queue, policies.String(), "apply", "-")
 	out += mustStarter(t, queue, events.String(), "publish", "--file", "-")
-	eventually(t, time.Minute, "each backend was called", func() bool {
+	patience.Until(t, "each backend was called", func() bool {
 		log := worker.output.String()
 		return len(trainer.asked()) > 0 && strings.Contains(log, `backend \"away\"`) && strings.Contains(log, `backend \"airflow-away\"`) &&
 			strings.Count(log, "smtp: ") > 0 && strings.Count(log, "generic: ") > 1 && strings.Count(log, "/api/v2/alerts") > 1 &&

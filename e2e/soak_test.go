@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -21,6 +22,7 @@ import (
 // of seconds. What a worker takes, and a history holds, must not grow with time.
 // SOAK=30m is long enough to see it; the default only sees that it runs.
 func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
+	patience.Long(t)
 	const queue, models = "soak", 100
 	length := 15 * time.Second
 	if d, err := time.ParseDuration(os.Getenv("SOAK")); err == nil {
@@ -29,7 +31,7 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 	tr := startPipeline(t)
 	listen := freeAddress(t)
 	start(t, workerPath, nil, append(append(environment(queue), webhookEnv(tr)...), "LOG_LEVEL=error", "LISTEN_ADDRESS="+listen)...)
-	eventually(t, time.Minute, "the worker is ready", func() bool {
+	patience.Until(t, "the worker is ready", func() bool {
 		response, err := http.Get("http://" + listen + "/readyz")
 		if err != nil {
 			return false
@@ -46,10 +48,11 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 	h := hub.New(server.Client(), hub.Options{TaskQueue: queue, Logger: slog.New(slog.DiscardHandler)})
 	type sample struct{ at, rss, goroutines float64 }
 	var samples []sample
+	const pace = 50 * time.Millisecond
 	begin := time.Now()
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
-	for n := 0; time.Since(begin) < length; n++ {
+	for n := range int(length / pace) { // longer on a slow machine, where ticks are dropped
 		for m := range models {
 			event := monitor.NewMetricEvent(soaked(m), fmt.Sprintf("v%d", n/2000), 0.95, 120, 0.02) // versions come and go
 			if (n+m*7)%200 == 0 {
@@ -75,7 +78,7 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 		if description.GetWorkflowExecutionInfo().GetFirstRunId() != description.GetWorkflowExecutionInfo().GetExecution().GetRunId() {
 			runs++
 		}
-		retrainings += status(t, soaked(m)).Retrainings.Requested
+		retrainings += until(t, soaked(m), "it has been retrained", func(s monitor.Status) bool { return s.Retrainings.Requested > 0 }).Retrainings.Requested
 	}
 	third := func(i int) (rss, goroutines float64) { // averages of a third of the samples
 		part := samples[i*len(samples)/3 : (i+1)*len(samples)/3]
@@ -89,7 +92,6 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 		t.Logf("third %d of %v: worker's RSS %.0f MiB, %.0f goroutines", i+1, length, rss, goroutines)
 	}
 	t.Logf("%d retrainings of %d models; %d of them in a later run; longest history %d events", retrainings, models, runs, longest)
-	assert.GreaterOrEqual(t, retrainings, int64(models))
 	assert.Less(t, longest, int64(10_000))
 	if length >= 5*time.Minute {
 		rss2, goroutines2 := third(1)

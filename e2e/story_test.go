@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -64,7 +65,7 @@ func tellStory(t *testing.T) *story {
 	s.alertmanager = startAlertmanager(t)
 	s.prometheus = startPrometheus(t, "worker:9464", worker, "gateway:9465", health, "serving:9100", s.pages["serving"],
 		"alertmanager:9093", s.alertmanager)
-	eventually(t, time.Minute, "Prometheus has seen the worker before anything happened", func() bool {
+	patience.Until(t, "Prometheus has seen the worker before anything happened", func() bool {
 		return len(s.prometheus.query(t, `modelvigil_decisions_total{kind="failed"}`)) > 0
 	})
 

@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // authority signs certificates of a test.
@@ -119,13 +121,14 @@ func watches(t *testing.T, queue string, env []string) {
 	t.Helper()
 	startWorker(t, queue, env...)
 	starterWith(t, queue, breach(queue)+"\n", env, "publish", "--file", "-")
-	eventually(t, time.Minute, "the retraining is accepted", func() bool {
+	patience.Until(t, "the retraining is accepted", func() bool {
 		return status(t, queue).Retrainings.Accepted == 1
 	})
 	assert.Contains(t, starterWith(t, queue, "", env, "status", queue), "accepted")
 }
 
 func TestMutualTLSToTheServer(t *testing.T) {
+	t.Parallel()
 	const queue = "mtls"
 	a := newAuthority(t)
 	a.sign("client")
@@ -148,13 +151,14 @@ func TestMutualTLSToTheServer(t *testing.T) {
 }
 
 func TestAnAPIKeyToTheServer(t *testing.T) {
+	t.Parallel()
 	const queue, key = "apikey", "canarykeycanarykey"
 	a := newAuthority(t)
 	env := func(key string) []string {
 		return []string{"TEMPORAL_ADDRESS=" + startFront(t, a, "canarykeycanarykey"), "TEMPORAL_API_KEY=" + key, "TEMPORAL_TLS_SERVER_CA_CERT_PATH=" + a.path("ca.pem")}
 	}
 	watches(t, queue, env(key))
-	out, code := refusedWith(t, queue, env("wrongcanarywrongcanary"), "status", queue, "--timeout", "3s")
+	out, code := refusedWith(t, queue, env("wrongcanarywrongcanary"), "status", queue)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "unauthorized")
 	assert.NotContains(t, out, "canary")

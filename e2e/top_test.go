@@ -8,19 +8,20 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Somebody sits at a terminal, finds the model that waits among thirty, and lets it
 // be retrained.
 func TestTopShowsTheFleetAndSteersIt(t *testing.T) {
+	t.Parallel()
 	const queue, models = "top", 30
 	trainer := startPipeline(t)
 	startWorker(t, queue, "MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL="+trainer.URL+"/retrainings", "MODELOPS_POLL_INTERVAL=100ms")
@@ -32,7 +33,7 @@ func TestTopShowsTheFleetAndSteersIt(t *testing.T) {
 	events.WriteString("{\"model_name\": \"top-waits\", \"model_version\": \"v1\", \"accuracy\": 0.5}\n")
 	mustStarter(t, queue, events.String(), "publish", "--file", "-")
 	// The visibility store is a moment behind the monitors.
-	eventually(t, time.Minute, "all are listed, and the one that waits first", func() bool {
+	patience.Until(t, "all are listed, and the one that waits first", func() bool {
 		var listed struct {
 			Models []struct{ Phase monitor.Phase }
 		}
@@ -106,5 +107,5 @@ func (term *terminal) types(text string) {
 
 func (term *terminal) shows(text string) {
 	term.t.Helper()
-	eventually(term.t, time.Minute, "the terminal shows "+text, func() bool { return strings.Contains(term.screen.String(), text) })
+	patience.Until(term.t, "the terminal shows "+text, func() bool { return strings.Contains(term.screen.String(), text) })
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,6 +15,7 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -80,6 +80,7 @@ func traceOf(traceparent string) string {
 // One trace goes from a serving process's request through the gateway, the monitor
 // and the backend to the retraining's end, over a worker that is killed on the way.
 func TestATraceGoesFromTheRequestToTheBackend(t *testing.T) {
+	t.Parallel()
 	const queue, model = "traces", "traces"
 	collector, trainer := startCollector(t), startPipeline(t)
 	lake := startAudience(t, nil)
@@ -103,7 +104,7 @@ func TestATraceGoesFromTheRequestToTheBackend(t *testing.T) {
 	until(t, model, "it waits for approval", func(s monitor.Status) bool { return s.Phase == monitor.PhaseAwaitingApproval })
 
 	const toMonitor = "POST /v1/events > deliver batch > SignalWithStartWorkflow:MonitorWorkflow > decide awaiting_approval"
-	eventually(t, time.Minute, "the decision is exported", func() bool { return collector.trace(id)[toMonitor] })
+	patience.Until(t, "the decision is exported", func() bool { return collector.trace(id)[toMonitor] })
 	first.kill()
 	startWorker(t, queue, env...)
 	mustStarter(t, queue, "", "approve", model, "--by", "ada")
@@ -113,7 +114,7 @@ func TestATraceGoesFromTheRequestToTheBackend(t *testing.T) {
 
 	const triggered = toMonitor + " > decide approved > decide triggered"
 	for _, path := range []string{triggered + " > RunActivity:ScheduleRetraining", triggered + " > RunActivity:Notify", triggered + " > decide succeeded"} {
-		eventually(t, time.Minute, path, func() bool { return collector.trace(id)[path] })
+		patience.Until(t, path, func() bool { return collector.trace(id)[path] })
 	}
 	assert.Equal(t, id, traceOf(trainer.headers[0].Get("Traceparent")), "of the request for a retraining")
 	assert.Equal(t, id, traceOf(lake.got()[0].header.Get("Traceparent")), "of the notice")

@@ -17,6 +17,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -92,6 +93,7 @@ func tasksFailed(t *testing.T, model string) (causes []string) {
 }
 
 func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
+	patience.Long(t)
 	const queue, models = "upgrade", 4
 	t.Setenv("TEMPORAL_DEPLOYMENT_NAME", queue)
 	nextWorker, nextStarter := buildWith(t, nextRelease...)
@@ -102,7 +104,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 		return start(t, path, nil, append(env, "TEMPORAL_WORKER_BUILD_ID="+build, "LISTEN_ADDRESS="+freeAddress(t))...)
 	}
 	say := func(path string, args ...string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), path, args...)
+		cmd := exec.CommandContext(t.Context(), path, patient(args)...)
 		cmd.Env = append(os.Environ(), env...)
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
@@ -145,12 +147,14 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 		t.Helper()
 		for m := range models {
 			before := published[m].Load()
-			eventually(t, time.Minute, what, func() bool { return counted(upgraded(m)) > before })
+			patience.Until(t, what, func() bool { return counted(upgraded(m)) > before })
 		}
 	}
 	goesOn("build one counts")
 
-	// A release that would fork histories is not rolled to.
+	// A release that would fork histories is not rolled to. Visibility lists monitors a
+	// moment after they have begun.
+	patience.Until(t, "all are listed", func() bool { return len(find(t, "TaskQueue = '"+queue+"'")) == models })
 	out, code := say(brokenStarter, "roll", "broken")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "4 of 4 monitors replayed could not go on with this build")
@@ -173,7 +177,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	assert.Contains(t, out, "state: version 2, but this worker reads up to 1; run the newer worker")
 	mustSay(starterPath, "roll", "one", "--replay", "0") // by force
 	next.kill()
-	eventually(t, time.Minute, "build one is stuck", func() bool {
+	patience.Until(t, "build one is stuck", func() bool {
 		return strings.Contains(strings.Join(tasksFailed(t, upgraded(0)), "\n"), "state: version 2, but this worker reads up to 1")
 	})
 	run(nextWorker, "two")

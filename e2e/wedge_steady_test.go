@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -29,7 +30,7 @@ func TestSteadySignalsKeepNoRunFromHandingOnAndNoRetrainingBack(t *testing.T) {
 		f.breach(t, tr)
 	}
 	before, _ := runsOf(t, model)
-	eventually(t, 5*time.Minute, "runs hand on", func() bool {
+	patience.Until(t, "runs hand on", func() bool {
 		runs, _ := runsOf(t, model)
 		return runs >= before+2
 	})
@@ -41,6 +42,7 @@ func TestSteadySignalsKeepNoRunFromHandingOnAndNoRetrainingBack(t *testing.T) {
 // from how many clients: docs/feeding.md has what was measured by it. Without, it floods
 // as fast as clients can, for a short while.
 func TestAsManySignalsAsClientsCanSendAreCountedOnceEach(t *testing.T) {
+	patience.Long(t)
 	const model = "wedge-flood"
 	length, rate, clients := 10*time.Second, 0, 8
 	if d, err := time.ParseDuration(os.Getenv("FLOOD")); err == nil {
@@ -111,7 +113,7 @@ func (f *flood) breach(t *testing.T, tr *pipeline) {
 	t.Helper()
 	before, began := len(tr.asked()), time.Now()
 	f.signal(t, 0.5)
-	eventually(t, 5*time.Minute, "the breach is asked for", func() bool { return len(tr.asked()) > before })
+	patience.Until(t, "the breach is asked for", func() bool { return len(tr.asked()) > before })
 	f.latencies = append(f.latencies, time.Since(began))
 	tr.finish()
 	until(t, f.model, "the retraining is over", func(s monitor.Status) bool { return s.Current == nil })

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -30,6 +31,7 @@ func unknownFields() string {
 
 // What costs a monitor most of all that the server takes, sent while no worker is there.
 func TestWhatCostsMostIsTakenOnAQuarterOfAProcessor(t *testing.T) {
+	t.Parallel()
 	const most = 10_000 // elements of a signal
 	for model, sent := range map[string]struct {
 		rules    []string
@@ -101,6 +103,7 @@ func deadlocks(t *testing.T, model string) (causes []string) {
 // An update's payload is read by its validator, which leaves no trace: a task that it
 // fails is tried again for ever.
 func TestUpdatesOfTwoMegabytesOfUnknownFieldsAreRefused(t *testing.T) {
+	t.Parallel()
 	const queue, model = "wedge-update", "wedge-update"
 	startThrottledWorker(t, queue)
 	watched(t, queue, model, accuracyRule)
@@ -121,6 +124,7 @@ func TestUpdatesOfTwoMegabytesOfUnknownFieldsAreRefused(t *testing.T) {
 // A rule that lets silence count knows of silence from then on, not since its model
 // was heard of last.
 func TestSilenceThatCountsFromNowOnIsNotCountedBackwards(t *testing.T) {
+	t.Parallel()
 	const queue, model = "wedge-silence", "wedge-silence"
 	const rule = `{"name": "quality", "metric": "auc", "stat": "mean", "below": 0.7, "period": "1s", "severity": "warning"`
 	startThrottledWorker(t, queue)
@@ -129,7 +133,7 @@ func TestSilenceThatCountsFromNowOnIsNotCountedBackwards(t *testing.T) {
 		rawJSON([]byte(`{"model_name": "`+model+`", "model_version": "v1", "metrics": {"auc": 0.9}}`))))
 	s := until(t, model, "it is counted", func(s monitor.Status) bool { return s.Events == 1 })
 	heard := s.Versions["v1"].LastSeen
-	eventually(t, time.Minute, "it is silent for a while", func() bool { return time.Since(heard) > 15*time.Second })
+	patience.Until(t, "it is silent for a while", func() bool { return time.Since(heard) > 15*time.Second })
 
 	changed := time.Now()
 	watched(t, queue, model, accuracyRule, rule+`, "missing": "breaching"}`)
@@ -140,6 +144,7 @@ func TestSilenceThatCountsFromNowOnIsNotCountedBackwards(t *testing.T) {
 
 // Operators are answered while a pile is worked off, and nothing of it is lost.
 func TestUpdatesAreAnsweredWhileAPileIsWorkedOff(t *testing.T) {
+	t.Parallel()
 	const queue, model, signals, events = "wedge-operator", "wedge-operator", 40, 10_000
 	worker := startWorker(t, queue, "LOG_LEVEL=error")
 	watched(t, queue, model, append(warnings(49), accuracyRule)...)

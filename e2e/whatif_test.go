@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -64,11 +65,13 @@ func reproduces(t *testing.T, queue, model, policy string, args ...string) {
 // A monitor lives through what monitors live through. What it decided follows from
 // its history alone.
 func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
+	t.Parallel()
 	const queue = "whatif"
 	tr := startPipeline(t)
 	startWorker(t, queue, webhookEnv(tr)...)
 
 	t.Run("with policies applied meanwhile, over continue-as-new", func(t *testing.T) {
+		patience.Long(t)
 		const model = "whatif-long"
 		mustStarter(t, queue, whatIfPolicy(model, "1h"), "apply", "-")
 		live(t, queue, model, tr, func() {
@@ -108,7 +111,7 @@ func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
 		found, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
 		require.NoError(t, err)
 		temporal(t, "workflow", "delete", "--workflow-id", monitor.WorkflowID(model), "--run-id", found.GetWorkflowExecutionInfo().GetFirstRunId())
-		eventually(t, time.Minute, "the first run is forgotten", func() bool { return whatIf(t, queue, "", model).Runs == runs-1 })
+		patience.Until(t, "the first run is forgotten", func() bool { return whatIf(t, queue, "", model).Runs == runs-1 })
 		reproduces(t, queue, model, "")
 	})
 
@@ -155,17 +158,24 @@ func live(t *testing.T, queue, model string, tr *pipeline, change func()) {
 	until(t, model, "the retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
 	publish(0.6, 300)
 	tr.finish()
-	until(t, model, "the retraining has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
+	until(t, model, "the retraining has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded > 0 })
 	publish(0.5, 300)
 	change()
-	until(t, model, "the cooldown is over", func(s monitor.Status) bool { return s.Phase == monitor.PhaseWatching })
+	until(t, model, "the cooldown is over", func(s monitor.Status) bool {
+		tr.finish()
+		return s.Phase == monitor.PhaseWatching
+	})
 	for name, payload := range map[string]any{monitor.SignalMetric: "poison", "unheard-of": 1, monitor.SignalRetrainingOutcome: monitor.Outcome{RequestID: "x", State: "failed"}} {
 		require.NoError(t, server.Client().SignalWorkflow(t.Context(), id, "", name, payload))
 	}
 	mustStarter(t, queue, "", "pause", model, "--by", "ada", "--reason", "e2e")
 	publish(0.5, 300)
 	mustStarter(t, queue, "", "resume", model, "--by", "ada")
-	mustStarter(t, queue, "", "retrain", model, "--force", "--reason", "e2e")
+	patience.Until(t, "it is retrained by hand, where a rule has not had it retrained just now", func() bool {
+		tr.finish()
+		_, _, code := starter(t, queue, "", "retrain", model, "--force", "--reason", "e2e")
+		return code == 0
+	})
 	until(t, model, "the second retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
 	for _, accuracy := range []float64{0.4, 0.3} {
 		publish(accuracy, 400)
@@ -175,6 +185,7 @@ func live(t *testing.T, queue, model string, tr *pipeline, change func()) {
 	require.NoError(t, err)
 	require.NoError(t, h.Close(t.Context()))
 	until(t, model, "the silence is noticed, and the cooldown over", func(s monitor.Status) bool {
+		tr.finish()
 		return len(kinds(s, monitor.Warned)) > 0 && s.Phase == monitor.PhaseWatching && s.NextWake.IsZero()
 	})
 }

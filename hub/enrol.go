@@ -10,8 +10,8 @@ type Enrolment string
 
 // The enrolments; empty is EnrolRetrain.
 const (
-	EnrolRetrain Enrolment = "retrain" // start a monitor with the default policy
-	EnrolObserve Enrolment = "observe" // start one with the default policy as a dry run
+	EnrolRetrain Enrolment = "retrain" // start a monitor with the default policy, or the one that its last monitor had
+	EnrolObserve Enrolment = "observe" // likewise, but with the default policy as a dry run
 	EnrolRefuse  Enrolment = "refuse"  // nothing: the events are lost, and Flush says so with ErrNotEnrolled
 )
 

@@ -79,10 +79,11 @@ func (c *temporalCarrier) send(ctx context.Context, batch *monitor.Batch) error 
 		return c.signal(ctx, batch)
 	}
 	input := startInput{ModelName: batch.ModelName}
+	options := StartOptions(batch.ModelName, c.taskQueue)
 	if c.enrolment == EnrolObserve {
 		input.Policy = &monitor.Policy{DryRun: true}
+		options.Memo = map[string]any{monitor.MemoEnrolment: EnrolObserve}
 	}
-	options := StartOptions(batch.ModelName, c.taskQueue)
 	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, monitor.SignalMetricDigest, batch, options, monitor.WorkflowType, input)
 	var stopped *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -16,7 +17,7 @@ import (
 type Fleet struct {
 	Freezes []Freeze `json:"freezes,omitempty"`
 	Asked   []asked  `json:"asked,omitempty"`   // by minute, oldest first
-	Notices []Notice `json:"notices,omitempty"` // to be told to the fleet's channels, which the worker knows
+	Notices []Notice `json:"notices,omitempty"` // to be told, oldest first; without a channel: to all of the fleet's, see Address
 	Noticed int64    `json:"noticed,omitempty"` // how many there ever were
 }
 
@@ -40,6 +41,14 @@ const BrakeName = "the fleet brake"
 
 const (
 	maxFreezes = 100
+	// maxScope bounds the teams, and the patterns, of one freeze, and maxFreezesBytes
+	// what all in force take as JSON: they are in a memo, of which the server takes 2
+	// MiB and which every worker reads every two seconds.
+	maxScope        = 100
+	maxPatternBytes = MaxModelNameBytes
+	maxFreezesBytes = 256 << 10
+	// maxFleetNotices bounds what waits for channels that are away, some 1 KiB each.
+	maxFleetNotices = 200
 	// minAsked is how many models must have asked before a brake looks at their
 	// share: in a small fleet two models are many per cent.
 	minAsked = 10
@@ -88,11 +97,20 @@ func (f *Freeze) String() string {
 // Validate says what is wrong with a freeze, field by field.
 func (f *Freeze) Validate() error {
 	var faults []error
+	if len(f.Teams) > maxScope {
+		return fmt.Errorf("teams: must be at most %d, got %d", maxScope, len(f.Teams))
+	}
+	if len(f.Models) > maxScope {
+		return fmt.Errorf("models: must be at most %d patterns, got %d", maxScope, len(f.Models))
+	}
+
 	for i, team := range f.Teams {
 		faults = append(faults, at(fmt.Sprintf("teams[%d]", i), checkName(team, 1, MaxMetricNameBytes)))
 	}
 	for i, pattern := range f.Models {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		if len(pattern) > maxPatternBytes {
+			faults = append(faults, fmt.Errorf("models[%d]: must be at most %d bytes, got %d", i, maxPatternBytes, len(pattern)))
+		} else if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, cut(pattern, maxTextBytes)))
 		}
 	}
@@ -102,10 +120,15 @@ func (f *Freeze) Validate() error {
 // Add puts a valid freeze into force; one of the same scope replaces the older.
 func (f *Fleet) Add(now time.Time, freeze Freeze) error {
 	freeze.By, freeze.Reason, freeze.At = cut(freeze.By, maxTextBytes), cut(freeze.Reason, maxTextBytes), now
-	f.Freezes = slices.DeleteFunc(f.Freezes, func(old Freeze) bool { return old.Scope() == freeze.Scope() })
-	if len(f.Freezes) >= maxFreezes {
+	others := slices.DeleteFunc(slices.Clone(f.Freezes), func(old Freeze) bool { return old.Scope() == freeze.Scope() })
+	if len(others) >= maxFreezes {
 		return fmt.Errorf("%d freezes are in force, which is as many as can be; lift some", maxFreezes)
 	}
+	if encoded, err := json.Marshal(append(others, freeze)); err != nil || len(encoded) > maxFreezesBytes {
+		return fmt.Errorf("the freezes in force would take %d bytes of %d; lift some, or use patterns that fit more", len(encoded), maxFreezesBytes)
+	}
+
+	f.Freezes = others
 	f.add(freeze)
 	return nil
 }
@@ -118,7 +141,39 @@ func (f *Fleet) add(freeze Freeze) {
 func (f *Fleet) notice(decision Decision) {
 	f.Noticed++
 	id := fmt.Sprintf("%d-%d", decision.At.Unix(), f.Noticed) // below the fleet's own
-	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: settles[decision.Kind]}), maxNotices)
+	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: settles[decision.Kind]}), maxFleetNotices)
+}
+
+// Unaddressed is the oldest notice that has no channel yet, or nil.
+func (f *Fleet) Unaddressed() *Notice {
+	if i := slices.IndexFunc(f.Notices, func(n Notice) bool { return n.Channel == "" }); i >= 0 {
+		return &f.Notices[i]
+	}
+	return nil
+}
+
+// Address makes of each notice without a channel one for each of the fleet's. Their
+// ids begin with base, and are the same whoever addresses them.
+func (f *Fleet) Address(base string, channels []string) {
+	var addressed []Notice
+	for _, notice := range f.Notices {
+		if notice.Channel != "" {
+			addressed = append(addressed, notice)
+			continue
+		}
+		for _, channel := range channels {
+			to := notice
+			to.ID = base + "/notice/" + notice.ID + "/" + channel
+			to.Channel = channel
+			addressed = append(addressed, to)
+		}
+	}
+	f.Notices = keepLast(addressed, maxFleetNotices)
+}
+
+// Told ends a notice: its channel was told, or can't be.
+func (f *Fleet) Told(id string) {
+	f.Notices = slices.DeleteFunc(f.Notices, func(n Notice) bool { return n.ID == id })
 }
 
 // Lift ends the freezes of a scope, and returns how many. The scope of all models

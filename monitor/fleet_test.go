@@ -3,6 +3,8 @@ package monitor_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,4 +135,37 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 		m.Cancel(noon, monitor.Control{By: "ada"})
 		assert.False(t, isScheduled(m, noon.Add(time.Hour)))
 	})
+}
+
+// What is in force is in a memo, of which the server takes 2 MiB.
+func TestFreezesAreBounded(t *testing.T) {
+	many := make([]string, 101)
+	for i := range many {
+		many[i] = fmt.Sprint("team-", i)
+	}
+	require.EqualError(t, (&monitor.Freeze{Teams: many}).Validate(), "teams: must be at most 100, got 101")
+	require.EqualError(t, (&monitor.Freeze{Models: many}).Validate(), "models: must be at most 100 patterns, got 101")
+	require.EqualError(t, (&monitor.Freeze{Models: []string{strings.Repeat("*", 201)}}).Validate(), "models[0]: must be at most 200 bytes, got 201")
+
+	var f monitor.Fleet
+	refused := 0
+	for i := range 100 {
+		wide := monitor.Freeze{Models: slices.Clone(many[:100])}
+		for j := range wide.Models {
+			wide.Models[j] = fmt.Sprint(strings.Repeat("x", 190), i, "-", j)
+		}
+		require.NoError(t, wide.Validate())
+		if err := f.Add(noon, wide); err != nil {
+			require.ErrorContains(t, err, "lift some, or use patterns that fit more")
+			refused++
+		}
+		f.Address("fleet", []string{"chat", "pager"})
+	}
+	text, err := json.Marshal(f)
+	require.NoError(t, err)
+	assert.Less(t, len(text), 512<<10, "handed on by continue-as-new")
+	assert.Positive(t, refused)
+	frozen := len(f.Freezes)
+	require.Error(t, f.Add(noon, monitor.Freeze{Models: append(slices.Clone(f.Freezes[0].Models[:99]), strings.Repeat("y", 200))}))
+	assert.Len(t, f.Freezes, frozen, "one that is refused changes nothing")
 }

@@ -27,6 +27,10 @@ const (
 	UpdateCancel    = "cancel"
 	UpdateStop      = "stop"
 
+	// MemoEnrolment is the memo field of a monitor whose first policy is that of an
+	// enrolment, which one: nobody has chosen it for this model.
+	MemoEnrolment = "enrolment"
+
 	// MetadataUndecrypted is the metadata of a payload that arrived encrypted and
 	// could not be decrypted here: why not.
 	MetadataUndecrypted = "modelvigil-undecrypted"

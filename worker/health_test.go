@@ -10,13 +10,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
 func TestHealth(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer func() { require.NoError(t, patience.Leaks()) }()
 	logger := slog.New(slog.DiscardHandler)
 	m, err := telemetry.NewMetrics(logger)
 	require.NoError(t, err)

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // The built binary is what an orchestrator sees: exit code, standard output and
@@ -67,7 +67,7 @@ func TestBinary(t *testing.T) {
 }
 
 func TestServerThatIsAwayIsWaitedForUntilTheStop(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer func() { require.NoError(t, patience.Leaks()) }()
 	defer http.DefaultClient.CloseIdleConnections()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -79,10 +79,10 @@ func TestServerThatIsAwayIsWaitedForUntilTheStop(t *testing.T) {
 	environment := map[string]string{"LISTEN_ADDRESS": listen, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
 	go func() { code <- run(ctx, nil, environment, io.Discard, io.Discard) }()
 
-	require.Eventually(t, func() bool {
+	patience.Until(t, "it says what it waits for", func() bool {
 		err := askReady(t.Context(), listen)
 		return err != nil && strings.Contains(err.Error(), "503 Service Unavailable: not ready: connect to Temporal at 127.0.0.1:1")
-	}, 10*time.Second, 10*time.Millisecond)
+	})
 	stop()
 	require.Equal(t, exitDone, <-code)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
 
 const (
@@ -143,6 +144,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
 	w.RegisterWorkflowWithOptions(workflows.Indexed(s.search.has.Load), workflow.RegisterOptions{Name: monitor.WorkflowType})
+	lastpolicy.Register(w, s.client, encryption.DataConverter(p.temporal))
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w
 }

@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -34,94 +36,164 @@ type Permit struct {
 	Brake     monitor.Brake `json:"brake"`
 }
 
-// maxFleetUpdates is after how many updates a run of the fleet hands on to another,
-// at the latest: some 5 events each.
-const maxFleetUpdates = 2000
-
-// FleetWorkflow keeps a fleet. Its argument is what the run before has handed on.
-func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
-	updates := 0
-	changed := func(ctx workflow.Context) error {
-		updates++
-		return workflow.UpsertMemo(ctx, map[string]any{MemoFreezes: fleet.Freezes})
-	}
-	// Updates that come with the first task are carried out in this order.
-	err := errors.Join(
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdateFreeze, func(ctx workflow.Context, freeze monitor.Freeze) ([]monitor.Freeze, error) {
-			if err := fleet.Add(workflow.Now(ctx).UTC(), freeze); err != nil {
-				return nil, temporal.NewNonRetryableApplicationError("freeze refused: "+err.Error(), "Refused", nil)
-			}
-			return fleet.Freezes, changed(ctx)
-		}, workflow.UpdateHandlerOptions{
-			Description: "Hold retrainings back: {\"teams\": …, \"models\": patterns, \"by\": …, \"reason\": …}",
-			Validator:   func(freeze monitor.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
-		}),
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdateUnfreeze, func(ctx workflow.Context, scope monitor.Freeze) (int, error) {
-			return fleet.Lift(workflow.Now(ctx).UTC(), scope), changed(ctx)
-		}, workflow.UpdateHandlerOptions{Description: "Let them go on: the scope of a freeze, or {} for all"}),
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePermit, func(ctx workflow.Context, p Permit) (*monitor.Freeze, error) {
-			before := len(fleet.Freezes)
-			held := fleet.Permit(workflow.Now(ctx).UTC(), p.ModelName, p.Team, p.Brake)
-			updates++
-			if len(fleet.Freezes) != before {
-				return held, changed(ctx)
-			}
-			return held, nil
-		}, workflow.UpdateHandlerOptions{Description: "May this model be retrained? Counted by the fleet's brake"}),
-		workflow.SetQueryHandler(ctx, "fleet", func() (monitor.Fleet, error) { return fleet, nil }),
-	)
-	if err == nil && len(fleet.Freezes) > 0 {
-		err = workflow.UpsertMemo(ctx, map[string]any{MemoFreezes: fleet.Freezes}) // a new run's memo may be another
-	}
-	if err != nil {
-		return err
-	}
-	isFull := func() bool { return updates >= maxFleetUpdates || workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
-	for !isFull() {
-		if err := workflow.Await(ctx, func() bool { return isFull() || len(fleet.Notices) > 0 }); err != nil {
-			return err
-		}
-		tellFleet(ctx, &fleet)
-	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return err
-	}
-	return workflow.NewContinueAsNewError(ctx, FleetType, fleet)
-}
-
 // PermitTimeout bounds how long a retraining waits for the fleet's word before it
 // asks again.
 const PermitTimeout = 10 * time.Second
 
-// tellFleetFor is how long the fleet's channels are tried to be told.
-const tellFleetFor = 10 * time.Minute
+// fleetRun is one run of a fleet. It waits for nobody: what its channels have not
+// been told is part of the fleet, and its successor tells them, by the same ids.
+type fleetRun struct {
+	fleet     monitor.Fleet
+	updates   int  // accepted in this run
+	changed   bool // since the loop last looked
+	cancelled bool
 
-// tellFleet tells the fleet's channels what has happened. What they can't be told
-// the log of the worker says.
-func tellFleet(ctx workflow.Context, fleet *monitor.Fleet) {
-	var activity *activities.Notices // names only
-	id, queue := workflow.GetInfo(ctx).WorkflowExecution.ID, NoticesTaskQueue(workflow.GetInfo(ctx).TaskQueueName)
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: queue, StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: tellFleetFor, HeartbeatTimeout: activities.HeartbeatTimeout,
+	channels workflow.Future  // their names are being asked for
+	told     map[string]*call // what a channel is being told, by channel
+}
+
+// FleetWorkflow keeps a fleet. Its argument is what the run before has handed on.
+// To cancel it is to end it in good order: it lifts every freeze, says so, and ends.
+// A freeze that comes meanwhile keeps it.
+func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
+	f := &fleetRun{fleet: fleet, told: map[string]*call{}}
+	err := f.register(ctx)
+	if err == nil && len(fleet.Freezes) > 0 {
+		err = f.show(ctx) // a new run's memo may be another
+	}
+	if err != nil {
+		return err
+	}
+
+	ctx = outlasting(ctx, func(lasting workflow.Context) {
+		f.cancelled = true
+		f.changed = true
+		if f.fleet.Lift(workflow.Now(lasting).UTC(), monitor.Freeze{By: byTemporal}) > 0 {
+			err = f.show(lasting)
+		}
 	})
-	for len(fleet.Notices) > 0 {
-		notice := fleet.Notices[0]
-		fleet.Notices = fleet.Notices[1:]
+	for err == nil {
+		f.collect(ctx)
+		switch {
+		case f.cancelled && len(f.fleet.Freezes) == 0 && len(f.fleet.Notices) == 0:
+			return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+		case f.isFull(ctx):
+			return workflow.NewContinueAsNewError(ctx, FleetType, f.fleet) // its handlers never wait
+		}
+		f.tell(ctx)
+		f.changed = false
+		if err := workflow.Await(ctx, func() bool { return f.changed || f.isReady() || f.isFull(ctx) }); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// isFull says that the run should end. An update costs some 5 events, and a channel
+// 6 or more for each notice; the server's suggestion bounds both, and their bytes.
+func (f *fleetRun) isFull(ctx workflow.Context) bool {
+	return f.updates >= maxRunUpdates || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+}
+
+// register registers what can be asked of the fleet. Updates that come with the
+// first task are carried out in this order.
+func (f *fleetRun) register(ctx workflow.Context) error {
+	return errors.Join(
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdateFreeze, f.freeze, workflow.UpdateHandlerOptions{
+			Description: "Hold retrainings back: {\"teams\": …, \"models\": patterns, \"by\": …, \"reason\": …}",
+			Validator:   func(freeze monitor.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
+		}),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdateUnfreeze, f.unfreeze, workflow.UpdateHandlerOptions{
+			Description: "Let them go on: the scope of a freeze, or {} for all",
+		}),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePermit, f.permit, workflow.UpdateHandlerOptions{
+			Description: "May this model be retrained? Counted by the fleet's brake",
+		}),
+		workflow.SetQueryHandler(ctx, "fleet", func() (monitor.Fleet, error) { return f.fleet, nil }),
+	)
+}
+
+func (f *fleetRun) freeze(ctx workflow.Context, freeze monitor.Freeze) ([]monitor.Freeze, error) {
+	f.count()
+	if err := f.fleet.Add(workflow.Now(ctx).UTC(), freeze); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError("freeze refused: "+err.Error(), "Refused", nil)
+	}
+	return f.fleet.Freezes, f.show(ctx)
+}
+
+func (f *fleetRun) unfreeze(ctx workflow.Context, scope monitor.Freeze) (int, error) {
+	f.count()
+	return f.fleet.Lift(workflow.Now(ctx).UTC(), scope), f.show(ctx)
+}
+
+func (f *fleetRun) permit(ctx workflow.Context, p Permit) (*monitor.Freeze, error) {
+	f.count()
+	before := len(f.fleet.Freezes)
+	held := f.fleet.Permit(workflow.Now(ctx).UTC(), p.ModelName, p.Team, p.Brake)
+	if len(f.fleet.Freezes) != before {
+		return held, f.show(ctx)
+	}
+	return held, nil
+}
+
+// count counts an accepted update, also one that changes nothing or is refused then.
+func (f *fleetRun) count() {
+	f.updates++
+	f.changed = true
+}
+
+func (f *fleetRun) show(ctx workflow.Context) error {
+	return workflow.UpsertMemo(ctx, map[string]any{MemoFreezes: f.fleet.Freezes})
+}
+
+// tell tells the fleet's channels what has happened, each one thing after another,
+// or what lifts a freeze could overtake it.
+func (f *fleetRun) tell(ctx workflow.Context) {
+	if oldest := f.fleet.Unaddressed(); oldest != nil && f.channels == nil {
+		var activity *activities.Notices // names only
+		f.channels = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			TaskQueue:              NoticesTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+			StartToCloseTimeout:    attemptTimeout,
+			ScheduleToCloseTimeout: max(oldest.Decision.At.Add(tellFor).Sub(workflow.Now(ctx)), attemptTimeout),
+		}), activity.FleetChannels)
+	}
+	for i := range f.fleet.Notices {
+		if notice := &f.fleet.Notices[i]; notice.Channel != "" && f.told[notice.Channel] == nil {
+			f.told[notice.Channel] = tell(ctx, notice)
+		}
+	}
+}
+
+// isReady says that an activity has ended.
+func (f *fleetRun) isReady() bool {
+	for _, channel := range slices.Sorted(maps.Keys(f.told)) {
+		if f.told[channel].future.IsReady() {
+			return true
+		}
+	}
+	return f.channels != nil && f.channels.IsReady()
+}
+
+// collect takes what the activities came back with. What the channels can't be told
+// the log of the worker says.
+func (f *fleetRun) collect(ctx workflow.Context) {
+	if f.channels != nil && f.channels.IsReady() {
 		var channels []string
-		if err := workflow.ExecuteActivity(ctx, activity.FleetChannels).Get(ctx, &channels); err != nil {
-			workflow.GetLogger(ctx).Error("the fleet's channels are not known", "notice", notice.Decision.Reason, "error", err)
+		if err := f.channels.Get(ctx, &channels); err != nil {
+			workflow.GetLogger(ctx).Error("the fleet's channels are not known, and told nothing", "error", err)
+		}
+		f.channels = nil
+		f.fleet.Address(workflow.GetInfo(ctx).WorkflowExecution.ID, channels)
+	}
+	for _, channel := range slices.Sorted(maps.Keys(f.told)) {
+		c := f.told[channel]
+		if !c.future.IsReady() {
 			continue
 		}
-		told := make([]workflow.Future, len(channels))
-		for i, channel := range channels {
-			to := notice
-			to.ID, to.Channel = id+"/notice/"+notice.ID+"/"+channel, channel
-			told[i] = workflow.ExecuteActivity(ctx, activity.Notify, to)
+		if err := c.future.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Error("a channel is not told", "channel", channel, "notice", c.requestID, "error", err)
 		}
-		for i, future := range told {
-			if err := future.Get(ctx, nil); err != nil {
-				workflow.GetLogger(ctx).Error("a channel is not told", "channel", channels[i], "notice", notice.Decision.Reason, "error", err)
-			}
-		}
+		delete(f.told, channel)
+		f.fleet.Told(c.requestID)
 	}
 }

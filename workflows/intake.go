@@ -84,7 +84,11 @@ func Receive(machine *monitor.Machine, now time.Time, name string, raw converter
 // drain takes what has arrived, until the task at hand has done enough, and says
 // whether that is all. What it takes comes by name, then in order.
 func (m *watch) drain(ctx workflow.Context) (all bool) {
+	if m.looking {
+		return false
+	}
 	m.finishSignal(ctx)
+
 	now := workflow.Now(ctx)
 	names := workflow.GetUnhandledSignalNames(ctx)
 	slices.Sort(names) // the SDK names them in map order
@@ -143,8 +147,8 @@ func (m *watch) finishSignal(ctx workflow.Context) {
 	}
 }
 
-// yield lets others run until a condition holds, be the monitor cancelled or not.
+// yield lets others run until a condition holds. The context is one that outlasts a
+// cancellation, so that waiting does not fail.
 func (m *watch) yield(ctx workflow.Context, until func() bool) {
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	m.traces.away(func() { _ = workflow.Await(ctx, until) }) // it fails when its context is cancelled alone
+	m.traces.away(func() { _ = workflow.Await(ctx, until) })
 }

@@ -10,24 +10,32 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+var quiet = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+
 // life is one run of a monitor in the test environment, whose time is skipped.
 type life struct {
 	*testsuite.TestWorkflowEnvironment
-	t     *testing.T
-	model string
+	t         *testing.T
+	model     string
+	last      workflows.LastPolicy // what an earlier monitor has left
+	lookFails error                // or why it can't be found out
+	looks     chan struct{}        // where set: closed when that is found out
 }
 
 // newLife prepares a monitor. Its activities are mocked by the caller; what is
@@ -41,13 +49,22 @@ func newMeasuredLife(t *testing.T, model string, metrics client.MetricsHandler) 
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetMetricsHandler(metrics)
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	suite.SetLogger(quiet)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(noon)
+	env.SetTestTimeout(patience.Limit)                                             // of the clock on the wall, as is
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: patience.Limit}) // what the SDK takes for a deadlock
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: monitor.WorkflowID(model), TaskQueue: monitor.DefaultTaskQueue})
 	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
 	env.RegisterActivity(&activities.Retraining{})
-	return &life{env, t, model}
+	l := &life{TestWorkflowEnvironment: env, t: t, model: model}
+	env.RegisterActivityWithOptions(func(context.Context, workflows.Successor) (workflows.LastPolicy, error) {
+		if l.looks != nil {
+			<-l.looks
+		}
+		return l.last, l.lookFails
+	}, activity.RegisterOptions{Name: workflows.LastPolicyActivity})
+	return l
 }
 
 var retraining *activities.Retraining // names only

@@ -198,7 +198,7 @@ var noticeOutcomes = []string{"delivered", "failed"}
 // rejectionSources are what rejections come by. The names that anyone may give a
 // signal are kept out of labels.
 var rejectionSources = []string{
-	monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome, string(monitor.ByBlackout), otherSource,
+	monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome, string(monitor.ByBlackout), sourceLastPolicy, otherSource,
 }
 
 func boundedSource(source string) string {

@@ -65,6 +65,8 @@ func monitorModel(ctx workflow.Context, input converter.RawValue, hasIndex func(
 		return err
 	}
 	m.index = hasIndex
+	ctx = m.outlast(ctx)
+	m.lookBack(ctx, input)
 	return m.run(ctx)
 }
 
@@ -73,14 +75,18 @@ type watch struct {
 	machine *monitor.Machine
 	log     log.Logger
 
-	quota    Quota // what may still be taken of the signals that wait
-	began    time.Time
-	answered time.Time // the time of the last task that an update came with
-	signals  int       // received in this run
-	suggests int       // the length of history when the server first suggested a successor; 0: not yet
-	isTaking bool      // a signal is being taken, which whoever runs meanwhile waits for
-	changed  bool      // the state has changed since the loop last looked
-	schedule *call
+	quota     Quota // what may still be taken of the signals that wait
+	began     time.Time
+	answered  time.Time // the time of the last task that an update came with
+	signals   int       // received in this run
+	updates   int       // accepted in this run
+	suggests  int       // the length of history when the server first suggested a successor; 0: not yet
+	isTaking  bool      // a signal is being taken, which whoever runs meanwhile waits for
+	changed   bool      // the state has changed since the loop last looked
+	cancelled bool      // the workflow was, and the monitor stops
+	looking   bool      // for the last policy: no signal is taken before it is known
+	hasPolicy bool      // an update has put one in force
+	schedule  *call
 	// asksAgain says that the run before handed on while a schedule call was wanted. To
 	// ask once more would put it behind all others in the queue once more.
 	asksAgain bool
@@ -103,6 +109,9 @@ func (m *watch) run(ctx workflow.Context) error {
 	for {
 		m.calendar(ctx)
 		all := m.drain(ctx)
+		if m.cancelled {
+			Cancelled(m.machine, workflow.Now(ctx))
+		}
 		m.collect(ctx)
 		now := workflow.Now(ctx)
 		m.machine.Tick(now)
@@ -146,7 +155,7 @@ func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 
 	isRush := now.Sub(m.began) < rush
 	isFull := info.GetContinueAsNewSuggested() || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
-		m.signals >= maxRunSignals || isRush && m.signals >= rushSignals
+		m.signals >= maxRunSignals || m.updates >= maxRunUpdates || isRush && m.signals >= rushSignals
 	return isFull && !m.isHeld(info, wants, now, isRush)
 }
 
@@ -165,7 +174,7 @@ func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants, now time.Time, 
 	if isRush && !m.asksAgain {
 		signals = 2 * rushSignals
 	}
-	return m.signals < signals && info.GetCurrentHistorySize() < maxHeldBytes &&
+	return m.signals < signals && m.updates < maxHeldUpdates && info.GetCurrentHistorySize() < maxHeldBytes &&
 		(m.suggests == 0 || info.GetCurrentHistoryLength() < maxHeldGrowth*m.suggests)
 }
 

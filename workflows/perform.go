@@ -69,6 +69,7 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 			m.cancels[c.RequestID] = cancelJob(below(ctx, m.machine.TraceOf(c.RequestID)), c)
 		}
 	}
+	m.forget(wants.Notices)
 	var busy []string // channels: each is told one thing after another, or what settles something could overtake it
 	for i := range wants.Notices {
 		notice := &wants.Notices[i]
@@ -80,6 +81,18 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 	m.arm(ctx, wants.Wakes)
 }
 
+// forget ends the calls of notices that were dropped for newer ones: else each newer
+// one would be told beside those before it, and a run that a script pauses and
+// resumes would have as many calls under way as a channel that is away leaves open.
+func (m *watch) forget(wanted []monitor.Notice) {
+	for _, id := range slices.Sorted(maps.Keys(m.notices)) {
+		if !slices.ContainsFunc(wanted, func(n monitor.Notice) bool { return n.ID == id }) {
+			m.notices[id].cancel()
+			delete(m.notices, id)
+		}
+	}
+}
+
 // tellFor is how long a channel is tried to be told, from the decision on.
 const tellFor = time.Hour
 
@@ -87,16 +100,16 @@ const tellFor = time.Hour
 func tell(ctx workflow.Context, notice *monitor.Notice) *call {
 	var activity *activities.Notices // names only
 	left := notice.Decision.At.Add(tellFor).Sub(workflow.Now(ctx))
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              NoticesTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout:    attemptTimeout,
 		ScheduleToCloseTimeout: max(left, attemptTimeout),
 		HeartbeatTimeout:       activities.HeartbeatTimeout,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause},
 		Summary:                summary(fmt.Sprintf("tell %s: %s", notice.Channel, notice.Decision.Kind)),
-	})
+	}))
 	ctx = below(ctx, notice.Decision.Trace)
-	return &call{requestID: notice.ID, future: workflow.ExecuteActivity(ctx, activity.Notify, *notice)}
+	return &call{notice.ID, workflow.ExecuteActivity(ctx, activity.Notify, *notice), cancel}
 }
 
 // cancelFor is how long a backend is tried to be told to end a retraining.

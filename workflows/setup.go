@@ -32,7 +32,7 @@ const invalidInput = "InvalidInput"
 // block: an update may come with the first task.
 func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	machine, err := MachineOf(workflow.GetInfo(ctx), raw)
-	if encrypted := new(undecryptedError); err != nil && (workflow.GetInfo(ctx).ContinuedExecutionRunID != "" || errors.As(err, &encrypted)) {
+	if err != nil && (workflow.GetInfo(ctx).ContinuedExecutionRunID != "" || IsUndecrypted(err)) {
 		// A worker that was rolled back can't read its successor's state, and one that
 		// lacks a key can't read anything. To fail would be to forget it; the task is
 		// tried again until a fitting worker is there.
@@ -163,3 +163,9 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 type undecryptedError struct{ reason string }
 
 func (e *undecryptedError) Error() string { return "payload: " + e.reason }
+
+// IsUndecrypted says that something could not be read for lack of a key.
+func IsUndecrypted(err error) bool {
+	var undecrypted *undecryptedError
+	return errors.As(err, &undecrypted)
+}

@@ -48,7 +48,9 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			return refused(u.Name, err)
 		}
 		handler := func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
+			m.updates++
 			m.answered = workflow.Now(ctx)
+			ctx, _ = workflow.NewDisconnectedContext(ctx) // a monitor that was cancelled goes on for a while
 			id := updateID(ctx)
 			if result, handled := m.machine.Recall(id); handled {
 				return result, nil
@@ -61,6 +63,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			}
 			m.changed = true
 			m.policy = ""
+			m.hasPolicy = m.hasPolicy || u.Name == monitor.UpdateSetPolicy
 			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
 			m.machine.Remember(id, result)

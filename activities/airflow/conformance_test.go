@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/airflow"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -75,7 +76,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 			})
 		},
 		Secrets: []string{s.Password},
-		Timeout: patience,
+		Timeout: patience.Limit,
 	})
 }
 

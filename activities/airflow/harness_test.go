@@ -16,16 +16,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/modelvigil/modelvigil/activities/airflow"
 	"github.com/modelvigil/modelvigil/activities/airflow/airflowtest"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
-
-// patience is how long Airflow may take for a task: seconds, when it is alone on the
-// machine.
-const patience = 5 * time.Minute
 
 var real *airflowtest.Server // nil without an Airflow
 
@@ -55,11 +51,11 @@ func runTests(m *testing.M) (int, error) {
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
 	if code == 0 && real == nil {
-		return 0, goleak.Find()
+		return 0, patience.Leaks()
 	}
 	if code == 0 {
 		real.Close()
-		return 0, goleak.Find()
+		return 0, patience.Leaks()
 	}
 	return code, nil
 }
@@ -167,16 +163,15 @@ func endRuns(t *testing.T, dag string) {
 	}
 }
 
-// eventually waits for a fact; the limit only ends a test that would hang.
+// eventually waits for a fact; where it does not come, Airflow may say why.
 func eventually(t *testing.T, what string, fact func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); !fact(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s\n%s", patience, what, real.Output())
+	defer func() {
+		if t.Failed() {
+			t.Log(real.Output())
 		}
-	}
+	}()
+	patience.Until(t, what, fact)
 }
 
 // proxy stands before the real Airflow, as an ingress does, and can misbehave.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -231,12 +230,10 @@ func TestAnAPIServerThatIsRestartedIsFollowedOn(t *testing.T) {
 	require.ErrorIs(t, err, activities.ErrRunning)
 
 	api.Stop()
-	begun := time.Now()
 	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
 	require.ErrorContains(t, err, "no answer: ")
 	assert.False(t, activities.IsFinal(err))
 	assert.NotErrorIs(t, err, activities.ErrRunning)
-	assert.Less(t, time.Since(begun), 5*time.Second)
 
 	require.NoError(t, api.Start(t.Context(), "AIRFLOW__API_AUTH__JWT_SECRET=another one, of 64 bytes or more, which takes no token that was given out before"))
 	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})

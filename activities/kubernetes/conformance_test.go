@@ -14,6 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -71,9 +72,9 @@ func (p place) noRoom(t *testing.T) (lift func()) {
 	undo, err := plane.Quota(t.Context(), p.namespace, "jobs.batch", 0)
 	require.NoError(t, err)
 	probe := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: parsed(t, inline).Spec}
-	require.Eventually(t, func() bool { // the API server knows of it a moment later
+	patience.Until(t, "the API server knows of it, a moment later", func() bool {
 		_, err := plane.Batch().Jobs(p.namespace).Create(t.Context(), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return apierrors.IsForbidden(err)
-	}, eventually, tick)
+	})
 	return func() { require.NoError(t, undo()) }
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +22,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		plane.Stop()
 	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := patience.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -64,11 +64,7 @@ type place struct {
 	worker    *rest.Config
 }
 
-const (
-	cronJob    = "training"
-	eventually = 30 * time.Second
-	tick       = 20 * time.Millisecond
-)
+const cronJob = "training"
 
 func newPlace(t *testing.T) place {
 	t.Helper()
@@ -168,22 +164,20 @@ func (p place) end(t *testing.T, requestID string, code int32, reason, message s
 // outcome asks until the Job has ended.
 func outcome(t *testing.T, b *kubernetes.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	patience.Until(t, "the retraining has ended", func() bool {
 		var err error
 		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
 		return !errors.Is(err, activities.ErrRunning) && assert.NoError(t, err)
-	}, eventually, tick)
+	})
 	return o
 }
 
 // running asks until the answer, that it still runs, has a text.
 func running(t *testing.T, b *kubernetes.Backend, request monitor.RetrainingRequest, want string) {
 	t.Helper()
-	var got string
-	for deadline := time.Now().Add(eventually); !strings.Contains(got, want); {
-		require.True(t, time.Now().Before(deadline), "want %s, got %s", want, got)
+	patience.Until(t, "it is said that "+want, func() bool {
 		_, err := b.RetrainingOutcome(t.Context(), request, monitor.Job{})
 		require.ErrorIs(t, err, activities.ErrRunning)
-		got = err.Error()
-	}
+		return strings.Contains(err.Error(), want)
+	})
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -134,10 +135,10 @@ func TestAJobDeletedByHandIsFinal(t *testing.T) {
 	require.NoError(t, err)
 	foreground := metav1.DeletePropagationForeground
 	require.NoError(t, plane.Batch().Jobs(p.namespace).Delete(t.Context(), p.job(t, request.RequestID).Name, metav1.DeleteOptions{PropagationPolicy: &foreground}))
-	require.Eventually(t, func() bool {
+	patience.Until(t, "it is known to be gone", func() bool {
 		_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
 		return activities.IsFinal(err)
-	}, eventually, tick)
+	})
 	require.ErrorContains(t, err, "has it been deleted")
 }
 

@@ -137,7 +137,7 @@ func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
 		},
 		LoseAnswer: func(*testing.T) { m.set(&m.loses)(nil) },
 		Away:       m.set(&m.away), Refuse: m.set(&m.refuses), Throttle: m.set(&m.throttles),
-		Secrets: []string{token}, Timeout: 500 * time.Millisecond,
+		Secrets: []string{token},
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -67,13 +68,13 @@ type Harness struct {
 
 	// Secrets are texts that no error may hold.
 	Secrets []string
-	// Timeout is how long the system may take to show what was done to it; zero
-	// means DefaultTimeout.
+	// Timeout ends a wait for what does not come; zero means DefaultTimeout. It is no
+	// bound of how long the system may take, which depends on the machine.
 	Timeout time.Duration
 }
 
-// DefaultTimeout is for systems that do their work within seconds.
-const DefaultTimeout = 30 * time.Second
+// DefaultTimeout is minutes more than a system takes on a busy machine.
+const DefaultTimeout = patience.Limit
 
 // TestModelOps runs the suite, a subtest for each demand. A backend that isn't an
 // activities.Follower or an activities.Canceller isn't held to what these promise.

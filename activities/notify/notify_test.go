@@ -22,11 +22,6 @@ import (
 
 const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-const (
-	patience = 20 * time.Second
-	tick     = 10 * time.Millisecond
-)
-
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // open makes the channels of a file.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -96,7 +97,7 @@ func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
 		told := make(chan error, 1)
 		go func() { told <- c.Tell(ctx, n) }()
 		if i < 8 {
-			require.Eventually(t, func() bool { return len(endpoint.got()) == i+1 }, patience, tick)
+			patience.Until(t, "the chat is asked", func() bool { return len(endpoint.got()) == i+1 })
 			cancel()
 			require.ErrorContains(t, <-told, "generic: no answer: context canceled")
 		} else {
@@ -107,7 +108,7 @@ func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
 	close(first) // it alone: whoever comes back later frees a place, in which an unknown notice would be sent
 	late := notice(monitor.Failed)
 	late.ID = "0" // it came, after all
-	require.Eventually(t, func() bool { return c.Tell(t.Context(), late) == nil }, patience, tick)
+	patience.Until(t, "it is known to have come", func() bool { return c.Tell(t.Context(), late) == nil })
 	assert.Len(t, endpoint.got(), 8)
 }
 

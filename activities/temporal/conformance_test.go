@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
@@ -137,7 +136,7 @@ func (l *link) address() string { return l.listener.Addr().String() }
 
 func (l *link) carry(near net.Conn) {
 	defer func() { _ = near.Close() }()
-	far, err := net.DialTimeout("tcp", l.target, time.Second)
+	far, err := net.Dial("tcp", l.target)
 	if err != nil {
 		return
 	}

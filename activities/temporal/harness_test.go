@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -18,9 +17,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
-	"go.uber.org/goleak"
 
 	"github.com/modelvigil/modelvigil/activities/temporal"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -47,7 +46,7 @@ func TestMain(m *testing.M) {
 		_ = server.Stop()
 	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := patience.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -89,7 +88,7 @@ func train(ctx workflow.Context, _ monitor.RetrainingRequest) (any, error) {
 		return nil, workflow.NewContinueAsNewError(ctx, trainerType, monitor.RetrainingRequest{})
 	case "activity":
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: time.Second, RetryPolicy: &sdktemporal.RetryPolicy{MaximumAttempts: 1},
+			StartToCloseTimeout: patience.Limit, RetryPolicy: &sdktemporal.RetryPolicy{MaximumAttempts: 1},
 		})
 		return nil, workflow.ExecuteActivity(ctx, "fit", end.Error).Get(ctx, nil)
 	case "child":

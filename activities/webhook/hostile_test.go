@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -31,33 +32,46 @@ func TestASlowLorisEndsWithTheTimeout(t *testing.T) {
 		"in its answer": {"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				connection, err := listener.Accept()
-				if err == nil {
-					_, err = http.ReadRequest(bufio.NewReader(connection))
+				for {
+					connection, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					answerSlowly(connection, test.begins)
 				}
-				for text := test.begins; err == nil; text = "1" { // until the other side has gone
-					_, err = connection.Write([]byte(text))
-					time.Sleep(10 * time.Millisecond)
-				}
-				_ = connection.Close()
 			})
 			backend, err := webhook.New(webhook.Config{URL: "http://" + listener.Addr().String(), Timeout: time.Second})
 			require.NoError(t, err)
-			_, err = backend.ScheduleRetraining(t.Context(), breach())
+
 			if test.accepts {
-				require.NoError(t, err)
+				patience.Until(t, "the status comes within an attempt's timeout", func() bool {
+					_, err = backend.ScheduleRetraining(t.Context(), breach())
+					return err == nil
+				})
 			} else {
+				_, err = backend.ScheduleRetraining(t.Context(), breach())
 				require.Error(t, err)
 				assert.False(t, activities.IsFinal(err), "%v", err)
 			}
-			wg.Wait()
 			require.NoError(t, listener.Close())
+			wg.Wait()
 		})
 	}
+}
+
+// answerSlowly goes on until the other side has gone.
+func answerSlowly(connection net.Conn, begins string) {
+	_, err := http.ReadRequest(bufio.NewReader(connection))
+	for text := begins; err == nil; text = "1" {
+		_, err = connection.Write([]byte(text))
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = connection.Close()
 }
 
 func TestAThousandAtOnceAreEachTakenOnce(t *testing.T) {

@@ -5,13 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -39,16 +39,16 @@ func TestTheTrainerInPythonVerifiesTrainsAndTells(t *testing.T) {
 	require.NoError(t, err)
 	request := breach()
 	var job monitor.Job
-	require.Eventually(t, func() bool {
+	patience.Until(t, "the receiver takes the request", func() bool {
 		job, err = backend.ScheduleRetraining(t.Context(), request)
 		return err == nil
-	}, time.Minute, 50*time.Millisecond, "%v", err)
+	})
 	assert.Equal(t, request.RequestID, job.ID)
 	var outcome monitor.Outcome
-	require.Eventually(t, func() bool {
+	patience.Until(t, "the retraining has ended", func() bool {
 		outcome, err = backend.RetrainingOutcome(t.Context(), request, job)
 		return err == nil
-	}, time.Minute, 50*time.Millisecond, "%v", err)
+	})
 	assert.Equal(t, monitor.OutcomeSucceeded, outcome.State)
 	assert.Equal(t, "v3-retrained", outcome.ModelVersion)
 	require.NoError(t, backend.CancelRetraining(t.Context(), request, job))

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -24,12 +23,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/modelvigil/modelvigil/activities/airflow/airflowtest"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
-
-// patience only ends a test that would hang: a DAG run takes seconds, and 20 of them
-// a minute or two on 2 cores.
-const patience = 8 * time.Minute
 
 // dag is the example that the backend's documentation has.
 const dag = "retrain"
@@ -158,9 +154,7 @@ func environment(taskQueue string) []string {
 // starter runs the built starter and expects success.
 func starter(t *testing.T, taskQueue, stdin string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, starterPath, args...)
+	cmd := exec.CommandContext(t.Context(), starterPath, append(args, "--timeout", patience.Limit.String())...)
 	cmd.Env, cmd.Stdin = append(os.Environ(), environment(taskQueue)...), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "starter %s\n%s", strings.Join(args, " "), out)
@@ -212,16 +206,15 @@ func dagRuns(t *testing.T, model string) (found []dagRun) {
 	return found
 }
 
-// eventually waits for a fact.
+// eventually waits for a fact; where it does not come, Airflow may say why.
 func eventually(t *testing.T, what string, fact func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); !fact(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s\n%s", patience, what, airflow.Output())
+	defer func() {
+		if t.Failed() {
+			t.Log(airflow.Output())
 		}
-	}
+	}()
+	patience.Until(t, what, fact)
 }
 
 func freeAddress(t *testing.T) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -76,6 +77,7 @@ func TestTheCheckerFindsEachViolation(t *testing.T) {
 
 // A short run of the real thing; `make chaos` has longer ones.
 func TestHalfAMinuteOfChaosViolatesNothing(t *testing.T) {
+	patience.Long(t)
 	temporal := os.Getenv("MODELVIGIL_TEMPORAL")
 	if temporal == "" {
 		t.Skip("no temporal CLI: set MODELVIGIL_TEMPORAL to its path, or run `make test`, which builds it")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -68,7 +69,7 @@ func check(r record, said []*claim) (violations []string) {
 		fault("%d retrainings failed and %d were cancelled, though the trainer lets each succeed in the end", r.Failed, r.Cancelled)
 	}
 	if !slices.ContainsFunc(jobs, func(j job) bool { return j.request.TriggeredAt.After(r.calm) }) {
-		fault("breaches went on for %v after the faults, and nothing was triggered", recovery)
+		fault("breaches went on for %v after the faults, and nothing was triggered", patience.Limit)
 	}
 
 	// 3. Every breach triggers, or is suppressed for a reason.

@@ -19,6 +19,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 const (
@@ -107,7 +109,7 @@ func (c *cluster) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, time.Minute, "the server answers", func(ctx context.Context) bool {
+	return eventually(ctx, "the server answers", func(ctx context.Context) bool {
 		_, err := c.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err == nil
 	})
@@ -271,14 +273,14 @@ func (c *cluster) stop() {
 
 var errTimeout = errors.New("not in time")
 
-// eventually waits for a fact.
-func eventually(ctx context.Context, limit time.Duration, what string, fact func(context.Context) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// eventually waits for a fact, as long as tests do.
+func eventually(ctx context.Context, what string, fact func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience.Limit)
 	defer cancel()
 	for !fact(ctx) {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w, %v", what, errTimeout, limit)
+			return fmt.Errorf("%s: %w, %v", what, errTimeout, patience.Limit)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

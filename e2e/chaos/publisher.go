@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -99,7 +100,7 @@ func publish(mark string, models, perTick int) error {
 		}
 	}
 	flushing.Wait()
-	closing, cancel := context.WithTimeout(context.Background(), time.Minute)
+	closing, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	if err := h.Close(closing); err != nil {
 		say(word{Error: err.Error()})

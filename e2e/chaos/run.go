@@ -52,7 +52,9 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 
 	inflict(ctx, c, faults, length, o.progress)
 	calm := time.Now()
-	_ = eventually(ctx, recovery, "", func(context.Context) bool { return c.trainer.heardOfAll(o.models, calm) }) // else the check says who is missing
+	// Breaches go on until every model was retrained once more. An attempt that died with its
+	// worker is given up after a minute, and the cooldown follows.
+	_ = eventually(ctx, "", func(context.Context) bool { return c.trainer.heardOfAll(o.models, calm) }) // else the check says who is missing
 	stopStray()
 	straying.Wait()
 	c.closePublishers()
@@ -72,11 +74,6 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	o.progress("logs and the server's database are in %s", dir)
 	return r, ctx.Err()
 }
-
-// recovery is how long it may take after the faults until every model, still
-// breaching, was retrained once more: an attempt to schedule or follow one that
-// died with its worker is given up after a minute, and the cooldown follows.
-const recovery = 3 * time.Minute
 
 // inflict does each fault at its time, and returns when all are over.
 func inflict(ctx context.Context, c *cluster, faults []fault, length time.Duration, progress func(string, ...any)) {
@@ -112,7 +109,10 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 	for m := range c.options.models {
 		model := modelName(m)
 		var last monitor.Status
-		_ = eventually(ctx, time.Minute, "", func(ctx context.Context) bool { // else the check says what is missing
+		violated := func() []string {
+			return check(record{model, last, c.trainer.asked(model), c.options.cooldown, calm}, said)
+		}
+		_ = eventually(ctx, "", func(ctx context.Context) bool { // else the check says what is missing
 			before := last.Signals
 			answer, err := c.temporal.QueryWorkflow(ctx, monitor.WorkflowID(model), "", monitor.QueryStatus)
 			var s monitor.Status
@@ -120,16 +120,15 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 				return false
 			}
 			last = s
-			return s.Current == nil && s.Signals == before
+			return s.Current == nil && s.Signals == before && len(violated()) == 0
 		})
 		if last.ModelName == "" {
 			fault(fmt.Errorf("%s: the monitor does not answer", model))
 			continue
 		}
 		r.counted += last.Events
-		jobs := c.trainer.asked(model)
-		r.retrainings += len(jobs)
-		for _, violation := range check(record{model, last, jobs, c.options.cooldown, calm}, said) {
+		r.retrainings += len(c.trainer.asked(model))
+		for _, violation := range violated() {
 			fault(errors.New(violation))
 		}
 		histories, violations, err := replay(ctx, c.temporal, model)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -158,7 +158,7 @@ func startWorker(t *testing.T, taskQueue string, env ...string) *process {
 			t.Logf("output of the worker:\n%s", p.output.String())
 		}
 	})
-	eventually(t, "the worker is ready", func() bool {
+	patience.Until(t, "the worker is ready", func() bool {
 		select {
 		case <-p.done:
 			t.Fatal("the worker has ended")
@@ -183,9 +183,7 @@ func (p *process) kill() {
 // starter runs the built starter to its end and expects success.
 func starter(t *testing.T, taskQueue, stdin string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, starterPath, args...)
+	cmd := exec.CommandContext(t.Context(), starterPath, append(args, "--timeout", patience.Limit.String())...)
 	cmd.Env, cmd.Stdin = append(os.Environ(), environment(taskQueue)...), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "starter %s\n%s", strings.Join(args, " "), out)
@@ -199,25 +197,12 @@ func environment(taskQueue string) []string {
 // until waits until a model's status is as wanted.
 func until(t *testing.T, model, what string, wanted func(monitor.Status) bool) (s monitor.Status) {
 	t.Helper()
-	eventually(t, model+": "+what, func() bool {
+	patience.Until(t, model+": "+what, func() bool {
 		s = monitor.Status{}
 		answer, err := server.Client().QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
 		return err == nil && answer.Get(&s) == nil && wanted(s)
 	})
 	return s
-}
-
-// eventually waits for a fact; the limit only ends a test that would hang.
-func eventually(t *testing.T, what string, fact func() bool) {
-	t.Helper()
-	const limit = 2 * time.Minute
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(limit); !fact(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", limit, what)
-		}
-	}
 }
 
 type lockedBuffer struct {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -72,7 +73,7 @@ func TestACancelledRetrainingIsDeletedThere(t *testing.T) {
 	require.Len(t, p.jobs(t), 1)
 	starter(t, queue, "", "cancel", model, "--reason", "wrong data")
 	until(t, model, "it is cancelled", func(s monitor.Status) bool { return s.Retrainings.Cancelled == 1 })
-	eventually(t, "its Job has gone", func() bool { return len(p.jobs(t)) == 0 })
+	patience.Until(t, "its Job has gone", func() bool { return len(p.jobs(t)) == 0 })
 }
 
 // Whatever a worker was doing when it was killed, there is one Job for a request.

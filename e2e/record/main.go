@@ -22,6 +22,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -33,6 +34,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
+	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
 
 func main() {
@@ -62,6 +64,7 @@ func record(ctx context.Context, temporal, out string) error {
 	}
 	monitors := worker.New(c, queue, worker.Options{})
 	monitors.RegisterWorkflowWithOptions(workflows.Indexed(func() bool { return true }), workflow.RegisterOptions{Name: monitor.WorkflowType})
+	lastpolicy.Register(monitors, c, converter.GetDefaultDataConverter())
 	calls := &activities.Retraining{
 		Backends: map[string]activities.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},
 		Default:  "follows", PollInterval: 100 * time.Millisecond,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
 
 // Options are what to measure; the zero value of each is its default.
@@ -170,6 +172,7 @@ func begin(c client.Client, options Options) (r *runner, end func(error) error, 
 func (r *runner) startWorker() (stop func(), err error) {
 	monitors := worker.New(r.client, r.queue, worker.Options{})
 	monitors.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	lastpolicy.Register(monitors, r.client, converter.GetDefaultDataConverter())
 	retrainings := worker.New(r.client, workflows.RetrainingTaskQueue(r.queue), worker.Options{DisableWorkflowWorker: true})
 	retrainings.RegisterActivity(&activities.Retraining{
 		Backends: map[string]activities.ModelOps{"stopwatch": r.backend}, Default: "stopwatch",

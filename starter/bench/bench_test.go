@@ -15,12 +15,14 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/starter/bench"
 )
 
 // A short run against a real server: its figures mean nothing, that they are
 // there and add up does.
 func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
+	patience.Long(t)
 	temporal := os.Getenv("MODELVIGIL_TEMPORAL")
 	if temporal == "" {
 		t.Skip("MODELVIGIL_TEMPORAL names no Temporal CLI; `make test` sets it")

@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 const secret = "0123456789abcdef-serving"
@@ -85,7 +87,7 @@ func TestTokens(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, publish("Bearer "+secret, `[{"model_name":"prices"},{}]`).status)
 
 	write(t, path, "all "+hashed+"\n") // revoked
-	wait(t, "the file is read again", func() bool { return publish("Bearer "+secret, good).status == http.StatusUnauthorized })
+	patience.Until(t, "the file is read again", func() bool { return publish("Bearer "+secret, good).status == http.StatusUnauthorized })
 	write(t, path, "broken\n")
 	tokens.file.mu.Lock()
 	tokens.file.looked = time.Time{}
@@ -182,7 +184,7 @@ func TestOnlyClientsWithACertificateAreServed(t *testing.T) {
 	certificate, key = ca.issue(t, "gateway")
 	write(t, certFile, certificate)
 	write(t, keyFile, key)
-	wait(t, "a renewed certificate is shown", func() bool {
+	patience.Until(t, "a renewed certificate is shown", func() bool {
 		renewed, err := publish(ca)
 		return err == nil && renewed.serial != served.serial
 	})

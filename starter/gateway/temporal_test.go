@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -84,6 +85,7 @@ type served struct {
 func serve(t testing.TB, options Options) *served {
 	t.Helper()
 	options.Logger = slog.New(slog.DiscardHandler)
+	options.DurableTimeout = cmp.Or(options.DurableTimeout, patience.Limit)
 	s := &served{Gateway: New(options), temporal: &fakeTemporal{taken: map[string]int64{}}}
 	s.hub = hub.New(s.temporal, hub.Options{Logger: options.Logger, Budget: 1e6})
 	s.Open(s.hub)
@@ -92,7 +94,7 @@ func serve(t testing.TB, options Options) *served {
 	t.Cleanup(func() {
 		server.Close()
 		s.temporal.setRefuse(nil)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 		defer cancel()
 		_ = s.hub.Close(ctx)
 	})

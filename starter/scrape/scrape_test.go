@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/starter/scrape"
 )
@@ -104,8 +105,7 @@ queries:
 	require.NoError(t, err)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5e8, time.UTC)
 	h := &sink{}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	published, err := scraper.Once(ctx, h, at)
 	require.ErrorContains(t, err, "for text: ")
 	want := []monitor.MetricEvent{

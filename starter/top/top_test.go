@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/starter/top"
 )
@@ -92,22 +93,19 @@ func (v *view) run(command tea.Cmd) {
 	}
 	answered := make(chan tea.Msg, 1)
 	go func() { answered <- command() }()
-	select {
-	case msg := <-answered:
-		if batch, ok := msg.(tea.BatchMsg); ok {
-			for _, c := range batch {
-				v.run(c)
-			}
-			return
+	msg := patience.Receive(v.t, "a command ends", answered)
+
+	if batch, ok := msg.(tea.BatchMsg); ok {
+		for _, c := range batch {
+			v.run(c)
 		}
-		if strings.HasSuffix(fmt.Sprintf("%T", msg), "beatMsg") {
-			return
-		}
-		_, next := v.model.Update(msg)
-		v.run(next)
-	case <-time.After(time.Minute):
-		v.t.Fatal("a command hangs")
+		return
 	}
+	if strings.HasSuffix(fmt.Sprintf("%T", msg), "beatMsg") {
+		return
+	}
+	_, next := v.model.Update(msg)
+	v.run(next)
 }
 
 // beat lets time pass, and what is due be asked.

@@ -27,11 +27,14 @@ type life struct {
 	book    book               // what retrainings were answered
 	rival   *rival             // nil while the book is written
 
-	quota   workflows.Quota // what a task may still take of the signals
-	waiting []signal        // that are not taken yet
+	quota workflows.Quota // what a task may still take of the signals
 
 	schedule, await string          // request ids of the calls under way
 	cancels         map[string]bool // by request id
+	isLooking       bool            // the run looks for the last policy, and takes no signal
+	waiting         []signal        // those that it has not taken
+	hasPolicy       bool            // an update has put one in force
+	isCancelled     bool            // the run's workflow is
 	computed        *spans          // the blackouts last computed
 
 	decisions []monitor.Decision
@@ -59,11 +62,13 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	if err != nil {
 		return fmt.Errorf("argument: %w", err)
 	}
-	machine, err := workflows.MachineOf(&workflow.Info{
+	info := &workflow.Info{
 		WorkflowExecution:       workflow.Execution{ID: started.GetWorkflowId()},
 		FirstRunID:              started.GetFirstExecutionRunId(),
 		ContinuedExecutionRunID: started.GetContinuedExecutionRunId(),
-	}, raw)
+		Memo:                    started.GetMemo(),
+	}
+	machine, err := workflows.MachineOf(info, raw)
 	if err != nil {
 		return err
 	}
@@ -85,6 +90,9 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	l.machine.OnRepeat = func(d monitor.Decision) { l.hear(machine.InWords(d)) }
 	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
 	l.quota = workflows.Quota{}
+	l.isLooking = workflows.LooksBack(info, raw)
+	l.hasPolicy = false
+	l.isCancelled = false
 	return err
 }
 
@@ -126,11 +134,14 @@ func addNote(notes []string, format string, args ...any) []string {
 func (l *life) do(t *task) error {
 	l.tasks++
 	l.now = t.at
+	t.signals = append(l.waiting, t.signals...)
+	l.waiting = nil
+	slices.SortStableFunc(t.signals, func(a, b signal) int { return cmp.Compare(a.name, b.name) })
 	if l.rival != nil {
 		l.rival.advance(t.scheduled, l.machine)
 	}
-	l.arrive(t.signals)
-	loops := t.isFirst || t.isTimed || len(l.waiting) > 0
+	loops := t.isFirst || t.isTimed || t.cancelled || len(t.signals) > 0
+	l.isCancelled = l.isCancelled || t.cancelled
 	if t.isFirst { // they are carried out as their handlers are registered
 		slices.SortStableFunc(t.updates, func(a, b update) int { return cmp.Compare(l.registered(a.name), l.registered(b.name)) })
 	}
@@ -142,13 +153,22 @@ func (l *life) do(t *task) error {
 		loops = loops || done
 	}
 	loops = loops || slices.ContainsFunc(t.ended, func(e ended) bool { return l.isUnderWay(e.call) })
-	if !loops { // nothing that the loop waits for
+	l.look(t)
+	if l.isLooking || !loops && t.looked == nil { // nothing that the loop waits for
+		l.waiting = t.signals
 		return nil
 	}
 	if err := l.calendar(t); err != nil {
 		return err
 	}
 	l.drain(t)
+	l.waiting = t.signals
+	if l.isCancelled {
+		workflows.Cancelled(l.machine, t.at)
+		if l.rival != nil {
+			l.rival.cancelled(t.at)
+		}
+	}
 	if err := l.collect(t); err != nil {
 		return err
 	}
@@ -165,6 +185,23 @@ func (l *life) do(t *task) error {
 		l.cancels[c.RequestID] = true
 	}
 	return nil
+}
+
+// look takes what the run's look for the last policy has found.
+func (l *life) look(t *task) {
+	if t.looked == nil {
+		return
+	}
+	l.isLooking = false
+	t.at = t.looked.at
+	l.now = t.at
+	if l.hasPolicy {
+		return
+	}
+	t.looked.last.Reinstate(l.machine, t.at, t.looked.err)
+	if l.rival != nil {
+		l.rival.reinstate(t.at, t.looked)
+	}
 }
 
 func requestID(flight *monitor.Flight) string {
@@ -199,6 +236,7 @@ func (l *life) update(t *task, u update) (bool, error) {
 	if err != nil {
 		return false, nil // the operator was told
 	}
+	l.hasPolicy = l.hasPolicy || u.name == monitor.UpdateSetPolicy
 	if err := l.calendar(t); err != nil {
 		return false, err
 	}
@@ -232,17 +270,14 @@ func encoded(value any) []byte {
 	return text
 }
 
-// arrive adds signals to those that wait, in the order in which the monitor takes them.
-func (l *life) arrive(signals []signal) {
-	l.waiting = append(l.waiting, signals...)
-	slices.SortStableFunc(l.waiting, func(a, b signal) int { return cmp.Compare(a.name, b.name) })
-}
-
 // drain takes the signals that wait, as many as the monitor did in its task.
 func (l *life) drain(t *task) {
-	for len(l.waiting) > 0 && !l.quota.IsSpent(t.at) {
-		s := l.waiting[0]
-		l.waiting = l.waiting[1:]
+	if l.isLooking {
+		return
+	}
+	for len(t.signals) > 0 && !l.quota.IsSpent(t.at) {
+		s := t.signals[0]
+		t.signals = t.signals[1:]
 		l.quota.Add(t.at, workflows.Receive(l.machine, t.at, s.name, s.raw))
 		if s.name == monitor.SignalRetrainingOutcome {
 			if outcome, err := monitor.DecodeOutcome(s.raw.Payload().GetData()); err == nil &&

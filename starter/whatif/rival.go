@@ -171,6 +171,20 @@ func (r *rival) answer(at time.Time, give func(*monitor.Machine, time.Time)) {
 	r.due = slices.Insert(r.due, i, d)
 }
 
+// reinstate takes the policy that the monitor began with, unless another one is asked about.
+func (r *rival) reinstate(at time.Time, l *looked) {
+	if r.policy == nil {
+		l.last.Reinstate(r.machine, at, l.err)
+	}
+}
+
+// cancelled stops, as the monitor did.
+func (r *rival) cancelled(at time.Time) {
+	if !r.isDone {
+		workflows.Cancelled(r.machine, at)
+	}
+}
+
 // receive takes a signal.
 func (r *rival) receive(at time.Time, s signal) {
 	if !r.isDone {

@@ -5,9 +5,7 @@
 package whatif
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // Codec reads payloads and failures as the monitors' workers write them.
@@ -45,7 +44,9 @@ type task struct {
 	at        time.Time // what its code took for now
 	isFirst   bool      // of its run
 	isTimed   bool      // a timer has fired
-	signals   []signal  // as the monitor takes them: by name, then in order
+	cancelled bool      // the workflow was
+	looked    *looked   // for the last policy
+	signals   []signal  // in order; the monitor takes them by name
 	ended     []ended   // activities
 	updates   []update  // those accepted, in the order in which they are carried out
 	calendars []calendar
@@ -65,6 +66,14 @@ type update struct {
 type calendar struct {
 	Spans []monitor.Span `json:"spans"`
 	Error string         `json:"error,omitempty"`
+}
+
+// looked is what a run's look for the policy of the monitor before it came back
+// with, and what its code took for now from then on.
+type looked struct {
+	at   time.Time
+	last workflows.LastPolicy
+	err  error
 }
 
 // ended is an activity that has come back.
@@ -133,6 +142,8 @@ func (r *reader) read(event *historypb.HistoryEvent) (complete *task, err error)
 		g.signals = append(g.signals, signal{a.GetSignalName(), raw})
 	case enumspb.EVENT_TYPE_TIMER_FIRED:
 		g.isTimed = true
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+		g.cancelled = true
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
 		request := event.GetWorkflowExecutionUpdateAdmittedEventAttributes().GetRequest()
 		r.admitted[request.GetMeta().GetUpdateId()] = request
@@ -152,9 +163,6 @@ func (r *reader) read(event *historypb.HistoryEvent) (complete *task, err error)
 func (r *reader) finish() *task {
 	done := r.done
 	r.done = nil
-	if done != nil {
-		slices.SortStableFunc(done.signals, func(a, b signal) int { return cmp.Compare(a.name, b.name) })
-	}
 	return done
 }
 
@@ -237,18 +245,38 @@ func (r *reader) accept(event *historypb.HistoryEvent) error {
 	return nil
 }
 
-// mark notes the spans of blackouts that the task has computed; the monitor has no
-// other side effect.
+// The markers' names, as the SDK has them.
+const (
+	markerSideEffect    = "SideEffect"    // the spans of blackouts; the monitor has no other one
+	markerLocalActivity = "LocalActivity" // the look for the last policy; neither
+)
+
+// mark notes what the task has computed or looked up.
 func (r *reader) mark(event *historypb.HistoryEvent) error {
 	a := event.GetMarkerRecordedEventAttributes()
-	if a.GetMarkerName() != "SideEffect" || r.done == nil {
-		return nil
+	switch {
+	case r.done == nil:
+	case a.GetMarkerName() == markerSideEffect:
+		var c calendar
+		if err := r.codec.Data.FromPayloads(a.GetDetails()["data"], &c); err != nil {
+			return fmt.Errorf("spans of blackouts of event %d: %w", event.GetEventId(), err)
+		}
+		r.done.calendars = append(r.done.calendars, c)
+	case a.GetMarkerName() == markerLocalActivity:
+		var data struct{ ReplayTime time.Time }
+		l := &looked{}
+		err := r.codec.Data.FromPayloads(a.GetDetails()["data"], &data)
+		if failure := a.GetFailure(); failure != nil {
+			l.err = r.codec.Failure.FailureToError(failure)
+		} else if err == nil {
+			err = r.codec.Data.FromPayloads(a.GetDetails()["result"], &l.last)
+		}
+		if err != nil {
+			return fmt.Errorf("last policy of event %d: %w", event.GetEventId(), err)
+		}
+		l.at = data.ReplayTime
+		r.done.looked = l
 	}
-	var c calendar
-	if err := r.codec.Data.FromPayloads(a.GetDetails()["data"], &c); err != nil {
-		return fmt.Errorf("spans of blackouts of event %d: %w", event.GetEventId(), err)
-	}
-	r.done.calendars = append(r.done.calendars, c)
 	return nil
 }
 

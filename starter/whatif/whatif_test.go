@@ -93,7 +93,9 @@ func (o *outbound) SetQueryHandler(ctx workflow.Context, query string, handler a
 func replay(t *testing.T, events []*historypb.HistoryEvent) monitor.Status {
 	t.Helper()
 	var s spy
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: []interceptor.WorkerInterceptor{&s}})
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+		Interceptors: []interceptor.WorkerInterceptor{&s}, DisableDeadlockDetection: true,
+	})
 	require.NoError(t, err)
 	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
 	started := events[0].GetWorkflowExecutionStartedEventAttributes()

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -61,9 +60,7 @@ func up(t *testing.T, variables ...string) *stack.Stack {
 
 func starter(t *testing.T, s *stack.Stack, arguments ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	output, err := s.Run(ctx, "starter", arguments...)
+	output, err := s.Run(t.Context(), "starter", append(arguments, "--timeout", stack.Patience.String())...)
 	require.NoError(t, err, "starter %s\n%s", strings.Join(arguments, " "), output)
 	return output
 }
@@ -72,14 +69,14 @@ func starter(t *testing.T, s *stack.Stack, arguments ...string) string {
 func post(t *testing.T, s *stack.Stack, event string) {
 	t.Helper()
 	url := "http://" + s.Address("gateway", 8080) + "/v1/events?durable=true"
-	require.Eventually(t, func() bool {
+	eventually(t, "the gateway has made an event durable", func() bool {
 		response, err := http.Post(url, "application/json", strings.NewReader(event))
 		if err != nil {
 			return false
 		}
 		defer func() { _ = response.Body.Close() }()
 		return response.StatusCode == http.StatusOK
-	}, time.Minute, 200*time.Millisecond, "the gateway has made an event durable")
+	})
 }
 
 // cli runs the Temporal CLI against the stack.
@@ -94,18 +91,24 @@ func cli(t *testing.T, s *stack.Stack, arguments ...string) string {
 // until waits for a fact about the model "fraud", as `starter status` tells it.
 func until(t *testing.T, s *stack.Stack, what string, fact func(status) bool) (is status) {
 	t.Helper()
-	ticker := time.NewTicker(500 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(3 * time.Minute); ; <-ticker.C {
+	eventually(t, what, func() bool {
 		is = status{}
 		output, err := s.Run(t.Context(), "starter", "status", "fraud", "-o", "json")
 		if err == nil {
 			require.NoError(t, json.Unmarshal([]byte(output), &is), output)
 		}
-		if fact(is) {
-			return is
-		}
-		require.True(t, time.Now().Before(deadline), "not within 3 minutes: %s; status: %s", what, output)
+		return fact(is)
+	})
+	return is
+}
+
+// eventually waits for a fact.
+func eventually(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(stack.Patience); !fact(); <-ticker.C {
+		require.True(t, time.Now().Before(deadline), "not within %v: %s", stack.Patience, what)
 	}
 }
 

@@ -34,12 +34,22 @@ func TestAFleetThatBreachesAtOnceIsRetrainedAtTheBackendsPace(t *testing.T) {
 	policyFile, eventFile := filepath.Join(t.TempDir(), "policies.yaml"), filepath.Join(t.TempDir(), "events.ndjson")
 	require.NoError(t, os.WriteFile(policyFile, []byte(policies.String()), 0o600))
 	require.NoError(t, os.WriteFile(eventFile, []byte(events.String()), 0o600))
+	pace := func(limit string) { // in place of the workers'
+		cli(t, s, "task-queue", "config", "set", "--task-queue", "model-monitor-retraining", "--task-queue-type", "activity", "--queue-rps-limit", limit)
+	}
+	pace("0.1") // until all are queued, so that their order is the queue's
 	starter(t, s, "apply", policyFile)
 	starter(t, s, "publish", "--file", eventFile)
-	require.Eventually(t, func() bool { return len(training.asked()) >= models }, 3*time.Minute, 200*time.Millisecond, "every model is retrained")
+	eventually(t, "every monitor asks for a retraining", func() bool {
+		return strings.Count(starter(t, s, "list"), " retraining ") >= models-1 // one may have got it
+	})
+	pace("default")
+	began := time.Now()
+	eventually(t, "every model is retrained", func() bool { return len(training.asked()) >= models })
+	took := time.Since(began)
 
 	asked, once := training.asked(), map[string]bool{}
-	firsts, others, most := 0, 0, 0 // sums of places; the most in 5 s
+	firsts, others := 0, 0 // sums of places
 	for place, r := range asked {
 		once[r.model] = true
 		if isFirst(r.model) {
@@ -47,17 +57,11 @@ func TestAFleetThatBreachesAtOnceIsRetrainedAtTheBackendsPace(t *testing.T) {
 		} else {
 			others += place
 		}
-		n := 0
-		for _, next := range asked[place:] {
-			if next.at.Sub(r.at) < 5*time.Second {
-				n++
-			}
-		}
-		most = max(most, n)
 	}
-	t.Logf("%d retrainings within %v, at most %d in any 5 s; place on average: %d of those of the first priority, %d of the others",
-		len(asked), asked[len(asked)-1].at.Sub(asked[0].at).Round(100*time.Millisecond), most, firsts/(models/10), others/(models-models/10))
-	assert.LessOrEqual(t, most, 7*rate, "each partition lets some go at once")
+	t.Logf("%d retrainings within %v; place on average: %d of those of the first priority, %d of the others",
+		len(asked), took.Round(100*time.Millisecond), firsts/(models/10), others/(models-models/10))
+	const burst = 4 * rate // each of four partitions lets some go at once
+	assert.GreaterOrEqual(t, took, time.Duration(len(asked)-burst)*time.Second/rate, "no sooner than the pace allows")
 	assert.Less(t, 2*firsts/(models/10), others/(models-models/10))
 	assert.Len(t, asked, models)
 	assert.Len(t, once, models, "each once")

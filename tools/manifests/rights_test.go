@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // verbs are all that a role can name for resources.
@@ -44,7 +45,7 @@ func TestServiceAccountsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		}
 		return extra
 	}
-	require.Eventually(t, func() bool { return len(beyond(namespace, "modelvigil-worker")) >= len(needs) }, time.Minute, 100*time.Millisecond, "the role counts")
+	patience.Until(t, "the role counts", func() bool { return len(beyond(namespace, "modelvigil-worker")) >= len(needs) })
 	require.Equal(t, needs, beyond(namespace, "modelvigil-worker"))
 	require.Empty(t, beyond(namespace, "modelvigil-gateway"))
 	require.Empty(t, beyond("kube-system", "modelvigil-worker"), "in another namespace")

@@ -16,6 +16,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // Every setting is one that the built binary knows, and with all of them together
@@ -135,7 +137,7 @@ func starts(t *testing.T, program string, arguments []string, environment, files
 	case <-output.seen:
 	case <-ended.Done():
 		t.Errorf("%s has ended: %s", filepath.Base(program), output)
-	case <-time.After(time.Minute):
+	case <-time.After(patience.Limit):
 		t.Errorf("%s doesn't listen: %s", filepath.Base(program), output)
 	}
 	_ = cmd.Process.Kill()

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // PathVariable names the variable that holds the path of an airflow executable.
@@ -21,7 +23,7 @@ const PathVariable = "MODELVIGIL_AIRFLOW"
 
 // startTimeout is how long a process of Airflow's may take to come up. It takes 10 to
 // 30 s on 2 cores, most of it for importing Python modules.
-const startTimeout = 3 * time.Minute
+const startTimeout = patience.Limit
 
 // username is the administrator's. Beside him there are "trainer", who may use DAGs,
 // and "reader", who may look at them; all have the same password.

@@ -22,6 +22,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // Variable names the directory that has kube-apiserver and
@@ -29,7 +31,7 @@ import (
 const Variable = "MODELVIGIL_KUBERNETES"
 
 // startTimeout is for a busy machine: alone, each process takes seconds.
-const startTimeout = 2 * time.Minute
+const startTimeout = patience.Limit
 
 // ControlPlane is one that runs. Stop it.
 type ControlPlane struct {

@@ -13,10 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/modelvigil/modelvigil/internal/patience"
 )
 
 // lifeTimeout is for what controllers do within a second or two.
-const lifeTimeout = time.Minute
+const lifeTimeout = patience.Limit
 
 // Core is a client of one who may do everything.
 func (c *ControlPlane) Core() coreclient.CoreV1Interface { return c.core }

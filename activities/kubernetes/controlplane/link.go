@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Link is a TCP connection to the API server that can be cut.
@@ -51,7 +50,7 @@ func (l *Link) Close() {
 
 func (l *Link) carry(near net.Conn) {
 	defer func() { _ = near.Close() }()
-	far, err := net.DialTimeout("tcp", l.target, time.Second)
+	far, err := net.Dial("tcp", l.target)
 	if err != nil {
 		return
 	}

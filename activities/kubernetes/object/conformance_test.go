@@ -14,6 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -78,9 +79,9 @@ func (p place) noRoom(t *testing.T) (lift func()) {
 	t.Helper()
 	undo, err := plane.Quota(t.Context(), p.namespace, "trainings.example.com", 0)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { // the API server knows of it a moment later
+	patience.Until(t, "the API server knows of it, a moment later", func() bool {
 		_, err := p.trainings().Create(t.Context(), p.bare("probe"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return apierrors.IsForbidden(err)
-	}, eventually, tick)
+	})
 	return func() { require.NoError(t, undo()) }
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -25,12 +24,8 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
-)
-
-const (
-	eventually = 30 * time.Second
-	tick       = 20 * time.Millisecond
 )
 
 var (
@@ -70,7 +65,7 @@ spec:
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if code == 0 && err == nil {
-		err = goleak.Find()
+		err = patience.Leaks()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -105,13 +100,15 @@ func run(m *testing.M) (int, error) {
 	if _, err := admin.Resource(definitions).Create(context.Background(), &crd, metav1.CreateOptions{}); err != nil {
 		return 0, err
 	}
-	for deadline := time.Now().Add(eventually); ; time.Sleep(tick) { // until it is served
-		if _, err = admin.Resource(trainings).Namespace("default").List(context.Background(), metav1.ListOptions{}); err == nil || time.Now().After(deadline) {
+	served, cancel := context.WithTimeout(context.Background(), patience.Limit)
+	defer cancel()
+	for {
+		if _, err = admin.Resource(trainings).Namespace("default").List(served, metav1.ListOptions{}); err == nil {
 			break
 		}
-	}
-	if err != nil {
-		return 0, err
+		if served.Err() != nil {
+			return 0, err
+		}
 	}
 	return m.Run(), nil
 }
@@ -217,10 +214,10 @@ func (p place) status(t *testing.T, requestID string, status map[string]any) {
 // outcome asks until the object has ended.
 func outcome(t *testing.T, b *object.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	patience.Until(t, "the retraining has ended", func() bool {
 		var err error
 		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
 		return !errors.Is(err, activities.ErrRunning) && assert.NoError(t, err)
-	}, eventually, tick)
+	})
 	return o
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/testsuite"
 
@@ -11,6 +12,7 @@ import (
 func TestTrainTellsTheNewVersionAndWhy(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(5 * time.Minute)
 	env.RegisterActivity(Fit)
 	env.RegisterActivity(CleanUp)
 	env.ExecuteWorkflow(Train, monitor.RetrainingRequest{RequestID: "r", ModelVersion: "v7", Reason: "accuracy 0.8000 below threshold 0.9000"})

@@ -16,14 +16,14 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/starter/demo/learner"
 	"github.com/modelvigil/modelvigil/starter/demo/stream"
 	"github.com/modelvigil/modelvigil/starter/demo/trainer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patience.Main(m) }
 
 // secret signs the requests of these tests.
 var secret = "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
@@ -46,7 +46,7 @@ func serve(t *testing.T, config trainer.Config) *service {
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		server.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // the test's own has ended
+		ctx, cancel := context.WithTimeout(context.Background(), patience.Limit) // the test's own has ended
 		defer cancel()
 		require.NoError(t, built.Close(ctx))
 	})
@@ -144,10 +144,10 @@ func (s *service) outcome(of job) outcome {
 func (s *service) ended(of job) outcome {
 	s.t.Helper()
 	var result outcome
-	require.Eventually(s.t, func() bool {
+	patience.Until(s.t, "the job has ended", func() bool {
 		result = s.outcome(of)
 		return result.State != "running"
-	}, 10*time.Second, time.Millisecond)
+	})
 	return result
 }
 

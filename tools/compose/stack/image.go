@@ -181,7 +181,7 @@ func (s *Stack) probe(ctx context.Context, service types.ServiceConfig) (string,
 	if strings.HasPrefix(service.Image, "modelvigil") {
 		l.arguments[0] = filepath.Join(s.programs.Modelvigil, l.arguments[0])
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience(time.Duration(*service.HealthCheck.Timeout)))
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	out, err := l.command(ctx).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
