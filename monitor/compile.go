@@ -10,6 +10,7 @@ type compiled struct {
 	ruleNumber     map[string]int // by name
 	compositeOrder []int          // members before those they are in
 	isTurned       []bool         // rules that a `not` turns around, itself or through others
+	mayRest        bool           // silence of a rule may be fine
 	hasComposites  bool
 	hasWindows     bool
 	hasAges        bool
@@ -50,6 +51,7 @@ func (m *Machine) compile() {
 		m.ruleNumber[rules[i].Name] = i
 		m.kinds[i] = rules[i].kind()
 		m.hasComposites = m.hasComposites || m.kinds[i] == kindComposite
+		m.mayRest = m.mayRest || rules[i].Missing == MissingOK
 		m.hasWindows = m.hasWindows || m.kinds[i] == kindWindow
 		m.hasAges = m.hasAges || m.kinds[i] == kindAge || m.kinds[i] == kindSilence
 	}

@@ -26,6 +26,9 @@ type finding struct {
 
 // observe counts an observation and decides about it: the heart of modelvigil.
 func (m *Machine) observe(now time.Time, o *observation) {
+	if m.mayRest {
+		m.catchUp(now)
+	}
 	seen := m.count(now, o)
 	m.track(seen)
 	m.beginVerification(now, o)
