@@ -109,7 +109,7 @@ func (m *Machine) findOthers(c *policyChange) {
 
 // carryTracks hands the tracks of the rules on.
 func (m *Machine) carryTracks(now time.Time, c *policyChange) {
-	passed := m.passed(now)
+	m.catchUp(now)
 	for _, seen := range m.state.Versions {
 		if seen.Rules == nil {
 			continue
@@ -122,7 +122,7 @@ func (m *Machine) carryTracks(now time.Time, c *policyChange) {
 				continue
 			}
 			tracks[i] = seen.Rules[c.from[i]]
-			if w := tracks[i].Window; w != nil && w.carry(&c.old[c.from[i]], r, now, passed) {
+			if w := tracks[i].Window; w != nil && w.carry(&c.old[c.from[i]], r, now) {
 				c.dropped[r.Name] = true
 			}
 		}
@@ -133,10 +133,7 @@ func (m *Machine) carryTracks(now time.Time, c *policyChange) {
 // carry hands a window on to a rule that measures the same, and says whether its
 // datapoints had to be dropped: a rule knows what it knows from when it began to
 // know it, and what was judged by another measure is not known.
-func (w *window) carry(o, r *Rule, now, passed time.Time) (dropped bool) {
-	if w.Silence != 0 && !o.dueOf(w.nextSilence()).After(passed) {
-		w.awake(o, now, passed)
-	}
+func (w *window) carry(o, r *Rule, now time.Time) (dropped bool) {
 	switch {
 	case !r.knowsSilence():
 		w.Silence = 0

@@ -20,6 +20,7 @@ type compiled struct {
 	streaks         []streak // of warnings by rule, of the warnings that share one, of each reason for suppression
 	owes            bool     // some streak's entry lacks its words
 	isTurned        []bool   // rules that a `not` turns around, itself or through others
+	mayRest         bool     // silence of a rule may be fine
 	hasComposites   bool
 	hasWindows      bool
 	hasAges         bool
@@ -96,6 +97,7 @@ func (m *Machine) compile() {
 		m.ruleNumber[rules[i].Name] = i
 		m.kinds[i] = rules[i].kind()
 		m.hasComposites = m.hasComposites || m.kinds[i] == kindComposite
+		m.mayRest = m.mayRest || rules[i].Missing == MissingOK
 		m.hasWindows = m.hasWindows || m.kinds[i] == kindWindow
 		m.hasAges = m.hasAges || m.kinds[i] == kindAge || m.kinds[i] == kindSilence
 	}

@@ -53,6 +53,21 @@ func (m *Machine) hearsSilence(version string, rule int, w *window) bool {
 	return len(w.Open) > 0 || m.isTurned[rule] || !w.isSettled(r)
 }
 
+// catchUp passes over the silence of the version heard of last that nobody was woken
+// for, before another is, or another policy says what it means.
+func (m *Machine) catchUp(now time.Time) {
+	seen := m.state.Versions[m.state.Latest]
+	if seen == nil {
+		return
+	}
+	passed := m.passed(now)
+	for i, t := range seen.Rules {
+		if t.Window != nil && !m.isTurned[i] && len(t.Window.Open) == 0 {
+			t.Window.rest(&m.state.Policy.Rules[i], passed)
+		}
+	}
+}
+
 // judgeDatapoints judges every datapoint that is due by now, in order.
 func (m *Machine) judgeDatapoints(now time.Time) {
 	for {

@@ -27,10 +27,13 @@ type finding struct {
 // observe counts an observation and decides about it: the heart of modelvigil.
 func (m *Machine) observe(now time.Time, o *observation) {
 	m.work += int64(observationWork + len(m.findings) + len(o.metrics))
+	if m.mayRest {
+		m.catchUp(now)
+	}
 	seen := m.count(now, o)
 	m.track(seen)
 	m.beginVerification(now, o)
-	rules, passed := m.state.Policy.Rules, m.passed(now)
+	rules := m.state.Policy.Rules
 	for i := range rules {
 		r, t, f := &rules[i], seen.Rules[i], &m.findings[i]
 		*f = finding{}
@@ -48,7 +51,7 @@ func (m *Machine) observe(now time.Time, o *observation) {
 			t.At, t.Verdict = now, f.verdict
 			t.Value, t.Threshold = Some(value), Some(threshold)
 		case kindWindow:
-			if t.Window.feed(r, o, now, passed) {
+			if t.Window.feed(r, o, now, m.passed(now)) {
 				m.dirty = true
 			}
 		}

@@ -105,6 +105,7 @@ func (m *Machine) Status(now time.Time) Status {
 // Overview is Status for whoever reads it in this process, where nothing bounds it:
 // to find out how long it is encoded is most of what a status costs.
 func (m *Machine) Overview(now time.Time) Status {
+	m.settleStreaks()
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),

@@ -53,7 +53,7 @@ type window struct {
 	Open    []*bucket `json:"open,omitempty"`    // periods not judged yet, by start
 	Points  []point   `json:"points,omitempty"`  // judged ones, oldest first
 	Through int64     `json:"through,omitempty"` // end of the last period judged, in Unix seconds; none before is judged again
-	Silence int64     `json:"silence,omitempty"` // from which period on silence counts, in Unix seconds; 0: nothing is known of it
+	Silence int64     `json:"silence,omitempty"` // of the first period whose silence counts, unless it is judged, in Unix seconds
 	Late    int64     `json:"late,omitempty"`    // events that came when their period was judged
 	LateAt  time.Time `json:"late_at,omitzero"`  // the timestamp of the last of them
 	Held    bool      `json:"held,omitempty"`    // breaching until a datapoint is no longer beyond the clear threshold
@@ -189,8 +189,13 @@ func (r *Rule) seconds() int64 { return int64(r.PeriodLength() / time.Second) }
 // feed puts an observation handled at now into the window of a rule, and says
 // whether that opened a period. passed is until when the machine has let time pass.
 func (w *window) feed(r *Rule, o *observation, now, passed time.Time) (opened bool) {
-	if r.knowsSilence() && (w.Silence == 0 || !r.dueOf(w.nextSilence()).After(passed)) {
-		w.awake(r, now, passed)
+	if r.knowsSilence() && (w.nextSilence() == 0 || !r.dueOf(w.nextSilence()).After(passed)) {
+		// Silence counts from the period of a version's first event on. That of the time in
+		// which another version was heard is passed over.
+		if w.nextSilence() == 0 {
+			w.Silence = r.periodOf(now)
+		}
+		w.Silence = max(w.nextSilence(), r.firstOpen(passed))
 		opened = true
 	}
 	metric := o.metric(r.Metric)
@@ -222,25 +227,22 @@ func (w *window) feed(r *Rule, o *observation, now, passed time.Time) (opened bo
 	return opened
 }
 
-// awake begins to count silence: from the period of a version's first event on. When
-// nobody has judged it for a while it goes on with the first period that can still
-// be judged: since another version was heard meanwhile, of which alone silence is
-// news, or since it could change nothing, see isSettled.
-func (w *window) awake(r *Rule, now, passed time.Time) {
-	if w.Silence == 0 {
-		w.Silence = r.periodOf(now)
+// rest passes over the silence that nobody was woken for since it changed nothing, see
+// isSettled: the last datapoints are what they would be if each had been judged.
+func (w *window) rest(r *Rule, passed time.Time) {
+	next := r.firstOpen(passed)
+	if !r.knowsSilence() || !w.isSettled(r) || next <= w.nextSilence() {
+		return
 	}
-	next := max(w.nextSilence(), r.firstOpen(passed))
-	if w.isSettled(r) { // the silence was fine throughout
-		for i := range w.Points {
-			w.Points[i].Start += next - w.Through
-		}
-		w.Through = next
+
+	for i := range w.Points {
+		w.Points[i].Start += next - w.Through
 	}
-	w.Silence = next
+	w.Through = next
 }
 
-// nextSilence is the first period whose silence is still to be judged.
+// nextSilence is the first period whose silence is still to be judged, if the rule
+// knows it; 0 before the version's first event.
 func (w *window) nextSilence() int64 { return max(w.Through, w.Silence) }
 
 // instant is what puts an observation into its period. One that is ahead of the
@@ -293,7 +295,7 @@ func (w *window) nextDue(r *Rule, silence bool) (due time.Time, ok bool) {
 	if len(w.Open) > 0 {
 		start, ok = w.Open[0].Start, true
 	}
-	if next := w.nextSilence(); silence && w.Silence != 0 && (!ok || next < start) {
+	if next := w.nextSilence(); silence && next != 0 && (!ok || next < start) {
 		start, ok = next, true
 	}
 	if !ok {
@@ -320,7 +322,7 @@ func (w *window) isSettled(r *Rule) bool {
 // take removes the period that is due next, and returns what was measured in it.
 func (w *window) take(r *Rule, silence bool) *bucket {
 	next := w.nextSilence()
-	if len(w.Open) > 0 && (!silence || w.Silence == 0 || w.Open[0].Start <= next) {
+	if len(w.Open) > 0 && (!silence || next == 0 || w.Open[0].Start <= next) {
 		taken := w.Open[0]
 		w.Open = slices.Delete(w.Open, 0, 1)
 		w.Through = max(w.Through, taken.Start+r.seconds())
@@ -333,7 +335,7 @@ func (w *window) take(r *Rule, silence bool) *bucket {
 
 // skip passes over the silence of a long outage but for what is still in reach.
 func (w *window) skip(r *Rule, now time.Time) {
-	if w.Silence != 0 {
+	if r.knowsSilence() && w.nextSilence() != 0 {
 		w.Silence = max(w.Silence, r.firstOpen(now)-int64(r.reach())*r.seconds())
 	}
 }
