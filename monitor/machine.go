@@ -55,6 +55,7 @@ type Machine struct {
 	readings    []MetricDigest
 	seen        *version // of seenName, the version last looked up
 	seenName    string
+	roll        *roll     // of the publishers; nil until one is heard
 	forgetAt    time.Time // no publisher has been silent for too long until then
 	wake        time.Time // when time alone changes something next; zero: never
 	dirty       bool      // wake is to be found again

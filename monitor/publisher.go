@@ -1,7 +1,7 @@
 package monitor
 
 import (
-	"cmp"
+	linked "container/list"
 	"fmt"
 	"time"
 )
@@ -26,6 +26,9 @@ type publisher struct {
 	LastWord time.Time `json:"last_word"`
 	Closed   bool      `json:"closed,omitempty"`
 	Made     int64     `json:"made,omitempty"` // the latest that a batch of it was, see Batch.made
+
+	id    string          // its key in the state
+	place *linked.Element // in the machine's roll
 }
 
 // hearing is what the machine knows of the publishers that it has forgotten, and
@@ -108,22 +111,31 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 		s.Hearing.Since = now
 	}
 	s.Hearing.Last = later(now, s.Hearing.Last.Add(1))
+	if m.roll == nil {
+		m.roll = newRoll(s)
+	}
 	if known == nil {
-		known = &publisher{}
+		known = &publisher{id: batch.Publisher}
 		if s.Publishers == nil {
 			s.Publishers = map[string]*publisher{}
 		}
-		s.Publishers[batch.Publisher] = known
+		s.Publishers[known.id] = known
 	} else {
 		s.Counters.Gaps += batch.Sequence - known.Sequence - 1
+		m.roll.remove(known)
 	}
-	known.Sequence, known.LastWord, known.Closed = batch.Sequence, s.Hearing.Last, batch.Closed
+
+	known.Sequence, known.Closed = batch.Sequence, batch.Closed
+	known.LastWord = s.Hearing.Last
 	known.Made = max(known.Made, batch.made(now))
+	m.roll.add(known)
 
 	if now.After(m.forgetAt) { // or it is not known yet
-		m.forgetAt = s.forgetSilent(now)
+		m.forgetSilent(now)
 	}
-	s.forgetPublishers(maxPublishers)
+	for len(s.Publishers) > maxPublishers {
+		m.forgetPublisher(m.roll.first())
+	}
 }
 
 // made is when a batch was made, by its publisher's clock: the latest instant at
@@ -140,61 +152,38 @@ func (b *Batch) made(now time.Time) (latest int64) {
 }
 
 // forgetSilent forgets those that have been silent for longer than they need to
-// be remembered, and returns an instant until which there will be none.
-func (s *State) forgetSilent(now time.Time) time.Time {
-	next := now.Add(publisherMemory)
-	for id, known := range s.Publishers {
-		until := later(known.LastWord, s.Hearing.Since).Add(publisherMemory)
+// be remembered.
+func (m *Machine) forgetSilent(now time.Time) {
+	m.forgetAt = now.Add(publisherMemory)
+	for _, known := range m.state.Publishers {
+		until := later(known.LastWord, m.state.Hearing.Since).Add(publisherMemory)
 		if now.After(until) {
-			s.forgetPublisher(id)
+			m.forgetPublisher(known)
 			continue
 		}
-		next = earlier(next, until)
+		m.forgetAt = earlier(m.forgetAt, until)
 	}
-	return next
+	m.work += int64(len(m.state.Publishers))
 }
 
-// forgetPublishers forgets until at most so many are left: those first that have
-// closed, then those that have been silent for longest.
+func (m *Machine) forgetPublisher(known *publisher) {
+	m.roll.remove(known)
+	m.state.forgetPublisher(known)
+}
+
+// forgetPublishers forgets until at most so many are left.
 func (s *State) forgetPublishers(most int) {
-	for len(s.Publishers) > most {
-		first := ""
-		for id, known := range s.Publishers {
-			if first == "" || known.compare(s.Publishers[first], id, first) < 0 {
-				first = id
-			}
-		}
-		s.forgetPublisher(first)
+	for _, known := range s.publishersInOrder()[:max(0, len(s.Publishers)-most)] {
+		s.forgetPublisher(known)
 	}
 }
-
-// compare is below 0 where p is to be forgotten before another.
-func (p *publisher) compare(other *publisher, id, otherID string) int {
-	switch {
-	case p.Closed && !other.Closed:
-		return -1
-	case !p.Closed && other.Closed:
-		return 1
-	case p.Closed:
-		if order := cmp.Compare(p.until(), other.until()); order != 0 {
-			return order
-		}
-	}
-	return cmp.Or(p.LastWord.Compare(other.LastWord), cmp.Compare(id, otherID))
-}
-
-// until is when the last word of one that closed is past by its own clock, too, in
-// Unix milliseconds. A watermark that is ahead of the clock would refuse batches of
-// everyone.
-func (p *publisher) until() int64 { return max(p.Made, p.LastWord.UnixMilli()) }
 
 // forgetPublisher forgets one, but for when its batches were made.
-func (s *State) forgetPublisher(id string) {
-	known := s.Publishers[id]
+func (s *State) forgetPublisher(known *publisher) {
 	made := known.Made
 	if made == 0 { // written by a worker that did not note it
 		made = known.LastWord.UnixMilli() + 1
 	}
 	s.Hearing.Watermark = max(s.Hearing.Watermark, made)
-	delete(s.Publishers, id)
+	delete(s.Publishers, known.id)
 }

@@ -32,7 +32,8 @@ type world struct {
 	t        *testing.T
 	random   *rand.Rand
 	now      time.Time
-	machine  *monitor.Machine
+	machine  *monitor.Machine // cut now and then
+	whole    *monitor.Machine // never cut
 	senders  []*sender
 	oneShots int
 	pile     []*monitor.Batch
@@ -44,7 +45,7 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
-		t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, machine: newMachine(monitor.Policy{}),
+		t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, machine: newMachine(monitor.Policy{}), whole: newMachine(monitor.Policy{}),
 		fates: map[string]*fate{}, open: map[string]bool{},
 	}
 	w.live = 1 + w.random.IntN(20)
@@ -108,6 +109,7 @@ func (w *world) handle() {
 func (w *world) observe(batch *monitor.Batch) {
 	before := w.machine.Counters()
 	w.machine.ObserveBatch(w.now, batch)
+	w.whole.ObserveBatch(w.now, batch)
 	after := w.machine.Counters()
 	key := fmt.Sprint(batch.Publisher, "/", batch.Sequence)
 	f := w.fates[key]
@@ -217,6 +219,7 @@ func TestNoBatchIsCountedTwiceAndNoneRefusedWithoutNeed(t *testing.T) {
 				refused += f.refused
 			}
 			t.Logf("%d live: %d batches counted, %d refused; %d digests redelivered", w.live, counted, refused, status.Duplicates)
+			require.Equal(t, encode(t, w.whole.State()), encode(t, cut(t, w.machine).State()), "cut or not")
 		})
 	}
 }
