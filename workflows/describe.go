@@ -72,7 +72,7 @@ func details(s monitor.Status, policy string) string {
 	p.rules(s)
 	p.decisions(s.Decisions)
 	p.counts(s)
-	p.WriteString(policy)
+	_, _ = p.WriteString(policy)
 	return p.String()
 }
 
