@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +15,7 @@ import (
 // wildPolicy is a policy of which any field may change at any time.
 type wildPolicy struct {
 	random *rand.Rand
+	names  []string                  // of the rules that it may have
 	rules  map[string]map[string]any // by name
 	fields map[string]any
 }
@@ -23,22 +25,30 @@ var ruleNames = []string{
 	"all", "any", "not", "bad", "slow", "mean", "count", "sum", "worse", "p90", "shift", "stale", "silent", "quiet",
 }
 
+// policyFields are those of a policy beside its rules.
+var policyFields = []string{"cooldown", "dry_run", "superseded", "approval", "verify", "blackout", "max_failures", "retraining"}
+
 // ruleFields are those of a rule that a policy may change by themselves.
 var ruleFields = []string{
 	"below", "above", "clear_below", "below_baseline_by", "baseline", "change", "grace", "missing", "min_samples", "datapoints", "time",
 	"severity", "condition", "silent_for", "max_age",
 }
 
+// newWildPolicy draws one of a few rules, or of many: where there are few, nothing
+// else wakes a machine that forgot to ask for it.
 func newWildPolicy(random *rand.Rand) *wildPolicy {
+	names := pick(random, ruleNames, ruleNames, []string{"bad", "stale", "silent", "quiet"}, []string{"mean", "count", "worse", "not"}, []string{"mean"})
 	for {
-		p := &wildPolicy{random: random, rules: map[string]map[string]any{}, fields: map[string]any{}}
-		for _, name := range ruleNames {
+		p := &wildPolicy{random: random, names: names, rules: map[string]map[string]any{}, fields: map[string]any{}}
+		for _, name := range names {
 			if random.IntN(2) == 0 {
 				p.rules[name] = p.rule(name)
 			}
 		}
-		for range 6 {
-			p.setField()
+		for _, name := range policyFields {
+			if random.IntN(2) == 0 {
+				p.setField(name)
+			}
 		}
 		if p.isValid() {
 			return p
@@ -49,19 +59,18 @@ func newWildPolicy(random *rand.Rand) *wildPolicy {
 // change redraws one thing, of which a valid policy comes out.
 func (p *wildPolicy) change() {
 	for {
-		changed := &wildPolicy{random: p.random, rules: maps.Clone(p.rules), fields: maps.Clone(p.fields)}
-		switch name := pick(p.random, ruleNames...); p.random.IntN(4) {
-		case 0:
-			changed.setField()
-		case 1:
+		changed := &wildPolicy{random: p.random, names: p.names, rules: maps.Clone(p.rules), fields: maps.Clone(p.fields)}
+		present := slices.Sorted(maps.Keys(p.rules))
+		switch name := pick(p.random, present...); p.random.IntN(8) {
+		case 0, 1, 2:
+			changed.setField(pick(p.random, policyFields...))
+		case 3:
 			delete(changed.rules, name)
-		case 2:
+		case 4:
+			name = pick(p.random, p.names...)
 			changed.rules[name] = p.rule(name)
-		default: // only one field of it
-			rule, has := p.rules[name]
-			if !has {
-				continue
-			}
+		default: // some fields of it
+			rule := p.rules[name]
 			drawn, redrawn := p.rule(name), maps.Clone(rule)
 			for _, field := range ruleFields {
 				if p.random.IntN(4) > 0 {
@@ -102,7 +111,7 @@ func (p *wildPolicy) encoded() []byte {
 
 func (p *wildPolicy) isValid() bool {
 	_, err := monitor.DecodePolicy(p.encoded())
-	return err == nil
+	return err == nil && len(p.rules) > 0
 }
 
 func (p *wildPolicy) decoded(t require.TestingT) monitor.Policy {
@@ -111,9 +120,9 @@ func (p *wildPolicy) decoded(t require.TestingT) monitor.Policy {
 	return policy
 }
 
-func (p *wildPolicy) setField() {
+func (p *wildPolicy) setField(name string) {
 	r := p.random
-	switch name := pick(r, "cooldown", "dry_run", "superseded", "approval", "verify", "blackout", "max_failures", "retraining"); name {
+	switch name {
 	case "cooldown":
 		p.fields[name] = pick(r, "0s", "0s", "10s", "1m", "4m")
 	case "dry_run":
@@ -126,9 +135,9 @@ func (p *wildPolicy) setField() {
 		p.fields[name] = pick[any](r, nil, map[string]any{"within": pick(r, "20s", "2m"), "min_samples": r.IntN(5)})
 	case "blackout":
 		spans := []any{}
-		for range r.IntN(4) {
-			from := r.IntN(50)
-			spans = append(spans, map[string]any{"from": fmt.Sprintf("%d:%02d", 12+r.IntN(3), from), "to": fmt.Sprintf("%d:%02d", 12+r.IntN(3), from+1+r.IntN(9))})
+		for range r.IntN(5) {
+			from := r.IntN(57)
+			spans = append(spans, map[string]any{"from": fmt.Sprintf("12:%02d", from), "to": fmt.Sprintf("12:%02d", from+1+r.IntN(min(12, 59-from)))})
 		}
 		p.fields[name] = spans
 	case "max_failures":
@@ -142,7 +151,7 @@ func (p *wildPolicy) setField() {
 func (p *wildPolicy) rule(name string) map[string]any {
 	r := p.random
 	rule := map[string]any{"name": name}
-	switch r.IntN(5) {
+	switch r.IntN(8) {
 	case 0:
 		rule["severity"] = "warning"
 	case 1:
