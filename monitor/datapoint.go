@@ -75,6 +75,8 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 		if !ok || due.After(now) {
 			return
 		}
+		m.settleStreaks() // what its entries go by is about to change
+		m.standing.seen = nil
 		for _, name := range sortedKeys(m.state.Versions) {
 			if seen := m.state.Versions[name]; seen.Rules != nil {
 				m.judgeVersion(now, due, name, seen)
