@@ -15,14 +15,9 @@ type generator struct {
 	at      time.Duration
 	numbers map[string]int64
 	policy  map[string]any
-	isDense bool              // events come without a pause
-	level   float64           // of drift
-	missing map[string]string // by rule
-	grace   map[string]string
+	isDense bool    // events come without a pause
+	level   float64 // of drift
 }
-
-// notMended leaves out what is known to be decided wrongly.
-const notMended = false
 
 func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
@@ -35,7 +30,7 @@ func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 
 // generate makes a script of at most so many inputs.
 func generate(seed uint64, most int) script {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), numbers: map[string]int64{}, missing: map[string]string{}, grace: map[string]string{}}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), numbers: map[string]int64{}}
 	g.isDense = g.chance(20)
 	s := script{{Policy: g.newPolicy()}}
 	length := 1 + g.IntN(most)
@@ -93,13 +88,13 @@ func (g *generator) input() (in input) {
 		}
 	case n < 92:
 		in.Word = &wordInput{Say: pick(g, "pause", "resume", "resume", "retrain", "force", "approve", "approve", "reject", "cancel"), By: "ada"}
-		if g.chance(3) && !notMended {
-			in.Word.Say = "stop" // time goes on being judged
+		if g.chance(3) {
+			in.Word.Say = "stop"
 		}
 		if g.chance(30) {
 			in.Word.Reason = "why not"
 		}
-	case n < 97 && (!notMended || g.policy["blackout"] == nil): // what was deferred outlives its policy
+	case n < 97:
 		in.Policy = g.changedPolicy()
 	default:
 		in.Away = monitor.Duration(g.seconds(1, 9, 10, 11, 30, 100))
@@ -186,14 +181,7 @@ func (g *generator) changedPolicy() json.RawMessage {
 }
 
 func isPolicy(wire json.RawMessage) bool {
-	p, err := monitor.DecodePolicy(wire)
-	isAge := func(r monitor.Rule) bool { return kindOf(&r) == "age" || kindOf(&r) == "silence" }
-	if notMended && p.Cooldown == monitor.Some(monitor.Duration(0)) && slices.ContainsFunc(p.Rules, isAge) {
-		return false // it triggers without pause
-	}
-	if notMended && p.Blackout != nil && slices.ContainsFunc(p.Rules, isAge) {
-		return false // its end is slept through
-	}
+	_, err := monitor.DecodePolicy(wire)
 	return err == nil
 }
 
@@ -346,22 +334,11 @@ func (g *generator) period(r map[string]any) {
 	if g.chance(30) {
 		r["time"] = pick(g, "event", "arrival")
 	}
-	g.settings(r, isTotal)
-}
-
-// settings are what is known to be judged wrongly when it changes: it stays the
-// same for rules of one name in a script.
-func (g *generator) settings(r map[string]any, isTotal bool) {
-	name := r["name"].(string)
-	if g.missing[name] == "" || !notMended {
-		g.missing[name] = pick(g, "ignore", "breaching", "ok")
-		g.grace[name] = pick(g, "", "", "0s", "1s", "20s")
-	}
 	if !isTotal {
-		r["missing"] = g.missing[name]
+		r["missing"] = pick(g, "ignore", "breaching", "ok")
 	}
-	if g.grace[name] != "" {
-		r["grace"] = g.grace[name]
+	if g.chance(60) {
+		r["grace"] = pick(g, "0s", "1s", "20s")
 	}
 }
 
