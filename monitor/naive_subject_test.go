@@ -31,7 +31,7 @@ func (s *subject) hear(d monitor.Decision) { s.decided = append(s.decided, d) }
 // look lets time pass, as at the end of each task of the shell.
 func (s *subject) look(now time.Time, isWake bool) {
 	look(s.Machine, now)
-	if s.wakes++; s.isCut && (!isWake || s.wakes%8 == 0) {
+	if s.wakes++; s.isCut && (!isWake || s.wakes%16 == 0) {
 		state := s.Unfitted()
 		decisions, policy := state.Decisions, state.Policy
 		state.Decisions, state.Policy = nil, monitor.Policy{} // long, and read back elsewhere

@@ -32,7 +32,7 @@ func TestTheMachineDecidesAsTheNaiveOne(t *testing.T) {
 	}
 	for ; steps > 0; seed++ {
 		s := generate(seed, mostInputs)
-		if err := try(s, seed, 8); err != nil {
+		if err := try(s, seed, 12); err != nil {
 			report(t, s, seed)
 		}
 		steps -= len(s)
