@@ -262,9 +262,9 @@ func (n *naive) judgePeriod(now, due time.Time, v *naiveVersion, r *monitor.Rule
 		p.value = monitor.Reading{}
 	}
 	// What was due while this side was away, or soon after, may not have come yet:
-	// no reading says nothing then, nor does a total that is low.
+	// no reading says nothing then, nor does a total that is low or shows a change.
 	isGap := !n.returned.IsZero() && due.Before(n.returned.Add(30*time.Second))
-	p.unknown = isGap && (len(values) == 0 || isTotal(r) && isLow(r))
+	p.unknown = isGap && (len(values) == 0 || isTotal(r) && (isLow(r) || r.Change != nil))
 	if r.Change != nil {
 		return l.detect(r, p, now, due)
 	}
