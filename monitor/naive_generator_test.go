@@ -94,7 +94,7 @@ func (g *generator) input() (in input) {
 		if g.chance(30) {
 			in.Word.Reason = "why not"
 		}
-	case n < 97:
+	case n < 96:
 		in.Policy = g.changedPolicy()
 	default:
 		in.Away = monitor.Duration(g.seconds(1, 9, 10, 11, 30, 100))
@@ -311,6 +311,8 @@ func (g *generator) period(r map[string]any) {
 		delete(r, "below")
 		delete(r, "above")
 		r["metric"], r["period"] = "drift_score", pick(g, "1s", "2s")
+		r["stat"] = pick(g, "mean", "max", "count", "sum")
+		isTotal = r["stat"] == "sum" || r["stat"] == "count"
 		r["change"] = map[string]any{"direction": pick(g, "up", "down", "both"), "delta": pick(g, 0.002, 0.5, 0.999), "hold": pick(g, "1s", "20s", "1m")}
 	case n < 25 && !isTotal:
 		delete(r, "below")
