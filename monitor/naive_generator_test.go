@@ -38,13 +38,14 @@ func generate(seed uint64, most int) script {
 		length = most
 	}
 	for range length {
-		in := g.input()
+		var in input
 		if g.isDense && g.chance(80) { // an event a second, which a detector of change needs
-			in = input{Event: g.event()}
+			in.Event = g.event()
 			in.Event.Version = "v1"
 			g.at += time.Second
 		} else {
-			g.at += g.pause()
+			g.at += g.pause() // under the policy before
+			in = g.input()
 		}
 		in.At = monitor.Duration(g.at + pick[time.Duration](g, 0, 0, 0, 0, 0, 0, 0, 1, 500*time.Millisecond))
 		in.Early = g.chance(10)
