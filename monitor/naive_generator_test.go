@@ -345,13 +345,15 @@ func (g *generator) period(r map[string]any) {
 	}
 }
 
+// threshold gives it a metric and one of its sides.
 func (g *generator) threshold(r map[string]any) {
-	switch metric := pick(g, "accuracy", "accuracy", "latency_ms", "drift_score"); {
-	case metric == "accuracy":
-		r["metric"], r["below"] = metric, pick(g, 0.3, 0.5, 0.75, 0.9)
-	case metric == "latency_ms":
-		r["metric"], r["above"] = metric, pick(g, 150, 250, 275)
+	r["metric"] = pick(g, "accuracy", "accuracy", "latency_ms", "drift_score")
+	switch r["metric"] {
+	case "accuracy":
+		r["below"] = pick(g, 0.3, 0.5, 0.75, 0.9)
+	case "latency_ms":
+		r["above"] = pick(g, 150, 250, 275)
 	default:
-		r["metric"], r["above"] = metric, pick(g, 0.0625, 0.1, 0.25)
+		r["above"] = pick(g, 0.0625, 0.1, 0.25)
 	}
 }

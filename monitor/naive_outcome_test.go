@@ -122,7 +122,7 @@ func (n *naive) endBlackout(now time.Time) {
 			}
 		}
 		if chosen != nil {
-			n.breach(now, v, chosen, all, func(instant time.Time) bool { return now.Before(instant) })
+			n.breach(now, v, chosen, all, now.Before)
 		}
 	}
 }

@@ -201,7 +201,6 @@ func (n *naive) judgeAges(now time.Time) {
 	if v == nil {
 		return
 	}
-	endsBefore := func(instant time.Time) bool { return now.Before(instant) }
 	all, any := findings{}, false
 	for i := range n.policy.Rules {
 		r := &n.policy.Rules[i]
@@ -219,12 +218,12 @@ func (n *naive) judgeAges(now time.Time) {
 		if began || verdict != monitor.Breaching && a.verdict == monitor.Breaching {
 			*a = age{verdict: verdict, at: now}
 		}
-		again := n.mayAct(r, now) && n.heldBackBy(now, v, endsBefore) == ""
+		again := n.mayAct(r, now) && n.heldBackBy(now, v, now.Before) == ""
 		all[r.Name] = found{verdict: verdict, judged: began || again, beyond: true}
 		any = any || began || again
 	}
 	if any {
-		n.decideOn(now, v, all, endsBefore)
+		n.decideOn(now, v, all, now.Before)
 	}
 }
 
