@@ -66,8 +66,8 @@ func (g *generator) pause() time.Duration {
 		return rule["period"] != nil || rule["max_age"] != nil || rule["silent_for"] != nil
 	})
 	switch {
-	case isQuiet && g.chance(2):
-		return pick(g, 61*time.Minute, 48*time.Hour, 49*time.Hour)
+	case isQuiet && g.chance(8):
+		return pick(g, 61*time.Minute, 23*time.Hour, 25*time.Hour, 47*time.Hour, 48*time.Hour, 49*time.Hour)
 	case g.chance(1):
 		return 20 * time.Minute
 	}

@@ -37,9 +37,9 @@ type naive struct {
 	cancelling      []monitor.RetrainingRequest // that their backends are to be told to end
 	failures        int                         // in a row
 
-	latest     string // the version heard of last
-	versions   map[string]*naiveVersion
-	publishers map[string]*naivePublisher
+	latest   string // the version heard of last
+	versions map[string]*naiveVersion
+	heard    hearing
 }
 
 // naiveVersion is what was seen of one model version.
@@ -51,12 +51,6 @@ type naiveVersion struct {
 	readings     map[string][]float64
 	supersededBy string
 	ledgers      map[string]*ledger // by rule; nil where four others were heard of since
-}
-
-type naivePublisher struct {
-	number   int64
-	lastWord time.Time
-	closed   bool
 }
 
 // ending is a retraining that is in flight no more.
@@ -75,7 +69,7 @@ type age struct {
 }
 
 func newNaive(policy monitor.Policy) *naive {
-	return &naive{policy: policy.WithDefaults(), ages: map[string]*age{}, versions: map[string]*naiveVersion{}, publishers: map[string]*naivePublisher{}}
+	return &naive{policy: policy.WithDefaults(), ages: map[string]*age{}, versions: map[string]*naiveVersion{}, heard: hearing{publishers: map[string]*naivePublisher{}}}
 }
 
 // observed is one event, or one digest, of which every reading is known.
@@ -167,36 +161,6 @@ func (n *naive) inOrder() []*naiveVersion {
 	}
 	slices.SortFunc(all, func(a, b *naiveVersion) int { return cmp.Compare(a.name, b.name) })
 	return all
-}
-
-// batch takes a batch of digests unless it was taken before.
-func (n *naive) batch(now time.Time, publisher string, number int64, closed bool, digests []*observed) {
-	p := n.publishers[publisher]
-	if p != nil {
-		remembered := 48 * time.Hour
-		if p.closed {
-			remembered = time.Hour
-		}
-		if now.Sub(p.lastWord) > remembered {
-			p = nil
-		}
-	}
-	if p != nil && number <= p.number {
-		n.counters.Duplicates += int64(len(digests))
-		return
-	}
-	if p != nil {
-		n.counters.Gaps += number - p.number - 1
-	}
-	n.publishers[publisher] = &naivePublisher{number, now, closed}
-	for _, digest := range digests {
-		if digest.events == 0 {
-			n.counters.Rejected++
-			continue
-		}
-		n.counters.Digests++
-		n.observe(now, digest)
-	}
 }
 
 // tick lets time pass: what has ended by itself ends first, then what is due is

@@ -119,6 +119,7 @@ func (x *trial) compareStatus(s *monitor.Status) error {
 		{"cooldown_until", s.CooldownUntil, n.cooldownUntil()},
 		{"blackout_until", s.BlackoutUntil, n.blackoutEnd(x.now)},
 		{"counters", s.Counters, counters},
+		{"publishers", s.Publishers, len(n.heard.publishers)},
 		{"current", s.Current, n.flight},
 		{"pending", s.Pending, x.pendingStatus()},
 		{"paused", s.Paused, n.paused},
