@@ -228,7 +228,10 @@ var policyFields = []func(g *generator){
 		})
 	},
 	func(g *generator) {
-		g.set(50, "retraining", map[string]any{"timeout": pick(g, "1s", "20s", "2m", "10m"), "cancel_on_timeout": g.chance(50)})
+		g.set(50, "retraining", map[string]any{
+			"timeout": pick(g, "1s", "20s", "2m", "10m"), "cancel_on_timeout": g.chance(50), "priority": g.IntN(6),
+			"backend": pick(g, "", "webhook"), "params": map[string]any{"epochs": g.IntN(3)},
+		})
 	},
 }
 
