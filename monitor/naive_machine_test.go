@@ -83,6 +83,7 @@ type observed struct {
 
 // observe counts an observation and decides about it.
 func (n *naive) observe(now time.Time, o *observed) {
+	n.rest(now)
 	v := n.hear(now, o)
 	n.startVerification(now, v)
 

@@ -21,7 +21,7 @@ type ledger struct {
 	late     int64       // readings that came too late for their period
 	lateAt   time.Time   // the latest timestamp of them
 	through  int64       // the end of the last period judged; none before is judged any more
-	silence  int64       // from which period on silence counts; 0: nothing is known of it
+	silence  int64       // the first period whose silence counts, unless it is judged
 	isHeld   bool        // breaching until it clears
 	firsts   []float64   // readings for the baseline, until they are enough
 	base     monitor.Reading
@@ -83,24 +83,45 @@ func (n *naive) isClosed(r *monitor.Rule, start int64, now time.Time) bool {
 	}
 }
 
+// firstOpen is the first period, from start on, that takes readings yet.
+func (n *naive) firstOpen(r *monitor.Rule, start int64, now time.Time) int64 {
+	for n.isClosed(r, start, now) {
+		start += lengthOf(r)
+	}
+	return start
+}
+
 // hearSilence goes on counting silence, from the period of a version's first event
-// on. What nobody has judged, since another version was heard or since it could
-// change nothing, is passed over.
+// on. What nobody has judged, since another version was heard, is passed over.
 func (n *naive) hearSilence(r *monitor.Rule, l *ledger, now time.Time) {
-	if l.silence == 0 {
+	if l.nextSilence() == 0 {
 		l.silence = periodAt(r, now)
 	}
-	next := l.nextSilence()
-	for n.isClosed(r, next, now) {
-		next += lengthOf(r)
+	l.silence = n.firstOpen(r, l.nextSilence(), now)
+}
+
+// rest passes over silence of the version heard of last that nobody was woken for
+// since it changed nothing: the datapoints are what they would be had it been judged.
+func (n *naive) rest(now time.Time) {
+	v := n.versions[n.latest]
+	if v == nil {
+		return
 	}
-	if passed := next - l.through; next > l.nextSilence() && l.isSettled(r) { // it was fine throughout
+	for name, l := range v.ledgers {
+		r := n.rule(name)
+		isOpen := slices.ContainsFunc(l.filed, func(f filed) bool { return !f.judged })
+		if r.Period.IsZero() || !knowsSilence(r) || n.isTurned(name) || isOpen || !l.isSettled(r) {
+			continue
+		}
+		next := n.firstOpen(r, l.nextSilence(), now)
+		if next == l.nextSilence() {
+			continue
+		}
 		for i := range l.points {
-			l.points[i].start += passed
+			l.points[i].start += next - l.through
 		}
 		l.through = next
 	}
-	l.silence = next
 }
 
 func (l *ledger) nextSilence() int64 { return max(l.silence, l.through) }
@@ -166,7 +187,7 @@ func (n *naive) nextPeriod(r *monitor.Rule, v *naiveVersion, l *ledger) (start i
 	}
 	// Of a version that another has followed silence is no news. Where it changes
 	// nothing it is judged for a rule alone whose word a composite turns around.
-	isNews := l.silence != 0 && knowsSilence(r) && v.name == n.latest && (comes || !l.isSettled(r) || n.isTurned(r.Name))
+	isNews := l.nextSilence() != 0 && knowsSilence(r) && v.name == n.latest && (comes || !l.isSettled(r) || n.isTurned(r.Name))
 	if isNews && (!comes || l.nextSilence() < start) {
 		start, comes = l.nextSilence(), true
 	}
@@ -195,7 +216,7 @@ func (l *ledger) isSettled(r *monitor.Rule) bool {
 func (n *naive) passOverSilence(now time.Time) {
 	for _, v := range n.versions {
 		for name, l := range v.ledgers {
-			if r := n.rule(name); l.silence != 0 {
+			if r := n.rule(name); !r.Period.IsZero() && knowsSilence(r) && l.nextSilence() != 0 {
 				next := periodAt(r, now.Add(-time.Duration(r.Period.Or(0))-graceOf(r))) + lengthOf(r)
 				l.silence = max(l.silence, next-farthest(r)*lengthOf(r))
 			}

@@ -18,6 +18,7 @@ func (n *naive) setPolicy(now time.Time, policy monitor.Policy) {
 	if sameJSON(before, policy) {
 		return
 	}
+	n.rest(now)
 	dropped := n.carryLedgers(now, policy)
 	n.carryAges(policy)
 	n.carryVerification(policy)
@@ -86,9 +87,6 @@ func (n *naive) carryLedgers(now time.Time, policy monitor.Policy) (dropped []st
 // datapoints are gone: they are where they were made of other readings, or say
 // nothing of the other side.
 func (n *naive) carry(l *ledger, old, r *monitor.Rule, now time.Time) (dropped bool) {
-	if l.silence != 0 {
-		n.hearSilence(old, l, now)
-	}
 	switch {
 	case !knowsSilence(r):
 		l.silence = 0
