@@ -46,7 +46,7 @@ test: ## in minutes, on however slow and busy a machine: unit and workflow tests
 .PHONY: test-long
 test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
 	@$(TEMPORAL) >/dev/null
-	MONITOR_STEPS=1000000 $(GOTEST) $(PURE)
+	MONITOR_STEPS=1000000 $(GOTEST) -timeout=40m $(PURE)
 	MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(RACE) $(PURE) $$($(CONCURRENT))
 	MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./e2e/...
 	for module in $(MODULES); do (cd $$module && MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./...); done

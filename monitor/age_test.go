@@ -11,20 +11,33 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
+// look lets time pass as the workflow does when a timer fires or inputs were taken.
+func look(m *monitor.Machine, now time.Time) {
+	fillCalendar(m, now)
+	m.Tick(now)
+}
+
+// fillCalendar computes the blackouts where a machine wants to have them.
+func fillCalendar(m *monitor.Machine, now time.Time) {
+	if wanted, ok := m.CalendarWanted(now); ok {
+		spans, err := monitor.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
+		m.SetCalendar(now, wanted, spans, err)
+	}
+}
+
 // wakeUntil lets time pass as the workflow does, calendars included; a request that
 // goes out is refused at once.
 func wakeUntil(m *monitor.Machine, end time.Time) {
-	l := &lane{m: m}
 	for {
 		at, ok := m.NextWake()
 		isLast := !ok || at.After(end)
 		if isLast {
 			at = end
 		}
-		l.tick(nil, at)
+		look(m, at)
 		if flight := m.Wants(at).Schedule; flight != nil {
 			m.Failed(at, flight.RequestID, "no")
-			l.tick(nil, at)
+			look(m, at)
 		}
 		if isLast {
 			return

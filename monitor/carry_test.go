@@ -14,14 +14,14 @@ import (
 // apply puts a policy in force as the workflow does.
 func apply(t require.TestingT, m *monitor.Machine, at time.Time, wire string) {
 	m.SetPolicy(at, policyOf(t, wire))
-	(&lane{m: m}).tick(t, at)
+	look(m, at)
 }
 
 // observe hands on an event of one reading as the workflow does.
-func observe(t require.TestingT, m *monitor.Machine, at time.Time, e *monitor.MetricEvent) {
+func observe(m *monitor.Machine, at time.Time, e *monitor.MetricEvent) {
 	wakeUntil(m, at)
 	m.Observe(at, e)
-	(&lane{m: m}).tick(t, at)
+	look(m, at)
 }
 
 // rulesOf are what the rules say of v1.
@@ -39,7 +39,7 @@ func TestSilenceIsKnownFromWhenARuleBeginsToKnowIt(t *testing.T) {
 	} {
 		t.Run(before+after, func(t *testing.T) {
 			m := newMachine(policyOf(t, fmt.Sprintf(policy, before)))
-			observe(t, m, noon, reading(noon, "v1", "auc", 0.9))
+			observe(m, noon, reading(noon, "v1", "auc", 0.9))
 			at := noon.Add(7 * 24 * time.Hour)
 			wakeUntil(m, at)
 			apply(t, m, at, fmt.Sprintf(policy, after))
@@ -88,10 +88,10 @@ func TestAPeriodIsJudgedOnceWhateverTheGraceBecomes(t *testing.T) {
 		t.Run(grace, func(t *testing.T) {
 			m := newMachine(policyOf(t, fmt.Sprintf(policy, "0s")))
 			at := noon.Add(10 * time.Minute)
-			observe(t, m, at, reading(at, "v1", monitor.Accuracy, 0.8))
+			observe(m, at, reading(at, "v1", monitor.Accuracy, 0.8))
 			wakeUntil(m, noon.Add(65*time.Minute))
 			apply(t, m, noon.Add(65*time.Minute), fmt.Sprintf(policy, grace))
-			observe(t, m, noon.Add(66*time.Minute), reading(noon.Add(30*time.Minute), "v1", monitor.Accuracy, 0.85))
+			observe(m, noon.Add(66*time.Minute), reading(noon.Add(30*time.Minute), "v1", monitor.Accuracy, 0.85))
 			wakeUntil(m, noon.Add(24*time.Hour))
 			assert.Empty(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered))
 			rule := rulesOf(m, noon)[0]
@@ -128,7 +128,7 @@ func TestWhatWasMeasuredIsJudgedByThePolicyInForce(t *testing.T) {
 			m := newMachine(policyOf(t, `{"cooldown": "0s", "dry_run": true, "rules": [`+rule+c.before+`}]}`))
 			for i, accuracy := range []float64{0.78, 0.80, 0.80} {
 				at := noon.Add(time.Duration(i) * time.Minute)
-				observe(t, m, at, reading(at, "v1", monitor.Accuracy, accuracy))
+				observe(m, at, reading(at, "v1", monitor.Accuracy, accuracy))
 			}
 			at := noon.Add(3*time.Minute + 10*time.Second)
 			wakeUntil(m, at)
@@ -164,7 +164,7 @@ func TestWhatABlackoutHasPutOffIsJudgedByThePolicyInForce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, `{"rules": [{"metric": "accuracy", "below": 0.9}], `+office+`}`))
-			observe(t, m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
+			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
 			wakeUntil(m, noon.Add(time.Hour))
 			apply(t, m, noon.Add(time.Hour), c.after)
 			wakeUntil(m, noon.Add(20*24*time.Hour))
@@ -205,7 +205,7 @@ func TestWhatWaitsForAnAnswerIsReconsideredByThePolicyInForce(t *testing.T) {
 			day := noon.Add(-24 * time.Hour)
 			m.Retrain(day, monitor.Control{Force: true})
 			wakeUntil(m, day)
-			observe(t, m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
+			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
 			require.Equal(t, monitor.PhaseAwaitingApproval, m.Phase(noon))
 			wakeUntil(m, noon.Add(time.Hour))
 			apply(t, m, noon.Add(time.Hour), c.after)
@@ -240,14 +240,14 @@ func TestAVerificationUnderWayGoesOnByThePolicyInForce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, fmt.Sprintf(policy, "1h", "0.9")))
-			observe(t, m, noon, reading(noon, "v1", monitor.Accuracy, 0.5))
+			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.5))
 			outcome(t, m, noon, monitor.OutcomeSucceeded, "v2")
 			first := noon.Add(time.Hour)
-			observe(t, m, first, reading(first, "v2", monitor.Accuracy, 0.8))
+			observe(m, first, reading(first, "v2", monitor.Accuracy, 0.8))
 			wakeUntil(m, first.Add(20*time.Minute))
 			apply(t, m, first.Add(20*time.Minute), fmt.Sprintf(policy, c.within, c.below))
 			for range 2 {
-				observe(t, m, first.Add(30*time.Minute), reading(first, "v2", monitor.Accuracy, 0.95))
+				observe(m, first.Add(30*time.Minute), reading(first, "v2", monitor.Accuracy, 0.95))
 			}
 			wakeUntil(m, first.Add(5*time.Hour))
 			ended := kindsOf(m.Status(noon).Decisions, monitor.Verified, monitor.Unverified, monitor.Regressed)

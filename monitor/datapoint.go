@@ -75,6 +75,8 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 		if !ok || due.After(now) {
 			return
 		}
+		m.settleStreaks() // what its entries go by is about to change
+		m.standing.seen = nil
 		for _, name := range sortedKeys(m.state.Versions) {
 			if seen := m.state.Versions[name]; seen.Rules != nil {
 				m.judgeVersion(now, due, name, seen)
@@ -123,10 +125,11 @@ func (m *Machine) judgeVersion(now, due time.Time, name string, seen *version) {
 func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track, b *bucket, isGap bool) finding {
 	w := t.Window
 	p := point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
-	if r.Stat != StatCount && r.Stat != StatSum && b.Count < max(1, r.MinSamples) {
+	isTotal := r.Stat == StatCount || r.Stat == StatSum
+	if !isTotal && b.Count < max(1, r.MinSamples) {
 		p.Value = Reading{}
 	}
-	p.Unknown = isGap && (b.Count == 0 || r.falls() && (r.Stat == StatCount || r.Stat == StatSum))
+	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.falls() || r.Change != nil))
 	if r.Change != nil {
 		return m.detect(now, due, r, t, p)
 	}
@@ -192,7 +195,7 @@ func (r *Rule) clear() (float64, bool) {
 func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding {
 	w := t.Window
 	w.keep(r, p)
-	if value, measured := p.Value.Get(); measured {
+	if value, measured := p.Value.Get(); measured && !p.Unknown {
 		if w.Detector == nil {
 			w.Detector = &adwin{}
 		}

@@ -13,36 +13,6 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// naive is the original's rules, written again without a thought for anything
-// else: thresholds, one cooldown, at most one retraining at a time.
-type naive struct {
-	minAccuracy, maxLatency, maxDrift float64
-	cooldown                          time.Duration
-	last                              time.Time // zero: never triggered
-	inFlight, paused                  bool
-	breaches, triggers, suppressed    int64
-	events                            int64
-}
-
-func (n *naive) event(now time.Time, accuracy, latency, drift float64) {
-	n.events++
-	if !(accuracy < n.minAccuracy || latency > n.maxLatency || drift > n.maxDrift) {
-		return
-	}
-	n.breaches++
-	switch {
-	case n.paused, !n.last.IsZero() && now.Sub(n.last) < n.cooldown, n.inFlight:
-		n.suppressed++
-	default:
-		n.trigger(now)
-	}
-}
-
-func (n *naive) trigger(now time.Time) {
-	n.triggers++
-	n.last, n.inFlight = now, true
-}
-
 // cut hands a machine on as continue-as-new does.
 func cut(t require.TestingT, m *monitor.Machine) *monitor.Machine {
 	encoded, err := json.Marshal(m.State())
@@ -55,87 +25,6 @@ func cut(t require.TestingT, m *monitor.Machine) *monitor.Machine {
 // A value near a threshold more often than not, and often on it.
 func near(t *rapid.T, label string, threshold float64) float64 {
 	return threshold * rapid.SampledFrom([]float64{0.5, 0.9, 1, 1, 1.1, 2}).Draw(t, label)
-}
-
-func TestTheMachineDecidesAsTheOriginalWhereverItIsCut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		cooldown := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second}).Draw(t, "cooldown")
-		reference := &naive{minAccuracy: 0.9, maxLatency: 200, maxDrift: 0.1, cooldown: cooldown}
-		policy := monitor.Policy{}.WithCooldown(cooldown)
-		whole, pieces := newMachine(policy), newMachine(policy)
-		now, triggers := noon, []time.Time{}
-		sequence := int64(0)
-		for range rapid.IntRange(1, 60).Draw(t, "inputs") {
-			now = now.Add(rapid.SampledFrom([]time.Duration{0, 1, time.Second - 1, time.Second, 10 * time.Second}).Draw(t, "wait"))
-			before, forced := reference.triggers, false
-			var input func(m *monitor.Machine)
-			switch rapid.SampledFrom([]string{"event", "event", "event", "batch", "landed", "pause", "resume", "retrain", "policy"}).Draw(t, "input") {
-			case "event":
-				a, l, d := near(t, "accuracy", 0.9), near(t, "latency", 200), near(t, "drift", 0.1)
-				reference.event(now, a, l, d)
-				input = func(m *monitor.Machine) { m.Observe(now, event(now, a, l, d)) }
-			case "batch": // of one event, redelivered
-				a, l, d := near(t, "accuracy", 0.9), near(t, "latency", 200), near(t, "drift", 0.1)
-				reference.event(now, a, l, d)
-				sequence++
-				batch := &monitor.Batch{
-					Version: 1, ModelName: "fraud", Publisher: "p", Sequence: sequence,
-					Digests: []*monitor.Digest{monitor.DigestOf(event(now, a, l, d), now)},
-				}
-				input = func(m *monitor.Machine) {
-					m.ObserveBatch(now, batch)
-					m.ObserveBatch(now, batch)
-				}
-			case "landed":
-				reference.inFlight = false
-				input = func(m *monitor.Machine) { land(m, now) }
-			case "pause":
-				reference.paused = true
-				input = func(m *monitor.Machine) { m.PauseBy(now, monitor.Control{}) }
-			case "resume":
-				reference.paused = false
-				input = func(m *monitor.Machine) { m.ResumeBy(now, monitor.Control{}) }
-			case "retrain":
-				forced = true
-				if !reference.inFlight && !reference.paused {
-					reference.trigger(now)
-				}
-				input = func(m *monitor.Machine) {
-					if m.CanRetrain(now, monitor.Control{Force: true}) == nil {
-						m.Retrain(now, monitor.Control{Force: true})
-					}
-				}
-			case "policy":
-				input = func(m *monitor.Machine) { m.SetPolicy(now, policy) }
-			}
-			input(whole)
-			if rapid.Bool().Draw(t, "cut") {
-				pieces = cut(t, pieces)
-			}
-			input(pieces)
-
-			// 1: one in flight; automatic triggers never closer than the cooldown.
-			if reference.triggers > before {
-				if n := len(triggers); n > 0 && !forced {
-					require.GreaterOrEqual(t, now.Sub(triggers[n-1]), cooldown)
-				}
-				triggers = append(triggers, now)
-			}
-			status := whole.Status(now)
-			// 2 and 3: all counted once, all explained.
-			suppressed := int64(0)
-			for _, count := range status.Suppressed {
-				suppressed += count
-			}
-			require.Equal(t, reference.events, status.Events)
-			require.Equal(t, reference.breaches, status.Breaches)
-			require.Equal(t, reference.suppressed, suppressed)
-			require.Equal(t, reference.triggers, status.Retrainings.Requested)
-			require.Equal(t, reference.inFlight, status.Current != nil)
-			// 4: cut or whole, the same.
-			require.Equal(t, encode(t, whole.State()), encode(t, pieces.State()))
-		}
-	})
 }
 
 func encode(t require.TestingT, value any) string {

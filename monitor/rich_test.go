@@ -1,13 +1,11 @@
 package monitor_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -32,115 +30,6 @@ var richPolicies = []string{
 		{"name": "low", "metric": "accuracy", "below": 0.5},
 		{"name": "mean", "metric": "accuracy", "stat": "mean", "below": 0.7, "period": "15s", "missing": "ok"}]}`,
 	`{"cooldown": "20s", "dry_run": true, "rules": [{"name": "low", "metric": "accuracy", "below": 0.5}, {"name": "stale", "max_age": "1m"}]}`,
-}
-
-// Whatever happens, a machine that is cut anywhere decides as one that is not;
-// at most one retraining is in flight; automatic triggers keep the cooldown; every
-// breach is accounted for; and the state stays within its bound.
-func TestRichPoliciesDecideTheSameWhereverTheyAreCut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		policy := policyOf(t, rapid.SampledFrom(richPolicies).Draw(t, "policy"))
-		whole, pieces := newMachine(policy), newMachine(policy)
-		now := noon
-		lastTrigger := time.Time{}
-		asked := int64(0) // for approval, or at once
-		whole.OnDecision = func(d monitor.Decision) {
-			automatic := d.Kind == monitor.Triggered && d.Rule != monitor.RuleManual
-			if cooldown := time.Duration(policy.Cooldown.Or(0)); automatic && !lastTrigger.IsZero() {
-				require.GreaterOrEqual(t, d.At.Sub(lastTrigger), cooldown, d.Reason)
-			}
-			if d.Kind == monitor.Triggered {
-				lastTrigger = d.At
-			}
-			if d.Rule != monitor.RuleManual && (d.Kind == monitor.AwaitingApproval || automatic && policy.Approval == nil) {
-				asked++
-			}
-		}
-		both := func(input func(m *monitor.Machine)) {
-			input(whole)
-			if rapid.IntRange(0, 3).Draw(t, "cut") == 0 {
-				pieces = cut(t, pieces)
-			}
-			input(pieces)
-			require.Equal(t, encode(t, whole.State()), encode(t, pieces.State()))
-		}
-		tick := func(m *monitor.Machine) {
-			if wanted, ok := m.CalendarWanted(now); ok {
-				spans, err := monitor.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
-				require.NoError(t, err)
-				m.SetCalendar(now, wanted, spans, nil)
-			}
-			m.Tick(now)
-		}
-		both(tick)
-		made := 1
-		for range rapid.IntRange(1, 60).Draw(t, "inputs") {
-			next := now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 40 * time.Second}).Draw(t, "wait"))
-			for wake, ok := whole.NextWake(); ok && !wake.After(next); wake, ok = whole.NextWake() {
-				now = wake
-				both(tick)
-			}
-			now = next
-			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "landed", "pause", "resume", "retrain", "approve", "reject", "cancel", "policy"}).Draw(t, "input") {
-			case "event":
-				version := fmt.Sprintf("v%d", rapid.IntRange(1, made).Draw(t, "version"))
-				e := event(now, rapid.SampledFrom([]float64{0.2, 0.6, 0.9, 0.95}).Draw(t, "accuracy"), rapid.SampledFrom([]float64{100, 220, 300}).Draw(t, "latency"), 0.1)
-				e.ModelVersion = version
-				both(func(m *monitor.Machine) { m.Observe(now, e) })
-			case "landed":
-				state := rapid.SampledFrom([]monitor.OutcomeState{monitor.OutcomeSucceeded, monitor.OutcomeFailed}).Draw(t, "state")
-				if flight := whole.Wants(now).Schedule; flight != nil {
-					made++
-					id, version := flight.RequestID, fmt.Sprintf("v%d", made)
-					both(func(m *monitor.Machine) {
-						m.Outcome(now, monitor.Outcome{RequestID: id, State: state, ModelVersion: version})
-					})
-				}
-			case "pause":
-				both(func(m *monitor.Machine) { m.PauseBy(now, monitor.Control{By: "ada"}) })
-			case "resume":
-				both(func(m *monitor.Machine) { m.ResumeBy(now, monitor.Control{By: "ada"}) })
-			case "retrain":
-				control := monitor.Control{By: "ada", Force: rapid.Bool().Draw(t, "force")}
-				both(func(m *monitor.Machine) {
-					if m.CanRetrain(now, control) == nil {
-						m.Retrain(now, control)
-					}
-				})
-			case "approve":
-				both(func(m *monitor.Machine) {
-					if m.CanAnswer(true) == nil {
-						m.Approve(now, monitor.Control{})
-					}
-				})
-			case "reject":
-				both(func(m *monitor.Machine) {
-					if m.CanAnswer(false) == nil {
-						m.RejectPending(now, monitor.Control{})
-					}
-				})
-			case "cancel":
-				both(func(m *monitor.Machine) {
-					if m.CanCancel() == nil {
-						m.CancelTold(now, m.Cancel(now, monitor.Control{}), nil)
-					}
-				})
-			case "policy":
-				more := policyOf(t, rapid.SampledFrom(richPolicies).Draw(t, "other"))
-				more.Cooldown, more.Approval, more.DryRun = policy.Cooldown, policy.Approval, policy.DryRun
-				both(func(m *monitor.Machine) { m.SetPolicy(now, more) })
-			}
-			both(tick)
-
-			status := whole.Status(now)
-			suppressed := int64(0)
-			for _, n := range status.Suppressed {
-				suppressed += n
-			}
-			require.Equal(t, status.Breaches, suppressed+asked)
-			require.LessOrEqual(t, len(encode(t, status)), monitor.MaxStateBytes)
-		}
-	})
 }
 
 func TestAChangeIsHeldForAWhile(t *testing.T) {

@@ -283,13 +283,13 @@ func (m *Machine) writeComposite(text *strings.Builder, e *evidence, rule int) {
 		fmt.Fprintf(text, "not %s", r.Not)
 		return
 	}
+	separator := ""
 	for _, member := range m.members[rule] {
 		if !e.breaching.has(member) || text.Len() > maxTextBytes {
 			continue
 		}
-		if text.Len() > 0 {
-			text.WriteString("; ")
-		}
+		text.WriteString(separator)
+		separator = "; "
 		if m.kinds[member] == kindComposite {
 			m.writeComposite(text, e, member)
 			continue
