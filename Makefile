@@ -12,8 +12,8 @@ RACE ?= -race
 # What decides starts no goroutine: there the race detector only makes tests slower, and waits for test-long.
 PURE       := ./monitor/...
 CONCURRENT := go list ./... | grep -v '^$(MODULE)/\(monitor\|e2e\)'
-# Tests of built programs, which the test cache does not know.
-PROGRAMS   := -count=1
+# Tests of built programs, which the test cache does not know, and which wait more than they compute.
+PROGRAMS   := -count=1 -parallel=4
 # The modules beside the main one, whose dependencies stay out of it.
 MODULES := e2e/chaos tools/compose tools/manifests tools/release tools/schema examples
 # Of make chaos: the schedule of faults, and how long they last.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,10 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -27,11 +31,26 @@ import (
 )
 
 // signalUntilTaken signals as a good sender does: what the server refuses because
-// the run has taken all that it may, is sent again.
+// the run has taken all that it may, or because it is too busy, is sent again, under
+// the same id, by which a run takes it once. It waits as long as ctx lets it.
 func signalUntilTaken(ctx context.Context, model, name string, payload any) error {
+	input, err := converter.GetDefaultDataConverter().ToPayloads(payload)
+	if err != nil {
+		return err
+	}
+	request := &workflowservice.SignalWorkflowExecutionRequest{
+		Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: monitor.WorkflowID(model)},
+		SignalName: name, Input: input, RequestId: uuid.NewString(),
+	}
+
 	for {
-		err := server.Client().SignalWorkflow(ctx, monitor.WorkflowID(model), "", name, payload)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "exceeded workflow execution limit for signal events") {
+		_, err := server.Client().WorkflowService().SignalWorkflowExecution(ctx, request)
+		var slow *serviceerror.DeadlineExceeded
+		var busy *serviceerror.ResourceExhausted
+		var away *serviceerror.Unavailable
+		passes := errors.As(err, &slow) || errors.As(err, &busy) || errors.As(err, &away) ||
+			err != nil && strings.Contains(err.Error(), "exceeded workflow execution limit for signal events")
+		if !passes || ctx.Err() != nil {
 			return err
 		}
 		time.Sleep(50 * time.Millisecond)

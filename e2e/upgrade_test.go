@@ -168,7 +168,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	// A state that the next release wrote blocks the older one, and nothing is lost meanwhile.
 	for m := range models {
 		for range 2100 {
-			require.NoError(t, server.Client().SignalWorkflow(t.Context(), monitor.WorkflowID(upgraded(m)), "", monitor.SignalMetric, json.RawMessage("[]")))
+			require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), monitor.SignalMetric, json.RawMessage("[]")))
 		}
 		until(t, upgraded(m), "it has continued as new", func(s monitor.Status) bool { return s.Signals >= 2100 })
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -27,6 +28,7 @@ func awake() (rules []string) {
 // for good soon: the run hands on nevertheless, in time, and the monitor keeps its
 // policy, its retraining and its counts.
 func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
+	patience.Long(t)
 	useScaledServer(t)
 	outlives := func(t *testing.T, model string) {
 		t.Helper()

@@ -83,7 +83,7 @@ func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
 			senders.Go(func() {
 				for i := range 600 {
 					event := fmt.Sprintf(`{"model_name": %q, "model_version": "v%d", "accuracy": %v, "latency_ms": %d}`, model, i%3, 0.6+float64(i%20)/40, 100+i%200)
-					if err := server.Client().SignalWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.SignalMetric, json.RawMessage(event)); err != nil {
+					if err := signalUntilTaken(t.Context(), model, monitor.SignalMetric, json.RawMessage(event)); err != nil {
 						t.Errorf("sender %d: %v", sender, err)
 						return
 					}

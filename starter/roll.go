@@ -180,7 +180,9 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 		}
 		var missing *serviceerror.NotFound
 		var lacking *serviceerror.FailedPrecondition
-		if !errors.As(err, &missing) && !errors.As(err, &lacking) && bounded.Err() == nil {
+		var slow *serviceerror.DeadlineExceeded // of one call: a busy server takes longer
+		comes := errors.As(err, &missing) || errors.As(err, &lacking) || errors.As(err, &slow)
+		if !comes && bounded.Err() == nil {
 			return s.explain(ctx, "", "", fmt.Errorf("make %s the current build of %s: %w", plain(build), plain(deployment), err))
 		}
 		select {

@@ -2,17 +2,19 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 func TestTrainTellsTheNewVersionAndWhy(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(5 * time.Minute)
+	env.SetTestTimeout(patience.Limit)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: patience.Limit})
 	env.RegisterActivity(Fit)
 	env.RegisterActivity(CleanUp)
 	env.ExecuteWorkflow(Train, monitor.RetrainingRequest{RequestID: "r", ModelVersion: "v7", Reason: "accuracy 0.8000 below threshold 0.9000"})
