@@ -25,7 +25,7 @@ func TestSteadySignalsKeepNoRunFromHandingOnAndNoRetrainingBack(t *testing.T) {
 	const model = "wedge-steady"
 	tr := startPipeline(t)
 	startThrottledWorker(t, model, webhookEnv(tr)...)
-	f := startFlood(t, model, 20, 20)
+	f := startFlood(t, model, 20, 20, patience.Limit)
 	for range 3 {
 		f.breach(t, tr)
 	}
@@ -56,11 +56,11 @@ func TestAsManySignalsAsClientsCanSendAreCountedOnceEach(t *testing.T) {
 	}
 	tr := startPipeline(t)
 	startWorker(t, model, append(webhookEnv(tr), "LOG_LEVEL=error")...)
-	f := startFlood(t, model, clients, rate)
-	for began := time.Now(); rate > 0 && time.Since(began) < length; {
+	f := startFlood(t, model, clients, rate, length)
+	for rate > 0 && f.ctx.Err() == nil {
 		f.breach(t, tr)
 	}
-	<-time.After(max(0, length-time.Since(f.began)))
+	<-f.ctx.Done()
 	f.end(t)
 	f.breach(t, tr)
 	runs, _ := runsOf(t, model)
@@ -70,22 +70,22 @@ func TestAsManySignalsAsClientsCanSendAreCountedOnceEach(t *testing.T) {
 // flood is a model's plain clients.
 type flood struct {
 	model     string
-	began     time.Time
-	taken     atomic.Int64
+	ctx       context.Context // ends when they stop
 	stop      context.CancelFunc
+	taken     atomic.Int64
 	senders   sync.WaitGroup
 	latencies []time.Duration // from a breach to the backend
 }
 
-// startFlood lets clients signal at a rate a second, all together, or for 0 without any
-// pause.
-func startFlood(t *testing.T, model string, clients, rate int) *flood {
+// startFlood lets clients signal for so long, at a rate a second, all together, or for 0
+// without any pause.
+func startFlood(t *testing.T, model string, clients, rate int, length time.Duration) *flood {
 	t.Helper()
 	mustStarter(t, model, "model_name: "+model+"\ncooldown: 0s\nsuperseded: trigger\n", "apply", "-")
 	until(t, model, "it is watched", func(monitor.Status) bool { return true })
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithTimeout(t.Context(), length)
 	t.Cleanup(stop)
-	f := &flood{model: model, began: time.Now(), stop: stop}
+	f := &flood{model: model, ctx: ctx, stop: stop}
 	for range clients {
 		f.senders.Go(func() {
 			pause := time.NewTicker(max(time.Nanosecond, time.Duration(clients)*time.Second/time.Duration(max(rate, 1))))
