@@ -32,9 +32,9 @@ type Machine struct {
 	// OnDecision, where set, hears of each decision that gets an entry in the log, as
 	// it falls.
 	OnDecision func(Decision)
-	// OnRepeat, where set, hears of each decision that goes on a streak in the log. It
-	// has no value and no reason yet: InWords finds them.
-	OnRepeat func(Decision)
+	// OnRepeat, where set, hears of each decision that goes on a streak in the log.
+	// They come as often as breaches do: Repeated has such a decision in words.
+	OnRepeat func(kind Kind, by Suppression)
 	// Trace, where set, names the span of a decision; cause is that of the decision
 	// which it follows from, or "".
 	Trace func(cause string, d Decision) string

@@ -311,5 +311,5 @@ func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
 // listen lets hear have every decision of a machine, in words.
 func listen(m *monitor.Machine, hear func(monitor.Decision)) {
 	m.OnDecision = hear
-	m.OnRepeat = func(d monitor.Decision) { hear(m.InWords(d)) }
+	m.OnRepeat = func(monitor.Kind, monitor.Suppression) { hear(m.Repeated()) }
 }

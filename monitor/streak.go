@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Breaches that lead to nothing, and warnings, can come with every event. The log
@@ -46,31 +47,28 @@ func (m *Machine) evidenceNow(seen *version) *evidence {
 // repeat records a decision that breaches can bring by the thousand: a suppression,
 // or a warning.
 func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
-	d := Decision{At: j.now, Kind: kind, Rule: m.state.Policy.Rules[rule].Name, ModelVersion: j.version, SuppressedBy: by, Count: 1}
-	s, isShared := m.streak(&d, rule)
+	s, isShared := m.streak(kind, by, rule)
+	name := m.state.Policy.Rules[rule].Name
 	if isShared {
-		d.Rule = ""
+		name = ""
 	}
+	m.repeated = repeated{now: j.now, seen: j.seen, version: j.version, kind: kind, by: by, name: name, rule: rule}
 	if s.entry == 0 {
-		request := m.request(rule, j.version, j.seen)
-		d.Reason, d.Value, d.Threshold = request.Reason, request.Value, request.Threshold
-		m.decide(d)
+		m.decide(m.Repeated())
 		return
 	}
 
 	if m.OnRepeat != nil {
-		m.repeated = repeated{rule, j.seen}
-		m.OnRepeat(d)
-		m.repeated = repeated{}
+		m.OnRepeat(kind, by)
 	}
 	entry := &m.state.Decisions[s.entry-1]
-	entry.At = d.At
+	entry.At = j.now
 	entry.Count++
-	if entry.ModelVersion != d.ModelVersion {
-		entry.ModelVersion = d.ModelVersion
+	if entry.ModelVersion != j.version {
+		entry.ModelVersion = j.version
 	}
-	if entry.Rule != d.Rule {
-		entry.Rule = d.Rule
+	if entry.Rule != name {
+		entry.Rule = name
 	}
 	if j.evidence == nil {
 		j.evidence = m.keepEvidence(j.seen)
@@ -83,46 +81,60 @@ func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
 
 // streak finds the streak that a decision continues; its entry is 0 where the
 // decision begins it, or is the second of it.
-func (m *Machine) streak(d *Decision, rule int) (s *streak, isShared bool) {
-	number := rule
-	if d.Kind == Suppressed {
-		number = len(m.state.Policy.Rules) + 1 + slices.Index(suppressions, d.SuppressedBy)
+func (m *Machine) streak(kind Kind, by Suppression, rule int) (s *streak, isShared bool) {
+	rules := len(m.state.Policy.Rules)
+	if kind == Suppressed {
+		rule = rules + 1 + slices.Index(suppressions, by)
 	}
-	s = &m.streaks[number]
-	if s.isShared {
-		return &m.streaks[len(m.state.Policy.Rules)], true
-	}
-	if s.entry != 0 {
+	s = &m.streaks[rule]
+	switch {
+	case s.isShared:
+		return &m.streaks[rules], true
+	case s.entry != 0:
 		return s, false
 	}
 
-	entries, warnings := 0, map[string]bool{}
+	d := Decision{Kind: kind, SuppressedBy: by}
+	if kind == Warned {
+		d.Rule = m.state.Policy.Rules[rule].Name
+	}
+	s.entry = m.findStreak(&d)
+	if s.entry != 0 || kind != Warned || m.hasBegun(&d) || m.warningRules() < maxWarningRules {
+		return s, false
+	}
+	s.isShared = true
+	shared := &m.streaks[rules]
+	shared.entry = m.findStreak(&Decision{Kind: Warned})
+	return shared, true
+}
+
+// findStreak returns 1 + the index of the last entry of a decision's streak, or 0
+// while the log has fewer than two.
+func (m *Machine) findStreak(d *Decision) (entry int) {
+	entries := 0
 	for i := range sinceNotable(m.state.Decisions) {
-		before := &m.state.Decisions[i]
-		if before.Kind == Warned {
-			warnings[before.Rule] = true
-		}
-		if !d.continues(before) {
+		if !d.continues(&m.state.Decisions[i]) {
 			continue
 		}
+		entry = max(entry, i+1)
 		entries++
-		if s.entry == 0 {
-			s.entry = i + 1
+	}
+	if entries < 2 {
+		return 0
+	}
+	return entry
+}
+
+// warningRules is how many rules have a streak of warnings since the last notable
+// decision.
+func (m *Machine) warningRules() int {
+	rules := map[string]bool{}
+	for i := range sinceNotable(m.state.Decisions) {
+		if d := &m.state.Decisions[i]; d.Kind == Warned {
+			rules[d.Rule] = true
 		}
 	}
-	switch {
-	case entries > 1:
-		return s, false
-	case d.Kind == Warned && entries == 0 && len(warnings) >= maxWarningRules && d.Rule != "":
-		shared := *d
-		shared.Rule = ""
-		s.entry = 0
-		s.isShared = true
-		s, _ = m.streak(&shared, len(m.state.Policy.Rules))
-		return s, true
-	}
-	s.entry = 0
-	return s, false
+	return len(rules)
 }
 
 // sinceNotable are the numbers of a log's entries since the last notable one, the
@@ -155,16 +167,25 @@ func (d *Decision) continues(before *Decision) bool {
 
 // repeated is what OnRepeat hears of.
 type repeated struct {
-	rule int
-	seen *version
+	now     time.Time
+	version string
+	seen    *version
+	kind    Kind
+	by      Suppression
+	name    string // of the rule; "" where its streak is shared
+	rule    int
 }
 
-// InWords adds value, threshold and reason to the decision that OnRepeat hears of.
-// It may be called until OnRepeat returns.
-func (m *Machine) InWords(d Decision) Decision {
-	request := m.request(m.repeated.rule, d.ModelVersion, m.repeated.seen)
-	d.Reason, d.Value, d.Threshold = request.Reason, request.Value, request.Threshold
-	return d
+// Repeated is the decision that OnRepeat hears of, in words. It may be called until
+// OnRepeat returns.
+func (m *Machine) Repeated() Decision {
+	r := &m.repeated
+	e := m.evidenceNow(r.seen)
+	value, threshold := m.measured(e, r.rule)
+	return Decision{
+		At: r.now, Kind: r.kind, Rule: r.name, Reason: m.words(e, r.rule), ModelVersion: r.version,
+		Value: value, Threshold: threshold, SuppressedBy: r.by, Count: 1,
+	}
 }
 
 // AppendDecision adds a decision to a log as a monitor does to its own: the third and

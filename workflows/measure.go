@@ -93,12 +93,12 @@ func (m *watch) measure(ctx workflow.Context) {
 		m.log.Info("decision", "kind", d.Kind, "rule", d.Rule, "reason", d.Reason, "model_version", d.ModelVersion,
 			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
 	}
-	m.machine.OnRepeat = func(d monitor.Decision) { // as often as breaches come: counted, and not spoken of
-		if d.Kind == monitor.Warned {
+	m.machine.OnRepeat = func(kind monitor.Kind, by monitor.Suppression) { // as often as breaches come: counted, and not spoken of
+		if kind == monitor.Warned {
 			m.measures.warned++
 			return
 		}
-		m.measures.repeats[repeat{d.Kind, d.SuppressedBy}]++
+		m.measures.repeats[repeat{kind, by}]++
 	}
 	m.machine.OnRejection = func(r monitor.Rejection, count int64) {
 		m.measures.inc(MetricRejections, "source", boundedSource(r.Source), count)

@@ -33,7 +33,7 @@ func NewSimulator(modelName string, policy monitor.Policy, options Options) *Sim
 	s := &Simulator{options: options, policy: policy.WithDefaults()}
 	s.machine = monitor.NewMachine(modelName, requestBase+modelName, policy)
 	s.machine.OnDecision = s.decided
-	s.machine.OnRepeat = func(d monitor.Decision) { s.decided(s.machine.InWords(d)) }
+	s.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
 	s.result.ModelName = modelName
 	s.result.Decisions = []monitor.Decision{}
 	s.spans.lasts = lastings(s.policy.Rules)

@@ -87,7 +87,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	}
 	l.machine, l.updates = machine, workflows.Updates(machine)
 	l.machine.OnDecision = l.hear
-	l.machine.OnRepeat = func(d monitor.Decision) { l.hear(machine.InWords(d)) }
+	l.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { l.hear(machine.Repeated()) }
 	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
 	l.quota = workflows.Quota{}
 	l.isLooking = workflows.LooksBack(info, raw)

@@ -66,7 +66,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 func (r *rival) take(state monitor.State) {
 	r.machine = monitor.Restore(state)
 	r.machine.OnDecision = r.hear
-	r.machine.OnRepeat = func(d monitor.Decision) { r.hear(r.machine.InWords(d)) }
+	r.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { r.hear(r.machine.Repeated()) }
 	r.updates = workflows.Updates(r.machine)
 }
 
