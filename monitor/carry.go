@@ -201,7 +201,7 @@ func (m *Machine) rejudge(now time.Time, c *policyChange) {
 			if c.judges[i] && m.kinds[i] == kindComposite {
 				t.Verdict = m.findings[i].verdict
 			}
-			if c.isOther[i] && !(c.rules[i].CanTrigger() && m.findings[i].verdict == Breaching) {
+			if c.isOther[i] && (!c.rules[i].CanTrigger() || m.findings[i].verdict != Breaching) {
 				t.Deferred = false
 			}
 		}
