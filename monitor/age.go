@@ -141,9 +141,13 @@ func (m *Machine) mayTrigger(now time.Time, seen *version) bool {
 	return m.suppression(&moment{now: now, due: now, seen: seen}) == ""
 }
 
-// hasWaitingAge says that an age or a silence triggers as soon as nothing
-// suppresses it.
+// hasWaitingAge says that an age or a silence triggers as soon as the blackout that is
+// on ends: nothing else suppresses it.
 func (m *Machine) hasWaitingAge(now time.Time) bool {
+	seen := m.state.Versions[m.state.Latest]
+	if !m.hasAges || m.suppression(&moment{now: now, due: now, seen: seen}) != ByBlackout {
+		return false
+	}
 	for i := range m.state.Policy.Rules {
 		if m.isAge(i) && m.mayAct(now, i, m.looked(i)) {
 			return true

@@ -171,7 +171,8 @@ func (m *Machine) Tick(now time.Time) {
 	}
 	m.settleStreaks()
 	m.standing.seen = nil
-	for isDone := false; !isDone; isDone = !m.dirty { // what one thing decides may make another due
+	m.dirty = true
+	for pass := 0; m.dirty && pass < maxPasses; pass++ {
 		m.dirty = false
 		m.judgeDue(now)
 	}
@@ -179,6 +180,11 @@ func (m *Machine) Tick(now time.Time) {
 	m.wake = m.findWake()
 	m.state.Wake = m.wake
 }
+
+// maxPasses is how often a Tick looks for what is due: what one thing decides may
+// make another due, which is looked at before it. Twice is nearly always enough, and
+// no chain is longer than what there is to look at.
+const maxPasses = 10
 
 // judgeDue judges and decides what is due by now, if it has not been. To a monitor
 // that stops time brings nothing but the end of its retraining.
