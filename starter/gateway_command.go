@@ -26,7 +26,7 @@ import (
 func gatewayRoutes(mapping otlp.Mapping, log *slog.Logger) []gateway.Route {
 	return []gateway.Route{{
 		Path: "/v1/metrics", Refuse: otlp.Refuse,
-		New: func(publish gateway.Publish) http.Handler { return otlp.New(otlp.Publish(publish), mapping, log) },
+		New: func(publisher gateway.Publisher) http.Handler { return otlp.New(publisher, mapping, log) },
 	}}
 }
 

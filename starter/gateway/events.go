@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // The media types of bodies.
@@ -150,7 +151,7 @@ func badRequest(format string, args ...any) *problem {
 type taking struct {
 	in      *intake
 	decoder *decoder
-	publish Publish
+	publish func(context.Context, monitor.MetricEvent) error
 	outcome *outcome
 	now     time.Time
 	// occurred, where it is set, is the timestamp of events that have none.

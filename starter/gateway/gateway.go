@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Defaults of Options.
@@ -58,21 +57,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Publish takes one event of the request whose context it is given. Its errors
-// are of the event alone: what makes no sense of it, or ErrForbidden.
-type Publish func(ctx context.Context, event monitor.MetricEvent) error
-
-// Route is a further way in, for events in another form. It is behind the same
-// doors as /v1/events: what its handler sees is authorized, within the limits,
-// read whole and decompressed, and the hub has room for it.
-type Route struct {
-	Path string // such as /v1/metrics; POST is its only method
-	New  func(Publish) http.Handler
-	// Refuse answers what the doors refuse in the form of the route, after the
-	// headers are set. Default the form of /v1/events.
-	Refuse func(w http.ResponseWriter, r *http.Request, status int, detail string)
-}
-
 // ErrForbidden says that the request's token may not publish to a model.
 var ErrForbidden = errors.New("this token may not publish to it")
 
@@ -100,7 +84,7 @@ func New(options Options) *Gateway {
 	g.doors.shut = errStarting
 	g.post("/v1/events", g.prepareEvents, nil)
 	for _, route := range options.Routes {
-		handler := route.New(g.publish)
+		handler := route.New(Publisher{g})
 		g.post(route.Path, func(*http.Request) (take, *problem) {
 			return func(w http.ResponseWriter, r *http.Request, in *intake) { hand(w, r, in, handler) }, nil
 		}, route.Refuse)
@@ -133,30 +117,4 @@ type intake struct {
 	token *token // nil where there are none
 	body  []byte // whole and decompressed
 	leave func() // tells the doors that nothing is published any more; may be called again
-}
-
-type intakeKey struct{}
-
-// publish is the Publish of routes.
-func (g *Gateway) publish(ctx context.Context, event monitor.MetricEvent) error {
-	in, _ := ctx.Value(intakeKey{}).(*intake)
-	if in == nil {
-		return errors.New("publish with the context of the request")
-	}
-	err := in.token.allow(event.ModelName)
-	if err == nil {
-		err = plain(in.hub.Publish(ctx, event))
-	}
-	g.count(in.token, err)
-	return err
-}
-
-// count counts one event.
-func (g *Gateway) count(by *token, err error) {
-	if err != nil {
-		g.metrics.add(by, 0, 1)
-		return
-	}
-	g.accepted.Add(1)
-	g.metrics.add(by, 1, 0)
 }

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,15 +92,6 @@ func (g *Gateway) enter() (h *hub.Hub, leave func(), refused *problem) {
 		return nil, nil, notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
 	}
 	return h, leave, nil
-}
-
-// hand gives a route's handler a request as if it had been sent whole and plain.
-func hand(w http.ResponseWriter, r *http.Request, in *intake, handler http.Handler) {
-	plain := r.WithContext(context.WithValue(r.Context(), intakeKey{}, in))
-	plain.Header = r.Header.Clone()
-	plain.Header.Del("Content-Encoding")
-	plain.Body, plain.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
-	handler.ServeHTTP(w, plain)
 }
 
 // authorize finds who sends.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 const (
@@ -26,6 +28,9 @@ type token struct {
 func (t *token) allow(model string) error {
 	if t == nil || len(t.models) == 0 {
 		return nil
+	}
+	if len(model) > monitor.MaxModelNameBytes { // of no model, and too long to be held against patterns
+		return fmt.Errorf("model_name: must be at most %d bytes", monitor.MaxModelNameBytes)
 	}
 	for _, pattern := range t.models {
 		if matched, _ := path.Match(pattern, model); matched {

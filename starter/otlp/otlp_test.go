@@ -3,6 +3,7 @@ package otlp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -29,18 +30,31 @@ import (
 type hub struct {
 	*otlp.Handler
 	events []monitor.MetricEvent
+	sender string            // of the next request
+	only   map[string]string // the model that a sender may publish to, if not any
 }
 
 func newHub(mapping otlp.Mapping) *hub {
 	h := &hub{}
-	h.Handler = otlp.New(func(_ context.Context, event monitor.MetricEvent) error {
-		if err := event.Validate(time.Now()); err != nil {
-			return err
-		}
-		h.events = append(h.events, event)
-		return nil
-	}, mapping, slog.New(slog.DiscardHandler))
+	h.Handler = otlp.New(h, mapping, slog.New(slog.DiscardHandler))
 	return h
+}
+
+func (h *hub) Sender(context.Context) string { return h.sender }
+
+func (h *hub) Check(_ context.Context, event *monitor.MetricEvent) error {
+	if only := h.only[h.sender]; only != "" && event.ModelName != only {
+		return errors.New("this token may not publish to it")
+	}
+	return event.Validate(time.Now())
+}
+
+func (h *hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
+	if err := h.Check(ctx, &event); err != nil {
+		return err
+	}
+	h.events = append(h.events, event)
+	return nil
 }
 
 // export sends a request in OTLP's JSON and returns what is answered.
@@ -201,8 +215,8 @@ func TestBothEncodingsAndRefusalsInThem(t *testing.T) {
 func TestBehindAGatewayThatIsNotOpenARetryIsAskedForInProtobuf(t *testing.T) {
 	g := gateway.New(gateway.Options{Routes: []gateway.Route{{
 		Path: "/v1/metrics", Refuse: otlp.Refuse,
-		New: func(publish gateway.Publish) http.Handler {
-			return otlp.New(otlp.Publish(publish), otlp.Mapping{}, slog.New(slog.DiscardHandler))
+		New: func(publisher gateway.Publisher) http.Handler {
+			return otlp.New(publisher, otlp.Mapping{}, slog.New(slog.DiscardHandler))
 		},
 	}}})
 	recorder := httptest.NewRecorder()
