@@ -52,7 +52,7 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 
 // handOver sends one batch, if the budget has a share for it.
 func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
-	pause, err := p.hub.budget.take(ctx, hurried || breaching)
+	pause, err := p.hub.budget.take(ctx, p.account, hurried || breaching)
 	if err == nil && pause == 0 {
 		if batch := p.freeze(); batch != nil {
 			p.settle(ctx, p.send(ctx, batch, breaching), breaching)
@@ -103,7 +103,7 @@ func (p *pipe) freeze() *monitor.Batch {
 	}
 	p.sequence++
 	p.batch = &monitor.Batch{
-		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
+		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.publisher, Sequence: p.sequence,
 		Digests: []*monitor.Digest{},
 	}
 	p.batchOf = p.cause.Swap(nil)
@@ -114,6 +114,7 @@ func (p *pipe) freeze() *monitor.Batch {
 		digest := p.waiting[0].digest
 		p.batchCut = min(p.batchCut, p.waiting[0].cut)
 		p.batch.Digests = append(p.batch.Digests, digest)
+		p.batchBytes += p.waiting[0].bytes
 		metrics += len(digest.Metrics)
 		p.waiting = p.waiting[1:]
 	}
@@ -149,6 +150,8 @@ func (p *pipe) settle(ctx context.Context, err error, breaching bool) {
 	}
 	p.closed, p.repeats = p.batch.Closed, breaching
 	p.batch = nil
+	p.account.hold(-p.batchBytes)
+	p.batchBytes = 0
 	p.wakeWaiters()
 	if err == nil && !p.closing && (breaching || now.Sub(p.learnt) > guidanceAge) {
 		p.learn(ctx, now)

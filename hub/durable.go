@@ -71,7 +71,9 @@ func (p *pipe) pendingSince() time.Duration {
 	case len(p.waiting) > 0:
 		return now.Sub(p.waiting[0].digest.FoldedFrom)
 	case p.dirty.Load():
-		return now.Sub(p.lastSend)
+		if since := p.fold.since(); !since.IsZero() {
+			return now.Sub(since)
+		}
 	}
 	return 0
 }

@@ -5,13 +5,11 @@ package hub
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -29,7 +28,7 @@ const (
 	// maxModels bounds the models of one hub; each has a goroutine and, once
 	// published to, some 10 KiB.
 	maxModels = 20_000
-	// maxQueries bounds the queries for guidance under way at once.
+	// maxQueries bounds the queries for guidance of one account under way at once.
 	maxQueries = 4
 )
 
@@ -90,18 +89,22 @@ type Hub struct {
 	carrier   carrier
 	budget    *budget
 	tracer    trace.Tracer
-	publisher string // random: a hub is one publisher of each of its models
 	metrics   *metrics
 	observers *observers
 
-	pipes   atomic.Pointer[map[string]*pipe] // replaced, never changed
-	adding  sync.Mutex                       // held to replace pipes
-	closed  bool                             // under adding
-	latest  atomic.Pointer[time.Time]        // no timestamp up to it is far in the future
-	queries chan struct{}
-	work    sync.WaitGroup // every goroutine of the pipes
-	done    context.Context
-	stop    context.CancelFunc
+	models    *models
+	modelRoom *share.Pool  // of maxModels
+	accounts  accounts     // of who publishes
+	own       *Account     // of those that publish through the hub itself
+	held      atomic.Int64 // bytes that the backlog takes
+	forgotten atomic.Int64 // events that were published to models that are forgotten
+
+	adding sync.Mutex                // held to change models
+	closed bool                      // under adding
+	latest atomic.Pointer[time.Time] // no timestamp up to it is far in the future
+	work   sync.WaitGroup            // every goroutine of the pipes
+	done   context.Context
+	stop   context.CancelFunc
 }
 
 // New returns a hub that delivers to the monitors through a Temporal client,
@@ -115,12 +118,12 @@ func newHub(c carrier, options Options) *Hub {
 	options = options.withDefaults()
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
-		tracer:    options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		publisher: rand.Text(), queries: make(chan struct{}, maxQueries),
+		tracer: options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
+		models: newModels(), modelRoom: share.New(maxModels), accounts: accounts{by: map[string]*Account{}},
 	}
 	h.metrics = newMetrics(h)
 	h.observers = newObservers(h.log)
-	h.pipes.Store(&map[string]*pipe{})
+	h.own = h.Account("")
 	h.latest.Store(new(time.Time))
 	h.done, h.stop = context.WithCancel(context.Background())
 	return h
@@ -135,17 +138,17 @@ func (h *Hub) now() time.Time { return time.Now() }
 // an observer's queue had room; in that last case the event is folded all the
 // same, and every other observer has it.
 func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
-	_, err := h.publish(ctx, &event)
+	_, err := h.publish(ctx, h.own, &event)
 	return err
 }
 
 // PublishDurable publishes an event and returns when it is durable.
 func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) error {
 	var before int64 // lost until now: read first, for a refusal can be as fast as this
-	if known := (*h.pipes.Load())[event.ModelName]; known != nil {
+	if known := h.models.get(event.ModelName); known != nil {
 		before, _ = known.losses()
 	}
-	p, err := h.publish(ctx, &event)
+	p, err := h.publish(ctx, h.own, &event)
 	if err != nil {
 		return err
 	}
@@ -158,7 +161,7 @@ func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) err
 	return nil
 }
 
-func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, error) {
+func (h *Hub) publish(ctx context.Context, of *Account, event *monitor.MetricEvent) (*pipe, error) {
 	if !event.Passes(*h.latest.Load()) {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
@@ -167,41 +170,11 @@ func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, e
 		latest := now.Add(monitor.MaxClockSkew)
 		h.latest.Store(&latest)
 	}
-	p, err := h.pipe(event.ModelName)
-	if err == nil {
-		err = p.add(ctx, event)
-	}
+	p, err := h.add(ctx, of, event)
 	if err != nil {
 		return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
 	}
 	return p, h.observers.deliver(ctx, event)
-}
-
-// pipe returns the model's pipe; the first event makes it.
-func (h *Hub) pipe(model string) (*pipe, error) {
-	if p := (*h.pipes.Load())[model]; p != nil {
-		return p, nil
-	}
-	if err := monitor.ValidateModelName(model); err != nil {
-		return nil, err
-	}
-	h.adding.Lock()
-	defer h.adding.Unlock()
-	old := *h.pipes.Load()
-	switch {
-	case old[model] != nil:
-		return old[model], nil
-	case h.closed:
-		return nil, monitor.ErrHubClosed
-	case len(old) >= maxModels:
-		return nil, fmt.Errorf("more than %d models in one hub; use one hub for each group of models", maxModels)
-	}
-	p := newPipe(h, strings.Clone(model))
-	grown := maps.Clone(old)
-	grown[p.model] = p
-	h.pipes.Store(&grown)
-	h.work.Go(func() { p.run(h.done) })
-	return p, nil
 }
 
 // Register adds an observer, at any time. Its name must be its own.
@@ -239,7 +212,7 @@ func (h *Hub) settle(ctx context.Context, action func(*pipe, context.Context) er
 		pipe *pipe
 		err  error
 	}
-	pipes := slices.Collect(maps.Values(*h.pipes.Load()))
+	pipes := slices.Collect(h.models.all())
 	results := make(chan result, len(pipes))
 	for _, p := range pipes {
 		go func() { results <- result{p, action(p, ctx)} }()
@@ -262,14 +235,14 @@ func (h *Hub) settle(ctx context.Context, action func(*pipe, context.Context) er
 	return notDurable(errors.Join(slices.Collect(maps.Values(causes))...), missing)
 }
 
-// ask queries a monitor for guidance, within the hub's budget.
-func (h *Hub) ask(ctx context.Context, model string) (monitor.Guidance, error) {
-	if err := h.budget.healthy.Wait(ctx); err != nil {
+// ask queries a monitor for guidance, within the share of an account.
+func (h *Hub) ask(ctx context.Context, of *Account, model string) (monitor.Guidance, error) {
+	if err := h.budget.wait(ctx, of); err != nil {
 		return monitor.Guidance{}, err
 	}
 	select {
-	case h.queries <- struct{}{}:
-		defer func() { <-h.queries }()
+	case of.queries <- struct{}{}:
+		defer func() { <-of.queries }()
 	case <-ctx.Done():
 		return monitor.Guidance{}, ctx.Err()
 	}

@@ -223,7 +223,7 @@ func TestRoutesSeeWhatIsWholeAndPlain(t *testing.T) {
 	}}}})
 	answer := s.ask(t, "/v1/metrics", zipped(t, "fraud"), "Content-Encoding", "gzip")
 	assert.Equal(t, 200, answer.status)
-	assert.EqualValues(t, 1, s.accepted.Load())
+	assert.EqualValues(t, 1, s.parties.of(s.hub, "").accepted.Load())
 	assert.Equal(t, 405, statusOf(t, s, http.MethodGet, "/v1/metrics"))
 	assert.EqualError(t, publisher.Publish(context.Background(), monitor.MetricEvent{}), "publish with the context of the request")
 }

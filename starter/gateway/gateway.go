@@ -8,18 +8,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/share"
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Defaults of Options.
 const (
-	DefaultMaxBody           = 8 << 20
-	DefaultMaxPendingEvents  = 100_000_000
-	DefaultMaxPendingDigests = 250_000
-	DefaultDurableTimeout    = 30 * time.Second
+	DefaultMaxBody          = 8 << 20
+	DefaultMaxPendingEvents = 100_000_000
+	DefaultMaxPendingBytes  = 128 << 20
+	DefaultDurableTimeout   = 30 * time.Second
 )
 
 // Options are a gateway's settings; the zero value of each is its default.
@@ -29,10 +30,11 @@ type Options struct {
 	// MaxBody is how many bytes a request's body has at most, also once it is
 	// decompressed. Default DefaultMaxBody.
 	MaxBody int64
-	// MaxPendingEvents and MaxPendingDigests are how much the hub may hold that is
-	// not durable yet; beyond it requests are answered 429. A digest takes some
-	// 4 KiB of memory. Defaults DefaultMaxPendingEvents and DefaultMaxPendingDigests.
-	MaxPendingEvents, MaxPendingDigests int64
+	// MaxPendingEvents and MaxPendingBytes are how many events, in how much memory,
+	// the hub may hold that are not durable yet; beyond it requests are answered 429.
+	// A token may have no more of either than is left for others. Defaults
+	// DefaultMaxPendingEvents and DefaultMaxPendingBytes.
+	MaxPendingEvents, MaxPendingBytes int64
 	// DurableTimeout is how long ?durable=true waits. Default DefaultDurableTimeout.
 	DurableTimeout time.Duration
 	Routes         []Route // further ways in
@@ -48,8 +50,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxPendingEvents <= 0 {
 		o.MaxPendingEvents = DefaultMaxPendingEvents
 	}
-	if o.MaxPendingDigests <= 0 {
-		o.MaxPendingDigests = DefaultMaxPendingDigests
+	if o.MaxPendingBytes <= 0 {
+		o.MaxPendingBytes = DefaultMaxPendingBytes
 	}
 	if o.DurableTimeout <= 0 {
 		o.DurableTimeout = DefaultDurableTimeout
@@ -62,24 +64,29 @@ var ErrForbidden = errors.New("this token may not publish to it")
 
 // Gateway is an http.Handler. It answers 503 until Open, and again from Shut on.
 type Gateway struct {
-	options Options
-	log     *slog.Logger
-	mux     *http.ServeMux
-	doors   doors
-	backlog backlog
-	bodies  *bodies
-	metrics *metrics
-	// accepted counts the events that the hub has taken through this gateway.
-	accepted atomic.Int64
+	options  Options
+	log      *slog.Logger
+	mux      *http.ServeMux
+	doors    doors
+	parties  parties
+	backlog  backlog
+	bodies   *bodies
+	requests *share.Pool // that are under way
+	gate     gate
+	metrics  *metrics
 }
+
+// maxRequests bounds the requests under way, of which each holds a connection and
+// some 25 KiB.
+const maxRequests = 2048
 
 // New returns a gateway whose doors are shut.
 func New(options Options) *Gateway {
 	options = options.withDefaults()
 	g := &Gateway{
 		options: options, log: options.Logger, mux: http.NewServeMux(), metrics: newMetrics(),
-		backlog: backlog{maxEvents: options.MaxPendingEvents, maxDigests: options.MaxPendingDigests},
-		bodies:  newBodies(options.MaxBody),
+		backlog: backlog{maxEvents: options.MaxPendingEvents, maxBytes: options.MaxPendingBytes},
+		bodies:  newBodies(options.MaxBody), requests: share.New(maxRequests),
 	}
 	g.doors.shut = errStarting
 	g.post("/v1/events", g.prepareEvents, nil)
@@ -113,8 +120,27 @@ func (g *Gateway) Ready() error { return g.doors.ready() }
 
 // intake is one request that was let in.
 type intake struct {
-	hub   *hub.Hub
-	token *token // nil where there are none
-	body  []byte // whole and decompressed
-	leave func() // tells the doors that nothing is published any more; may be called again
+	hub    *hub.Hub
+	party  *party
+	token  *token // nil where there are none
+	body   []byte // whole and decompressed
+	memory *memory
+	leave  func() // tells the doors that nothing is published any more; may be called again
+	// rest leaves, and gives back the body, its memory and the place at the gate: what
+	// is left to do is to wait, and nobody needs to wait for that. May be called again.
+	rest func()
 }
+
+// publish hands an event to the hub, if the token may and there is room.
+func (in *intake) publish(ctx context.Context, g *Gateway, event *monitor.MetricEvent, publish func(context.Context, monitor.MetricEvent) error) error {
+	if err := in.token.allow(event.ModelName); err != nil {
+		return err
+	}
+	if err := g.backlog.room(in.hub, in.party, overrun); err != nil {
+		return fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	return plain(publish(ctx, *event))
+}
+
+// errNoRoom says that an event is not accepted at present.
+var errNoRoom = errors.New("not now, send it again later")

@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	accepted, rejected *prometheus.CounterVec
 	requests           *prometheus.CounterVec
+	refusals           *prometheus.CounterVec
 	seconds            *prometheus.HistogramVec
 	bodyBytes          prometheus.Counter
 }
@@ -24,6 +25,7 @@ func newMetrics() *metrics {
 		accepted: counter("modelvigil_gateway_events_accepted_total", "Events that were accepted, by the name of the token.", "token"),
 		rejected: counter("modelvigil_gateway_events_rejected_total", "Events that were rejected, by the name of the token.", "token"),
 		requests: counter("modelvigil_gateway_requests_total", "Requests that were answered, by path and status.", "path", "code"),
+		refusals: counter("modelvigil_gateway_requests_refused_total", "Requests that were refused as a whole, by the name of the token and status.", "token", "code"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "modelvigil_gateway_request_duration_seconds", Help: "Time from a request's header to its answer, by path.",
 			Buckets: []float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
@@ -37,6 +39,11 @@ func (m *metrics) add(by *token, accepted, rejected int64) {
 	name := by.label()
 	m.accepted.WithLabelValues(name).Add(float64(accepted))
 	m.rejected.WithLabelValues(name).Add(float64(rejected))
+}
+
+// refused counts a request of which nothing was taken.
+func (m *metrics) refused(by *token, code int) {
+	m.refusals.WithLabelValues(by.label(), strconv.Itoa(code)).Inc()
 }
 
 // answered counts a request.
@@ -63,7 +70,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.rejected, m.requests, m.seconds, m.bodyBytes}
+	return []prometheus.Collector{m.accepted, m.rejected, m.requests, m.refusals, m.seconds, m.bodyBytes}
 }
 
 // statusWriter remembers the status of an answer.

@@ -59,7 +59,7 @@ func (p Publisher) Check(ctx context.Context, event *monitor.MetricEvent) error 
 		err = in.token.allow(event.ModelName)
 	}
 	if err != nil {
-		p.gateway.count(in.token, err)
+		p.gateway.count(in, err)
 	}
 	return err
 }
@@ -70,20 +70,30 @@ func (p Publisher) Publish(ctx context.Context, event monitor.MetricEvent) error
 	if in == nil {
 		return errNoRequest
 	}
-	err := in.token.allow(event.ModelName)
-	if err == nil {
-		err = plain(in.hub.Publish(ctx, event))
-	}
-	p.gateway.count(in.token, err)
+	err := in.publish(ctx, p.gateway, &event, in.party.account.Publish)
+	p.gateway.count(in, err)
 	return err
 }
 
+// Reserve takes so many bytes of memory for what a request's body becomes once it is
+// decoded, until it is answered. It fails where there is no room for it.
+func (p Publisher) Reserve(ctx context.Context, bytes int64) error {
+	in, _ := ctx.Value(intakeKey{}).(*intake)
+	if in == nil {
+		return errNoRequest
+	}
+	if !in.memory.take(bytes) {
+		return p.gateway.bodies.noRoom(in.memory.held + bytes)
+	}
+	return nil
+}
+
 // count counts one event.
-func (g *Gateway) count(by *token, err error) {
+func (g *Gateway) count(in *intake, err error) {
 	if err != nil {
-		g.metrics.add(by, 0, 1)
+		g.metrics.add(in.token, 0, 1)
 		return
 	}
-	g.accepted.Add(1)
-	g.metrics.add(by, 1, 0)
+	in.party.accepted.Add(1)
+	g.metrics.add(in.token, 1, 0)
 }

@@ -154,7 +154,7 @@ func TestDecodeAcceptsAndRefusesAsMonitorDoes(t *testing.T) {
 			continue // a list of events is no event
 		}
 		strict, faults := monitor.DecodeEvents([]byte(item), now)
-		event, err := newDecoder().decode([]byte(item), now)
+		event, err := newDecoder().decode([]byte(item), now, true)
 		if err == nil {
 			err = event.Validate(now) // as the hub does
 		}

@@ -9,7 +9,7 @@ import (
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/modelvigil/modelvigil/starter/share"
+	"github.com/modelvigil/modelvigil/internal/share"
 )
 
 const (

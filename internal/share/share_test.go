@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
-	"github.com/modelvigil/modelvigil/starter/share"
+	"github.com/modelvigil/modelvigil/internal/share"
 )
 
 // greed takes one after the other until nothing is given any more.
