@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	// maxUnfolded is how many events one histogram becomes at most, and
-	// maxUnfoldedRequest those of a request.
-	maxUnfolded        = 10_000
-	maxUnfoldedRequest = 2_000_000
+	// maxUnfolded is how many events one histogram becomes at most. All of a request
+	// become unfoldedPerByte for each of its bytes at most, but one may always be whole.
+	maxUnfolded     = 10_000
+	unfoldedPerByte = 2
 	// maxTold bounds how many different faults an answer names.
 	maxTold = 5
 )
 
-// mostUnfolded shares the events of a request out among its histograms.
-func mostUnfolded(request *collector.ExportMetricsServiceRequest) uint64 {
+// mostUnfolded shares the events of a request of so many bytes out among its
+// histograms.
+func mostUnfolded(request *collector.ExportMetricsServiceRequest, bytes int) uint64 {
 	points := 1
 	for _, resource := range request.GetResourceMetrics() {
 		for _, scope := range resource.GetScopeMetrics() {
@@ -32,7 +33,7 @@ func mostUnfolded(request *collector.ExportMetricsServiceRequest) uint64 {
 			}
 		}
 	}
-	return uint64(max(1, min(maxUnfolded, maxUnfoldedRequest/points)))
+	return uint64(max(1, min(maxUnfolded, (2*maxUnfolded+unfoldedPerByte*bytes)/points)))
 }
 
 // export is one request on its way to the hub, and what became of its points.

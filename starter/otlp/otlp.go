@@ -3,9 +3,9 @@
 package otlp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -29,6 +29,8 @@ type Publisher interface {
 	// Check says why an event would be refused, and publishes nothing.
 	Check(ctx context.Context, event *monitor.MetricEvent) error
 	Publish(ctx context.Context, event monitor.MetricEvent) error
+	// Reserve takes so many bytes of memory until the request is answered.
+	Reserve(ctx context.Context, bytes int64) error
 }
 
 // Handler serves POST /v1/metrics. It reads the body whole: who mounts it bounds
@@ -56,7 +58,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be %s or %s, got %.100q", typeProtobuf, typeJSON, r.Header.Get("Content-Type")))
 		return
 	}
-	body, err := io.ReadAll(r.Body)
+	var whole bytes.Buffer
+	whole.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
+	_, err := whole.ReadFrom(r.Body)
+	body := whole.Bytes()
+	var cost int64
+	if err == nil {
+		cost, err = form.cost(body)
+	}
+	if err == nil {
+		if full := h.publisher.Reserve(r.Context(), cost+int64(whole.Cap())); full != nil {
+			Refuse(w, r, http.StatusTooManyRequests, full.Error())
+			return
+		}
+	}
 	var request collector.ExportMetricsServiceRequest
 	if err == nil {
 		err = form.unmarshal(body, &request)
@@ -65,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusBadRequest, fmt.Sprintf("not an ExportMetricsServiceRequest in %s: %v; nothing was accepted", form.contentType, err))
 		return
 	}
-	e := &export{handler: h, ctx: r.Context(), sender: h.publisher.Sender(r.Context()), most: mostUnfolded(&request)}
+	e := &export{handler: h, ctx: r.Context(), sender: h.publisher.Sender(r.Context()), most: mostUnfolded(&request, len(body))}
 	e.request(&request)
 	message := e.message()
 	h.tell(r, message)

@@ -29,6 +29,8 @@ type door struct {
 
 func (d *door) Sender(context.Context) string { return d.sender }
 
+func (d *door) Reserve(context.Context, int64) error { return nil }
+
 func (d *door) Check(_ context.Context, event *monitor.MetricEvent) error {
 	if event.ModelName != d.models[d.sender] {
 		return fmt.Errorf("%s may not publish to %s", d.sender, event.ModelName)
