@@ -197,3 +197,19 @@ func inUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
 }
+
+func TestTheAgeOfWhatIsPendingIsThatOfTheOldestEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(newFakeCarrier(), quiet)
+		p := newPipe(h, h.own, "fraud") // whose first batch was not cut yet
+		assert.Zero(t, p.pendingSince())
+		event := healthy("fraud")
+		require.NoError(t, p.add(t.Context(), &event))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, p.add(t.Context(), &event))
+		assert.Equal(t, 3*time.Second, p.pendingSince())
+		p.cut(h.now())
+		assert.Equal(t, 3*time.Second, p.pendingSince())
+		closeHub(t, h)
+	})
+}

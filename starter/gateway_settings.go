@@ -113,6 +113,7 @@ func (s gatewaySettings) options(c configuration) (gateway.Options, error) {
 		Logger: c.log, MaxBody: int64(s.MaxBodyBytes), MaxPendingEvents: int64(s.MaxPendingEvents),
 		MaxPendingBytes: int64(s.MaxPendingBytes), DurableTimeout: time.Duration(s.DurableTimeout),
 	}
+	options.Local = s.Address.isLoopback() && !bool(s.AllowAnonymous)
 	mapping, err := s.otlpMapping()
 	if err != nil {
 		return options, err

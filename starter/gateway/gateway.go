@@ -27,6 +27,9 @@ const (
 type Options struct {
 	Logger *slog.Logger // default slog.Default()
 	Tokens *Tokens      // who may publish; default anybody
+	// Local says that only this machine is meant to reach the gateway: without tokens,
+	// requests for any other name than this machine's are refused.
+	Local bool
 	// MaxBody is how many bytes a request's body has at most, also once it is
 	// decompressed. Default DefaultMaxBody.
 	MaxBody int64
@@ -89,6 +92,9 @@ func New(options Options) *Gateway {
 		bodies:  newBodies(options.MaxBody), requests: share.New(maxRequests),
 	}
 	g.doors.shut = errStarting
+	if options.Tokens != nil {
+		g.metrics.watchTokens(options.Tokens)
+	}
 	g.post("/v1/events", g.prepareEvents, nil)
 	for _, route := range options.Routes {
 		handler := route.New(Publisher{g})

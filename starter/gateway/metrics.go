@@ -15,6 +15,7 @@ type metrics struct {
 	refusals           *prometheus.CounterVec
 	seconds            *prometheus.HistogramVec
 	bodyBytes          prometheus.Counter
+	tokens             prometheus.Collector // nil where there are none
 }
 
 func newMetrics() *metrics {
@@ -52,6 +53,18 @@ func (m *metrics) answered(path string, code int, took time.Duration) {
 	m.seconds.WithLabelValues(path).Observe(took.Seconds())
 }
 
+// watchTokens shows whether the tokens' file can be used.
+func (m *metrics) watchTokens(tokens *Tokens) {
+	m.tokens = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "modelvigil_gateway_tokens_faulty", Help: "1 while the tokens' file can't be used, and what it said before holds on.",
+	}, func() float64 {
+		if tokens.isFaulty() {
+			return 1
+		}
+		return 0
+	})
+}
+
 // Collector returns the gateway's metrics for a Prometheus registry of the caller's.
 func (g *Gateway) Collector() prometheus.Collector { return g.metrics }
 
@@ -70,7 +83,11 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.rejected, m.requests, m.refusals, m.seconds, m.bodyBytes}
+	all := []prometheus.Collector{m.accepted, m.rejected, m.requests, m.refusals, m.seconds, m.bodyBytes}
+	if m.tokens != nil {
+		all = append(all, m.tokens)
+	}
+	return all
 }
 
 // statusWriter remembers the status of an answer.

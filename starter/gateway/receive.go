@@ -3,7 +3,9 @@ package gateway
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -137,7 +139,7 @@ func (g *Gateway) enter(by *token) (in *intake, refused *problem) {
 // authorize finds who sends.
 func (g *Gateway) authorize(r *http.Request) (*token, *problem) {
 	if g.options.Tokens == nil {
-		return nil, nil
+		return nil, g.fromBrowser(r)
 	}
 	by, err := g.options.Tokens.find(r.Header.Values("Authorization"))
 	if err == nil {
@@ -146,6 +148,25 @@ func (g *Gateway) authorize(r *http.Request) (*token, *problem) {
 	return nil, &problem{
 		Status: http.StatusUnauthorized, Detail: err.Error(), header: http.Header{"Www-Authenticate": {`Bearer realm="modelvigil"`}},
 	}
+}
+
+// fromBrowser refuses what a page in somebody's browser sends, where nobody has to
+// show a token: the browser stands within the network, the page comes from anywhere.
+func (g *Gateway) fromBrowser(r *http.Request) *problem {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return &problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("pages of browsers may not publish without a token, got one of %q; nothing was accepted", cut(origin, 100))}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if g.options.Local && host != "localhost" && !net.ParseIP(strings.Trim(host, "[]")).IsLoopback() {
+		return &problem{
+			Status: http.StatusForbidden,
+			Detail: fmt.Sprintf("Host: must be localhost or 127.0.0.1, got %q; set GATEWAY_TOKENS_FILE or GATEWAY_ALLOW_ANONYMOUS=true where it is reached by another name; nothing was accepted", cut(r.Host, 100)),
+		}
+	}
+	return nil
 }
 
 // drain reads the rest of a body that is of no use: clients that send all of it

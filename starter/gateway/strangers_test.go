@@ -245,3 +245,58 @@ func exposed(t testing.TB, g *Gateway) string {
 	}
 	return text.String()
 }
+
+func TestPagesOfBrowsersPublishNothingWithoutAToken(t *testing.T) {
+	local, anywhere, tokens := serve(t, Options{Local: true}), serve(t, Options{}), serveTwo(t, Options{})
+	ask := func(s *served, host string, headers ...string) int {
+		request, err := http.NewRequest(http.MethodPost, s.url+"/v1/events", strings.NewReader(good))
+		require.NoError(t, err)
+		request.Host = host
+		request.Header.Set(contentType, typeJSON)
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Set(headers[i], headers[i+1])
+		}
+		response, err := s.client.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Empty(t, response.Header.Get("Access-Control-Allow-Origin"), "no page is let in")
+		return response.StatusCode
+	}
+	for _, host := range []string{"localhost", "localhost:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080"} {
+		assert.Equal(t, http.StatusAccepted, ask(local, host), host)
+	}
+	for _, host := range []string{"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "10.0.0.7:8080"} {
+		assert.Equal(t, http.StatusForbidden, ask(local, host), "a name that was made to mean this machine: %s", host)
+		assert.Equal(t, http.StatusAccepted, ask(anywhere, host), "where others reach it, it has other names: %s", host)
+	}
+	for _, origin := range []string{"http://evil.example", "http://localhost:8080", "null"} {
+		assert.Equal(t, http.StatusForbidden, ask(local, "localhost", "Origin", origin), origin)
+		assert.Equal(t, http.StatusForbidden, ask(anywhere, "gateway", "Origin", origin), origin)
+		assert.Equal(t, http.StatusAccepted, ask(tokens, "gateway", "Origin", origin, "Authorization", owner), "a token is proof enough")
+	}
+}
+
+func TestATokensFileThatCanNotBeUsedShowsInMetrics(t *testing.T) {
+	s := serveTwo(t, Options{})
+	faulty := func() float64 {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(s.Collector())
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		for _, family := range families {
+			if family.GetName() == "modelvigil_gateway_tokens_faulty" {
+				return family.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return -1
+	}
+	path := s.options.Tokens.file.paths[0]
+	assert.Zero(t, faulty())
+	for _, text := range []string{"", "broken\n", "one 0123456789abcdef-owner\ntwo 0123456789abcdef-owner\n"} {
+		write(t, path, text)
+		wait(t, "it shows", func() bool { return faulty() == 1 })
+		assert.Equal(t, http.StatusAccepted, s.ask(t, "/v1/events", good, contentType, typeJSON, "Authorization", owner).status)
+		write(t, path, "owner 0123456789abcdef-owner fraud*\n")
+		wait(t, "it is mended", func() bool { return faulty() == 0 })
+	}
+}
