@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,5 +212,55 @@ func TestTheAgeOfWhatIsPendingIsThatOfTheOldestEvent(t *testing.T) {
 		p.cut(h.now())
 		assert.Equal(t, 3*time.Second, p.pendingSince())
 		closeHub(t, h)
+	})
+}
+
+// hanging is a server that takes batches and never answers.
+type hanging struct{ now, most, models atomic.Int64 }
+
+func (c *hanging) send(ctx context.Context, batch *monitor.Batch) error {
+	c.models.Add(1)
+	bytes := int64(0)
+	for _, digest := range batch.Digests {
+		bytes += bytesOf(digest)
+	}
+	now := c.now.Add(bytes)
+	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+	}
+	<-ctx.Done()
+	c.now.Add(-bytes)
+	return ctx.Err()
+}
+
+func (c *hanging) ask(ctx context.Context, _ string) (monitor.Guidance, error) {
+	<-ctx.Done()
+	return monitor.Guidance{}, ctx.Err()
+}
+
+func TestAServerThatHangsHoldsNoMoreThanSoMuchAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		carrier := &hanging{}
+		h := newHub(carrier, quick(quiet))
+		event := healthy("")
+		event.Metrics = map[string]float64{}
+		for i := range monitor.MaxExtraMetrics {
+			event.Metrics[fmt.Sprint("m", i)] = float64(i)
+		}
+		for model := range 1000 {
+			event.ModelName = fmt.Sprint("greedy-", model)
+			require.NoError(t, h.Account("greedy").Publish(t.Context(), event))
+		}
+		time.Sleep(time.Minute)
+		sent := carrier.models.Load()
+		assert.Greater(t, carrier.most.Load(), int64(maxFlying/4))
+		assert.LessOrEqual(t, carrier.most.Load(), int64(maxFlying/2))
+		assert.Less(t, sent, int64(1000))
+
+		require.NoError(t, h.Account("modest").Publish(t.Context(), healthy("modest")))
+		time.Sleep(time.Minute)
+		assert.Equal(t, sent+1, carrier.models.Load(), "there is room for others")
+		h.stop()
+		h.work.Wait()
+		assert.Zero(t, h.flying.Taken())
 	})
 }

@@ -54,8 +54,14 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 func (p *pipe) handOver(ctx context.Context, hurried, breaching bool) {
 	pause, err := p.hub.budget.take(ctx, p.account, hurried || breaching)
 	if err == nil && pause == 0 {
-		if batch := p.freeze(); batch != nil {
+		switch batch := p.freeze(); {
+		case batch == nil:
+		case !p.hub.flying.Take(p.account.name, p.batchBytes):
+			pause = healthyPause
+		default:
+			bytes := p.batchBytes
 			p.settle(ctx, p.send(ctx, batch, breaching), breaching)
+			p.hub.flying.Give(p.account.name, bytes)
 		}
 	}
 	p.mu.Lock()

@@ -28,6 +28,9 @@ const (
 	// maxModels bounds the models of one hub; each has a goroutine and, once
 	// published to, some 10 KiB.
 	maxModels = 20_000
+	// maxFlying bounds the memory of the digests that are being handed over at once.
+	// Each is encoded for it, and a server that hangs holds it for as long.
+	maxFlying = 32 << 20
 	// maxQueries bounds the queries for guidance of one account under way at once.
 	maxQueries = 4
 )
@@ -97,6 +100,7 @@ type Hub struct {
 	accounts  accounts     // of who publishes
 	own       *Account     // of those that publish through the hub itself
 	held      atomic.Int64 // bytes that the backlog takes
+	flying    *share.Pool  // of maxFlying
 	forgotten atomic.Int64 // events that were published to models that are forgotten
 
 	adding sync.Mutex                // held to change models
@@ -119,7 +123,7 @@ func newHub(c carrier, options Options) *Hub {
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
 		tracer: options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		models: newModels(), modelRoom: share.New(maxModels), accounts: accounts{by: map[string]*Account{}},
+		models: newModels(), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
 	}
 	h.metrics = newMetrics(h)
 	h.observers = newObservers(h.log)

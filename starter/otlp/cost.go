@@ -80,7 +80,7 @@ func sizeOf(message protoreflect.MessageDescriptor) int64 {
 	}
 	size := int64(largestMessage)
 	if kind, err := protoregistry.GlobalTypes.FindMessageByName(message.FullName()); err == nil {
-		size = int64(reflect.TypeOf(kind.Zero().Interface()).Elem().Size()) + elementBytes // a oneof's value is boxed
+		size = int64(reflect.TypeOf(kind.Zero().Interface()).Elem().Size()) + elementBytes //nolint:gosec // some hundred; a oneof's value is boxed
 	}
 	sizes.Store(message.FullName(), size)
 	return size

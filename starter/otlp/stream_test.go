@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -147,7 +148,7 @@ func TestAStrangersStreamsTakeNobodyElsesRoom(t *testing.T) {
 	fill := func(sender string) (streams int) {
 		for ; ; streams++ {
 			p := &metrics.NumberDataPoint{TimeUnixNano: 1, StartTimeUnixNano: uint64(streams)}
-			if _, err := s.of(sender).number((&series{}).stream(p), p, 1); err == errFull {
+			if _, err := s.of(sender).number((&series{}).stream(p), p, 1); errors.Is(err, errFull) {
 				return streams
 			}
 		}
