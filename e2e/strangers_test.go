@@ -86,7 +86,10 @@ func TestAStrangerHarmsNobodyElse(t *testing.T) {
 	way := startRelay(t, server.FrontendHostPort())
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	require.NoError(t, os.WriteFile(tokens, []byte("owner "+ownersToken+" strangers-mine\nstranger "+strangersToken+" other-*\n"), 0o600))
-	g := startGateway(t, queue, append(shippedGateway(t), "GATEWAY_TOKENS_FILE="+tokens, "TEMPORAL_ADDRESS="+way.address())...)
+	starterWith(t, queue, "model_name: "+ownersModel+"\n---\nmodel_name: other-1\n", nil, "apply", "-")
+	g := launchGateway(t, queue, []string{"--enrol", "refuse"}, // as shared gateways are started
+		append(shippedGateway(t), "GATEWAY_TOKENS_FILE="+tokens, "TEMPORAL_ADDRESS="+way.address())...)
+	eventually(t, time.Minute, "the gateway is ready", func() bool { return shown(t, "http://"+g.health+"/readyz") == "ready\n" })
 	owner := newOwner(g)
 
 	for _, attack := range attacks {
@@ -112,7 +115,11 @@ func TestAStrangerHarmsNobodyElse(t *testing.T) {
 		})
 	}
 
-	s := until(t, ownersModel, "all that was accepted is counted", func(s monitor.Status) bool { return s.Events >= owner.events.Load() })
+	var s monitor.Status
+	eventually(t, 5*time.Minute, "all that was accepted is counted", func() bool {
+		s = status(t, ownersModel)
+		return s.Events >= owner.events.Load()
+	})
 	assert.Equal(t, owner.events.Load(), s.Events, "and nothing else")
 	assert.Zero(t, s.Retrainings.Requested)
 	assert.Zero(t, s.Breaches)
