@@ -37,12 +37,14 @@ type accumulator struct {
 	first, last time.Time
 	named       [3]monitor.MetricDigest
 	further     map[string]*monitor.MetricDigest
+	bytes       int // of memory
 }
 
-func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
+// add folds an event. grown is how many bytes of memory that took, be it in vain.
+func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) (grown int, err error) {
 	if len(event.Metrics) > 0 { // before anything is folded: it may fail
-		if err := a.addFurther(event.Metrics, stamp); err != nil {
-			return err
+		if grown, err = a.addFurther(event.Metrics, stamp); err != nil {
+			return grown, err
 		}
 	}
 	switch {
@@ -56,29 +58,30 @@ func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) error {
 	a.events++
 	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
 		if value, taken := reading.Get(); taken {
-			a.named[i].Add(value, stamp)
+			grown += addTo(&a.named[i], value, stamp)
 		}
 	}
-	return nil
+	return grown, nil
 }
 
-func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) error {
+func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (grown int, err error) {
 	for name := range metrics {
 		if a.further[name] != nil {
 			continue
 		}
 		if len(a.further) >= monitor.MaxExtraMetrics {
-			return fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
+			return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
 		}
 		if a.further == nil {
 			a.further = map[string]*monitor.MetricDigest{}
 		}
 		a.further[name] = &monitor.MetricDigest{}
+		grown += a.further[name].Bytes()
 	}
 	for name, value := range metrics {
-		a.further[name].Add(value, stamp)
+		grown += addTo(a.further[name], value, stamp)
 	}
-	return nil
+	return grown, nil
 }
 
 func (a *accumulator) digest(until time.Time) *monitor.Digest {

@@ -5,58 +5,59 @@ import "time"
 // Backlog is what a hub holds that is not durable yet.
 type Backlog struct {
 	Events int64
-	// Digests are what these events are folded into, and so the memory that they
-	// take: some 4 KiB each. What each core folds by itself counts as one.
-	Digests int64
+	Bytes  int64 // of memory, at most
 }
 
-// Backlog counts. It looks at every model that was ever published to, at a
-// microsecond or less each.
-func (h *Hub) Backlog() (b Backlog) {
-	for _, p := range *h.pipes.Load() {
-		of := p.backlog()
-		b.Events += of.Events
-		b.Digests += of.Digests
-	}
+// Backlog counts what a hub holds. It looks at every model that was published to
+// lately, at a microsecond or less each.
+func (h *Hub) Backlog() Backlog {
+	b, _ := h.Backlogs()
 	return b
 }
 
-func (p *pipe) backlog() Backlog {
+// Backlogs is Backlog, and what of it is on which account.
+func (h *Hub) Backlogs() (all Backlog, events map[*Account]int64) {
+	events = map[*Account]int64{}
+	for p := range h.models.all() {
+		pending := p.pending()
+		all.Events += pending
+		events[p.account] += pending
+	}
+	all.Bytes = h.Held()
+	return all, events
+}
+
+// pending counts the events that are not durable yet.
+func (p *pipe) pending() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held()
+	return p.unsettled()
 }
 
-// held is what the pipe holds that is not durable yet. p.mu is held.
-func (p *pipe) held() Backlog {
-	b := p.fold.backlog()
+// unsettled is pending. p.mu is held.
+func (p *pipe) unsettled() int64 {
+	events := p.fold.pending()
 	for _, parcel := range p.waiting {
-		b.Events += parcel.digest.Events
+		events += parcel.digest.Events
 	}
-	b.Digests += int64(len(p.waiting))
 	if p.batch != nil {
-		b.Events += eventsIn(p.batch.Digests)
-		b.Digests += int64(len(p.batch.Digests))
+		events += eventsIn(p.batch.Digests)
 	}
-	return b
+	return events
 }
 
-// backlog is what is folded and not cut.
-func (f *fold) backlog() (b Backlog) {
+// pending counts the events that are folded and not cut.
+func (f *fold) pending() (events int64) {
 	for i := range f.shards {
 		s := &f.shards[i]
 		s.mu.Lock()
 		for _, a := range s.accumulators {
-			b.Events += a.events
+			events += a.events
 		}
-		b.Digests += int64(len(s.accumulators))
 		s.mu.Unlock()
 	}
-	return b
+	return events
 }
-
-// pending counts the events that are not durable yet.
-func (p *pipe) pending() int64 { return p.backlog().Events }
 
 // since is when the oldest event was folded that is not cut; zero if there is none.
 func (f *fold) since() (since time.Time) {

@@ -52,10 +52,16 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 
 // handOver sends one batch, if the budget has a share for it.
 func (p *pipe) handOver(ctx context.Context, pressing bool) {
-	pause, err := p.hub.budget.take(ctx, pressing)
+	pause, err := p.hub.budget.take(ctx, p.account, pressing)
 	if err == nil && pause == 0 {
-		if batch := p.freeze(); batch != nil {
+		switch batch := p.freeze(); {
+		case batch == nil:
+		case !p.hub.flying.Take(p.account.name, p.batchBytes):
+			pause = healthyPause
+		default:
+			bytes := p.batchBytes
 			p.settle(ctx, p.send(ctx, batch))
+			p.hub.flying.Give(p.account.name, bytes)
 		}
 	}
 	p.mu.Lock()
@@ -121,7 +127,7 @@ func (p *pipe) freeze() *monitor.Batch {
 	}
 	p.sequence++
 	p.batch = &monitor.Batch{
-		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.hub.publisher, Sequence: p.sequence,
+		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.publisher, Sequence: p.sequence,
 		Digests: []*monitor.Digest{},
 	}
 	p.batchOf = p.cause.Swap(nil)
@@ -133,6 +139,7 @@ func (p *pipe) freeze() *monitor.Batch {
 		digest := p.waiting[0].digest
 		p.batchCut = min(p.batchCut, p.waiting[0].cut)
 		p.batch.Digests = append(p.batch.Digests, digest)
+		p.batchBytes += p.waiting[0].bytes
 		metrics += len(digest.Metrics)
 		p.waiting = p.waiting[1:]
 	}
@@ -171,6 +178,8 @@ func (p *pipe) settle(ctx context.Context, err error) {
 
 	p.closed, p.repeats = p.batch.Closed, p.isBreach
 	p.batch = nil
+	p.account.hold(-p.batchBytes)
+	p.batchBytes = 0
 	p.wakeWaiters()
 	if err == nil && !p.closing && (p.isBreach || now.Sub(p.learnt) > guidanceAge) {
 		p.learn(ctx, now)

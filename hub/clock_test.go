@@ -104,7 +104,7 @@ func TestTheAgeOfWhatIsPendingIsThatOfItsOldestEvent(t *testing.T) {
 		}
 		assert.Zero(t, oldest())
 
-		p, err := h.pipe("fraud") // nothing was ever sent, and nothing is yet
+		p, err := h.pipe(h.own, "fraud") // nothing was ever sent, and nothing is yet
 		require.NoError(t, err)
 		synctest.Wait()
 		event := healthy("fraud")
@@ -135,7 +135,7 @@ func TestABreachStaysUrgentWhateverItIsCutFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := ruled(over("a", time.Minute, monitor.TimeOfArrival, 5*time.Minute), monitor.Below(monitor.Accuracy, 0.9))
 		h := learnt(t, c, c)
-		p, err := h.pipe("fraud")
+		p, err := h.pipe(h.own, "fraud")
 		require.NoError(t, err)
 		p.mu.Lock()
 		p.share = 0.99 // its hand-over at the period's end is far away

@@ -195,7 +195,7 @@ func TestAServerThatIsAwayCostsBoundedMemoryAndLosesNothing(t *testing.T) {
 		require.ErrorAs(t, err, &missing)
 		assert.EqualValues(t, 1000, missing.Events["fraud"])
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		p := (*h.pipes.Load())["fraud"]
+		p := h.models.get("fraud")
 		p.mu.Lock()
 		assert.LessOrEqual(t, len(p.waiting), maxWaiting)
 		p.mu.Unlock()

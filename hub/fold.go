@@ -30,7 +30,8 @@ const (
 // fold gathers one model's events between two cuts. Publishers on different
 // cores fold into different shards.
 type fold struct {
-	shards []shard
+	account *Account // that what is folded is counted on
+	shards  []shard
 
 	mu       sync.Mutex // taken inside a shard's, to open an accumulator
 	periods  *periods
@@ -58,9 +59,9 @@ type shard struct {
 	_            [64]byte // keep shards on cache lines of their own
 }
 
-func newFold(now time.Time) *fold {
+func newFold(of *Account, now time.Time) *fold {
 	f := &fold{
-		shards: make([]shard, runtime.GOMAXPROCS(0)), periods: &periods{},
+		account: of, shards: make([]shard, runtime.GOMAXPROCS(0)), periods: &periods{},
 		versions: map[string]struct{}{}, open: map[compartment]struct{}{},
 	}
 	for i := range f.shards {
@@ -89,7 +90,10 @@ func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) (opened boo
 		}
 		opened = a.events == 0
 	}
-	if err := a.add(event, stamp); err != nil {
+	grown, err := a.add(event, stamp)
+	a.bytes += grown
+	f.account.hold(int64(grown))
+	if err != nil {
 		return opened, err
 	}
 	s.published++
@@ -132,7 +136,8 @@ func (f *fold) openIn(s *shard, version string, late bool, second int64, now tim
 			return a, nil
 		}
 	}
-	a := &accumulator{compartment: c, since: now}
+	a := &accumulator{compartment: c, since: now, bytes: accumulatorBytes}
+	f.account.hold(accumulatorBytes)
 	s.accumulators = append(s.accumulators, a)
 	return a, nil
 }
@@ -241,7 +246,24 @@ func (f *fold) take(now time.Time, last bool) (taken []*accumulator) {
 		s.lateBefore = now.Add(-lateAfter)
 		s.mu.Unlock()
 	}
+	for _, a := range taken {
+		f.account.hold(-int64(a.bytes))
+	}
 	return taken
+}
+
+// closeIfEmpty takes nothing any more from now on, unless something is folded.
+func (f *fold) closeIfEmpty() (isClosed bool) {
+	isClosed = true
+	for i := range f.shards {
+		f.shards[i].mu.Lock()
+		defer f.shards[i].mu.Unlock()
+		isClosed = isClosed && len(f.shards[i].accumulators) == 0
+	}
+	for i := range f.shards {
+		f.shards[i].closed = f.shards[i].closed || isClosed
+	}
+	return isClosed
 }
 
 // due is when something that is folded is to be handed over, see periods.due.

@@ -5,13 +5,10 @@ package hub
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -29,7 +27,10 @@ const (
 	// maxModels bounds the models of one hub; each has a goroutine and, once
 	// published to, some 10 KiB.
 	maxModels = 20_000
-	// maxQueries bounds the queries for guidance under way at once.
+	// maxFlying bounds the memory of the digests that are being handed over at once.
+	// Each is encoded for it, and a server that hangs holds it for as long.
+	maxFlying = 32 << 20
+	// maxQueries bounds the queries for guidance of one account under way at once.
 	maxQueries = 4
 )
 
@@ -90,20 +91,25 @@ type Hub struct {
 	carrier   carrier
 	budget    *budget
 	tracer    trace.Tracer
-	publisher string // random: a hub is one publisher of each of its models
 	metrics   *metrics
 	observers *observers
 
-	pipes   atomic.Pointer[map[string]*pipe] // replaced, never changed
-	adding  sync.Mutex                       // held to replace pipes
-	closed  bool                             // under adding
-	latest  atomic.Pointer[time.Time]        // no timestamp up to it is far in the future
-	queries chan struct{}
-	now     func() time.Time // time.Now, but in tests
-	work    sync.WaitGroup   // every goroutine of the pipes
-	done    context.Context
-	stop    context.CancelFunc
-	ended   chan struct{} // closed when work is over: what is not durable by then never will be
+	models    *models
+	modelRoom *share.Pool  // of maxModels
+	accounts  accounts     // of who publishes
+	own       *Account     // of those that publish through the hub itself
+	held      atomic.Int64 // bytes that the backlog takes
+	flying    *share.Pool  // of maxFlying
+	forgotten atomic.Int64 // events that were published to models that are forgotten
+
+	adding sync.Mutex                // held to change models
+	closed bool                      // under adding
+	latest atomic.Pointer[time.Time] // no timestamp up to it is far in the future
+	now    func() time.Time          // time.Now, but in tests
+	work   sync.WaitGroup            // every goroutine of the pipes
+	done   context.Context
+	stop   context.CancelFunc
+	ended  chan struct{} // closed when work is over: what is not durable by then never will be
 }
 
 // New returns a hub that delivers to the monitors through a Temporal client,
@@ -117,12 +123,13 @@ func newHub(c carrier, options Options) *Hub {
 	options = options.withDefaults()
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
-		tracer:    options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		publisher: rand.Text(), queries: make(chan struct{}, maxQueries), now: time.Now, ended: make(chan struct{}),
+		tracer: options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
+		models: newModels(), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
+		now: time.Now, ended: make(chan struct{}),
 	}
 	h.metrics = newMetrics(h)
 	h.observers = newObservers(h.log)
-	h.pipes.Store(&map[string]*pipe{})
+	h.own = h.Account("")
 	h.latest.Store(new(time.Time))
 	h.done, h.stop = context.WithCancel(context.Background())
 	return h
@@ -135,7 +142,7 @@ func newHub(c carrier, options Options) *Hub {
 // an observer's queue had room; in that last case the event is folded all the
 // same, and every other observer has it.
 func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
-	_, err := h.publish(ctx, &event)
+	_, err := h.publish(ctx, h.own, &event)
 	return err
 }
 
@@ -149,7 +156,7 @@ func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) err
 	return receipt.Flush(ctx)
 }
 
-func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, error) {
+func (h *Hub) publish(ctx context.Context, of *Account, event *monitor.MetricEvent) (*pipe, error) {
 	if !event.Passes(*h.latest.Load()) {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
@@ -158,41 +165,11 @@ func (h *Hub) publish(ctx context.Context, event *monitor.MetricEvent) (*pipe, e
 		latest := now.Add(monitor.MaxClockSkew)
 		h.latest.Store(&latest)
 	}
-	p, err := h.pipe(event.ModelName)
-	if err == nil {
-		err = p.add(ctx, event)
-	}
+	p, err := h.add(ctx, of, event)
 	if err != nil {
 		return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
 	}
 	return p, h.observers.deliver(ctx, event)
-}
-
-// pipe returns the model's pipe; the first event makes it.
-func (h *Hub) pipe(model string) (*pipe, error) {
-	if p := (*h.pipes.Load())[model]; p != nil {
-		return p, nil
-	}
-	if err := monitor.ValidateModelName(model); err != nil {
-		return nil, err
-	}
-	h.adding.Lock()
-	defer h.adding.Unlock()
-	old := *h.pipes.Load()
-	switch {
-	case old[model] != nil:
-		return old[model], nil
-	case h.closed:
-		return nil, monitor.ErrHubClosed
-	case len(old) >= maxModels:
-		return nil, fmt.Errorf("more than %d models in one hub; use one hub for each group of models", maxModels)
-	}
-	p := newPipe(h, strings.Clone(model))
-	grown := maps.Clone(old)
-	grown[p.model] = p
-	h.pipes.Store(&grown)
-	h.work.Go(func() { p.run(h.done) })
-	return p, nil
 }
 
 // Register adds an observer, at any time. Its name must be its own.
@@ -226,16 +203,16 @@ func (h *Hub) Close(ctx context.Context) error {
 	return errors.Join(missing.err(), h.observers.close(ctx))
 }
 
-func (h *Hub) allPipes() []*pipe { return slices.Collect(maps.Values(*h.pipes.Load())) }
+func (h *Hub) allPipes() []*pipe { return slices.Collect(h.models.all()) }
 
-// ask queries a monitor for guidance, within the hub's budget.
-func (h *Hub) ask(ctx context.Context, model string) (monitor.Guidance, error) {
-	if err := h.budget.healthy.Wait(ctx); err != nil {
+// ask queries a monitor for guidance, within the share of an account.
+func (h *Hub) ask(ctx context.Context, of *Account, model string) (monitor.Guidance, error) {
+	if err := h.budget.wait(ctx, of); err != nil {
 		return monitor.Guidance{}, err
 	}
 	select {
-	case h.queries <- struct{}{}:
-		defer func() { <-h.queries }()
+	case of.queries <- struct{}{}:
+		defer func() { <-of.queries }()
 	case <-ctx.Done():
 		return monitor.Guidance{}, ctx.Err()
 	}

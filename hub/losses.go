@@ -77,7 +77,7 @@ func (p *pipe) missing(known int64, waiting error) (m missed) {
 	if waiting == nil {
 		return m
 	}
-	if pending := p.held().Events; pending > 0 {
+	if pending := p.unsettled(); pending > 0 {
 		m.events += pending
 		m.causes = append(m.causes, waiting)
 	}

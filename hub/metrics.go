@@ -72,10 +72,10 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		collected <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	var published, pending int64
+	var pending int64
+	published := m.hub.forgotten.Load()
 	var oldest float64
-	pipes := *m.hub.pipes.Load()
-	for _, p := range pipes {
+	for p := range m.hub.models.all() {
 		published += p.fold.published()
 		pending += p.pending()
 		oldest = max(oldest, p.pendingSince().Seconds())
@@ -89,7 +89,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 	count(signalsDesc, m.urgentSignals.Load(), "urgent")
 	count(againDesc, m.redelivered.Load())
 	count(failedDesc, m.signalsWithNoReply.Load())
-	gauge(modelsDesc, float64(len(pipes)))
+	gauge(modelsDesc, float64(m.hub.models.count.Load()))
 
 	for _, q := range m.hub.observers.all() {
 		gauge(queueDesc, float64(len(q.events)), q.name)

@@ -1,12 +1,9 @@
 package hub
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -23,26 +20,6 @@ const (
 	firstBackoff = 200 * time.Millisecond
 	maxBackoff   = 15 * time.Second
 )
-
-// budget bounds the signals of one hub over all its models.
-type budget struct{ all, healthy *rate.Limiter }
-
-func newBudget(perSecond float64) *budget {
-	burst := max(1, int(perSecond))
-	return &budget{
-		all:     rate.NewLimiter(rate.Limit(perSecond), burst),
-		healthy: rate.NewLimiter(rate.Limit(perSecond*healthyShare), max(1, int(perSecond*healthyShare))),
-	}
-}
-
-// take takes a signal's share. An urgent one waits for it; another one is told
-// how long to pause before it asks again, so that it can become urgent meanwhile.
-func (b *budget) take(ctx context.Context, urgent bool) (pause time.Duration, err error) {
-	if !urgent && !b.healthy.Allow() {
-		return healthyPause/2 + rand.N(healthyPause), nil
-	}
-	return 0, b.all.Wait(ctx)
-}
 
 // tripwire tells Publish which readings are urgent: those that would breach
 // under the rules last learnt. It never decides anything.

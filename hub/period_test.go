@@ -183,7 +183,7 @@ func TestAYearOfTimestampsTakesBoundedMemoryAndLosesNothing(t *testing.T) {
 		h := learnt(t, c, c)
 		c.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		random := rand.New(rand.NewPCG(3, 4))
-		p := (*h.pipes.Load())["fraud"]
+		p := h.models.get("fraud")
 		const events = 20_000
 		for i := range events {
 			event := healthy("fraud")
@@ -250,19 +250,21 @@ func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
 		at := now.Add(time.Duration(m) * time.Minute)
 		return &monitor.Digest{ModelVersion: "v1", Events: 1, First: at, Last: at, FoldedFrom: until.Add(-time.Second), FoldedUntil: until}
 	}
-	p := &pipe{periods: newPeriods(monitor.Guidance{Rules: []monitor.Rule{over("a", time.Minute, "")}, CooldownUntil: now})}
+	h := newHub(newFakeCarrier(), quiet)
+	p := newPipe(h, h.own, "fraud")
+	p.periods = newPeriods(monitor.Guidance{Rules: []monitor.Rule{over("a", time.Minute, "")}, CooldownUntil: now})
 	after := now.Add(time.Second)
 	for range 2 * maxWaiting { // one period, before and after the cooldown's end
-		p.put(parcel{minute(0, now), 1}, now)
-		p.put(parcel{minute(0, after), 2}, now)
+		p.put(parcel{digest: minute(0, now), cut: 1}, now)
+		p.put(parcel{digest: minute(0, after), cut: 2}, now)
 	}
 	require.Len(t, p.waiting, maxWaiting)
 	for m := range maxApart {
-		p.put(parcel{minute(m, after), 3}, now)
+		p.put(parcel{digest: minute(m, after), cut: 3}, now)
 	}
 	require.Len(t, p.waiting, maxApart)
-	p.put(parcel{minute(-60, after), 4}, now)
-	p.put(parcel{minute(-61, after), 5}, now)
+	p.put(parcel{digest: minute(-60, after), cut: 4}, now)
+	p.put(parcel{digest: minute(-61, after), cut: 5}, now)
 	require.Len(t, p.waiting, maxApart)
 	total := int64(0)
 	for _, w := range p.waiting {

@@ -16,10 +16,13 @@ import (
 // pipe takes one model's events to its monitor: folds them, and hands batches
 // over one after the other. Its goroutine runs as long as the hub.
 type pipe struct {
-	hub   *Hub
-	model string
-	fold  *fold
-	share float64 // in [0,1): where among its publishers this one hands a period over
+	hub       *Hub
+	account   *Account // of who published to it first
+	model     string
+	publisher string // random: a model that was forgotten comes back as another publisher
+	fold      *fold
+	share     float64 // in [0,1): where among its publishers this one hands a period over
+	made      time.Time
 
 	tripwire atomic.Pointer[tripwire]
 	dirty    atomic.Bool                       // something is folded
@@ -28,38 +31,39 @@ type pipe struct {
 	aligning atomic.Int64                      // the boundary, Unix ns, while it is near: hold each event against the clock; or 0
 	wake     chan struct{}
 
-	mu        sync.Mutex
-	periods   *periods
-	boundary  time.Time // the next instant that no digest straddles; zero if there is none
-	calmUntil time.Time // the end of the cooldown that took the tripwire away
-	cuts      int64     // numbers the cuts
-	waiting   []parcel  // cut, in order, not in a batch yet
-	sending   bool      // a batch is being handed over
-	pause     time.Time // until when the budget has nothing but for urgent ones
-	batch     *monitor.Batch
-	batchOf   *trace.SpanContext // the event that made it urgent, if that has a trace
-	batchCut  int64              // the oldest cut in batch, which is frozen until its outcome is known
-	isBreach  bool               // something in batch was urgent
-	firstTry  time.Time          // of batch
-	attempts  int                // of batch, without an outcome
-	unsure    error              // what the last of these attempts ended with
-	sequence  int64
-	lastSend  time.Time
-	hastens   bool          // something that waits was urgent when it was cut
-	repeats   bool          // the last batch was urgent too
-	hurry     int64         // cuts up to this one are due now
-	closing   bool          // nothing is added any more, and the last batch says so
-	closed    bool          // the last batch is settled
-	losses    losses        // events in batches that were refused for good
-	settled   chan struct{} // closed and renewed whenever a batch is settled
-	guidance  monitor.Guidance
-	learnt    time.Time // when guidance was asked for; zero if never
-	asking    bool
+	mu         sync.Mutex
+	periods    *periods
+	boundary   time.Time // the next instant that no digest straddles; zero if there is none
+	calmUntil  time.Time // the end of the cooldown that took the tripwire away
+	cuts       int64     // numbers the cuts
+	waiting    []parcel  // cut, in order, not in a batch yet
+	sending    bool      // a batch is being handed over
+	pause      time.Time // until when the budget has nothing but for urgent ones
+	batch      *monitor.Batch
+	batchOf    *trace.SpanContext // the event that made it urgent, if that has a trace
+	batchBytes int64              // of memory that are counted for it
+	batchCut   int64              // the oldest cut in batch, which is frozen until its outcome is known
+	isBreach   bool               // something in batch was urgent
+	firstTry   time.Time          // of batch
+	attempts   int                // of batch, without an outcome
+	unsure     error              // what the last of these attempts ended with
+	sequence   int64
+	lastSend   time.Time
+	hastens    bool          // something that waits was urgent when it was cut
+	repeats    bool          // the last batch was urgent too
+	hurry      int64         // cuts up to this one are due now
+	closing    bool          // nothing is added any more, and the last batch says so
+	closed     bool          // the last batch is settled
+	losses     losses        // events in batches that were refused for good
+	settled    chan struct{} // closed and renewed whenever a batch is settled
+	guidance   monitor.Guidance
+	learnt     time.Time // when guidance was asked for; zero if never
+	asking     bool
 }
 
-func newPipe(h *Hub, model string) *pipe {
+func newPipe(h *Hub, of *Account, model string) *pipe {
 	p := &pipe{
-		hub: h, model: model, fold: newFold(h.now()), share: rand.Float64(), periods: &periods{},
+		hub: h, account: of, model: model, publisher: newPublisher(), fold: newFold(of, h.now()), made: h.now(), share: rand.Float64(), periods: &periods{},
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
 	p.guidance = monitor.Guidance{Phase: monitor.PhaseWatching, Rules: monitor.Policy{}.WithDefaults().Rules, Publishers: 1}
@@ -104,7 +108,7 @@ func (p *pipe) nudge() {
 func (p *pipe) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !p.hub.forget(p) {
 		timer.Reset(p.step(ctx))
 		select {
 		case <-p.wake:
@@ -198,7 +202,7 @@ func (p *pipe) cut(now time.Time) {
 		return now
 	})
 	for _, digest := range digests {
-		p.put(parcel{digest, p.cuts}, now)
+		p.put(parcel{digest: digest, cut: p.cuts}, now)
 	}
 	if !p.boundary.IsZero() && !now.Before(p.boundary) {
 		p.setBoundary(now)
@@ -212,7 +216,7 @@ func (p *pipe) learn(ctx context.Context, now time.Time) {
 	}
 	p.asking, p.learnt = true, now
 	p.hub.work.Go(func() {
-		guidance, err := p.hub.ask(ctx, p.model)
+		guidance, err := p.hub.ask(ctx, p.account, p.model)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.asking = false

@@ -9,8 +9,9 @@ import (
 // Receipt publishes the events of one caller and tells when they are durable:
 // just these, whatever else goes through the hub. It is for one goroutine.
 type Receipt struct {
-	hub   *Hub
-	parts map[string]*receiptPart // by model
+	hub     *Hub
+	account *Account
+	parts   map[string]*receiptPart // by model
 }
 
 type receiptPart struct {
@@ -21,7 +22,7 @@ type receiptPart struct {
 
 // NewReceipt returns a receipt without events.
 func (h *Hub) NewReceipt() *Receipt {
-	return &Receipt{hub: h, parts: map[string]*receiptPart{}}
+	return h.own.NewReceipt()
 }
 
 // Publish is Hub.Publish.
@@ -29,17 +30,20 @@ func (r *Receipt) Publish(ctx context.Context, event monitor.MetricEvent) error 
 	part := r.parts[event.ModelName]
 	var before int64
 	if part == nil { // read first, for a refusal can be as fast as this
-		if known := (*r.hub.pipes.Load())[event.ModelName]; known != nil {
+		if known := r.hub.models.get(event.ModelName); known != nil {
 			before = known.lost()
 		}
 	}
-	p, err := r.hub.publish(ctx, &event)
+	p, err := r.hub.publish(ctx, r.account, &event)
 	if p == nil {
 		return err
 	}
 	if part == nil {
 		part = &receiptPart{pipe: p, before: before}
 		r.parts[p.model] = part
+	}
+	if part.pipe != p { // the model was forgotten in between, when all was durable
+		part.pipe, part.before = p, 0
 	}
 	part.events++
 	return err

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/codes"
 
+	"github.com/modelvigil/modelvigil/internal/markdown"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -52,7 +53,7 @@ func staticSummary(modelName string) string {
 	if name := []rune(modelName); len(name) > longest {
 		modelName = string(name[:longest]) + "…"
 	}
-	return "Watches model " + modelName
+	return "Watches model " + markdown.Escape(modelName)
 }
 
 // staticDetails is what the Temporal UI shows beside it, as Markdown. Each signal

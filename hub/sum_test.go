@@ -122,7 +122,17 @@ func (l *ledger) ask(context.Context, string) (monitor.Guidance, error) {
 func (l *ledger) setCut(h *Hub, cut way) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut[h.publisher] = cut
+	l.cut[publisherOf(h)] = cut
+}
+
+// publisherOf is as whom a hub publishes the events of the model; empty where it is
+// closed and never did.
+func publisherOf(h *Hub) string {
+	p, err := h.pipe(h.own, "fraud")
+	if err != nil {
+		return ""
+	}
+	return p.publisher
 }
 
 // setAway sends the monitor away, or brings it back from its state.
@@ -146,7 +156,7 @@ func (l *ledger) check(t *testing.T, h *Hub, published int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var of books
-	if known := l.books[h.publisher]; known != nil {
+	if known := l.books[publisherOf(h)]; known != nil {
 		of = *known
 	}
 	if err == nil {
@@ -271,7 +281,7 @@ func TestTheSumOfWhatIsAcknowledgedIsTheSumOfWhatIsCounted(t *testing.T) {
 			for _, p := range all {
 				l.check(t, p.hub, p.published, p.err)
 				published += p.published
-				refused += l.books[p.hub.publisher].refusedOrNone()
+				refused += l.books[publisherOf(p.hub)].refusedOrNone()
 				if p.err != nil && !errors.Is(p.err, context.DeadlineExceeded) {
 					require.ErrorContains(t, p.err, "given up")
 				}

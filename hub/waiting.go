@@ -23,10 +23,13 @@ const (
 type parcel struct {
 	digest *monitor.Digest
 	cut    int64
+	bytes  int64 // that are counted for it
 }
 
 // put adds a digest to those that wait. p.mu is held.
 func (p *pipe) put(added parcel, now time.Time) {
+	added.bytes = bytesOf(added.digest)
+	p.account.hold(added.bytes)
 	p.waiting = append(p.waiting, added)
 	for len(p.waiting) > maxWaiting && p.mergeWaiting(now) {
 	}
@@ -58,6 +61,9 @@ func (p *pipe) mergeWaiting(now time.Time) bool {
 		return false
 	}
 	p.waiting[a].digest.Merge(p.waiting[b].digest)
+	merged := bytesOf(p.waiting[a].digest)
+	p.account.hold(merged - p.waiting[a].bytes - p.waiting[b].bytes)
+	p.waiting[a].bytes = merged
 	p.waiting = slices.Delete(p.waiting, b, b+1)
 	return true
 }

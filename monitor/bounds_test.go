@@ -88,7 +88,7 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 		})
 		m.PauseBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
 		m.ResumeBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
-		m.Remember(fmt.Sprintf("%036d", i), monitor.UpdateResult{Phase: monitor.PhaseWatching})
+		m.Remember(time.Time{}, fmt.Sprintf("%036d", i), monitor.UpdateResult{Phase: monitor.PhaseWatching})
 	}
 	now := noon.Add(1000 * time.Second)
 	encoded := encode(t, m.State())

@@ -64,7 +64,7 @@ func TestStateAndStatusStayBounded(t *testing.T) {
 			m.Failed(now, flight.RequestID, strings.Repeat("\x02", 10_000))
 		}
 		m.Reject(now, "metric", fmt.Errorf("%s", strings.Repeat("\x03", 10_000)), make([]byte, 10_000))
-		m.Remember(long("u", i, 200), monitor.UpdateResult{RequestID: long("r", i, 600)})
+		m.Remember(time.Time{}, long("u", i, 200), monitor.UpdateResult{RequestID: long("r", i, 600)})
 		if i%500 == 0 {
 			require.LessOrEqual(t, len(encode(t, m.Status(now))), monitor.MaxStateBytes)
 		}

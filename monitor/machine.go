@@ -279,8 +279,17 @@ func (m *Machine) Recall(updateID string) (UpdateResult, bool) {
 }
 
 // Remember keeps an update's answer for when the same id comes again.
-func (m *Machine) Remember(updateID string, result UpdateResult) {
-	m.state.Updates = keepLast(append(m.state.Updates, UpdateRecord{updateID, result}), maxUpdates)
+func (m *Machine) Remember(now time.Time, updateID string, result UpdateResult) {
+	m.state.Updates = keepLast(append(m.state.Updates, UpdateRecord{updateID, result, m.clock(now)}), maxUpdates)
+}
+
+// RememberedSince is from when on every update is remembered; zero where none was
+// forgotten yet.
+func (m *Machine) RememberedSince() time.Time {
+	if len(m.state.Updates) < maxUpdates {
+		return time.Time{}
+	}
+	return m.state.Updates[0].At
 }
 
 // clock strips what does not survive JSON, so that a cut changes nothing.

@@ -270,7 +270,7 @@ func TestAStormOfSuppressedBreachesLeavesTheLogReadable(t *testing.T) {
 func TestTheSameUpdateIDGetsTheSameAnswer(t *testing.T) {
 	m := newMachine(monitor.Policy{})
 	for i := range 150 {
-		m.Remember(fmt.Sprint(i), monitor.UpdateResult{Phase: monitor.PhaseWatching, RequestID: fmt.Sprint(i)})
+		m.Remember(time.Time{}, fmt.Sprint(i), monitor.UpdateResult{Phase: monitor.PhaseWatching, RequestID: fmt.Sprint(i)})
 	}
 	_, handled := m.Recall("49")
 	assert.False(t, handled, "the last hundred are kept")

@@ -97,6 +97,7 @@ const (
 type UpdateRecord struct {
 	ID     string       `json:"id"`
 	Result UpdateResult `json:"result"`
+	At     time.Time    `json:"at,omitzero"` // when it was handled
 }
 
 // UpdateResult is the answer to every update.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,8 +18,13 @@ import (
 	"github.com/modelvigil/modelvigil/hub/encryption"
 )
 
-// maxCodecBytes bounds a request: a page of history at most.
-const maxCodecBytes = 64 << 20
+const (
+	// maxCodecBytes bounds a request: a payload has 2 MiB at most, and a page of a
+	// history some of them.
+	maxCodecBytes = 8 << 20
+	// maxCodecRequests are worked on at a time; each takes some 15 times its size.
+	maxCodecRequests = 2
+)
 
 func newCodecCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -61,6 +68,7 @@ origins only.`,
 // codecHandler answers POST …/decode and …/encode. Pages of other origins get nothing.
 func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 	remote := converter.NewPayloadCodecHTTPHandler(codec)
+	places := make(chan struct{}, maxCodecRequests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if origin := r.Header.Get("Origin"); origin != "" {
 			if !slices.Contains(origins, origin) {
@@ -76,7 +84,18 @@ func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxCodecBytes)
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCodecBytes)) // nobody keeps a place by sending slowly
+		if err != nil {
+			http.Error(w, fmt.Sprintf("read the body, of at most %d bytes: %v", maxCodecBytes, err), http.StatusRequestEntityTooLarge)
+			return
+		}
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		case <-r.Context().Done():
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		remote.ServeHTTP(w, r)
 	})
 }

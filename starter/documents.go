@@ -131,11 +131,16 @@ func expand(paths []string) (files []string, err error) {
 		}
 		found := 0
 		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
-				files = append(files, file)
-				found++
+			if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
+				return err
 			}
-			return err
+			if err := isWithin(path, file); err != nil {
+				faults = append(faults, err)
+				return nil
+			}
+			files = append(files, file)
+			found++
+			return nil
 		})
 		if err == nil && found == 0 {
 			err = fmt.Errorf("%s: the folder has no *.yaml, *.yml or *.json file", called(path))
@@ -143,6 +148,23 @@ func expand(paths []string) (files []string, err error) {
 		faults = append(faults, err)
 	}
 	return files, errors.Join(faults...)
+}
+
+// isWithin says that a file lies in a folder, wherever links in it lead: a folder may
+// come from somebody who must not have other files of this machine read.
+func isWithin(folder, file string) error {
+	root, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return err
+	}
+	target, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", called(file), err)
+	}
+	if within, err := filepath.Rel(root, target); err != nil || !filepath.IsLocal(within) {
+		return fmt.Errorf("%s: is a link out of the folder, and not followed; name the file itself", called(file))
+	}
+	return nil
 }
 
 // faults puts in front of each line of an error where it is: the file, the line,

@@ -26,7 +26,7 @@ import (
 func gatewayRoutes(mapping otlp.Mapping, log *slog.Logger) []gateway.Route {
 	return []gateway.Route{{
 		Path: "/v1/metrics", Refuse: otlp.Refuse,
-		New: func(publish gateway.Publish) http.Handler { return otlp.New(otlp.Publish(publish), mapping, log) },
+		New: func(publisher gateway.Publisher) http.Handler { return otlp.New(publisher, mapping, log) },
 	}}
 }
 
@@ -148,7 +148,7 @@ func dialNamespace(ctx context.Context, c configuration) (client.Client, error) 
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
 	address, namespace := cmp.Or(c.temporal.HostPort, client.DefaultHostPort), cmp.Or(c.temporal.Namespace, client.DefaultNamespace)
-	c.temporal.Interceptors = tracesOf(ctx).Client()
+	c.temporal.Interceptors = append(tracesOf(ctx).Client(), c.temporal.Interceptors...)
 	temporal, err := client.DialContext(ctx, c.temporal)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", address, err)

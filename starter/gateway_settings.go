@@ -15,20 +15,20 @@ import (
 
 // gatewaySettings are what `starter gateway` reads from its environment besides.
 type gatewaySettings struct {
-	Address           hostPort  `env:"GATEWAY_ADDRESS" envDefault:"127.0.0.1:8080" meaning:"host:port where events are taken"`
-	HealthAddress     hostPort  `env:"GATEWAY_HEALTH_ADDRESS" envDefault:"127.0.0.1:9465" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
-	TokensFile        string    `env:"GATEWAY_TOKENS_FILE" meaning:"file of bearer tokens, to a line NAME TOKEN [MODEL-PATTERN…]; read again when it changes"`
-	TLSCertFile       string    `env:"GATEWAY_TLS_CERT_FILE" meaning:"PEM file of the server's certificate; turns TLS on; read again when it changes, as the two below"`
-	TLSKeyFile        string    `env:"GATEWAY_TLS_KEY_FILE" meaning:"PEM file of its key"`
-	TLSClientCAFile   string    `env:"GATEWAY_TLS_CLIENT_CA_FILE" meaning:"PEM file of authorities: only clients with a certificate of theirs are served"`
-	OTLPMappingFile   string    `env:"GATEWAY_OTLP_MAPPING_FILE" meaning:"YAML file that says which OpenTelemetry metrics are readings of which model; docs/feeding.md"`
-	AllowAnonymous    trueFalse `env:"GATEWAY_ALLOW_ANONYMOUS" envDefault:"false" meaning:"true: without tokens and client certificates, listen beyond loopback all the same"`
-	MaxBodyBytes      positive  `env:"GATEWAY_MAX_BODY_BYTES" envDefault:"8388608" meaning:"of one request, also once it is decompressed"`
-	MaxPendingEvents  positive  `env:"GATEWAY_MAX_PENDING_EVENTS" envDefault:"100000000" meaning:"accepted and not durable yet; beyond it requests are answered 429"`
-	MaxPendingDigests positive  `env:"GATEWAY_MAX_PENDING_DIGESTS" envDefault:"250000" meaning:"what these are folded into, some 4 KiB each; beyond it requests are answered 429"`
-	SignalRate        positive  `env:"GATEWAY_SIGNAL_RATE" envDefault:"50" meaning:"signals a second to Temporal at most, over all models; with many models healthy ones report less often, or set more"`
-	DurableTimeout    aboveZero `env:"GATEWAY_DURABLE_TIMEOUT" envDefault:"30s" meaning:"how long a request with durable=true waits"`
-	StopTimeout       aboveZero `env:"GATEWAY_STOP_TIMEOUT" envDefault:"25s" meaning:"how long SIGTERM waits until all that was accepted is durable"`
+	Address          hostPort  `env:"GATEWAY_ADDRESS" envDefault:"127.0.0.1:8080" meaning:"host:port where events are taken"`
+	HealthAddress    hostPort  `env:"GATEWAY_HEALTH_ADDRESS" envDefault:"127.0.0.1:9465" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	TokensFile       string    `env:"GATEWAY_TOKENS_FILE" meaning:"file of bearer tokens, to a line NAME TOKEN [MODEL-PATTERN…]; read again when it changes"`
+	TLSCertFile      string    `env:"GATEWAY_TLS_CERT_FILE" meaning:"PEM file of the server's certificate; turns TLS on; read again when it changes, as the two below"`
+	TLSKeyFile       string    `env:"GATEWAY_TLS_KEY_FILE" meaning:"PEM file of its key"`
+	TLSClientCAFile  string    `env:"GATEWAY_TLS_CLIENT_CA_FILE" meaning:"PEM file of authorities: only clients with a certificate of theirs are served"`
+	OTLPMappingFile  string    `env:"GATEWAY_OTLP_MAPPING_FILE" meaning:"YAML file that says which OpenTelemetry metrics are readings of which model; docs/feeding.md"`
+	AllowAnonymous   trueFalse `env:"GATEWAY_ALLOW_ANONYMOUS" envDefault:"false" meaning:"true: without tokens and client certificates, listen beyond loopback all the same"`
+	MaxBodyBytes     positive  `env:"GATEWAY_MAX_BODY_BYTES" envDefault:"8388608" meaning:"of one request, also once it is decompressed"`
+	MaxPendingEvents positive  `env:"GATEWAY_MAX_PENDING_EVENTS" envDefault:"100000000" meaning:"accepted and not durable yet; beyond it requests are answered 429"`
+	MaxPendingBytes  positive  `env:"GATEWAY_MAX_PENDING_BYTES" envDefault:"134217728" meaning:"memory of what these are folded into; beyond it requests are answered 429"`
+	SignalRate       positive  `env:"GATEWAY_SIGNAL_RATE" envDefault:"50" meaning:"signals a second to Temporal at most, over all models; with many models healthy ones report less often, or set more"`
+	DurableTimeout   aboveZero `env:"GATEWAY_DURABLE_TIMEOUT" envDefault:"30s" meaning:"how long a request with durable=true waits"`
+	StopTimeout      aboveZero `env:"GATEWAY_STOP_TIMEOUT" envDefault:"25s" meaning:"how long SIGTERM waits until all that was accepted is durable"`
 }
 
 // parseGatewaySettings returns an error that names every wrong setting.
@@ -111,8 +111,9 @@ func (d *aboveZero) UnmarshalText(text []byte) error {
 func (s gatewaySettings) options(c configuration) (gateway.Options, error) {
 	options := gateway.Options{
 		Logger: c.log, MaxBody: int64(s.MaxBodyBytes), MaxPendingEvents: int64(s.MaxPendingEvents),
-		MaxPendingDigests: int64(s.MaxPendingDigests), DurableTimeout: time.Duration(s.DurableTimeout),
+		MaxPendingBytes: int64(s.MaxPendingBytes), DurableTimeout: time.Duration(s.DurableTimeout),
 	}
+	options.Local = s.Address.isLoopback() && !bool(s.AllowAnonymous)
 	mapping, err := s.otlpMapping()
 	if err != nil {
 		return options, err

@@ -53,7 +53,7 @@ func connect(command *cobra.Command, timeout time.Duration) (*server, error) {
 	ctx, cancel := context.WithTimeout(command.Context(), timeout)
 	defer cancel()
 	s.temporal.ConnectionOptions.GetSystemInfoTimeout = timeout
-	s.temporal.Interceptors = tracesOf(ctx).Client()
+	s.temporal.Interceptors = append(tracesOf(ctx).Client(), s.temporal.Interceptors...)
 	if s.Client, err = client.DialContext(ctx, s.temporal); err != nil {
 		if command.Context().Err() != nil {
 			return nil, errInterrupted

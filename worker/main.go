@@ -95,19 +95,37 @@ func configure(environment map[string]string, logs io.Writer) (configuration, er
 	logger := newLogger(settings, logs)
 	temporal, temporalErr := parseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
-	keysErr := encryption.ApplyFile(settings.EncryptionKeys, &temporal)
-	if keysErr != nil {
-		keysErr = fmt.Errorf("ENCRYPTION_KEYS_FILE: %w", keysErr)
-	}
+	pipelines := temporal
+	keysErr := encrypt(settings, &temporal, &pipelines)
 	traces, tracesErr := telemetry.NewTraces(context.Background(), "modelvigil-worker", environment, logger)
 	temporal.Interceptors = append(temporal.Interceptors, traces.Client()...)
-	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: temporal, Logger: logger})
+	pipelines.Interceptors = append(pipelines.Interceptors, traces.Client()...)
+	opened, backendsErr := settings.Backends.Open(backends.Process{Environment: environment, Temporal: pipelines, Logger: logger})
 	notices, noticesErr := settings.Notifications.Open(notify.Process{
 		Environment: environment, Namespace: cmp.Or(temporal.Namespace, client.DefaultNamespace),
 		FleetID: workflows.FleetID(string(settings.TaskQueue)), Logger: logger,
 	})
 	return configuration{settings: settings, temporal: temporal, backends: opened, notices: notices, traces: traces, log: logger},
 		errors.Join(settingsErr, backendsErr, noticesErr, temporalErr, tracesErr, keysErr)
+}
+
+// encrypt makes the monitors' client encrypt, if there are keys, and that of the
+// pipelines of other workflows.
+func encrypt(s settings, monitors, pipelines *client.Options) error {
+	codec, err := encryption.Open(s.EncryptionKeys)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ENCRYPTION_KEYS_FILE: %w", err)
+	case codec == nil && bool(s.MustEncrypt):
+		return errors.New("ENCRYPTION_REQUIRED: needs ENCRYPTION_KEYS_FILE")
+	case codec == nil:
+		return nil
+	case bool(s.MustEncrypt):
+		codec = codec.Require()
+	}
+	codec.ApplyLoose(pipelines)
+	codec.Apply(monitors)
+	return nil
 }
 
 func newLogger(s settings, output io.Writer) *slog.Logger {

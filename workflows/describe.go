@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/internal/markdown"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -19,6 +20,7 @@ const maxSummaryBytes = 400
 
 // summary cuts text to what the server takes.
 func summary(text string) string {
+	text = markdown.Escape(text)
 	for {
 		encoded, err := json.Marshal(text)
 		if err == nil && len(encoded) <= maxSummaryBytes {
@@ -64,10 +66,10 @@ func (p *page) table(title string, columns ...string) {
 // comes next; then what it goes by.
 func details(s monitor.Status, policy string) string {
 	var p page
-	p.line("### %s: %s\n", escape(s.ModelName), strings.ReplaceAll(string(s.Phase), "_", " "))
+	p.line("### %s: %s\n", markdown.Escape(s.ModelName), strings.ReplaceAll(string(s.Phase), "_", " "))
 	p.why(s)
 	for i, next := range s.Next {
-		p.line("- %s %s: %s", [2]string{"**Next**", "**Then**"}[min(i, 1)], clock(next.At), escape(next.What))
+		p.line("- %s %s: %s", [2]string{"**Next**", "**Then**"}[min(i, 1)], clock(next.At), markdown.Escape(next.What))
 	}
 	p.rules(s)
 	p.decisions(s.Decisions)
@@ -88,13 +90,13 @@ func inWords(policy monitor.Policy) string {
 // why says what the phase comes from, and what an operator can do about it.
 func (p *page) why(s monitor.Status) {
 	if c := s.Paused; c != nil {
-		p.line("- **Paused** since %s by %s: %s\n- `starter resume` lets it trigger again", clock(c.At), escape(orUnknown(c.By)), escape(c.Reason))
+		p.line("- **Paused** since %s by %s: %s\n- `starter resume` lets it trigger again", clock(c.At), markdown.Escape(orUnknown(c.By)), markdown.Escape(c.Reason))
 	}
 	if q := s.Pending; q != nil {
-		p.line("- **Waits for approval** since %s%s: %s\n- `starter approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), escape(q.Reason))
+		p.line("- **Waits for approval** since %s%s: %s\n- `starter approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), markdown.Escape(q.Reason))
 	}
 	if f := s.Current; f != nil {
-		p.line("- **Retraining** since %s%s: %s\n- %s, as `%s`", clock(f.TriggeredAt), of(f.ModelVersion), escape(f.Reason), taken(f), f.RequestID)
+		p.line("- **Retraining** since %s%s: %s\n- %s, as %s", clock(f.TriggeredAt), of(f.ModelVersion), markdown.Escape(f.Reason), taken(f), markdown.Code(f.RequestID))
 	}
 	if s.Phase == monitor.PhaseCoolingDown || s.Phase == monitor.PhaseWatching {
 		p.last(s.Decisions)
@@ -103,7 +105,7 @@ func (p *page) why(s monitor.Status) {
 		p.line("- **Blackout** until %s", clock(s.BlackoutUntil))
 	}
 	if v := s.Verification; v != nil {
-		p.line("- **Verifying** version %s since %s, %d events so far", escape(v.Version), clock(v.Since), v.Samples)
+		p.line("- **Verifying** version %s since %s, %d events so far", markdown.Escape(v.Version), clock(v.Since), v.Samples)
 	}
 }
 
@@ -115,9 +117,9 @@ func taken(f *monitor.Flight) string {
 	case f.Job == nil:
 		return "asked for, and not taken by a backend yet"
 	case f.Job.ID != "":
-		return fmt.Sprintf("taken by %s as job %s", escape(f.Job.Backend), escape(f.Job.ID))
+		return fmt.Sprintf("taken by %s as job %s", markdown.Escape(f.Job.Backend), markdown.Escape(f.Job.ID))
 	}
-	return "taken by " + escape(f.Job.Backend)
+	return "taken by " + markdown.Escape(f.Job.Backend)
 }
 
 // last says what the last trigger was for, and what became of it.
@@ -127,7 +129,7 @@ func (p *page) last(decisions []monitor.Decision) {
 		if d.Kind != monitor.Triggered {
 			continue
 		}
-		p.line("- **Last triggered** %s%s: %s", clock(d.At), of(d.ModelVersion), escape(d.Reason))
+		p.line("- **Last triggered** %s%s: %s", clock(d.At), of(d.ModelVersion), markdown.Escape(d.Reason))
 		for _, later := range decisions[i+1:] {
 			if later.RequestID == d.RequestID && later.IsNotable() {
 				word := strings.ReplaceAll(string(later.Kind), "_", " ")
@@ -157,7 +159,7 @@ func (p *page) rules(s monitor.Status) {
 		if !r.At.IsZero() {
 			at = short(r.At)
 		}
-		p.row(escape(r.Name), says, number(r.Value), number(r.Threshold), at)
+		p.row(markdown.Escape(r.Name), says, number(r.Value), number(r.Threshold), at)
 	}
 }
 
@@ -170,11 +172,11 @@ func (p *page) decisions(all []monitor.Decision) {
 	claimed := false
 	for i := len(all) - 1; i >= max(0, len(all)-shownDecisions); i-- {
 		d := all[i]
-		why := escape(d.Reason)
+		why := markdown.Escape(d.Reason)
 		if claimed = claimed || d.By != ""; d.By != "" {
-			why = strings.TrimSuffix("by "+escape(d.By)+": "+why, ": ")
+			why = strings.TrimSuffix("by "+markdown.Escape(d.By)+": "+why, ": ")
 		}
-		p.row(short(d.At), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), escape(d.ModelVersion), why)
+		p.row(short(d.At), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), markdown.Escape(d.ModelVersion), why)
 	}
 	if claimed {
 		p.line("\nWho decided is what they said of themselves.")
@@ -191,10 +193,10 @@ func (p *page) counts(s monitor.Status) {
 	p.line("- %d retrainings: %d accepted, %d succeeded, %d failed, %d cancelled", r.Requested, r.Accepted, r.Succeeded, r.Failed, r.Cancelled)
 	if n := len(s.Rejections); n > 0 {
 		last := s.Rejections[n-1]
-		p.line("- last rejection, %s, of a %s: %s", clock(last.At), escape(last.Source), escape(last.Reason))
+		p.line("- last rejection, %s, of a %s: %s", clock(last.At), markdown.Escape(last.Source), markdown.Escape(last.Reason))
 	}
 	if s.Notices.Failed > 0 {
-		p.line("- %d notices were not delivered, the last one: %s", s.Notices.Failed, escape(s.Notices.LastFailure))
+		p.line("- %d notices were not delivered, the last one: %s", s.Notices.Failed, markdown.Escape(s.Notices.LastFailure))
 	}
 }
 
@@ -203,14 +205,14 @@ func of(version string) string {
 	if version == "" {
 		return ""
 	}
-	return " of version " + escape(version)
+	return " of version " + markdown.Escape(version)
 }
 
 func because(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + escape(reason)
+	return ": " + markdown.Escape(reason)
 }
 
 func number(r monitor.Reading) string {
@@ -242,9 +244,3 @@ func orUnknown(by string) string {
 	}
 	return by
 }
-
-// escape keeps text on its line and out of Markdown's way.
-func escape(text string) string { return escapes.Replace(text) }
-
-var escapes = strings.NewReplacer("\n", " ", "\r", " ", "\\", "\\\\", "|", "\\|", "`", "'", "*", "\\*", "_", "\\_",
-	"[", "\\[", "<", "\\<")

@@ -42,6 +42,9 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 				return nil
 			}
 			payload, err := jsonOf(raw)
+			if err == nil { // here alone: what history has accepted is carried out, however it was sealed
+				err = m.received(ctx, u.Name).Check(raw.Payload())
+			}
 			if err == nil {
 				err = u.check(workflow.Now(ctx), payload)
 			}
@@ -66,7 +69,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			m.hasPolicy = m.hasPolicy || u.Name == monitor.UpdateSetPolicy
 			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
-			m.machine.Remember(id, result)
+			m.machine.Remember(workflow.Now(ctx), id, result)
 			return result, nil
 		}
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, handler, workflow.UpdateHandlerOptions{

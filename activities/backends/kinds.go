@@ -28,12 +28,13 @@ func (*logSettings) open(p Process) (activities.ModelOps, error) {
 }
 
 type webhookSettings struct {
-	URL    string         `json:"url" env:"URL" meaning:"where retraining requests are posted; setting it offers the backend webhook to policies"`
-	Secret setting.Secret `json:"secret" env:"SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
+	URL           string         `json:"url" env:"URL" meaning:"where retraining requests are posted; setting it offers the backend webhook to policies"`
+	Secret        setting.Secret `json:"secret" env:"SECRET" meaning:"the key those requests are signed with (Standard Webhooks: whsec_ and base64); not set, they are not signed"`
+	StatusOrigins []string       `json:"status_origins" env:"STATUS_ORIGINS" meaning:"scheme://host:port, separated by commas, where jobs may have their status_url besides URL's own"`
 }
 
 func (s *webhookSettings) open(p Process) (activities.ModelOps, error) {
-	backend, err := webhook.New(webhook.Config{URL: s.URL, Secret: s.Secret.Value(), Logger: p.Logger})
+	backend, err := webhook.New(webhook.Config{URL: s.URL, Secret: s.Secret.Value(), StatusOrigins: s.StatusOrigins, Logger: p.Logger})
 	if err == nil && s.Secret.Value() == "" {
 		endpoint, _ := url.Parse(s.URL) // it is good
 		p.Logger.Warn("retraining requests are not signed: set a secret, and have the endpoint verify it", "host", endpoint.Host)

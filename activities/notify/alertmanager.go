@@ -171,7 +171,7 @@ func (a *alertmanager) alerts(n monitor.Notice) (alerts []alert) {
 		until = n.Until
 	}
 	link := a.link(n)
-	message := messageOf(n, link)
+	message := messageOf(n, link, asItIs)
 	annotations := map[string]string{"summary": message.title, "description": message.text()}
 	if n.Decision.ModelVersion != "" {
 		annotations["model_version"] = n.Decision.ModelVersion

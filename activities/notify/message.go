@@ -61,11 +61,12 @@ var answers = map[monitor.Kind][]struct{ command, flags string }{
 	monitor.Paused:           {{"resume", ""}},
 }
 
-// messageOf says a notice in words.
-func messageOf(n monitor.Notice, link string) message {
+// messageOf says a notice in words. What it repeats from elsewhere, such as names and
+// reasons, goes through quote, so that the medium takes it for text.
+func messageOf(n monitor.Notice, link string, quote func(string) string) message {
 	d := n.Decision
-	m := message{title: title(n)}
-	add := func(line string) { m.lines = append(m.lines, oneLine(line)) }
+	m := message{title: quote(title(n))}
+	add := func(line string) { m.lines = append(m.lines, quote(oneLine(line))) }
 	if d.Reason != "" {
 		add(d.Reason)
 	}
@@ -93,7 +94,9 @@ func messageOf(n monitor.Notice, link string) message {
 	if link != "" {
 		m.lines = append(m.lines, link)
 	}
-	m.lines = append(m.lines, commands(n)...)
+	if quote(n.ModelName) == n.ModelName { // else what is copied would not be it
+		m.lines = append(m.lines, commands(n)...)
+	}
 	return m
 }
 

@@ -64,7 +64,7 @@ starter reject fraud`,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := messageOf(test.notice, test.link)
+			m := messageOf(test.notice, test.link, asItIs)
 			assert.Equal(t, test.want, m.title+"\n"+m.text())
 		})
 	}

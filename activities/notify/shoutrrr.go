@@ -101,7 +101,7 @@ func (c *chat) Tell(ctx context.Context, notice monitor.Notice) error {
 	default:
 		return fmt.Errorf("%s: %d earlier messages have not come back yet", name, maxSends)
 	}
-	message := messageOf(notice, c.link(notice))
+	message := messageOf(notice, c.link(notice), quoteFor(name))
 	sent := make(chan error, 1)
 	free := sync.OnceFunc(func() { <-c.sends })
 	giveUp := time.AfterFunc(sendGivenUp, free)
@@ -145,8 +145,6 @@ func send(service types.Service, name string, m message, id string) (err error) 
 	case "slack": // what Slack would take for a mention or a link is none
 		escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 		text, params[types.TitleKey] = escape.Replace(m.text()), escape.Replace(m.title)
-	case "discord":
-		text = strings.ReplaceAll(text, "@", "@\u200b") // nor a mention of everyone
 	case "generic": // which takes it where a template has it
 		params[types.TitleKey] = m.title
 	case "bark", "gotify", "join", "lark", "ntfy", "opsgenie", "pushbullet", "pushover", "teams":

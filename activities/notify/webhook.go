@@ -52,7 +52,7 @@ func (*receiver) ignores(monitor.Notice) bool { return false }
 // Tell posts the notice. Its id stays the same however often that is done.
 func (r *receiver) Tell(ctx context.Context, n monitor.Notice) error {
 	link := r.link(n)
-	m := messageOf(n, link)
+	m := messageOf(n, link, asItIs)
 	data := Notification{n, m.title, m.text(), link}
 	event := webhook.NewCloudEvent(EventType+string(n.Decision.Kind), n.ID, n.ModelName, n.Decision.At, data)
 	if err := r.Deliver(ctx, n.ID, event); err != nil {

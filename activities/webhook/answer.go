@@ -85,7 +85,7 @@ func (a *answer) redirection() string {
 
 // job is what the answer to an accepted request tells of the job. An error says
 // what of it could not be used; the job holds the rest.
-func (a *answer) job() (monitor.Job, error) {
+func (a *answer) job(mayAsk func(*url.URL) error) (monitor.Job, error) {
 	var job monitor.Job
 	if a.cutOff != nil {
 		return job, fmt.Errorf("%s: %w", a.call, a.cutOff)
@@ -102,7 +102,7 @@ func (a *answer) job() (monitor.Job, error) {
 	reference, statusErr := fields.text("status_url")
 	job.ID = id
 	if statusErr == nil && reference != "" {
-		job.StatusURL, statusErr = a.statusURL(reference)
+		job.StatusURL, statusErr = a.statusURL(reference, mayAsk)
 		job.Followed = statusErr == nil
 	}
 	if err := errors.Join(idErr, statusErr); err != nil {
@@ -112,7 +112,7 @@ func (a *answer) job() (monitor.Job, error) {
 }
 
 // statusURL resolves a reference against who answered.
-func (a *answer) statusURL(reference string) (string, error) {
+func (a *answer) statusURL(reference string, mayAsk func(*url.URL) error) (string, error) {
 	u, err := a.from.Parse(reference)
 	if err != nil {
 		return "", errors.New("status_url: must be a URL, got one that can't be parsed")
@@ -124,6 +124,9 @@ func (a *answer) statusURL(reference string) (string, error) {
 	}
 	if err := checkURL(u); err != nil {
 		return "", fmt.Errorf("status_url: %w", err)
+	}
+	if err := mayAsk(u); err != nil {
+		return "", err
 	}
 	return resolved, nil
 }

@@ -28,7 +28,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 			return
 		}
-		if job, err := a.job(); err == nil && (len(job.StatusURL) > maxStatusURLBytes || !utf8.ValidString(job.ID)) {
+		if job, err := a.job(func(*url.URL) error { return nil }); err == nil && (len(job.StatusURL) > maxStatusURLBytes || !utf8.ValidString(job.ID)) {
 			t.Fatalf("%+v", job)
 		}
 		if outcome, err := a.outcome(); err == nil && outcome.State == "" || err != nil && !errors.Is(err, activities.ErrRunning) && err.Error() == "" {

@@ -28,6 +28,9 @@ type Config struct {
 	// Secret signs requests: `whsec_` and the base64 of 24 to 64 random bytes.
 	// Empty means that requests are not signed.
 	Secret string
+	// StatusOrigins are those that a status_url may be at besides URL's own: scheme,
+	// host and port, such as https://jobs.example.com. Any other is not asked.
+	StatusOrigins []string
 	// Timeout of one attempt; zero means DefaultTimeout.
 	Timeout time.Duration
 	// Transport carries requests; nil means one of the backend's own, which
@@ -41,9 +44,10 @@ type Config struct {
 // Endpoint takes CloudEvents, signed where there is a secret. It is safe for
 // concurrent use.
 type Endpoint struct {
-	url    *url.URL
-	signer *standardwebhooks.Webhook // nil: requests are not signed
-	client *http.Client
+	url           *url.URL
+	statusOrigins []string
+	signer        *standardwebhooks.Webhook // nil: requests are not signed
+	client        *http.Client
 }
 
 // NewEndpoint returns an endpoint, or an error that names every fault of the
@@ -60,6 +64,10 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 			faults = append(faults, fmt.Errorf("secret: %w", err))
 		}
 	}
+	origins, err := parseOrigins(config.StatusOrigins)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("status_origins: %w", err))
+	}
 	if config.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: must not be negative, got %v", config.Timeout))
 	}
@@ -71,7 +79,7 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 		transport = newTransport()
 	}
 	return &Endpoint{
-		url: address, signer: signer,
+		url: address, statusOrigins: origins, signer: signer,
 		client: &http.Client{
 			Transport: transport, CheckRedirect: followWithin,
 			Timeout: cmp.Or(config.Timeout, DefaultTimeout),

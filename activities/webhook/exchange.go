@@ -43,7 +43,7 @@ func newTransport() *http.Transport {
 // exchange sends one request and reads its answer, whatever its status. An
 // error means that there is none.
 func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL, requestID string, body []byte) (*answer, error) {
-	call := method + " " + shown(target)
+	call := method + " " + e.shownAt(target)
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
@@ -89,15 +89,6 @@ func followWithin(next *http.Request, via []*http.Request) error {
 		return nil
 	}
 	return http.ErrUseLastResponse
-}
-
-// origin is a URL's scheme, host and port, in one spelling.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // parseURL reads a URL that requests can be sent to. Its errors tell nothing

@@ -125,10 +125,43 @@ func TestAStatusIsAskedWithASignatureAtTheEndpointsOriginOnly(t *testing.T) {
 	assert.NoError(t, request.verify())
 	assert.Equal(t, breach().RequestID, request.Header.Get("webhook-id"))
 
+	backend = newBackend(t, webhook.Config{URL: trainer.URL + "/retrainings", Secret: secret, StatusOrigins: []string{elsewhere.URL}})
 	_, err = backend.RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: elsewhere.URL + "/jobs/7"})
 	require.NoError(t, err)
 	require.Len(t, elsewhere.got(), 1)
 	assert.False(t, elsewhere.got()[0].isSigned())
+}
+
+// Who answers a retraining request must not be able to have the worker ask, or
+// delete, what only the worker reaches.
+func TestAStatusIsAskedNowhereButAtListedOrigins(t *testing.T) {
+	inside := newReceiver(t, answers(http.StatusTeapot, "text/plain", "a canary of the inside"))
+	trainer := newReceiver(t, answers(http.StatusAccepted, jsonType, `{"job_id":"j-7","status_url":"`+inside.URL+`/latest/meta-data/hunter2"}`))
+	logger, written := warnings()
+	backend := newBackend(t, webhook.Config{URL: trainer.URL, Secret: secret, Logger: logger})
+	job, err := backend.ScheduleRetraining(t.Context(), breach())
+	require.NoError(t, err)
+	assert.Equal(t, monitor.Job{ID: "j-7"}, job, "it is scheduled, and not followed")
+	assert.Contains(t, written.String(), "status_url: must be at "+trainer.URL)
+
+	job.StatusURL = inside.URL + "/latest/meta-data/hunter2" // as an older worker has kept it
+	told := asked(t.Context(), backend, job)
+	require.NotNil(t, told)
+	assert.True(t, told.NonRetryable())
+	err = backend.CancelRetraining(t.Context(), breach(), job)
+	require.ErrorContains(t, err, "status_url: must be at ")
+	assert.Empty(t, inside.got(), "nothing was asked, nothing deleted")
+
+	listed := newBackend(t, webhook.Config{URL: trainer.URL, StatusOrigins: []string{inside.URL}})
+	_, err = listed.RetrainingOutcome(t.Context(), breach(), job)
+	require.ErrorContains(t, err, "GET "+inside.URL+"/…: 418")
+	for _, shown := range []string{written.String(), told.Error(), err.Error()} {
+		assert.NotContains(t, shown, "hunter2", "the address may be the secret")
+	}
+
+	_, err = webhook.New(webhook.Config{URL: trainer.URL, StatusOrigins: []string{"jobs.example.com", "https://jobs.example.com/x"}})
+	require.ErrorContains(t, err, "status_origins: must be an absolute http or https URL")
+	require.ErrorContains(t, err, `must be an origin such as https://jobs.example.com, without a path, got "https://jobs.example.com/x"`)
 }
 
 func TestAnOriginHasManySpellings(t *testing.T) {
@@ -149,7 +182,9 @@ func TestAnOriginHasManySpellings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var request received
 			answer := fake{status: http.StatusOK, body: `{"state":"succeeded"}`, seen: &request}
-			backend := newBackend(t, webhook.Config{URL: test.endpoint, Secret: secret, Transport: answer})
+			backend := newBackend(t, webhook.Config{URL: test.endpoint, Secret: secret, Transport: answer, StatusOrigins: []string{
+				"https://trainer.example:8443", "http://trainer.example", "http://trainer.example:443", "https://jobs.trainer.example",
+			}})
 			_, err := backend.RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: test.status})
 			require.NoError(t, err)
 			assert.Equal(t, test.signed, request.isSigned())

@@ -24,7 +24,9 @@
 //
 // # The status
 //
-// A status_url, absolute or relative to the endpoint, is asked with GET for
+// A status_url, absolute or relative to the endpoint, is at the endpoint's own
+// origin or at one of Config.StatusOrigins; a job with another one is not followed.
+// It is asked with GET for
 // {"state": "running" | "succeeded" | "failed", "message": …, "model_version": …};
 // only 2xx is an answer, and statuses are classed as above. These requests are
 // signed too, with the same webhook-id and an empty body, provided that the
@@ -81,7 +83,7 @@ func (b *Backend) schedule(ctx context.Context, request monitor.RetrainingReques
 	if err != nil {
 		return monitor.Job{}, err
 	}
-	job, err := answer.job()
+	job, err := answer.job(b.mayAsk)
 	if err != nil {
 		b.log.WarnContext(ctx, "retraining is scheduled, but not all of the endpoint's answer can be used",
 			"model_name", request.ModelName, "request_id", request.RequestID,
@@ -103,6 +105,9 @@ func (b *Backend) ask(ctx context.Context, request monitor.RetrainingRequest, jo
 	status, err := parseURL(job.StatusURL)
 	if err != nil {
 		return monitor.Outcome{}, activities.Final(fmt.Errorf("status_url: %w", err))
+	}
+	if err := b.mayAsk(status); err != nil {
+		return monitor.Outcome{}, activities.Final(err)
 	}
 	answer, err := b.exchange(ctx, http.MethodGet, status, request.RequestID, nil)
 	if err != nil {
@@ -132,6 +137,9 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest,
 	status, err := parseURL(job.StatusURL)
 	if err != nil {
 		return activities.Final(fmt.Errorf("status_url: %w", err))
+	}
+	if err := b.mayAsk(status); err != nil {
+		return activities.Final(err)
 	}
 	answer, err := b.exchange(ctx, http.MethodDelete, status, request.RequestID, nil)
 	switch {

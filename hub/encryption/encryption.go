@@ -24,6 +24,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/internal/seal"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -36,8 +37,10 @@ const (
 // Codec encrypts with its first key and decrypts with any of them. It is safe for
 // concurrent use.
 type Codec struct {
-	current string
-	sealers map[string]cipher.AEAD
+	current  string
+	sealers  map[string]cipher.AEAD
+	workflow string // that payloads are bound to; empty: to none, or to any that is opened
+	required bool
 }
 
 // New returns a codec of keys; there must be at least one.
@@ -58,10 +61,49 @@ func New(keys []Key) (*Codec, error) {
 	return c, nil
 }
 
+// Require returns a codec that tells whoever receives an update when it came in the
+// clear, so that it is refused.
+func (c *Codec) Require() *Codec {
+	strict := *c
+	strict.required = true
+	return &strict
+}
+
+// WithSerializationContext implements converter.PayloadCodecWithSerializationContext:
+// what is sealed for a workflow can be opened as that workflow's only.
+func (c *Codec) WithSerializationContext(ctx converter.SerializationContext) converter.PayloadCodec {
+	own := *c
+	switch ctx := ctx.(type) {
+	case converter.WorkflowSerializationContext:
+		own.workflow = ctx.WorkflowID
+	case converter.ActivitySerializationContext:
+		own.workflow = ctx.WorkflowID
+	}
+	return &own
+}
+
+// loose is a codec that binds to no workflow, in the form of Temporal's samples.
+type loose struct{ *Codec }
+
+// WithSerializationContext leaves payloads unbound.
+func (l loose) WithSerializationContext(converter.SerializationContext) converter.PayloadCodec {
+	return l
+}
+
+// ApplyLoose is Apply for clients of other workflows than ours, such as pipelines in
+// other languages: their payloads have the form of Temporal's samples, and are bound
+// to no workflow.
+func (c *Codec) ApplyLoose(options *client.Options) { c.apply(options, loose{c}) }
+
 // Apply makes a client, and workers with it, encrypt all payloads, and the texts
 // of errors.
 func (c *Codec) Apply(options *client.Options) {
-	options.DataConverter = converter.NewCodecDataConverter(DataConverter(*options), c)
+	options.Interceptors = append(options.Interceptors, &stamper{data: DataConverter(*options)})
+	c.apply(options, c)
+}
+
+func (c *Codec) apply(options *client.Options, codec converter.PayloadCodec) {
+	options.DataConverter = converter.NewCodecDataConverter(DataConverter(*options), codec)
 	options.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: options.DataConverter, EncodeCommonAttributes: true,
 	})
@@ -89,7 +131,10 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		_, _ = rand.Read(nonce) // it never fails
 		encrypted[i] = &commonpb.Payload{
 			Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding), keyID: []byte(c.current)},
-			Data:     sealer.Seal(nonce, nonce, plain, nil),
+			Data:     sealer.Seal(nonce, nonce, plain, binding(c.workflow)),
+		}
+		if c.workflow != "" {
+			encrypted[i].Metadata[seal.Workflow] = []byte(c.workflow)
 		}
 	}
 	return encrypted, nil
@@ -102,8 +147,9 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	decrypted := make([]*commonpb.Payload, len(payloads))
 	for i, payload := range payloads {
-		decrypted[i] = payload
 		if string(payload.GetMetadata()[converter.MetadataEncoding]) != encoding {
+			decrypted[i] = proto.CloneOf(payload)
+			seal.MarkPlain(decrypted[i], c.required)
 			continue
 		}
 		plain, err := c.open(payload)
@@ -119,15 +165,17 @@ func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 }
 
 func (c *Codec) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
-	id := string(payload.GetMetadata()[keyID])
+	id, workflow := string(payload.GetMetadata()[keyID]), string(payload.GetMetadata()[seal.Workflow])
 	sealer, known := c.sealers[id]
 	switch data := payload.GetData(); {
 	case !known:
 		return nil, fmt.Errorf("encrypted with key %.64q, which is not among the keys here; add it to ENCRYPTION_KEYS_FILE", id)
+	case workflow != "" && c.workflow != "" && workflow != c.workflow:
+		return nil, fmt.Errorf("sealed for %.300q, not for %q", workflow, c.workflow)
 	case len(data) < sealer.NonceSize():
 		return nil, fmt.Errorf("encrypted with key %q, but cut off after %d bytes", id, len(data))
 	default:
-		plain, err := sealer.Open(nil, data[:sealer.NonceSize()], data[sealer.NonceSize():], nil)
+		plain, err := sealer.Open(nil, data[:sealer.NonceSize()], data[sealer.NonceSize():], binding(workflow))
 		if err != nil {
 			return nil, fmt.Errorf("encrypted with another key %q, or changed on its way", id)
 		}
@@ -135,6 +183,16 @@ func (c *Codec) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 		if err := proto.Unmarshal(plain, &opened); err != nil {
 			return nil, fmt.Errorf("encrypted with key %q, but not a payload: %w", id, err)
 		}
+		seal.MarkSealed(&opened, workflow)
 		return &opened, nil
 	}
+}
+
+// binding is what a seal authenticates beside the payload: nothing where that is bound
+// to no workflow.
+func binding(workflow string) []byte {
+	if workflow == "" {
+		return nil
+	}
+	return []byte(seal.Workflow + "\x00" + workflow)
 }

@@ -2,20 +2,25 @@ package encryption_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/seal"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -78,6 +83,85 @@ func TestWhatCannotBeDecryptedStaysAndSaysWhy(t *testing.T) {
 		assert.Equal(t, payload.Data, decoded[0].Data)
 		assert.NotContains(t, payload.Metadata, monitor.MetadataUndecrypted, "the argument is not changed")
 	}
+}
+
+// Who can write to the namespace and has no key can send again what was sealed.
+func TestAPayloadIsOpenedAsThatOfItsWorkflowAlone(t *testing.T) {
+	c := codec(t, key(t, "mine", 1))
+	of := func(workflow string) converter.PayloadCodec {
+		return c.WithSerializationContext(converter.WorkflowSerializationContext{WorkflowID: workflow})
+	}
+	sealed, err := of("model-monitor/fraud").Encode([]*commonpb.Payload{{Data: []byte("x")}})
+	require.NoError(t, err)
+	why := func(codec converter.PayloadCodec, payload *commonpb.Payload) string {
+		opened, err := codec.Decode([]*commonpb.Payload{payload})
+		require.NoError(t, err)
+		return string(opened[0].Metadata[monitor.MetadataUndecrypted])
+	}
+	assert.Empty(t, why(of("model-monitor/fraud"), sealed[0]))
+	assert.Empty(t, why(c, sealed[0]), "the codec server knows no workflow, and reads which one it is")
+	assert.Empty(t, why(c.WithSerializationContext(converter.ActivitySerializationContext{WorkflowID: "model-monitor/fraud"}), sealed[0]))
+	assert.Equal(t, `sealed for "model-monitor/fraud", not for "model-monitor/other"`, why(of("model-monitor/other"), sealed[0]))
+
+	forged := proto.CloneOf(sealed[0])
+	forged.Metadata[seal.Workflow] = []byte("model-monitor/other")
+	assert.Equal(t, `encrypted with another key "mine", or changed on its way`, why(of("model-monitor/other"), forged))
+	delete(forged.Metadata, seal.Workflow)
+	assert.Equal(t, `encrypted with another key "mine", or changed on its way`, why(of("model-monitor/fraud"), forged))
+
+	loose, err := c.Encode([]*commonpb.Payload{{Data: []byte("x")}}) // as Temporal's samples do in every language
+	require.NoError(t, err)
+	assert.Empty(t, why(of("model-monitor/fraud"), loose[0]))
+}
+
+func TestAnUpdateSaysWithinItsSealWhatItIs(t *testing.T) {
+	var options client.Options
+	c := codec(t, key(t, "mine", 1))
+	c.Apply(&options)
+	var got *interceptor.ClientUpdateWorkflowInput
+	outbound := options.Interceptors[0].InterceptClient(&recorder{got: &got})
+	_, err := outbound.UpdateWorkflow(t.Context(), &interceptor.ClientUpdateWorkflowInput{UpdateID: "7", UpdateName: "pause", Args: []any{monitor.Control{By: "ada"}}})
+	require.NoError(t, err)
+	of := func(codec *encryption.Codec) converter.DataConverter {
+		return converter.WithDataConverterSerializationContext(
+			converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codec), converter.WorkflowSerializationContext{WorkflowID: "model-monitor/fraud"})
+	}
+	sent, err := of(c).ToPayloads(got.Args...)
+	require.NoError(t, err)
+	assert.NotContains(t, sent.String(), "pause")
+	check := func(codec *encryption.Codec, payloads *commonpb.Payloads, update string) error {
+		var raw converter.RawValue
+		require.NoError(t, of(codec).FromPayloads(payloads, &raw))
+		assert.JSONEq(t, `{"by": "ada"}`, string(raw.Payload().GetData()))
+		return seal.Received{Workflow: "model-monitor/fraud", Update: update, ID: "7", Now: time.Now()}.Check(raw.Payload())
+	}
+	require.NoError(t, check(c, sent, "pause"))
+	require.NoError(t, check(c.Require(), sent, "pause"))
+	require.ErrorContains(t, check(c, sent, "stop"), `was sealed as "pause", not as stop`)
+
+	plain, err := converter.GetDefaultDataConverter().ToPayloads(got.Args...)
+	require.NoError(t, err)
+	require.NoError(t, check(c, plain, "stop"), "while it is not required")
+	require.ErrorContains(t, check(c.Require(), plain, "pause"), "came in the clear")
+}
+
+type recorder struct {
+	interceptor.ClientOutboundInterceptorBase
+	got **interceptor.ClientUpdateWorkflowInput
+}
+
+func (r *recorder) UpdateWorkflow(_ context.Context, in *interceptor.ClientUpdateWorkflowInput) (client.WorkflowUpdateHandle, error) {
+	*r.got = in
+	return nil, nil
+}
+
+func TestWhatOtherWorkflowsGetHasTheFormOfTemporalsSamples(t *testing.T) {
+	var options client.Options
+	codec(t, key(t, "mine", 1)).ApplyLoose(&options)
+	assert.Empty(t, options.Interceptors)
+	payload, err := converter.WithDataConverterSerializationContext(options.DataConverter, converter.WorkflowSerializationContext{WorkflowID: "train"}).ToPayload("x")
+	require.NoError(t, err)
+	assert.Len(t, payload.Metadata, 2, "encoding and key id")
 }
 
 func TestAFileOfKeysNamesEveryBadLineAndNoSecret(t *testing.T) {

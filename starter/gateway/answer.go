@@ -32,6 +32,7 @@ type outcome struct {
 	Note          string `json:"note,omitempty"`
 
 	forbidden int64 // of the rejected, those that the token may not publish to
+	noRoom    int64 // and those for which there was no room
 }
 
 func newOutcome() *outcome { return &outcome{Rejected: []rejection{}} }
@@ -41,17 +42,26 @@ func (o *outcome) reject(err error) {
 	if errors.Is(err, ErrForbidden) {
 		o.forbidden++
 	}
+	if errors.Is(err, errNoRoom) {
+		o.noRoom++
+	}
 	if len(o.Rejected) < maxListed {
 		o.Rejected = append(o.Rejected, rejection{o.next(), cut(oneLine(err), maxReason)})
 	}
 	o.RejectedTotal++
 }
 
-// note says so where not all rejections are listed.
+// note says so where not all rejections are listed, and where some events should be
+// sent again.
 func (o *outcome) note() {
+	var notes []string
 	if o.RejectedTotal > maxListed {
-		o.Note = fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal)
+		notes = append(notes, fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal))
 	}
+	if o.noRoom > 0 {
+		notes = append(notes, fmt.Sprintf("of the %d rejected there was no room for %d; send those again later", o.RejectedTotal, o.noRoom))
+	}
+	o.Note = strings.Join(notes, "; ")
 }
 
 // next is the index of the next event.

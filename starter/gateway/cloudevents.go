@@ -64,8 +64,17 @@ func attributesOf(header http.Header) (*attributes, error) {
 	return a, a.check()
 }
 
+// shortestCloud is a CloudEvent that makes sense, of the fewest bytes.
+const shortestCloud = `{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"model_name":"m"}}`
+
+var errTooShort = errors.New("is too short for a CloudEvent with an event")
+
 // cloud publishes the event in a CloudEvent of structured mode, or rejects it.
 func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
+	if t.outcome.RejectedTotal >= maxListed && len(item) < len(shortestCloud) {
+		t.outcome.reject(errTooShort) // megabytes of nothing must not cost seconds
+		return true
+	}
 	var envelope struct {
 		attributes
 		Data       json.RawMessage `json:"data"`

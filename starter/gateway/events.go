@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // The media types of bodies.
@@ -34,18 +35,18 @@ func (g *Gateway) prepareEvents(r *http.Request) (take, *problem) {
 }
 
 func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake, f form, durable bool) {
-	t := &taking{in: in, publish: in.hub.Publish, outcome: newOutcome(), now: time.Now()}
+	t := &taking{gateway: g, in: in, publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
 	var receipt *hub.Receipt
 	if durable {
-		receipt = in.hub.NewReceipt()
+		receipt = in.party.account.NewReceipt()
 		t.publish = receipt.Publish
 	}
 	t.decoder = decoders.Get().(*decoder)
 	refused := t.take(r.Context(), f)
 	decoders.Put(t.decoder)
-	in.leave()
+	in.party.accepted.Add(t.outcome.Accepted)
+	in.rest()
 	t.outcome.note()
-	g.accepted.Add(t.outcome.Accepted)
 	g.metrics.add(in.token, t.outcome.Accepted, t.outcome.RejectedTotal)
 	switch {
 	case refused != nil:
@@ -85,8 +86,11 @@ func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub
 // refusal is the answer where every event of a body was rejected.
 func (o *outcome) refusal() problem {
 	answer := problem{Status: http.StatusUnprocessableEntity, outcome: o, Detail: "no event was accepted; rejected says why"}
-	if o.forbidden == o.RejectedTotal {
+	switch {
+	case o.forbidden == o.RejectedTotal:
 		answer.Status = http.StatusForbidden
+	case o.noRoom > 0:
+		answer.Status, answer.retryAfter = http.StatusTooManyRequests, retryAfter
 	}
 	return answer
 }
@@ -148,9 +152,10 @@ func badRequest(format string, args ...any) *problem {
 
 // taking is one body on its way to the hub.
 type taking struct {
+	gateway *Gateway
 	in      *intake
 	decoder *decoder
-	publish Publish
+	publish func(context.Context, monitor.MetricEvent) error
 	outcome *outcome
 	now     time.Time
 	// occurred, where it is set, is the timestamp of events that have none.
@@ -172,7 +177,7 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 		}
 		return nil
 	}
-	if fault := checkJSON(body); fault != nil {
+	if fault := checkJSON(body); fault != nil && !isClosedList(body) {
 		return badRequest("%v", fault)
 	}
 	one := t.one
@@ -197,30 +202,18 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	return nil
 }
 
-// shortest is an event that makes sense, of the fewest bytes.
-const shortest = `{"model_name":"m"}`
-
-var errTooShort = errors.New("is too short for an event")
-
 // one publishes an event, or rejects it. It is false when nobody waits for the
 // answer any more.
 func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
 	if t.outcome.next()%1024 == 0 && ctx.Err() != nil {
 		return false
 	}
-	if len(item) < len(shortest) && t.outcome.RejectedTotal >= maxListed {
-		t.outcome.reject(errTooShort) // megabytes of nothing must not cost minutes
-		return true
-	}
-	event, err := t.decoder.decode(item, t.now)
-	if err == nil {
-		err = t.in.token.allow(event.ModelName)
-	}
+	event, err := t.decoder.decode(item, t.now, t.outcome.RejectedTotal < maxListed)
 	if err == nil {
 		if event.Timestamp.IsZero() {
 			event.Timestamp = t.occurred
 		}
-		err = plain(t.publish(ctx, *event))
+		err = t.in.publish(ctx, t.gateway, event, t.publish)
 	}
 	if err != nil {
 		t.outcome.reject(err)
@@ -244,7 +237,8 @@ func checkJSON(body []byte) error {
 	return fmt.Errorf("not JSON: %w", err)
 }
 
-// elements are those of a JSON array, which is known to be well-formed.
+// elements are those of a JSON array, which is known to be well-formed, or at least
+// a closed list.
 func elements(list []byte) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		start, depth := 0, 0

@@ -207,25 +207,25 @@ func FuzzElements(f *testing.F) {
 }
 
 func TestRoutesSeeWhatIsWholeAndPlain(t *testing.T) {
-	var publish Publish
-	s := serve(t, Options{Routes: []Route{{Path: "/v1/metrics", New: func(p Publish) http.Handler {
-		publish = p
+	var publisher Publisher
+	s := serve(t, Options{Routes: []Route{{Path: "/v1/metrics", New: func(p Publisher) http.Handler {
+		publisher = p
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			assert.Empty(t, r.Header.Get("Content-Encoding"))
 			body, err := io.ReadAll(r.Body)
 			assert.NoError(t, err)
 			assert.EqualValues(t, len(body), r.ContentLength)
-			err = p(r.Context(), monitor.MetricEvent{ModelName: string(body)})
+			err = p.Publish(r.Context(), monitor.MetricEvent{ModelName: string(body)})
 			assert.NoError(t, err)
-			assert.EqualError(t, p(r.Context(), monitor.MetricEvent{}), "model_name: must be 1 to 200 bytes of UTF-8, is missing or empty")
+			assert.EqualError(t, p.Publish(r.Context(), monitor.MetricEvent{}), "model_name: must be 1 to 200 bytes of UTF-8, is missing or empty")
 			_, _ = io.WriteString(w, "{}")
 		})
 	}}}})
 	answer := s.ask(t, "/v1/metrics", zipped(t, "fraud"), "Content-Encoding", "gzip")
 	assert.Equal(t, 200, answer.status)
-	assert.EqualValues(t, 1, s.accepted.Load())
+	assert.EqualValues(t, 1, s.parties.of(s.hub, "").accepted.Load())
 	assert.Equal(t, 405, statusOf(t, s, http.MethodGet, "/v1/metrics"))
-	assert.EqualError(t, publish(context.Background(), monitor.MetricEvent{}), "publish with the context of the request")
+	assert.EqualError(t, publisher.Publish(context.Background(), monitor.MetricEvent{}), "publish with the context of the request")
 }
 
 func statusOf(t *testing.T, s *served, method, path string) int {

@@ -8,32 +8,36 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Defaults of Options.
 const (
-	DefaultMaxBody           = 8 << 20
-	DefaultMaxPendingEvents  = 100_000_000
-	DefaultMaxPendingDigests = 250_000
-	DefaultDurableTimeout    = 30 * time.Second
+	DefaultMaxBody          = 8 << 20
+	DefaultMaxPendingEvents = 100_000_000
+	DefaultMaxPendingBytes  = 128 << 20
+	DefaultDurableTimeout   = 30 * time.Second
 )
 
 // Options are a gateway's settings; the zero value of each is its default.
 type Options struct {
 	Logger *slog.Logger // default slog.Default()
 	Tokens *Tokens      // who may publish; default anybody
+	// Local says that only this machine is meant to reach the gateway: without tokens,
+	// requests for any other name than this machine's are refused.
+	Local bool
 	// MaxBody is how many bytes a request's body has at most, also once it is
 	// decompressed. Default DefaultMaxBody.
 	MaxBody int64
-	// MaxPendingEvents and MaxPendingDigests are how much the hub may hold that is
-	// not durable yet; beyond it requests are answered 429. A digest takes some
-	// 4 KiB of memory. Defaults DefaultMaxPendingEvents and DefaultMaxPendingDigests.
-	MaxPendingEvents, MaxPendingDigests int64
+	// MaxPendingEvents and MaxPendingBytes are how many events, in how much memory,
+	// the hub may hold that are not durable yet; beyond it requests are answered 429.
+	// A token may have no more of either than is left for others. Defaults
+	// DefaultMaxPendingEvents and DefaultMaxPendingBytes.
+	MaxPendingEvents, MaxPendingBytes int64
 	// DurableTimeout is how long ?durable=true waits. Default DefaultDurableTimeout.
 	DurableTimeout time.Duration
 	Routes         []Route // further ways in
@@ -49,8 +53,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxPendingEvents <= 0 {
 		o.MaxPendingEvents = DefaultMaxPendingEvents
 	}
-	if o.MaxPendingDigests <= 0 {
-		o.MaxPendingDigests = DefaultMaxPendingDigests
+	if o.MaxPendingBytes <= 0 {
+		o.MaxPendingBytes = DefaultMaxPendingBytes
 	}
 	if o.DurableTimeout <= 0 {
 		o.DurableTimeout = DefaultDurableTimeout
@@ -58,49 +62,42 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Publish takes one event of the request whose context it is given. Its errors
-// are of the event alone: what makes no sense of it, or ErrForbidden.
-type Publish func(ctx context.Context, event monitor.MetricEvent) error
-
-// Route is a further way in, for events in another form. It is behind the same
-// doors as /v1/events: what its handler sees is authorized, within the limits,
-// read whole and decompressed, and the hub has room for it.
-type Route struct {
-	Path string // such as /v1/metrics; POST is its only method
-	New  func(Publish) http.Handler
-	// Refuse answers what the doors refuse in the form of the route, after the
-	// headers are set. Default the form of /v1/events.
-	Refuse func(w http.ResponseWriter, r *http.Request, status int, detail string)
-}
-
 // ErrForbidden says that the request's token may not publish to a model.
 var ErrForbidden = errors.New("this token may not publish to it")
 
 // Gateway is an http.Handler. It answers 503 until Open, and again from Shut on.
 type Gateway struct {
-	options Options
-	log     *slog.Logger
-	mux     *http.ServeMux
-	doors   doors
-	backlog backlog
-	bodies  *bodies
-	metrics *metrics
-	// accepted counts the events that the hub has taken through this gateway.
-	accepted atomic.Int64
+	options  Options
+	log      *slog.Logger
+	mux      *http.ServeMux
+	doors    doors
+	parties  parties
+	backlog  backlog
+	bodies   *bodies
+	requests *share.Pool // that are under way
+	gate     gate
+	metrics  *metrics
 }
+
+// maxRequests bounds the requests under way, of which each holds a connection and
+// some 25 KiB.
+const maxRequests = 2048
 
 // New returns a gateway whose doors are shut.
 func New(options Options) *Gateway {
 	options = options.withDefaults()
 	g := &Gateway{
 		options: options, log: options.Logger, mux: http.NewServeMux(), metrics: newMetrics(),
-		backlog: backlog{maxEvents: options.MaxPendingEvents, maxDigests: options.MaxPendingDigests},
-		bodies:  newBodies(options.MaxBody),
+		backlog: backlog{maxEvents: options.MaxPendingEvents, maxBytes: options.MaxPendingBytes},
+		bodies:  newBodies(options.MaxBody), requests: share.New(maxRequests),
 	}
 	g.doors.shut = errStarting
+	if options.Tokens != nil {
+		g.metrics.watchTokens(options.Tokens)
+	}
 	g.post("/v1/events", g.prepareEvents, nil)
 	for _, route := range options.Routes {
-		handler := route.New(g.publish)
+		handler := route.New(Publisher{g})
 		g.post(route.Path, func(*http.Request) (take, *problem) {
 			return func(w http.ResponseWriter, r *http.Request, in *intake) { hand(w, r, in, handler) }, nil
 		}, route.Refuse)
@@ -129,34 +126,27 @@ func (g *Gateway) Ready() error { return g.doors.ready() }
 
 // intake is one request that was let in.
 type intake struct {
-	hub   *hub.Hub
-	token *token // nil where there are none
-	body  []byte // whole and decompressed
-	leave func() // tells the doors that nothing is published any more; may be called again
+	hub    *hub.Hub
+	party  *party
+	token  *token // nil where there are none
+	body   []byte // whole and decompressed
+	memory *memory
+	leave  func() // tells the doors that nothing is published any more; may be called again
+	// rest leaves, and gives back the body, its memory and the place at the gate: what
+	// is left to do is to wait, and nobody needs to wait for that. May be called again.
+	rest func()
 }
 
-type intakeKey struct{}
-
-// publish is the Publish of routes.
-func (g *Gateway) publish(ctx context.Context, event monitor.MetricEvent) error {
-	in, _ := ctx.Value(intakeKey{}).(*intake)
-	if in == nil {
-		return errors.New("publish with the context of the request")
+// publish hands an event to the hub, if the token may and there is room.
+func (in *intake) publish(ctx context.Context, g *Gateway, event *monitor.MetricEvent, publish func(context.Context, monitor.MetricEvent) error) error {
+	if err := in.token.allow(event.ModelName); err != nil {
+		return err
 	}
-	err := in.token.allow(event.ModelName)
-	if err == nil {
-		err = plain(in.hub.Publish(ctx, event))
+	if err := g.backlog.room(in.hub, in.party, overrun); err != nil {
+		return fmt.Errorf("%w: %w", errNoRoom, err)
 	}
-	g.count(in.token, err)
-	return err
+	return plain(publish(ctx, *event))
 }
 
-// count counts one event.
-func (g *Gateway) count(by *token, err error) {
-	if err != nil {
-		g.metrics.add(by, 0, 1)
-		return
-	}
-	g.accepted.Add(1)
-	g.metrics.add(by, 1, 0)
-}
+// errNoRoom says that an event is not accepted at present.
+var errNoRoom = errors.New("not now, send it again later")

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -32,7 +31,7 @@ func TestABodyThatIsTooLargePublishesNothing(t *testing.T) {
 		"not said before":                {io.MultiReader(strings.NewReader(many)), nil, "the body must have at most 1000 bytes, got more"},
 		"once it is decompressed":        {strings.NewReader(zipped(t, many)), []string{"Content-Encoding", "gzip"}, "the decompressed body must have at most 1000 bytes, got more"},
 		"a bomb of 10 MiB in 10 KiB":     {strings.NewReader(zipped(t, strings.Repeat("\n", 10<<20))[:999]), []string{"Content-Encoding", "gzip"}, "the decompressed body must have"},
-		"a bomb that is large by itself": {io.MultiReader(strings.NewReader(zipped(t, strings.Repeat("\n", 10<<20)))), []string{"Content-Encoding", "gzip"}, "the decompressed body must have"},
+		"a bomb that is large by itself": {io.MultiReader(strings.NewReader(zipped(t, strings.Repeat("\n", 10<<20)))), []string{"Content-Encoding", "gzip"}, "the body must have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request, err := http.NewRequest(http.MethodPost, s.url+"/v1/events", body.text)
@@ -51,7 +50,7 @@ func TestABodyThatIsTooLargePublishesNothing(t *testing.T) {
 			assert.Contains(t, string(answer), `"accepted":0`)
 			assert.Zero(t, s.hub.Backlog())
 			assert.Zero(t, s.temporal.counted("fraud"))
-			assert.Zero(t, s.bodies.held.Load())
+			assert.Zero(t, s.bodies.room.Taken())
 		})
 	}
 	t.Run("the largest is taken", func(t *testing.T) {
@@ -88,19 +87,19 @@ func TestWhatNobodyWaitsForIsNotPublishedToTheEnd(t *testing.T) {
 	s := serve(t, Options{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	taking := &taking{in: &intake{body: []byte(strings.Repeat(good+"\n", 5))}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
+	taking := &taking{gateway: s.Gateway, in: &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: []byte(strings.Repeat(good+"\n", 5))}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
 	require.Nil(t, taking.take(gone, form{media: typeNDJSON}))
 	assert.Zero(t, taking.outcome.Accepted)
 }
 
 func TestManyLargeBodiesAtOnceAreBackPressure(t *testing.T) {
 	s := serve(t, Options{MaxBody: 1000})
-	s.bodies.held.Store(maxHeldBodies * (1000 + smallBody)) // as if others were reading
+	require.True(t, s.bodies.room.Take("", leastHeld)) // as if others were reading
 	answer := s.ask(t, "/v1/events", good, contentType, typeJSON)
 	assert.Equal(t, http.StatusTooManyRequests, answer.status)
 	assert.Equal(t, "5", answer.header.Get("Retry-After"))
-	assert.EqualValues(t, maxHeldBodies*(1000+smallBody), s.bodies.held.Load(), "what was refused is held no more")
-	s.bodies.held.Store(0)
+	assert.EqualValues(t, leastHeld, s.bodies.room.Taken(), "what was refused is held no more")
+	s.bodies.room.Give("", leastHeld)
 	assert.Equal(t, http.StatusAccepted, s.ask(t, "/v1/events", good, contentType, typeJSON).status)
 }
 
@@ -110,8 +109,8 @@ func TestBackPressureAcceptsNothing(t *testing.T) {
 		first   string
 		detail  string
 	}{
-		"by events":  {Options{MaxPendingEvents: 3}, strings.Repeat(good+"\n", 3), "3 events are not durable yet, and 3 may be; nothing was accepted, try again"},
-		"by digests": {Options{MaxPendingDigests: 2}, `{"model_name":"a"}` + "\n" + `{"model_name":"b"}` + "\n" + `{"model_name":"c"}`, "digests are not durable yet, and 2 may be; nothing was accepted, try again"},
+		"by events": {Options{MaxPendingEvents: 3}, strings.Repeat(good+"\n", 3), "3 events are not durable yet, of which 3 are of this token, and 3 may be"},
+		"by memory": {Options{MaxPendingBytes: 1000}, `{"model_name":"a"}` + "\n" + `{"model_name":"b"}` + "\n" + `{"model_name":"c"}`, "what is not durable yet takes 0 MiB of memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, test.options)
@@ -169,23 +168,31 @@ func TestBeforeItIsOpenAndOnceItIsShutItTakesNothing(t *testing.T) {
 	assert.Zero(t, s.hub.Backlog())
 }
 
-func TestABodyThatDoesNotComeIsWaitedForInVain(t *testing.T) {
-	s := serve(t, Options{})
-	server := httptest.NewUnstartedServer(s.Gateway)
-	server.Config.ReadHeaderTimeout = patience.Limit
-	server.Config.ReadTimeout = 100 * time.Millisecond // of the whole request
-	server.Start()
-	defer server.Close()
-	connection, err := net.Dial("tcp", server.Listener.Addr().String())
-	require.NoError(t, err)
-	defer func() { _ = connection.Close() }()
-	_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n%s\n", good)
-	require.NoError(t, err)
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	assert.Equal(t, http.StatusRequestTimeout, response.StatusCode)
-	assert.Zero(t, s.hub.Backlog())
+func TestABodyThatComesTooSlowlyIsNotWaitedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		pace pace
+		size int // of what is sent at once
+	}{
+		"not at all":                           {pace{grace: 100 * time.Millisecond, most: time.Minute, rate: 1000}, 0},
+		"with a beginning":                     {pace{grace: 0, most: time.Minute, rate: 1000}, 100},
+		"at a good rate, but for far too long": {pace{grace: time.Minute, most: 100 * time.Millisecond, rate: 1}, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, Options{})
+			s.bodies.pace = test.pace
+			connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			require.NoError(t, err)
+			defer func() { _ = connection.Close() }()
+			_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n%s", strings.Repeat(" ", test.size))
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			require.NoError(t, err)
+			defer func() { _ = response.Body.Close() }()
+			assert.Equal(t, http.StatusRequestTimeout, response.StatusCode)
+			assert.Zero(t, s.hub.Backlog())
+			assert.Zero(t, s.bodies.room.Taken())
+		})
+	}
 }
 
 func TestShutWaitsForWhatIsBeingPublished(t *testing.T) {

@@ -12,8 +12,10 @@ import (
 type metrics struct {
 	accepted, rejected *prometheus.CounterVec
 	requests           *prometheus.CounterVec
+	refusals           *prometheus.CounterVec
 	seconds            *prometheus.HistogramVec
 	bodyBytes          prometheus.Counter
+	tokens             prometheus.Collector // nil where there are none
 }
 
 func newMetrics() *metrics {
@@ -24,6 +26,7 @@ func newMetrics() *metrics {
 		accepted: counter("modelvigil_gateway_events_accepted_total", "Events that were accepted, by the name of the token.", "token"),
 		rejected: counter("modelvigil_gateway_events_rejected_total", "Events that were rejected, by the name of the token.", "token"),
 		requests: counter("modelvigil_gateway_requests_total", "Requests that were answered, by path and status.", "path", "code"),
+		refusals: counter("modelvigil_gateway_requests_refused_total", "Requests that were refused as a whole, by the name of the token and status.", "token", "code"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "modelvigil_gateway_request_duration_seconds", Help: "Time from a request's header to its answer, by path.",
 			Buckets: []float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
@@ -39,10 +42,27 @@ func (m *metrics) add(by *token, accepted, rejected int64) {
 	m.rejected.WithLabelValues(name).Add(float64(rejected))
 }
 
+// refused counts a request of which nothing was taken.
+func (m *metrics) refused(by *token, code int) {
+	m.refusals.WithLabelValues(by.label(), strconv.Itoa(code)).Inc()
+}
+
 // answered counts a request.
 func (m *metrics) answered(path string, code int, took time.Duration) {
 	m.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
 	m.seconds.WithLabelValues(path).Observe(took.Seconds())
+}
+
+// watchTokens shows whether the tokens' file can be used.
+func (m *metrics) watchTokens(tokens *Tokens) {
+	m.tokens = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "modelvigil_gateway_tokens_faulty", Help: "1 while the tokens' file can't be used, and what it said before holds on.",
+	}, func() float64 {
+		if tokens.isFaulty() {
+			return 1
+		}
+		return 0
+	})
 }
 
 // Collector returns the gateway's metrics for a Prometheus registry of the caller's.
@@ -63,7 +83,11 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.rejected, m.requests, m.seconds, m.bodyBytes}
+	all := []prometheus.Collector{m.accepted, m.rejected, m.requests, m.refusals, m.seconds, m.bodyBytes}
+	if m.tokens != nil {
+		all = append(all, m.tokens)
+	}
+	return all
 }
 
 // statusWriter remembers the status of an answer.

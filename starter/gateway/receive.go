@@ -1,14 +1,13 @@
 package gateway
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
-
-	"github.com/modelvigil/modelvigil/hub"
 )
 
 const (
@@ -38,7 +37,9 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 		}
 		if refused := g.receive(w, r, prepare); refused != nil {
 			g.log.Debug("request refused", "path", path, "status", refused.Status, "detail", refused.Detail)
-			drain(w, r, 4*g.options.MaxBody)
+			if refused.Status != http.StatusRequestTimeout { // it was waited for in vain
+				drain(w, r, 4*g.options.MaxBody)
+			}
 			if refuse != nil {
 				refused.writeHeader(w)
 				refuse(w, r, refused.Status, refused.Detail)
@@ -54,61 +55,91 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 // read whole before anything of it is published.
 func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, prepare prepare) *problem {
 	by, refused := g.authorize(r)
-	if refused != nil {
-		return refused
+	if refused == nil {
+		refused = g.admit(w, r, by, prepare)
 	}
+	if refused != nil {
+		g.metrics.refused(by, refused.Status)
+	}
+	return refused
+}
+
+// admit takes in the request of a token.
+func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepare prepare) *problem {
 	take, refused := prepare(r)
 	if refused != nil {
 		return refused
 	}
-	_, leave, refused := g.enter() // rather refused now than after megabytes
+	packed, refused := isPacked(r)
 	if refused != nil {
 		return refused
 	}
-	leave()
-	body, refused := g.bodies.read(w, r)
+	if !g.requests.Take(by.label(), 1) {
+		return notNow(http.StatusTooManyRequests, "too many requests of this token are under way; nothing was accepted, try again")
+	}
+	defer g.requests.Give(by.label(), 1)
+	in, refused := g.enter(by) // rather refused now than after megabytes
 	if refused != nil {
 		return refused
 	}
-	defer g.bodies.free(body)
-	g.metrics.bodyBytes.Add(float64(len(body.bytes)))
-	h, leave, refused := g.enter()
+	in.leave()
+
+	memory := &memory{bodies: g.bodies, party: by.label()}
+	defer memory.free()
+	body, refused := g.bodies.read(w, r, memory)
 	if refused != nil {
 		return refused
 	}
-	defer leave()
-	take(w, r, &intake{hub: h, token: by, body: body.bytes, leave: leave})
+	done, err := g.gate.enter(r.Context(), by.label())
+	if err != nil { // nobody waits for the answer
+		return notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
+	}
+	rest := sync.OnceFunc(func() {
+		in.leave()
+		g.bodies.release(memory, body)
+		memory.free()
+		done()
+	})
+	defer rest()
+	if packed {
+		sent := body
+		if body, refused = g.bodies.unpack(sent, memory); refused != nil {
+			return refused
+		}
+		g.bodies.release(memory, sent)
+	}
+	g.metrics.bodyBytes.Add(float64(len(body)))
+	again, refused := g.enter(by)
+	if refused != nil {
+		return refused
+	}
+	in = again
+	in.body, in.memory, in.rest = body, memory, rest
+	take(w, r, in)
 	return nil
 }
 
-// enter goes through the doors if they are open and the hub has room.
-func (g *Gateway) enter() (h *hub.Hub, leave func(), refused *problem) {
+// enter goes through the doors if they are open and the hub has room for more of a
+// token.
+func (g *Gateway) enter(by *token) (in *intake, refused *problem) {
 	h, leave, err := g.doors.enter()
 	if err != nil {
 		refused = notNow(http.StatusServiceUnavailable, "%v; nothing was accepted, try again", err)
 		refused.header = http.Header{"Connection": {"close"}} // the next attempt may find another gateway
-		return nil, nil, refused
+		return nil, refused
 	}
-	if err := g.backlog.check(h, g.accepted.Load(), time.Now()); err != nil {
+	from := g.parties.of(h, by.label())
+	if err := g.backlog.check(h, from, &g.parties, time.Now()); err != nil {
 		leave()
-		return nil, nil, notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
+		return nil, notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
 	}
-	return h, leave, nil
-}
-
-// hand gives a route's handler a request as if it had been sent whole and plain.
-func hand(w http.ResponseWriter, r *http.Request, in *intake, handler http.Handler) {
-	plain := r.WithContext(context.WithValue(r.Context(), intakeKey{}, in))
-	plain.Header = r.Header.Clone()
-	plain.Header.Del("Content-Encoding")
-	plain.Body, plain.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
-	handler.ServeHTTP(w, plain)
+	return &intake{hub: h, party: from, token: by, leave: leave}, nil
 }
 
 // authorize finds who sends.
 func (g *Gateway) authorize(r *http.Request) (*token, *problem) {
 	if g.options.Tokens == nil {
-		return nil, nil
+		return nil, g.fromBrowser(r)
 	}
 	by, err := g.options.Tokens.find(r.Header.Values("Authorization"))
 	if err == nil {
@@ -117,6 +148,25 @@ func (g *Gateway) authorize(r *http.Request) (*token, *problem) {
 	return nil, &problem{
 		Status: http.StatusUnauthorized, Detail: err.Error(), header: http.Header{"Www-Authenticate": {`Bearer realm="modelvigil"`}},
 	}
+}
+
+// fromBrowser refuses what a page in somebody's browser sends, where nobody has to
+// show a token: the browser stands within the network, the page comes from anywhere.
+func (g *Gateway) fromBrowser(r *http.Request) *problem {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return &problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("pages of browsers may not publish without a token, got one of %q; nothing was accepted", cut(origin, 100))}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if g.options.Local && host != "localhost" && !net.ParseIP(strings.Trim(host, "[]")).IsLoopback() {
+		return &problem{
+			Status: http.StatusForbidden,
+			Detail: fmt.Sprintf("Host: must be localhost or 127.0.0.1, got %q; set GATEWAY_TOKENS_FILE or GATEWAY_ALLOW_ANONYMOUS=true where it is reached by another name; nothing was accepted", cut(r.Host, 100)),
+		}
+	}
+	return nil
 }
 
 // drain reads the rest of a body that is of no use: clients that send all of it

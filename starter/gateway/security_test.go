@@ -36,12 +36,13 @@ func write(t *testing.T, path, text string) string {
 
 func TestATokensFileNamesEveryFault(t *testing.T) {
 	_, err := WatchTokens(write(t, filepath.Join(t.TempDir(), "tokens"),
-		"# names, tokens, models\nalone\nshort secret\nhash sha256:12\none "+secret+" fraud-*\none "+secret+"\nodd "+secret+" [\n"), slog.New(slog.DiscardHandler))
+		"# names, tokens, models\nalone\nshort secret\nhash sha256:12\none "+secret+" fraud-*\none "+secret+"\nodd "+secret+" [\ntwo "+secret+"\n"), slog.New(slog.DiscardHandler))
 	for _, fault := range []string{
 		"line 2: must be NAME TOKEN [MODEL-PATTERN…], has one word",
 		`line 3: the token of "short": must have at least 16 characters, has 6; ` + "`openssl rand -hex 24` makes a good one",
 		`line 4: the token of "hash": sha256: must be followed by 64 hex digits`,
 		`line 6: "one" is the name of another token, too`,
+		`line 8: the token of "two" is that of "one", too`,
 		`line 7: the pattern "[" of "odd": syntax error in pattern`,
 	} {
 		require.ErrorContains(t, err, fault)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 const (
@@ -26,6 +28,9 @@ type token struct {
 func (t *token) allow(model string) error {
 	if t == nil || len(t.models) == 0 {
 		return nil
+	}
+	if len(model) > monitor.MaxModelNameBytes { // of no model, and too long to be held against patterns
+		return fmt.Errorf("model_name: must be at most %d bytes", monitor.MaxModelNameBytes)
 	}
 	for _, pattern := range t.models {
 		if matched, _ := path.Match(pattern, model); matched {
@@ -47,7 +52,7 @@ func (t *token) label() string {
 func parseTokens(text string) ([]token, error) {
 	var tokens []token
 	var faults []error
-	names := map[string]bool{}
+	names, hashes := map[string]bool{}, map[[sha256.Size]byte]string{}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -60,11 +65,15 @@ func parseTokens(text string) ([]token, error) {
 		if err == nil && names[t.name] {
 			err = fmt.Errorf("%q is the name of another token, too", t.name)
 		}
+		if before := hashes[t.hash]; err == nil && before != "" { // whose models would it have?
+			err = fmt.Errorf("the token of %q is that of %q, too", t.name, before)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("line %d: %w", number, err))
 			continue
 		}
 		names[t.name] = true
+		hashes[t.hash] = t.name
 		tokens = append(tokens, t)
 	}
 	if len(tokens) == 0 && len(faults) == 0 {
@@ -99,6 +108,13 @@ func parseToken(fields []string) (token, error) {
 
 // Tokens are those of a file, which is read again when it changes.
 type Tokens struct{ file *watched[[]token] }
+
+// isFaulty says that the file can't be used as it is now, and what it said before
+// holds on.
+func (t *Tokens) isFaulty() bool {
+	_ = t.file.get() // looks
+	return t.file.isFaulty.Load()
+}
 
 var (
 	errNoToken      = errors.New("no token; send the header Authorization: Bearer TOKEN")

@@ -22,7 +22,8 @@ type watched[T any] struct {
 	parse func(contents [][]byte) (T, error)
 	log   *slog.Logger
 
-	value atomic.Pointer[T]
+	value    atomic.Pointer[T]
+	isFaulty atomic.Bool // since it was looked at last
 
 	mu       sync.Mutex // held by who looks
 	looked   time.Time
@@ -83,6 +84,7 @@ func (w *watched[T]) report(err error) {
 	if err != nil {
 		fault = err.Error()
 	}
+	w.isFaulty.Store(err != nil)
 	if fault != "" && fault != w.fault {
 		w.log.Error("file can't be used, what it said before holds on", "error", fault)
 	}

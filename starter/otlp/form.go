@@ -20,11 +20,12 @@ type form struct {
 	contentType string
 	unmarshal   func([]byte, proto.Message) error
 	marshal     func(proto.Message) ([]byte, error)
+	cost        costOf
 }
 
 var forms = map[string]*form{
-	typeProtobuf: {typeProtobuf, proto.Unmarshal, proto.Marshal},
-	typeJSON:     {typeJSON, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal, protojson.Marshal},
+	typeProtobuf: {typeProtobuf, proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: 2 * maxDepth}.Unmarshal, proto.Marshal, protobufCost},
+	typeJSON:     {typeJSON, protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: 2 * maxDepth}.Unmarshal, protojson.Marshal, jsonCost},
 }
 
 // formOf is the form of a request's body; nil where it is none of them.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
-	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/monitor"
@@ -67,39 +66,6 @@ func ReadMapping(path string) (m Mapping, err error) {
 		faults = append(faults, fmt.Errorf("%s: model_name, model_version: an attribute's name must not be empty", path))
 	}
 	return m, errors.Join(faults...)
-}
-
-// attributes are those of a data point, a scope or a resource.
-type attributes []*common.KeyValue
-
-// read says which model's reading a data point is, and by what its values are
-// multiplied. The model is empty where it is none. around is the point's
-// attributes, its scope's and its resource's.
-func (m Mapping) read(metric *metrics.Metric, around []attributes) (model, version, reading string, scale float64) {
-	reading, isNamed := m.Metrics[metric.GetName()]
-	if !isNamed {
-		reading = metric.GetName()
-		if first(m.ModelName, around[:1]) == "" {
-			return "", "", "", 0
-		}
-	}
-	return first(m.ModelName, around), first(m.ModelVersion, around), reading, scaleOf(metric.GetUnit(), reading)
-}
-
-// first is the value of the first attribute that is there.
-func first(names []string, around []attributes) string {
-	for _, name := range names {
-		for _, of := range around {
-			for _, attribute := range of {
-				if attribute.GetKey() == name {
-					if text := textOf(attribute.GetValue()); text != "" {
-						return text
-					}
-				}
-			}
-		}
-	}
-	return ""
 }
 
 func textOf(value *common.AnyValue) string {

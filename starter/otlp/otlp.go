@@ -3,52 +3,50 @@
 package otlp
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
-	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-const (
-	// maxUnfolded is how many events one histogram becomes at most, and
-	// maxUnfoldedRequest those of a request.
-	maxUnfolded        = 10_000
-	maxUnfoldedRequest = 2_000_000
-	// tellEvery is how often the log warns of points that were not taken: SDKs show
-	// at most the status of an answer.
-	tellEvery = time.Minute
-	// maxTold bounds how many different faults an answer names.
-	maxTold = 5
-)
+// tellEvery is how often the log warns of points that were not taken: SDKs show at
+// most the status of an answer.
+const tellEvery = time.Minute
 
-// Publish takes one event. Its errors are of the event alone.
-type Publish func(ctx context.Context, event monitor.MetricEvent) error
+// Publisher is where the events of requests go, each with its request's context. Its
+// errors are of the event alone.
+type Publisher interface {
+	// Sender names who sent a request. What is remembered of one is kept apart from
+	// what is remembered of another.
+	Sender(ctx context.Context) string
+	// Check says why an event would be refused, and publishes nothing.
+	Check(ctx context.Context, event *monitor.MetricEvent) error
+	Publish(ctx context.Context, event monitor.MetricEvent) error
+	// Reserve takes so many bytes of memory until the request is answered.
+	Reserve(ctx context.Context, bytes int64) error
+}
 
 // Handler serves POST /v1/metrics. It reads the body whole: who mounts it bounds
 // and decompresses it.
 type Handler struct {
-	publish Publish
-	mapping Mapping
-	streams *streams
-	log     *slog.Logger
-	told    atomic.Pointer[time.Time] // when the log last warned
+	publisher Publisher
+	mapping   Mapping
+	streams   *streams
+	log       *slog.Logger
+	told      atomic.Pointer[time.Time] // when the log last warned
 }
 
 // New returns a handler that publishes what a mapping makes of data points.
 // Cumulative ones that began before now are counted from their second export on.
-func New(publish Publish, mapping Mapping, log *slog.Logger) *Handler {
-	return &Handler{publish: publish, mapping: mapping.withDefaults(), streams: newStreams(time.Now()), log: log}
+func New(publisher Publisher, mapping Mapping, log *slog.Logger) *Handler {
+	return &Handler{publisher: publisher, mapping: mapping.withDefaults(), streams: newStreams(time.Now()), log: log}
 }
 
 // ServeHTTP implements http.Handler. It answers 200, with partial_success where
@@ -60,7 +58,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be %s or %s, got %.100q", typeProtobuf, typeJSON, r.Header.Get("Content-Type")))
 		return
 	}
-	body, err := io.ReadAll(r.Body)
+	var whole bytes.Buffer
+	whole.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
+	_, err := whole.ReadFrom(r.Body)
+	body := whole.Bytes()
+	var cost int64
+	if err == nil {
+		cost, err = form.cost(body)
+	}
+	if err == nil {
+		if full := h.publisher.Reserve(r.Context(), cost+int64(whole.Cap())); full != nil {
+			Refuse(w, r, http.StatusTooManyRequests, full.Error())
+			return
+		}
+	}
 	var request collector.ExportMetricsServiceRequest
 	if err == nil {
 		err = form.unmarshal(body, &request)
@@ -69,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusBadRequest, fmt.Sprintf("not an ExportMetricsServiceRequest in %s: %v; nothing was accepted", form.contentType, err))
 		return
 	}
-	e := &export{handler: h, ctx: r.Context(), most: mostUnfolded(&request)}
+	e := &export{handler: h, ctx: r.Context(), sender: h.publisher.Sender(r.Context()), most: mostUnfolded(&request, len(body))}
 	e.request(&request)
 	message := e.message()
 	h.tell(r, message)
@@ -94,171 +105,4 @@ func (h *Handler) tell(r *http.Request, message string) {
 		level = slog.LevelWarn
 	}
 	h.log.Log(r.Context(), level, "not all OpenTelemetry data points were taken", "from", r.RemoteAddr, "client", r.UserAgent(), "why", message)
-}
-
-// mostUnfolded shares the events of a request out among its histograms.
-func mostUnfolded(request *collector.ExportMetricsServiceRequest) uint64 {
-	points := 1
-	for _, resource := range request.GetResourceMetrics() {
-		for _, scope := range resource.GetScopeMetrics() {
-			for _, metric := range scope.GetMetrics() {
-				points += len(metric.GetHistogram().GetDataPoints()) + len(metric.GetExponentialHistogram().GetDataPoints())
-			}
-		}
-	}
-	return uint64(max(1, min(maxUnfolded, maxUnfoldedRequest/points)))
-}
-
-// export is one request on its way to the hub, and what became of its points.
-type export struct {
-	handler         *Handler
-	ctx             context.Context
-	most            uint64 // events that a histogram becomes
-	taken, rejected int64
-	leftOut         int64 // that are about no model
-	unseen          int64 // the first of cumulative streams that began before us
-	firstLeftOut    string
-	faults          []string // of the rejected, each once
-}
-
-func (e *export) request(request *collector.ExportMetricsServiceRequest) {
-	for _, resource := range request.GetResourceMetrics() {
-		for _, scope := range resource.GetScopeMetrics() {
-			around := []attributes{scope.GetScope().GetAttributes(), resource.GetResource().GetAttributes()}
-			for _, metric := range scope.GetMetrics() {
-				e.metric(metric, source{around, scope.GetScope().GetName(), metric.GetName()})
-			}
-		}
-	}
-}
-
-func (e *export) metric(metric *metrics.Metric, from source) {
-	switch data := metric.GetData().(type) {
-	case *metrics.Metric_Gauge:
-		for _, p := range data.Gauge.GetDataPoints() {
-			e.point(metric, from, p, func() (readings, error) { return once(number(p)), nil })
-		}
-	case *metrics.Metric_Sum:
-		isCount := data.Sum.GetIsMonotonic()
-		for _, p := range data.Sum.GetDataPoints() {
-			e.point(metric, from, p, func() (readings, error) {
-				value := number(p)
-				if isCount && isCumulative(data.Sum) {
-					since, err := e.handler.streams.number(from.stream(p), p, value)
-					return once(since), err
-				}
-				return once(value), nil
-			})
-		}
-	case *metrics.Metric_Histogram:
-		for _, p := range data.Histogram.GetDataPoints() {
-			e.point(metric, from, p, func() (_ readings, err error) {
-				if isCumulative(data.Histogram) {
-					if p, err = e.handler.streams.histogram(from.stream(p), p); err != nil {
-						return nil, err
-					}
-				}
-				return explicit(p).unfold(e.most)
-			})
-		}
-	case *metrics.Metric_ExponentialHistogram:
-		for _, p := range data.ExponentialHistogram.GetDataPoints() {
-			e.point(metric, from, p, func() (_ readings, err error) {
-				if isCumulative(data.ExponentialHistogram) {
-					if p, err = e.handler.streams.exponential(from.stream(p), p); err != nil {
-						return nil, err
-					}
-				}
-				return exponential(p).unfold(e.most)
-			})
-		}
-	case *metrics.Metric_Summary:
-		for _, p := range data.Summary.GetDataPoints() {
-			e.point(metric, from, p, func() (readings, error) {
-				return nil, errors.New("a summary's quantiles are no readings; export a histogram")
-			})
-		}
-	}
-}
-
-func isCumulative(data interface {
-	GetAggregationTemporality() metrics.AggregationTemporality
-},
-) bool {
-	return data.GetAggregationTemporality() == metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE
-}
-
-// point publishes what one data point says.
-func (e *export) point(metric *metrics.Metric, from source, p streamPoint, read func() (readings, error)) {
-	if p.GetFlags()&uint32(metrics.DataPointFlags_DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK) != 0 {
-		return
-	}
-	model, version, reading, scale := e.handler.mapping.read(metric, append([]attributes{p.GetAttributes()}, from.around...))
-	if model == "" {
-		e.leftOut++
-		if e.firstLeftOut == "" {
-			e.firstLeftOut = metric.GetName()
-		}
-		return
-	}
-	values, err := read()
-	if errors.Is(err, errUnseen) {
-		e.unseen++
-		return
-	}
-	event := monitor.MetricEvent{ModelName: model, ModelVersion: version}
-	if nano := p.GetTimeUnixNano(); nano > 0 {
-		event.Timestamp = time.Unix(0, int64(min(nano, 1<<63-1))).UTC()
-	}
-	for _, v := range values {
-		for range v.times {
-			if err != nil {
-				break
-			}
-			set(&event, reading, v.value*scale)
-			err = e.handler.publish(e.ctx, event)
-		}
-	}
-	if err != nil {
-		e.reject(fmt.Sprintf("metric %q of model %q: %v", metric.GetName(), model, err))
-		return
-	}
-	e.taken++
-}
-
-// set puts a reading into an event that has no other.
-func set(event *monitor.MetricEvent, reading string, value float64) {
-	switch reading {
-	case monitor.Accuracy:
-		event.Accuracy = monitor.Some(value)
-	case monitor.LatencyMS:
-		event.LatencyMS = monitor.Some(value)
-	case monitor.DriftScore:
-		event.DriftScore = monitor.Some(value)
-	default:
-		event.Metrics = map[string]float64{reading: value}
-	}
-}
-
-func (e *export) reject(fault string) {
-	e.rejected++
-	if fault = strings.ReplaceAll(fault, "\n", "; "); len(e.faults) < maxTold && !slices.Contains(e.faults, fault) {
-		e.faults = append(e.faults, fault)
-	}
-}
-
-// message says what was not taken, and why; empty where all was.
-func (e *export) message() string {
-	var told []string
-	if e.rejected > 0 {
-		told = append(told, fmt.Sprintf("%d data points are rejected: %s", e.rejected, strings.Join(e.faults, " | ")))
-	}
-	if e.leftOut > 0 {
-		told = append(told, fmt.Sprintf("%d data points are of no model and left out, such as of metric %.100q: "+
-			"give them the attribute %s, or name the metric in the mapping", e.leftOut, e.firstLeftOut, e.handler.mapping.ModelName[0]))
-	}
-	if e.unseen > 0 {
-		told = append(told, fmt.Sprintf("%d cumulative data points began before this process and count from their next export on; export deltas", e.unseen))
-	}
-	return strings.Join(told, "; ")
 }

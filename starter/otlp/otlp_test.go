@@ -3,11 +3,13 @@ package otlp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -29,18 +31,40 @@ import (
 type hub struct {
 	*otlp.Handler
 	events []monitor.MetricEvent
+	sender string            // of the next request
+	only   map[string]string // the model that a sender may publish to, if not any
+	room,
+	reserved int64 // bytes
 }
 
 func newHub(mapping otlp.Mapping) *hub {
 	h := &hub{}
-	h.Handler = otlp.New(func(_ context.Context, event monitor.MetricEvent) error {
-		if err := event.Validate(time.Now()); err != nil {
-			return err
-		}
-		h.events = append(h.events, event)
-		return nil
-	}, mapping, slog.New(slog.DiscardHandler))
+	h.Handler = otlp.New(h, mapping, slog.New(slog.DiscardHandler))
 	return h
+}
+
+func (h *hub) Sender(context.Context) string { return h.sender }
+
+func (h *hub) Check(_ context.Context, event *monitor.MetricEvent) error {
+	if only := h.only[h.sender]; only != "" && event.ModelName != only {
+		return errors.New("this token may not publish to it")
+	}
+	return event.Validate(time.Now())
+}
+
+func (h *hub) Reserve(_ context.Context, bytes int64) error {
+	if h.reserved += bytes; h.room > 0 && h.reserved > h.room {
+		return errors.New("no room")
+	}
+	return nil
+}
+
+func (h *hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
+	if err := h.Check(ctx, &event); err != nil {
+		return err
+	}
+	h.events = append(h.events, event)
+	return nil
 }
 
 // export sends a request in OTLP's JSON and returns what is answered.
@@ -201,8 +225,8 @@ func TestBothEncodingsAndRefusalsInThem(t *testing.T) {
 func TestBehindAGatewayThatIsNotOpenARetryIsAskedForInProtobuf(t *testing.T) {
 	g := gateway.New(gateway.Options{Routes: []gateway.Route{{
 		Path: "/v1/metrics", Refuse: otlp.Refuse,
-		New: func(publish gateway.Publish) http.Handler {
-			return otlp.New(otlp.Publish(publish), otlp.Mapping{}, slog.New(slog.DiscardHandler))
+		New: func(publisher gateway.Publisher) http.Handler {
+			return otlp.New(publisher, otlp.Mapping{}, slog.New(slog.DiscardHandler))
 		},
 	}}})
 	recorder := httptest.NewRecorder()
@@ -215,4 +239,35 @@ func TestBehindAGatewayThatIsNotOpenARetryIsAskedForInProtobuf(t *testing.T) {
 	assert.Equal(t, int32(codes.Unavailable), refusal.GetCode())
 	assert.NotEmpty(t, refusal.GetMessage())
 	assert.NotEmpty(t, recorder.Header().Get("Retry-After"))
+}
+
+func TestABodyThatBecomesTooMuchIsRefusedBeforeItIsDecoded(t *testing.T) {
+	h := newHub(otlp.Mapping{})
+	h.room = 1 << 20
+	code, _, refusal := h.export(t, of(`{"name": "auc", "gauge": {"dataPoints": [`+strings.Repeat("{},", 100_000)+`{}]}}`))
+	assert.Equal(t, http.StatusTooManyRequests, code)
+	assert.Equal(t, int32(codes.ResourceExhausted), refusal.GetCode())
+	assert.Greater(t, h.reserved, int64(20<<20))
+	assert.Empty(t, h.events)
+}
+
+// What a request's points have in common may be megabytes, and each of them is told
+// what is wrong with it: that must not cost points times megabytes.
+func TestLongNamesAreNotLookedAtForEachPoint(t *testing.T) {
+	long, points := strings.Repeat("n", 1<<20), strings.Repeat(`{"asDouble": 1},`, 20_000)+`{"asDouble": 1}`
+	for name, request := range map[string]string{
+		"a model's":      `{"resourceMetrics": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "` + long + `"}}]}, "scopeMetrics": [{"metrics": [{"name": "accuracy", "gauge": {"dataPoints": [` + points + `]}}]}]}]}`,
+		"a metric's":     of(`{"name": "` + long + `", "gauge": {"dataPoints": [` + strings.ReplaceAll(points, `"asDouble"`, fraud+`, "asDouble"`) + `]}}`),
+		"an attribute's": strings.Replace(of(`{"name": "accuracy", "sum": {"isMonotonic": true, "aggregationTemporality": 2, "dataPoints": [`+points+`]}}`), `"attributes": [`, `"attributes": [{"key": "`+long+`", "value": {"stringValue": "`+long+`"}},`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(otlp.Mapping{})
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			code, _, _ := h.export(t, request)
+			runtime.ReadMemStats(&after)
+			assert.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, code)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<30), "and not 20 GiB")
+		})
+	}
 }

@@ -2,21 +2,24 @@ package otlp
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	common "go.opentelemetry.io/proto/otlp/common/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/modelvigil/modelvigil/internal/share"
 )
 
 const (
-	// maxStreams bounds the cumulative streams whose last point is held; a
-	// histogram takes some 2 KiB.
-	maxStreams = 20_000
+	// maxStreamBytes bounds the memory of the cumulative streams whose last point is
+	// held, over all senders: some 200,000 numbers, or 40,000 histograms of 60 buckets.
+	maxStreamBytes = 48 << 20
+	// streamBytes is what a stream takes beside its buckets, and bucketBytes each of
+	// those; TestAStreamTakesNoMoreThanIsCounted measures both.
+	streamBytes = 640
+	bucketBytes = 8
 	// streamIdle is when one that is not heard of may be forgotten.
 	streamIdle = 30 * time.Minute
 )
@@ -24,95 +27,114 @@ const (
 var (
 	// errUnseen says that of a cumulative point it is not known how much is new.
 	errUnseen = errors.New("the stream began before")
-	errFull   = fmt.Errorf("more than %d cumulative streams; export deltas, or fewer attributes", maxStreams)
+	errFull   = errors.New("too many cumulative streams; export deltas, or fewer attributes")
 )
 
 // streams turn cumulative points into what is new since the last of their stream.
+// Each sender has its own: what one sends can neither move another's streams nor take
+// their room.
 type streams struct {
 	born time.Time
-	mu   sync.Mutex
-	last map[string]*last
+	room *share.Pool // bytes
+
+	mu sync.Mutex
+	by map[string]*streamsOf
 }
 
+func newStreams(born time.Time) *streams {
+	return &streams{born: born, room: share.New(maxStreamBytes), by: map[string]*streamsOf{}}
+}
+
+// of returns the streams of a sender.
+func (s *streams) of(sender string) *streamsOf {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.by[sender]
+	if own == nil {
+		own = &streamsOf{all: s, sender: sender, last: map[identity]*last{}}
+		s.by[sender] = own
+	}
+	return own
+}
+
+// streamsOf are the streams of one sender.
+type streamsOf struct {
+	all    *streams
+	sender string
+
+	mu     sync.Mutex
+	last   map[identity]*last
+	forgot time.Time // when the idle ones were last looked for
+}
+
+// last is the last point of a stream.
 type last struct {
 	point any
 	time  uint64 // of the point
 	heard time.Time
+	bytes int64
 }
 
-func newStreams(born time.Time) *streams { return &streams{born: born, last: map[string]*last{}} }
-
-// streamPoint is what all kinds of points have.
-type streamPoint interface {
-	GetAttributes() []*common.KeyValue
-	GetStartTimeUnixNano() uint64
-	GetTimeUnixNano() uint64
-	GetFlags() uint32
-}
-
-// source is where a metric came from.
-type source struct {
-	around        []attributes // of scope and resource
-	scope, metric string
-}
-
-// stream identifies a point's stream. Its start is part of it: processes that
-// have all attributes in common, or one that began anew, differ by it.
-func (s source) stream(p streamPoint) string {
-	var key strings.Builder
-	fmt.Fprintf(&key, "%T %q %q %d", p, s.scope, s.metric, p.GetStartTimeUnixNano())
-	for _, list := range append([]attributes{p.GetAttributes()}, s.around...) {
-		pairs := make([]string, 0, len(list))
-		for _, attribute := range list {
-			pairs = append(pairs, fmt.Sprintf("%q=%q", attribute.GetKey(), textOf(attribute.GetValue())))
-		}
-		slices.Sort(pairs)
-		fmt.Fprintf(&key, " %v", pairs)
-	}
-	return key.String()
-}
-
-// advance replaces the last point of a stream by p, and returns the one before.
-// It is zero where all of p is new. Of redeliveries and of a stream's unknown past
-// nothing is, which is errUnseen.
-func advance[P any](s *streams, stream string, p streamPoint, point P) (before P, err error) {
+// advance replaces the last point of a stream by p, which has so many buckets, and
+// returns the one before. It is zero where all of p is new. Of redeliveries and of a
+// stream's unknown past nothing is, which is errUnseen.
+func advance[P any](s *streamsOf, stream identity, p streamPoint, point P, buckets int) (before P, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	known := s.last[stream]
-	if known == nil {
-		if len(s.last) >= maxStreams {
-			s.forget(now)
-		}
-		if len(s.last) >= maxStreams {
-			return before, errFull
-		}
-		s.last[stream] = &last{point, p.GetTimeUnixNano(), now}
-		if start := p.GetStartTimeUnixNano(); start == 0 || start < uint64(s.born.UnixNano()) {
-			return before, errUnseen
-		}
-		return before, nil
+	isNew := known == nil
+	if isNew {
+		known = &last{}
 	}
 	known.heard = now
-	if p.GetTimeUnixNano() <= known.time {
+	if !isNew && p.GetTimeUnixNano() <= known.time {
 		return before, errUnseen
 	}
+	if !s.fits(known, streamBytes+int64(buckets)*bucketBytes, now) {
+		return before, errFull
+	}
+
 	before, _ = known.point.(P)
 	known.point, known.time = point, p.GetTimeUnixNano()
+	if !isNew {
+		return before, nil
+	}
+	s.last[stream] = known
+	if start := p.GetStartTimeUnixNano(); start == 0 || start < uint64(s.all.born.UnixNano()) {
+		return before, errUnseen
+	}
 	return before, nil
 }
 
-func (s *streams) forget(now time.Time) {
+// fits takes the bytes that a stream is about to hold, if need be by forgetting idle
+// ones, and says whether there was room.
+func (s *streamsOf) fits(l *last, bytes int64, now time.Time) bool {
+	more := bytes - l.bytes
+	isTaken := s.all.room.Take(s.sender, more)
+	if !isTaken && now.Sub(s.forgot) > time.Second { // it looks at all of them
+		s.forgot = now
+		s.forget(now)
+		isTaken = s.all.room.Take(s.sender, more)
+	}
+	if isTaken {
+		l.bytes = bytes
+	}
+	return isTaken
+}
+
+func (s *streamsOf) forget(now time.Time) {
 	for stream, l := range s.last {
 		if now.Sub(l.heard) > streamIdle {
+			s.all.room.Give(s.sender, l.bytes)
 			delete(s.last, stream)
 		}
 	}
 }
 
 // number is by how much a cumulative count has grown.
-func (s *streams) number(stream string, p *metrics.NumberDataPoint, value float64) (float64, error) {
-	before, err := advance(s, stream, p, value)
+func (s *streamsOf) number(stream identity, p *metrics.NumberDataPoint, value float64) (float64, error) {
+	before, err := advance(s, stream, p, value, 0)
 	if err == nil && value < before {
 		err = errUnseen // it began anew, and did not say so
 	}
@@ -121,12 +143,16 @@ func (s *streams) number(stream string, p *metrics.NumberDataPoint, value float6
 
 // histogram is what a cumulative histogram has counted since its last point. Its
 // min and max are known only where they are new.
-func (s *streams) histogram(stream string, p *metrics.HistogramDataPoint) (*metrics.HistogramDataPoint, error) {
-	before, err := advance(s, stream, p, p)
+func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*metrics.HistogramDataPoint, error) {
+	kept := &metrics.HistogramDataPoint{ // without exemplars and attributes
+		Count: p.GetCount(), Sum: p.Sum, Min: p.Min, Max: p.Max, //nolint:protogetter // what is not there stays so
+		BucketCounts: slices.Clone(p.GetBucketCounts()), ExplicitBounds: slices.Clone(p.GetExplicitBounds()),
+	}
+	before, err := advance(s, stream, p, kept, len(kept.GetBucketCounts())+len(kept.GetExplicitBounds()))
 	if err != nil || before == nil {
 		return p, err
 	}
-	since := proto.CloneOf(p)
+	since := &metrics.HistogramDataPoint{ExplicitBounds: p.GetExplicitBounds()}
 	if since.Count, err = less(p.GetCount(), before.GetCount()); err != nil || !slices.Equal(p.GetExplicitBounds(), before.GetExplicitBounds()) {
 		return nil, errUnseen
 	}
@@ -140,13 +166,15 @@ func (s *streams) histogram(stream string, p *metrics.HistogramDataPoint) (*metr
 
 // exponential is histogram for exponential ones. A stream's scale only shrinks:
 // buckets of the last point are merged to those of this one.
-func (s *streams) exponential(stream string, p *metrics.ExponentialHistogramDataPoint) (*metrics.ExponentialHistogramDataPoint, error) {
-	before, err := advance(s, stream, p, p)
+func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogramDataPoint) (*metrics.ExponentialHistogramDataPoint, error) {
+	kept := proto.CloneOf(p)
+	kept.Attributes, kept.Exemplars = nil, nil
+	before, err := advance(s, stream, p, kept, len(p.GetPositive().GetBucketCounts())+len(p.GetNegative().GetBucketCounts()))
 	if err != nil || before == nil {
 		return p, err
 	}
 	shrunk := before.GetScale() - p.GetScale()
-	since := proto.CloneOf(p)
+	since := proto.CloneOf(kept)
 	if since.Count, err = less(p.GetCount(), before.GetCount()); err != nil || shrunk < 0 {
 		return nil, errUnseen
 	}

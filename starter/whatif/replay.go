@@ -240,7 +240,7 @@ func (l *life) update(t *task, u update) (bool, error) {
 	if err := l.calendar(t); err != nil {
 		return false, err
 	}
-	l.machine.Remember(u.id, monitor.UpdateResult{Phase: l.machine.Phase(t.at), RequestID: requestID})
+	l.machine.Remember(t.at, u.id, monitor.UpdateResult{Phase: l.machine.Phase(t.at), RequestID: requestID})
 	return true, nil
 }
 

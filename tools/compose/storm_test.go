@@ -18,7 +18,7 @@ import (
 func TestAFleetThatBreachesAtOnceIsRetrainedAtTheBackendsPace(t *testing.T) {
 	const models, rate = 100, 10
 	training := startTraining(t)
-	s := up(t, "MODELOPS_BACKEND=webhook", "MODELOPS_RATE="+strconv.Itoa(rate),
+	s := up(t, "MODELOPS_BACKEND=webhook", "MODELOPS_RATE="+strconv.Itoa(rate), "FLEET_BRAKE=",
 		"MODELOPS_WEBHOOK_URL=http://host.docker.internal:"+training.port()+"/retrainings")
 
 	isFirst := func(model string) bool { return strings.HasSuffix(model, "9") }

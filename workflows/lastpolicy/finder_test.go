@@ -181,7 +181,7 @@ func find(t *testing.T, s *server, data converter.DataConverter) (workflows.Last
 func TestTheLastPolicyIsTheOneInForceAtTheEndOfTheLastRun(t *testing.T) {
 	const model = "it's" // it stands in a query
 	state := monitor.NewMachine(model, "base", monitor.Policy{Cooldown: monitor.Some(monitor.Duration(9 * time.Minute))})
-	state.Remember("earlier", monitor.UpdateResult{})
+	state.Remember(time.Time{}, "earlier", monitor.UpdateResult{})
 	handed, err := json.Marshal(map[string]any{"model_name": model, "state": state.State()})
 	require.NoError(t, err)
 	withPolicy := plain.started(model, "a", "", `{"policy": {"cooldown": "5m"}}`)

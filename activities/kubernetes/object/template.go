@@ -53,7 +53,7 @@ func parseTemplate(text string) (template, []error) {
 		faults = append(faults, errors.New("template: metadata: must be an object"))
 	}
 	names := map[string]bool{}
-	_ = replaced(object, func(name string) string { names[name] = true; return "" })
+	_ = replaced(object, false, func(name string) string { names[name] = true; return "" })
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if !slices.Contains(cluster.VariableNames, name) && !strings.HasPrefix(name, cluster.ParamPrefix) {
 			faults = append(faults, fmt.Errorf("template: ${%s}: is no part of a decision; there are %s, and %s<NAME> for the policy's params",
@@ -73,7 +73,7 @@ func (t template) fill(name, namespace string, request monitor.RetrainingRequest
 	for _, variable := range decision {
 		values[variable.Name] = variable.Value
 	}
-	filled := replaced(t.object, func(name string) string { return values[name] }).(map[string]any)
+	filled := replaced(t.object, false, func(name string) string { return values[name] }).(map[string]any)
 	object := &unstructured.Unstructured{Object: filled}
 	object.SetName(name)
 	object.SetGenerateName("")
@@ -94,22 +94,32 @@ func (t template) fill(name, namespace string, request monitor.RetrainingRequest
 	return object, nil
 }
 
+// containers are the fields of a pod whose texts the kubelet looks through for
+// $(VARIABLE): a model of that name would be told what the variable holds.
+var containers = []string{"containers", "initContainers", "ephemeralContainers"}
+
 // replaced is a copy of a JSON value whose texts have values in their places. What
-// is put in isn't looked through again.
-func replaced(value any, with func(name string) string) any {
+// is put in isn't looked through again, by the kubelet neither.
+func replaced(value any, isContainer bool, with func(name string) string) any {
 	switch value := value.(type) {
 	case string:
-		return place.ReplaceAllStringFunc(value, func(found string) string { return with(place.FindStringSubmatch(found)[1]) })
+		return place.ReplaceAllStringFunc(value, func(found string) string {
+			put := with(place.FindStringSubmatch(found)[1])
+			if isContainer {
+				put = strings.ReplaceAll(put, "$", "$$")
+			}
+			return put
+		})
 	case map[string]any:
 		copied := make(map[string]any, len(value))
 		for key, inner := range value {
-			copied[key] = replaced(inner, with)
+			copied[key] = replaced(inner, isContainer || slices.Contains(containers, key), with)
 		}
 		return copied
 	case []any:
 		copied := make([]any, len(value))
 		for i, inner := range value {
-			copied[i] = replaced(inner, with)
+			copied[i] = replaced(inner, isContainer, with)
 		}
 		return copied
 	}

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// updatePayloads are what the server holds of the updates that a monitor has accepted.
+func updatePayloads(t *testing.T, model string) (payloads []*commonpb.Payload, ids []string) {
+	t.Helper()
+	history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		event, err := history.Next()
+		require.NoError(t, err)
+		if accepted := event.GetWorkflowExecutionUpdateAcceptedEventAttributes(); accepted != nil {
+			payloads = append(payloads, accepted.GetAcceptedRequest().GetInput().GetArgs().GetPayloads()...)
+			ids = append(ids, accepted.GetAcceptedRequest().GetMeta().GetUpdateId())
+		}
+	}
+	return payloads, ids
+}
+
+// Whoever can write to the namespace, and has no key, can send what they like and
+// again what they have seen.
+func TestASealIsForOneUpdateOfOneMonitor(t *testing.T) {
+	const queue = "sealed"
+	file := keysFile(t, "s")
+	keys := "ENCRYPTION_KEYS_FILE=" + file
+	options := client.Options{HostPort: server.FrontendHostPort(), Logger: quietLog}
+	require.NoError(t, encryption.ApplyFile(file, &options))
+	options.DataConverter, options.Interceptors = nil, nil // it sends what it is given, and is told why that is refused
+	intruder, err := client.Dial(options)
+	require.NoError(t, err)
+	defer intruder.Close()
+	startWorker(t, queue, keys, "ENCRYPTION_REQUIRED=true")
+	for _, model := range []string{"sealed-a", "sealed-b"} {
+		starterWith(t, queue, "model_name: "+model+"\n", []string{keys}, "apply", "-")
+	}
+	update := func(model, name, id string, argument any) error {
+		handle, err := intruder.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+			UpdateID: id, WorkflowID: monitor.WorkflowID(model), UpdateName: name, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err != nil {
+			return err
+		}
+		return handle.Get(t.Context(), nil)
+	}
+	require.ErrorContains(t, update("sealed-a", "stop", "plain", monitor.Control{By: "ceo"}), "came in the clear")
+
+	starterWith(t, queue, "", []string{keys}, "pause", "sealed-a", "--by", "ada", "--reason", "audit")
+	payloads, ids := updatePayloads(t, "sealed-a")
+	pause, id := converter.NewRawValue(payloads[len(payloads)-1]), ids[len(ids)-1]
+	require.ErrorContains(t, update("sealed-a", "stop", id+"-2", pause), `was sealed as`)
+	require.ErrorContains(t, update("sealed-a", "pause", "another", pause), "was sealed with another update id")
+	require.ErrorContains(t, update("sealed-b", "stop", id, pause), "sealed for")
+	require.ErrorContains(t, update("sealed-b", "pause", id, pause), "sealed for")
+	require.NoError(t, update("sealed-a", "pause", id, pause), "the same again is known, and changes nothing")
+
+	var s monitor.Status
+	for model, phase := range map[string]monitor.Phase{"sealed-a": monitor.PhasePaused, "sealed-b": monitor.PhaseWatching} {
+		patience.Until(t, "the monitor answers", func() bool {
+			return json.Unmarshal([]byte(starterWith(t, queue, "", []string{keys}, "status", model, "-o", "json")), &s) == nil
+		})
+		assert.Equal(t, phase, s.Phase, model)
+	}
+}

@@ -1,0 +1,165 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"maps"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// shardsOfModels is how many parts the table of models has. A part is replaced as a
+// whole when a model is added, and read without a lock at every event.
+const shardsOfModels = 256
+
+// models is the table of a hub's pipes. Writers hold Hub.adding.
+type models struct {
+	seed  maphash.Seed
+	parts [shardsOfModels]atomic.Pointer[map[string]*pipe] // replaced, never changed
+	count atomic.Int64
+}
+
+func newModels() *models {
+	m := &models{seed: maphash.MakeSeed()}
+	for i := range m.parts {
+		m.parts[i].Store(&map[string]*pipe{})
+	}
+	return m
+}
+
+func (m *models) part(model string) *atomic.Pointer[map[string]*pipe] {
+	return &m.parts[maphash.String(m.seed, model)%shardsOfModels]
+}
+
+// get returns the pipe of a model; nil if there is none.
+func (m *models) get(model string) *pipe { return (*m.part(model).Load())[model] }
+
+// all are the pipes that there are.
+func (m *models) all() iter.Seq[*pipe] {
+	return func(yield func(*pipe) bool) {
+		for i := range m.parts {
+			for _, p := range *m.parts[i].Load() {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (m *models) put(p *pipe) {
+	part := m.part(p.model)
+	grown := maps.Clone(*part.Load())
+	grown[p.model] = p
+	part.Store(&grown)
+	m.count.Add(1)
+}
+
+func (m *models) remove(p *pipe) {
+	part := m.part(p.model)
+	shrunk := maps.Clone(*part.Load())
+	delete(shrunk, p.model)
+	part.Store(&shrunk)
+	m.count.Add(-1)
+}
+
+// modelIdle is after how long without an event, all being durable, a model is
+// forgotten: its goroutine and its memory go, and its place is another's.
+const modelIdle = time.Hour
+
+// errFewModels says that an account, or the hub, has as many models as it may have.
+var errFewModels = errors.New("no room for a further model")
+
+// pipe returns the model's pipe; the first event makes it, on the account of who
+// published it.
+func (h *Hub) pipe(of *Account, model string) (*pipe, error) {
+	if p := h.models.get(model); p != nil {
+		return p, nil
+	}
+	if err := monitor.ValidateModelName(model); err != nil {
+		return nil, err
+	}
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	if p := h.models.get(model); p != nil {
+		return p, nil
+	}
+	if h.closed {
+		return nil, monitor.ErrHubClosed
+	}
+	if !h.modelRoom.Take(of.name, 1) {
+		return nil, fmt.Errorf("%w: one hub holds %d, of which nobody may have more than are left to others; "+
+			"those that are not heard of for %v are forgotten", errFewModels, maxModels, modelIdle)
+	}
+
+	p := newPipe(h, of, strings.Clone(model))
+	h.models.put(p)
+	h.work.Go(func() { p.run(h.done) })
+	return p, nil
+}
+
+// newPublisher names who publishes a model's events. A hub is one publisher of each
+// of its models, and another one of a model that it had forgotten: batches are
+// numbered from 1 again.
+func newPublisher() string { return rand.Text() }
+
+// add folds an event into its model's pipe.
+func (h *Hub) add(ctx context.Context, of *Account, event *monitor.MetricEvent) (*pipe, error) {
+	for {
+		p, err := h.pipe(of, event.ModelName)
+		if err != nil {
+			return nil, err
+		}
+		err = p.add(ctx, event)
+		if errors.Is(err, monitor.ErrHubClosed) && h.isForgotten(p) {
+			continue
+		}
+		return p, err
+	}
+}
+
+func (h *Hub) isForgotten(p *pipe) bool {
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	return h.models.get(p.model) != p
+}
+
+// forget forgets a model that has been idle, and says whether it did.
+func (h *Hub) forget(p *pipe) bool {
+	if !p.isIdle(h.now()) {
+		return false
+	}
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	if h.closed || !p.isIdle(h.now()) || !p.fold.closeIfEmpty() {
+		return false
+	}
+	h.models.remove(p)
+	h.modelRoom.Give(p.account.name, 1)
+	h.forgotten.Add(p.fold.published())
+	return true
+}
+
+// isIdle says that nothing was published for long, that all is durable, and that
+// there is nothing left to tell of.
+func (p *pipe) isIdle(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := later(p.made, p.lastSend)
+	return now.Sub(last) >= modelIdle && !p.dirty.Load() && len(p.waiting) == 0 && p.batch == nil &&
+		!p.sending && !p.asking && !p.closing && p.losses.total == 0
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

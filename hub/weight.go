@@ -1,0 +1,37 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// What the parts of a backlog take of memory beside the digests of further metrics.
+// TestABacklogTakesNoMoreThanIsCounted measures them.
+const (
+	accumulatorBytes = 3200
+	digestBytes      = 600
+	// modelBytes is what a model takes that has no backlog, its goroutine included.
+	modelBytes = 14 << 10
+)
+
+// bytesOf is how much memory a digest takes.
+func bytesOf(d *monitor.Digest) (bytes int64) {
+	bytes = digestBytes
+	for _, metric := range d.Metrics {
+		bytes += int64(metric.Bytes())
+	}
+	return bytes
+}
+
+// addTo folds a reading into a metric, and returns by how many bytes that grew. What
+// lies between readings of one sign that are there already widens no sketch.
+func addTo(m *monitor.MetricDigest, value float64, stamp time.Time) (grown int) {
+	if m.Count > 0 && value >= m.Min && value <= m.Max && (m.Min > 0 || m.Max < 0) {
+		m.Add(value, stamp)
+		return 0
+	}
+	before := m.Bytes()
+	m.Add(value, stamp)
+	return m.Bytes() - before
+}

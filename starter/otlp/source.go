@@ -1,0 +1,146 @@
+package otlp
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// identity tells sources, metrics and streams from each other. It is a hash, so that
+// what is remembered of a stream does not grow with its names.
+type identity [sha256.Size]byte
+
+// source is what the data points of one scope have in common. It is worked out once,
+// not for each of them: a scope and a resource may have megabytes of attributes, and
+// as many points.
+type source struct {
+	models, versions []string // what scope and resource say, by the mapping's attributes
+	identity         identity
+}
+
+// source reads what a scope and its resource say.
+func (m Mapping) source(scope *metrics.ScopeMetrics, resource *metrics.ResourceMetrics) source {
+	around := [][]*common.KeyValue{scope.GetScope().GetAttributes(), resource.GetResource().GetAttributes()}
+	key := text(nil, scope.GetScope().GetName())
+	for _, attributes := range around {
+		key = canonical(key, attributes)
+	}
+	return source{valuesOf(m.ModelName, around...), valuesOf(m.ModelVersion, around...), sha256.Sum256(key)}
+}
+
+// valuesOf is, for each name, the text of the first attribute that has one.
+func valuesOf(names []string, around ...[]*common.KeyValue) []string {
+	values := make([]string, len(names))
+	for _, attributes := range around {
+		for _, attribute := range attributes {
+			if i := slices.Index(names, attribute.GetKey()); i >= 0 && values[i] == "" {
+				values[i] = textOf(attribute.GetValue())
+			}
+		}
+	}
+	return values
+}
+
+// series is a metric of a source, and what the mapping makes of it.
+type series struct {
+	source
+	mapping Mapping
+	metric  string
+	reading string
+	scale   float64 // of a value, to what the reading's name promises
+	isNamed bool    // by the mapping; else only points are taken that name their model themselves
+}
+
+func (s source) of(metric *metrics.Metric, mapping Mapping) series {
+	reading, isNamed := mapping.Metrics[metric.GetName()]
+	if !isNamed {
+		reading = metric.GetName()
+		reading = reading[:min(len(reading), monitor.MaxMetricNameBytes+1)] // longer ones are refused as well
+	}
+	s.identity = sha256.Sum256(text(s.identity[:], metric.GetName()))
+	return series{s, mapping, metric.GetName(), reading, scaleOf(metric.GetUnit(), reading), isNamed}
+}
+
+// event is that of a data point, without a reading. It is none where the point is
+// about no model.
+func (s *series) event(p streamPoint) (event monitor.MetricEvent, isOne bool) {
+	models := valuesOf(s.mapping.ModelName, p.GetAttributes())
+	if !s.isNamed && !slices.ContainsFunc(models, isSet) {
+		return event, false
+	}
+	event.ModelName = first(models, s.models)
+	event.ModelVersion = first(valuesOf(s.mapping.ModelVersion, p.GetAttributes()), s.versions)
+	if nano := p.GetTimeUnixNano(); nano > 0 {
+		event.Timestamp = time.Unix(0, int64(min(nano, 1<<63-1))).UTC()
+	}
+	return event, event.ModelName != ""
+}
+
+func isSet(value string) bool { return value != "" }
+
+// first is the value of the first attribute that the point has, or else its source.
+func first(own, inherited []string) string {
+	for i := range own {
+		if own[i] != "" {
+			return own[i]
+		}
+		if inherited[i] != "" {
+			return inherited[i]
+		}
+	}
+	return ""
+}
+
+// streamPoint is what all kinds of points have.
+type streamPoint interface {
+	GetAttributes() []*common.KeyValue
+	GetStartTimeUnixNano() uint64
+	GetTimeUnixNano() uint64
+	GetFlags() uint32
+}
+
+// stream identifies a point's stream. Its start is part of it: processes that have
+// all attributes in common, or one that began anew, differ by it.
+func (s *series) stream(p streamPoint) identity {
+	key := append([]byte{kindOf(p)}, s.identity[:]...)
+	key = binary.BigEndian.AppendUint64(key, p.GetStartTimeUnixNano())
+	return sha256.Sum256(canonical(key, p.GetAttributes()))
+}
+
+func kindOf(p streamPoint) byte {
+	switch p.(type) {
+	case *metrics.HistogramDataPoint:
+		return 'h'
+	case *metrics.ExponentialHistogramDataPoint:
+		return 'e'
+	}
+	return 'n'
+}
+
+// canonical appends attributes so that lists differ just where what they say does.
+func canonical(key []byte, attributes []*common.KeyValue) []byte {
+	sorted := slices.Clone(attributes)
+	slices.SortStableFunc(sorted, func(a, b *common.KeyValue) int { return strings.Compare(a.GetKey(), b.GetKey()) })
+	key = binary.AppendUvarint(key, uint64(len(sorted)))
+	for _, attribute := range sorted {
+		value, err := proto.MarshalOptions{Deterministic: true}.Marshal(attribute.GetValue())
+		if err != nil { // text that is not UTF-8, which no decoder lets through
+			continue
+		}
+		key = text(text(key, attribute.GetKey()), string(value))
+	}
+	return key
+}
+
+// text appends a text with its length.
+func text(key []byte, value string) []byte {
+	return append(binary.AppendUvarint(key, uint64(len(value))), value...)
+}
