@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/backtest"
 )
 
 // reading is what came of reading texts one after the other.

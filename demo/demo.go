@@ -22,10 +22,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 

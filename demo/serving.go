@@ -14,10 +14,10 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
 )
 
 // Window is what the serving process measured of one window of predictions, one

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/trainer"
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/trainer"
 )
 
 // TrainOptions are the training service's settings.

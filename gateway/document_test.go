@@ -12,6 +12,6 @@ import (
 func TestTheDocumentIsInDocsToo(t *testing.T) {
 	copied, err := os.ReadFile("../../docs/openapi.json")
 	require.NoError(t, err)
-	assert.Equal(t, string(document), string(copied), "cp starter/gateway/openapi.json docs/openapi.json")
+	assert.Equal(t, string(document), string(copied), "cp gateway/openapi.json docs/openapi.json")
 	assert.True(t, json.Valid(document))
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/modelvigil/modelvigil/starter/backtest"
+	"github.com/modelvigil/modelvigil/backtest"
 )
 
 // backtesting is one call of backtest.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/modelvigil/modelvigil/starter/backtest"
+	"github.com/modelvigil/modelvigil/backtest"
 )
 
 // shownRejections is how many rejected rows are shown; all are counted.

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/backtest"
 )
 
 const openLoop = `Open loop: the recorded metrics do not change by the retrainings imagined here. A model

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/modelvigil/modelvigil/starter/gateway"
+	"github.com/modelvigil/modelvigil/gateway"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 
 	"github.com/caarlos0/env/v10"
 
-	"github.com/modelvigil/modelvigil/starter/gateway"
-	"github.com/modelvigil/modelvigil/starter/otlp"
+	"github.com/modelvigil/modelvigil/gateway"
+	"github.com/modelvigil/modelvigil/gateway/otlp"
 )
 
 // gatewaySettings are what `starter gateway` reads from its environment besides.

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/starter/scrape"
 )
 
 // scrapeSettings are what `starter scrape` reads from its environment besides.

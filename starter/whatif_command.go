@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/backtest/whatif"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/whatif"
 )
 
 func newWhatIfCommand() *cobra.Command {

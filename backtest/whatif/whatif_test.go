@@ -18,8 +18,8 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/backtest/whatif"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/whatif"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 

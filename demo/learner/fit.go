@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/optimize"
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 // DefaultL2 keeps the weights finite where a line parts the classes, and is too

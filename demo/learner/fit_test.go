@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }

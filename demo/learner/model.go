@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 // Model is a fitted logistic regression, complete in its JSON form. One from Fit

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 // TestRetrainingPaysOnSEA serves whole streams, watches accuracy in windows as a

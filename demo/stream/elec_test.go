@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 const elecHeader = "period,nswprice,nswdemand,vicprice,vicdemand,transfer,class\n"

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/learner"
 )
 
 const (

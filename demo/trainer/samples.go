@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 const (

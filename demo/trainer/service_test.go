@@ -17,10 +17,10 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/trainer"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
-	"github.com/modelvigil/modelvigil/starter/demo/trainer"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }

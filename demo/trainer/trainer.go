@@ -28,8 +28,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/modelvigil/modelvigil/starter/demo/learner"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
 // Defaults of a Config.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
-	"github.com/modelvigil/modelvigil/starter/demo/trainer"
+	"github.com/modelvigil/modelvigil/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/trainer"
 )
 
 func TestRetrainingMendsADriftedModel(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/modelvigil/modelvigil/starter/otlp"
+	"github.com/modelvigil/modelvigil/gateway/otlp"
 )
 
 // histogram is a request of one point of the metric size.

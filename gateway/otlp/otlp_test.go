@@ -20,9 +20,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/gateway"
+	"github.com/modelvigil/modelvigil/gateway/otlp"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/gateway"
-	"github.com/modelvigil/modelvigil/starter/otlp"
 )
 
 // hub is what publishes in these tests: it judges events as the real one does.

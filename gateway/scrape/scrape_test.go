@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/scrape"
 )
 
 func write(t *testing.T, text string) string {

@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	"github.com/modelvigil/modelvigil/activities/kubernetes/controlplane"
+	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 )
 
 const root = "../.."
