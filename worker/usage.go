@@ -5,7 +5,7 @@ import (
 	"io"
 	"reflect"
 
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
