@@ -14,6 +14,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
 // DefaultTimeout bounds one attempt, from connecting to the last byte of the
@@ -68,7 +69,7 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 	}
 	transport := config.Transport
 	if transport == nil {
-		transport = newTransport()
+		transport = httpclient.NewTransport()
 	}
 	return &Endpoint{
 		url: address, signer: signer,
