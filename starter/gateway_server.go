@@ -58,7 +58,7 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log) //nolint:gosec // serve sets the header's timeout
 	c.log.Info("gateway listens", "address", all.address, "tls", security != nil, "tokens", s.TokensFile != "",
 		"client_certificates", s.TLSClientCAFile != "", "health", health.Addr().String())
-	if s.TokensFile != "" && security == nil && !s.Address.isLoopback() {
+	if s.TokensFile != "" && security == nil && !s.Address.IsLoopback() {
 		c.log.Warn("tokens cross the network in the clear; set GATEWAY_TLS_CERT_FILE, or let a proxy in front speak TLS")
 	}
 	return all, nil

@@ -16,11 +16,12 @@ import (
 
 	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 // scrapeSettings are what `starter scrape` reads from its environment besides.
 type scrapeSettings struct {
-	HealthAddress hostPort `env:"SCRAPE_HEALTH_ADDRESS" envDefault:"127.0.0.1:9466" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	HealthAddress setting.HostPort `env:"SCRAPE_HEALTH_ADDRESS" envDefault:"127.0.0.1:9466" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 }
 
 func newScrapeCommand() *cobra.Command {
@@ -90,8 +91,8 @@ func scrapeOnce(command *cobra.Command, scraper *scrape.Scraper, h *hub.Hub, tim
 
 // scrapeOn goes on until ctx ends.
 func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *hub.Hub, file scrape.File) error {
-	var s scrapeSettings
-	if err := namedFaults[scrapeSettings](env.ParseWithOptions(&s, env.Options{Environment: env.ToMap(os.Environ())})); err != nil {
+	s, err := setting.Parse[scrapeSettings](env.ToMap(os.Environ()))
+	if err != nil {
 		return &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err), ofSettings: true}
 	}
 	registry := prometheus.NewRegistry()
