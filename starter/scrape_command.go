@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/health"
 	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
@@ -102,16 +102,12 @@ func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *
 	if err != nil {
 		return fmt.Errorf("listen on SCRAPE_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err)
 	}
-	health := &http.Server{Handler: healthOf(func() error { return nil }, registry), ReadHeaderTimeout: headerTimeout}
-	failed := make(chan error, 1)
-	go func() { failed <- health.Serve(listener) }()
+	watched := health.Start(listener, healthOf(func() error { return nil }, registry), c.log)
 	c.log.Info("scraping", "prometheus", file.Prometheus.Address, "queries", len(file.Queries), "interval", file.Interval.String(), "health", listener.Addr().String())
 
 	scraper.Run(ctx, func() scrape.Hub { return h.NewReceipt() })
 	c.log.Info("scraping stops")
-	err = health.Close()
-	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, fmt.Errorf("serve %s: %w", listener.Addr(), served))
-	}
-	return err
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return watched.Stop(closing)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/health"
 	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
@@ -130,7 +131,7 @@ func serve(ctx context.Context, c configuration) error {
 	}
 	c.temporal.MetricsHandler = m.Temporal
 	state := newReadiness()
-	health := startHealth(listener, state.check, m.Handler(), c.log)
+	watched := health.Start(listener, health.Handler(state.check, m.Handler()), c.log)
 	c.log.Info("worker listens", "address", listener.Addr().String(), "paths", "/healthz /readyz /metrics")
 
 	p := newPool(c, state, m.Registry)
@@ -138,7 +139,7 @@ func serve(ctx context.Context, c configuration) error {
 
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	err = errors.Join(health.stop(closing), m.Close(closing), c.traces.Close(closing))
+	err = errors.Join(watched.Stop(closing), m.Close(closing), c.traces.Close(closing))
 	c.log.Info("worker has stopped")
 	return err
 }
