@@ -7,8 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // maxListed bounds the rejections that an answer lists; it counts all of them.
@@ -42,7 +42,7 @@ func (o *outcome) reject(err error) {
 		o.forbidden++
 	}
 	if len(o.Rejected) < maxListed {
-		o.Rejected = append(o.Rejected, rejection{o.next(), cut(oneLine(err), maxReason)})
+		o.Rejected = append(o.Rejected, rejection{o.next(), plain.Cut(plain.Faults(err), maxReason)})
 	}
 	o.RejectedTotal++
 }
@@ -107,31 +107,16 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 func onlyMethods(allowed string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		problem{
-			Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s takes %s, got %s", r.URL.Path, allowed, cut(r.Method, 20)),
+			Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s takes %s, got %s", r.URL.Path, allowed, plain.Cut(r.Method, 20)),
 			header: http.Header{"Allow": {allowed}},
 		}.write(w)
 	}
 }
 
-// plain takes from an error of the hub what the hub was about to do.
-func plain(err error) error {
+// cause takes from an error of the hub what the hub was about to do.
+func cause(err error) error {
 	if inner := errors.Unwrap(err); inner != nil {
 		return inner
 	}
 	return err
-}
-
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
-// cut shortens text to at most max bytes, never within a character.
-func cut(text string, max int) string {
-	if len(text) <= max {
-		return text
-	}
-	const ellipsis = "…"
-	end := max - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
 }

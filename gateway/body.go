@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 const (
@@ -60,7 +62,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, *problem) 
 		source = reader
 	default:
 		return nil, &problem{
-			Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Encoding: must be gzip or left out, got %q", cut(encodings, 60)),
+			Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Encoding: must be gzip or left out, got %q", plain.Cut(encodings, 60)),
 			header: http.Header{"Accept-Encoding": {"gzip"}},
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // attributes are those of a CloudEvent that matter here.
@@ -29,7 +31,7 @@ type attributes struct {
 func (a *attributes) check() error {
 	var faults []error
 	if a.SpecVersion != "1.0" {
-		faults = append(faults, fmt.Errorf("specversion: must be 1.0, got %q", cut(a.SpecVersion, 20)))
+		faults = append(faults, fmt.Errorf("specversion: must be 1.0, got %q", plain.Cut(a.SpecVersion, 20)))
 	}
 	for _, required := range []struct{ name, value string }{{"id", a.ID}, {"source", a.Source}, {"type", a.Type}} {
 		if required.value == "" {
@@ -39,13 +41,13 @@ func (a *attributes) check() error {
 	if a.Time != "" {
 		var err error
 		if a.occurred, err = time.Parse(time.RFC3339, a.Time); err != nil {
-			faults = append(faults, fmt.Errorf("time: must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %q", cut(a.Time, 60)))
+			faults = append(faults, fmt.Errorf("time: must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %q", plain.Cut(a.Time, 60)))
 		}
 	}
 	if a.ContentType != nil {
 		media, _, err := mime.ParseMediaType(*a.ContentType)
 		if err != nil || media != typeJSON && !strings.HasSuffix(media, "+json") {
-			faults = append(faults, fmt.Errorf("datacontenttype: must be %s, got %q", typeJSON, cut(*a.ContentType, 60)))
+			faults = append(faults, fmt.Errorf("datacontenttype: must be %s, got %q", typeJSON, plain.Cut(*a.ContentType, 60)))
 		}
 	}
 	return errors.Join(faults...)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // The media types of bodies.
@@ -69,11 +70,11 @@ func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub
 		o.write(w, http.StatusOK)
 		return
 	}
-	answer := problem{Status: http.StatusConflict, outcome: o, Detail: oneLine(err)}
+	answer := problem{Status: http.StatusConflict, outcome: o, Detail: plain.Faults(err)}
 	if ctx.Err() != nil {
 		answer.Status = http.StatusGatewayTimeout
 		answer.Detail = fmt.Sprintf("accepted, but not durable within %v; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
-			g.options.DurableTimeout, oneLine(err))
+			g.options.DurableTimeout, plain.Faults(err))
 	}
 	var not *hub.NotDurableError
 	if errors.As(err, &not) {
@@ -106,22 +107,22 @@ func formOf(r *http.Request) (f form, durable bool, refused *problem) {
 	for name, values := range query {
 		switch {
 		case name != "durable":
-			return f, false, badRequest("unknown parameter %q; there is durable=true", cut(name, 60))
+			return f, false, badRequest("unknown parameter %q; there is durable=true", plain.Cut(name, 60))
 		case len(values) != 1 || values[0] != "true" && values[0] != "false":
-			return f, false, badRequest("durable: must be true or false, got %q", cut(strings.Join(values, ", "), 60))
+			return f, false, badRequest("durable: must be true or false, got %q", plain.Cut(strings.Join(values, ", "), 60))
 		}
 		durable = values[0] == "true"
 	}
 	if f.media = mediaOf(r.Header.Get("Content-Type")); f.media == "" {
 		return f, false, &problem{
 			Status: http.StatusUnsupportedMediaType, header: http.Header{"Accept-Post": {allTypes}},
-			Detail: fmt.Sprintf("Content-Type: must be one of %s, in UTF-8, got %q; nothing was accepted", allTypes, cut(r.Header.Get("Content-Type"), 100)),
+			Detail: fmt.Sprintf("Content-Type: must be one of %s, in UTF-8, got %q; nothing was accepted", allTypes, plain.Cut(r.Header.Get("Content-Type"), 100)),
 		}
 	}
 	if f.media == typeJSON || f.media == typeNDJSON {
 		f.cloud, err = attributesOf(r.Header)
 		if err != nil {
-			return f, false, badRequest("%s", oneLine(err))
+			return f, false, badRequest("%s", plain.Faults(err))
 		}
 	}
 	return f, durable, nil
@@ -220,7 +221,7 @@ func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
 		if event.Timestamp.IsZero() {
 			event.Timestamp = t.occurred
 		}
-		err = plain(t.publish(ctx, *event))
+		err = cause(t.publish(ctx, *event))
 	}
 	if err != nil {
 		t.outcome.reject(err)

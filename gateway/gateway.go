@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -108,7 +109,7 @@ func New(options Options) *Gateway {
 	g.mux.HandleFunc("GET /v1/openapi.json", serveDocument)
 	g.mux.HandleFunc("/v1/openapi.json", onlyMethods("GET, HEAD"))
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("nothing is at %s; /v1/openapi.json says what is where", cut(r.URL.Path, 100))}.write(w)
+		problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("nothing is at %s; /v1/openapi.json says what is where", plain.Cut(r.URL.Path, 100))}.write(w)
 	})
 	return g
 }
@@ -145,7 +146,7 @@ func (g *Gateway) publish(ctx context.Context, event monitor.MetricEvent) error 
 	}
 	err := in.token.allow(event.ModelName)
 	if err == nil {
-		err = plain(in.hub.Publish(ctx, event))
+		err = cause(in.hub.Publish(ctx, event))
 	}
 	g.count(in.token, err)
 	return err

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -164,7 +165,7 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 		case dryRun:
 			printChanges(out, *r)
 		default:
-			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain(r.ModelName), words(r.Result), words(r.Phase))
+			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain.Text(r.ModelName), words(r.Result), words(r.Phase))
 		}
 	}
 	if output == asJSON {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -29,12 +30,12 @@ func (s *server) prune(ctx context.Context, owner string, documents []document, 
 		}
 	}
 	if len(stray) == 0 {
-		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain(owner))
+		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain.Text(owner))
 		return nil
 	}
-	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain(owner))
+	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain.Text(owner))
 	for _, model := range stray {
-		_, _ = fmt.Fprintf(out, "  %s\n", plain(model))
+		_, _ = fmt.Fprintf(out, "  %s\n", plain.Text(model))
 	}
 	if options.dryRun {
 		_, _ = fmt.Fprintln(out, "they would be stopped")
@@ -54,10 +55,10 @@ func (s *server) prune(ctx context.Context, owner string, documents []document, 
 	var faults []error
 	for _, model := range stray {
 		if _, _, err := s.control(ctx, model, monitor.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"}); err != nil {
-			faults = append(faults, fmt.Errorf("prune %s: %w", plain(model), err))
+			faults = append(faults, fmt.Errorf("prune %s: %w", plain.Text(model), err))
 			continue
 		}
-		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain(model))
+		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain.Text(model))
 	}
 	return errors.Join(faults...)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // shownRejections is how many rejected rows are shown; all are counted.
@@ -44,7 +45,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 	}
 	tell := func(text string) {
 		for line := range strings.SplitSeq(text, "\n") {
-			_, _ = fmt.Fprintln(b.stderr, plain(line))
+			_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
 		}
 	}
 	reader.OnRejection = func(rejection *backtest.Rejection) error {
@@ -88,7 +89,7 @@ func (b *backtesting) readEvents(ctx context.Context, reader *backtest.Reader, f
 		return err
 	}
 	defer func() { _ = opened.Close() }()
-	return reader.Read(ctx, plain(file), progress.of(opened))
+	return reader.Read(ctx, plain.Text(file), progress.of(opened))
 }
 
 // onlyModel is the model that all policies are for, or empty.

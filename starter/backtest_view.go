@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -65,14 +66,14 @@ func modelsOf(results []backtest.Result) (names []string) {
 func modelHead(model string, results []backtest.Result) string {
 	r := results[0]
 	if r.Events == 0 {
-		return plain(model) + ": no events"
+		return plain.Text(model) + ": no events"
 	}
-	return fmt.Sprintf("%s: %s, %s to %s", plain(model), count(r.Events, "event"), clock(r.First), clock(r.Last))
+	return fmt.Sprintf("%s: %s, %s to %s", plain.Text(model), count(r.Events, "event"), plain.Time(r.First), plain.Time(r.Last))
 }
 
 // title is what a result's policy is called.
 func title(s *backtest.Summary) string {
-	name := plain(s.Policy)
+	name := plain.Text(s.Policy)
 	if s.Document > 0 {
 		name += fmt.Sprintf(" #%d", s.Document)
 	}
@@ -139,9 +140,9 @@ func pointLines(r *backtest.Result, named bool) string {
 	}
 	rows := [][]string{{"drift at", "detected", "delay", "by rule"}}
 	for _, point := range r.Detection.Points {
-		row := []string{clock(point.At), "missed"}
+		row := []string{plain.Time(point.At), "missed"}
 		if !point.DetectedAt.IsZero() {
-			row = []string{clock(point.At), clock(point.DetectedAt), short(time.Duration(point.Delay)), plain(point.Rule)}
+			row = []string{plain.Time(point.At), plain.Time(point.DetectedAt), short(time.Duration(point.Delay)), plain.Text(point.Rule)}
 		}
 		rows = append(rows, row)
 	}
@@ -161,7 +162,7 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 		if d.Count > 1 {
 			what += fmt.Sprintf(", %d times", d.Count)
 		}
-		return []string{"  " + clock(d.At), what, plain(d.Rule), plain(d.Reason)}
+		return []string{"  " + plain.Time(d.At), what, plain.Text(d.Rule), plain.Text(d.Reason)}
 	}
 	var rows [][]string
 	from := max(0, len(r.Decisions)-shownDecisions)
@@ -194,7 +195,7 @@ func sweepLines(model string, swept *backtest.Swept) string {
 			policies = append(policies, name)
 		}
 	}
-	head := []string{plain(swept.Parameter), "retrainings", "breaches", "time in breach"}
+	head := []string{plain.Text(swept.Parameter), "retrainings", "breaches", "time in breach"}
 	var rows [][]string
 	for i := range swept.Results {
 		r := &swept.Results[i]

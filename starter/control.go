@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -115,7 +116,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 
 // told says what an update has done.
 func told(model, update string, result updateResult, stopped bool) string {
-	model = plain(model)
+	model = plain.Text(model)
 	switch update {
 	case monitor.UpdatePause:
 		return model + ": paused"
@@ -125,11 +126,11 @@ func told(model, update string, result updateResult, stopped bool) string {
 		if result.RequestID == "" {
 			return fmt.Sprintf("%s: asked for, now %s", model, words(result.Phase))
 		}
-		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain(result.RequestID), words(result.Phase))
+		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain.Text(result.RequestID), words(result.Phase))
 	case monitor.UpdateReject:
 		return fmt.Sprintf("%s: rejected, now %s", model, words(result.Phase))
 	case monitor.UpdateCancel:
-		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain(result.RequestID), words(result.Phase))
+		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain.Text(result.RequestID), words(result.Phase))
 	case monitor.UpdateStop:
 		if stopped {
 			return model + ": stopped"
@@ -196,7 +197,7 @@ func hasEnded(model, state string, when time.Time) error {
 	case "terminated", "cancelled":
 		state = "was " + state
 	}
-	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, words(state), clock(when))
+	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, words(state), plain.Time(when))
 }
 
 // oneModel takes exactly one argument, a model's name.

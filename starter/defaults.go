@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -33,7 +34,7 @@ func parseDefaults(where string, fields map[string]json.RawMessage) (d defaults,
 	for _, name := range slices.Sorted(maps.Keys(scope)) {
 		into := map[string]*[]string{"teams": &d.teams, "models": &d.models}[name]
 		if into == nil {
-			faults = append(faults, fmt.Errorf("defaults.%s: unknown field; the fields are models, teams", plain(name)))
+			faults = append(faults, fmt.Errorf("defaults.%s: unknown field; the fields are models, teams", plain.Text(name)))
 		} else if err := json.Unmarshal(scope[name], into); err != nil {
 			faults = append(faults, fmt.Errorf("defaults.%s: must be a list of names", name))
 		}

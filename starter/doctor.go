@@ -21,6 +21,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -226,7 +227,7 @@ func printChecks(w io.Writer, checks []check) error {
 			if i > 0 {
 				sign = "     "
 			}
-			_, err := fmt.Fprintf(w, "%s %s: %s\n", sign, plain(c.Name), plain(line))
+			_, err := fmt.Fprintf(w, "%s %s: %s\n", sign, plain.Text(c.Name), plain.Text(line))
 			faults = append(faults, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -173,7 +174,7 @@ func called(file string) string {
 	if file == "-" {
 		return "standard input"
 	}
-	return plain(file)
+	return plain.Text(file)
 }
 
 func readFile(file string, stdin io.Reader) ([]byte, error) {
@@ -281,7 +282,7 @@ func modelOf(fields map[string]json.RawMessage) (model string, err error) {
 		return "", monitor.ValidateModelName("")
 	}
 	if err := json.Unmarshal(name, &model); err != nil || string(name) == "null" {
-		return "", fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain(string(name)))
+		return "", fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain.Text(string(name)))
 	}
 	return model, monitor.ValidateModelName(model)
 }
@@ -333,7 +334,7 @@ func notFinite(text []byte) error {
 		}
 		var value float64
 		if node.Kind == yamlv3.ScalarNode && node.Tag == "!!float" && node.Decode(&value) == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
-			faults = append(faults, fmt.Errorf("%s: must be a finite number, got %s", plain(path), plain(node.Value)))
+			faults = append(faults, fmt.Errorf("%s: must be a finite number, got %s", plain.Text(path), plain.Text(node.Value)))
 		}
 	}
 	walk(&root, "")
@@ -341,5 +342,5 @@ func notFinite(text []byte) error {
 }
 
 func oneLine(err error) string {
-	return plain(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
+	return plain.Text(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
 }

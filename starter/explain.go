@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -141,12 +142,12 @@ func (e *explainer) notes() (notes []string) {
 		say("a trigger will wait for approval, for %s at most", a.Timeout.Or(monitor.Duration(monitor.DefaultApprovalTimeout)))
 	}
 	if v := s.Verification; v != nil {
-		text := fmt.Sprintf("version %s is verified since %s, %s so far", plain(v.Version), e.at(v.Since), count(v.Samples, "event"))
+		text := fmt.Sprintf("version %s is verified since %s, %s so far", plain.Text(v.Version), e.at(v.Since), count(v.Samples, "event"))
 		if !v.Until.IsZero() {
 			text += ", until " + e.at(v.Until)
 		}
 		if v.Broken != "" {
-			text += "; it broke " + plain(v.Broken) + ": " + plain(v.Reason)
+			text += "; it broke " + plain.Text(v.Broken) + ": " + plain.Text(v.Reason)
 		}
 		notes = append(notes, text)
 	}
@@ -160,7 +161,7 @@ func (e *explainer) notes() (notes []string) {
 func printExplained(w io.Writer, x explained) error {
 	var b strings.Builder
 	line := func(indent int, text string) { _, _ = fmt.Fprintf(&b, "%*s%s\n", indent, "", text) }
-	line(0, plain(x.ModelName)+": "+cmp.Or(x.Ended, words(x.Phase)))
+	line(0, plain.Text(x.ModelName)+": "+cmp.Or(x.Ended, words(x.Phase)))
 	for _, reason := range x.HeldBack {
 		line(0, "held back now: "+reason)
 	}
@@ -168,19 +169,19 @@ func printExplained(w io.Writer, x explained) error {
 		line(0, note)
 	}
 	for _, next := range x.Next {
-		line(0, "next, "+clock(next.At)+": "+plain(next.What))
+		line(0, "next, "+plain.Time(next.At)+": "+plain.Text(next.What))
 	}
 	if len(x.Versions) == 0 {
 		line(0, "no event has come yet, so no rule says anything")
 	}
 	for _, v := range x.Versions {
-		head := fmt.Sprintf("VERSION %s, last seen %s", plain(cmp.Or(v.ModelVersion, "(none)")), clock(v.LastSeen))
+		head := fmt.Sprintf("VERSION %s, last seen %s", plain.Text(cmp.Or(v.ModelVersion, "(none)")), plain.Time(v.LastSeen))
 		if v.SupersededBy != "" {
-			head += ", superseded by " + plain(v.SupersededBy)
+			head += ", superseded by " + plain.Text(v.SupersededBy)
 		}
 		b.WriteString("\n" + head + "\n")
 		for _, r := range v.Rules {
-			line(2, fmt.Sprintf("%s  %s: %s", plain(r.Name), plain(r.Rule), verdictWord(r.Verdict)))
+			line(2, fmt.Sprintf("%s  %s: %s", plain.Text(r.Name), plain.Text(r.Rule), verdictWord(r.Verdict)))
 			if len(r.Says) > 0 {
 				line(6, strings.Join(r.Says, "; "))
 			}

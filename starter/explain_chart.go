@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -62,9 +63,9 @@ func chart(points []monitor.DatapointStatus, threshold monitor.Reading) []string
 			marks.WriteByte(' ')
 		}
 	}
-	legend := "  " + number(low) + " to " + number(high)
+	legend := "  " + plain.Number(low) + " to " + plain.Number(high)
 	if value, ok := threshold.Get(); ok {
-		legend += fmt.Sprintf(", the threshold %s is %c", number(value), bar(value))
+		legend += fmt.Sprintf(", the threshold %s is %c", plain.Number(value), bar(value))
 	}
 	lines := []string{bars.String() + legend}
 	if below := strings.TrimRight(marks.String(), " "); below != "" {

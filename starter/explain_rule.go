@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -48,9 +49,9 @@ func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.
 	default:
 		x.Distance = distance(r, s)
 		if value, judged := s.Value.Get(); !judged {
-			say("unknown: this version has shown no %s yet", plain(r.Metric))
+			say("unknown: this version has shown no %s yet", plain.Text(r.Metric))
 		} else {
-			say("last %s on %s%s", number(value), e.at(s.At), besides(s.Value, s.Threshold))
+			say("last %s on %s%s", plain.Number(value), e.at(s.At), besides(s.Value, s.Threshold))
 		}
 	}
 	x.HeldBack = e.heldBack(r, version)
@@ -70,7 +71,7 @@ func (e *explainer) window(r *monitor.Rule, x *ruleExplained, say func(string, .
 	}
 	x.Chart = chart(s.Datapoints, threshold)
 	if value, measured := s.Value.Get(); measured {
-		say("last %s%s", number(value), besides(s.Value, threshold))
+		say("last %s%s", plain.Number(value), besides(s.Value, threshold))
 	} else if len(s.Datapoints) > 0 {
 		say("the last datapoint is missing")
 	}
@@ -78,7 +79,7 @@ func (e *explainer) window(r *monitor.Rule, x *ruleExplained, say func(string, .
 		say("it goes on breaching until a datapoint is no longer beyond %s", reading(clear))
 	}
 	if base, full := s.Baseline.Get(); full {
-		say("baseline %s", number(base))
+		say("baseline %s", plain.Number(base))
 	}
 	if !s.NextAt.IsZero() {
 		say("next datapoint %s", e.at(s.NextAt))
@@ -109,7 +110,7 @@ func (e *explainer) change(r *monitor.Rule, s monitor.RuleStatus, say func(strin
 		say("no change that counts")
 	}
 	if mean, ok := s.Threshold.Get(); ok {
-		say("the mean before the last change was %s", number(mean))
+		say("the mean before the last change was %s", plain.Number(mean))
 	}
 }
 
@@ -128,7 +129,7 @@ func (e *explainer) unknown(r *monitor.Rule, s monitor.RuleStatus, say func(stri
 		if r.Baseline != nil && r.Baseline.Samples > 0 {
 			needed = r.Baseline.Samples
 		}
-		say("unknown: its baseline is filling, %s of %s samples", thousands(s.BaselineSamples), thousands(needed))
+		say("unknown: its baseline is filling, %s of %s samples", plain.Thousands(s.BaselineSamples), plain.Thousands(needed))
 	case len(s.Datapoints) == 0:
 		say("unknown: no datapoint is judged yet")
 	case slices.ContainsFunc(s.Datapoints, func(p monitor.DatapointStatus) bool { return !p.Unknown && !p.Value.IsZero() }):
@@ -186,7 +187,7 @@ func (e *explainer) composite(r *monitor.Rule, version monitor.VersionStatus, sa
 				verdict = member.Verdict
 			}
 		}
-		member := plain(name) + " is " + verdictWord(verdict)
+		member := plain.Text(name) + " is " + verdictWord(verdict)
 		if i := slices.IndexFunc(e.status.Policy.Rules, func(other monitor.Rule) bool { return other.Name == name }); i >= 0 && e.status.Policy.Rules[i].IsInstant() {
 			member += " (it must breach in the same observation)"
 		}
@@ -238,7 +239,7 @@ func (e *explainer) heldBack(r *monitor.Rule, version monitor.VersionStatus) (re
 		reasons = append(reasons, "a warning never triggers")
 	}
 	if version.SupersededBy != "" && e.status.Policy.Superseded != monitor.SupersededTriggers && r.CanTrigger() {
-		reasons = append(reasons, "this version is superseded by "+plain(version.SupersededBy))
+		reasons = append(reasons, "this version is superseded by "+plain.Text(version.SupersededBy))
 	}
 	return reasons
 }
@@ -248,7 +249,7 @@ func (e *explainer) partOf(name string) string {
 	var in []string
 	for _, r := range e.status.Policy.Rules {
 		if slices.Contains(slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}), name) {
-			in = append(in, plain(r.Name))
+			in = append(in, plain.Text(r.Name))
 		}
 	}
 	if len(in) == 0 {
@@ -289,7 +290,7 @@ func besides(value, threshold monitor.Reading) string {
 	if t != 0 {
 		share = fmt.Sprintf(" (%.1f %%)", 100*apart/math.Abs(t))
 	}
-	return fmt.Sprintf(", %s%s %s the threshold", number(apart), share, side)
+	return fmt.Sprintf(", %s%s %s the threshold", plain.Number(apart), share, side)
 }
 
 func reading(r monitor.Reading) string {
@@ -297,16 +298,7 @@ func reading(r monitor.Reading) string {
 	if !ok {
 		return "unknown"
 	}
-	return number(value)
-}
-
-// thousands is a count as people write it: 1,234.
-func thousands(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
+	return plain.Number(value)
 }
 
 // at is an instant: the time of day, with the date where it is not today.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/backtest/whatif"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -101,7 +102,7 @@ func otherPolicy(file, model string, stdin io.Reader) (monitor.Policy, error) {
 
 // printWhatIf shows both lists of decisions side by side.
 func printWhatIf(w io.Writer, a whatif.Answer) error {
-	text := fmt.Sprintf("%s: %s from %s until %s\n", plain(a.ModelName), count(a.Runs, "run"), clock(a.From), clock(a.Until))
+	text := fmt.Sprintf("%s: %s from %s until %s\n", plain.Text(a.ModelName), count(a.Runs, "run"), plain.Time(a.From), plain.Time(a.Until))
 	text += table([][]string{
 		{"", "RECORDED", "WHAT IF"},
 		{"decisions", fmt.Sprint(len(a.Recorded)), fmt.Sprint(len(a.WhatIf))},
@@ -114,7 +115,7 @@ func printWhatIf(w io.Writer, a whatif.Answer) error {
 		if i == 0 {
 			text += "\n"
 		}
-		text += "note: " + plain(note) + "\n"
+		text += "note: " + plain.Text(note) + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err
@@ -161,9 +162,9 @@ func whatIfRows(recorded, other []monitor.Decision) [][]string {
 				right = "same"
 			}
 		default:
-			right, why = "same, but", why+" | "+plain(p.other.Reason)
+			right, why = "same, but", why+" | "+plain.Text(p.other.Reason)
 		}
-		rows = append(rows, []string{clock(d.At), left, right, plain(d.ModelVersion), why})
+		rows = append(rows, []string{plain.Time(d.At), left, right, plain.Text(d.ModelVersion), why})
 	}
 	return rows
 }
@@ -205,7 +206,7 @@ func isSame(a, b *monitor.Decision) bool {
 func whatWasDecided(d monitor.Decision) string {
 	text := words(d.Kind)
 	if d.Rule != "" && d.Rule != monitor.RuleManual {
-		text += " " + plain(d.Rule)
+		text += " " + plain.Text(d.Rule)
 	}
 	if d.SuppressedBy != "" {
 		text += ", " + words(d.SuppressedBy)

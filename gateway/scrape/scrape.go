@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -70,7 +71,7 @@ func (s *Scraper) Run(ctx context.Context, open func() Hub) {
 		_, err := s.Once(round, open(), at)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			s.log.Warn("a round is not complete", "at", at.UTC(), "error", oneLine(err))
+			s.log.Warn("a round is not complete", "at", at.UTC(), "error", plain.Faults(err))
 		}
 	}
 }
@@ -154,7 +155,7 @@ func (s *Scraper) askUntil(ctx context.Context, q Query, at time.Time) ([]sample
 		}
 		if !s.isAway && ctx.Err() == nil {
 			s.isAway = true
-			s.log.Warn("Prometheus gives no answer; trying again", "error", oneLine(err))
+			s.log.Warn("Prometheus gives no answer; trying again", "error", plain.Faults(err))
 		}
 		if deadline, has := ctx.Deadline(); has && time.Until(deadline) < wait || !pause(ctx, wait) {
 			return nil, err
@@ -178,12 +179,12 @@ func (s *Scraper) Check(ctx context.Context, out io.Writer, at time.Time) error 
 			err = fmt.Errorf("%s: gives nothing now", q.PromQL)
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %s", where, oneLine(err)))
+			faults = append(faults, fmt.Errorf("%s: %s", where, plain.Faults(err)))
 			continue
 		}
 		for _, sample := range samples {
 			if sample.skipped != "" {
-				faults = append(faults, fmt.Errorf("%s: skipped: %s", where, oneLine(errors.New(sample.why))))
+				faults = append(faults, fmt.Errorf("%s: skipped: %s", where, plain.Faults(errors.New(sample.why))))
 			} else if err := encoder.Encode(sample.event); err != nil {
 				return err
 			}
@@ -203,5 +204,3 @@ func pause(ctx context.Context, wait time.Duration) bool {
 		return false
 	}
 }
-
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
