@@ -122,7 +122,7 @@ func canonical(value json.RawMessage) json.RawMessage {
 
 // printChanges shows what apply would do to one model.
 func printChanges(out io.Writer, r applied) {
-	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain.Text(r.ModelName), words(r.Result))
+	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain.Text(r.ModelName), plain.Words(r.Result))
 	for _, c := range r.Changes {
 		_, _ = fmt.Fprintf(out, "  %s\n", c)
 	}

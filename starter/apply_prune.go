@@ -8,16 +8,17 @@ import (
 	"io"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // prune stops the running monitors that an owner applied and that are in none of
 // the documents, once somebody has said yes. Monitors of others are not touched.
-func (s *server) prune(ctx context.Context, owner string, documents []document, options applyOptions, in io.Reader, out io.Writer) error {
+func (s *server) prune(ctx context.Context, owner string, documents []document.Document, options applyOptions, in io.Reader, out io.Writer) error {
 	kept := map[string]bool{}
 	for _, d := range documents {
-		kept[d.model] = true
+		kept[d.Model] = true
 	}
 	monitors, err := s.list(ctx, false)
 	if err != nil {

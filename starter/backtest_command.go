@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
@@ -155,7 +156,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 func driftPoints(text string) (points []time.Time, err error) {
 	parts := strings.Split(text, ",")
 	if _, err := backtest.ParseTimestamp(strings.TrimSpace(parts[0])); err != nil {
-		file, readErr := readFile(text, nil)
+		file, readErr := document.ReadFile(text, nil)
 		if errors.Is(readErr, os.ErrNotExist) {
 			return nil, fmt.Errorf("%w; nor is it a file", err)
 		} else if readErr != nil {
@@ -170,7 +171,7 @@ func driftPoints(text string) (points []time.Time, err error) {
 			parts = append(parts, cell)
 		}
 		if len(parts) == 0 {
-			return nil, fmt.Errorf("%s holds no timestamp", called(text))
+			return nil, fmt.Errorf("%s holds no timestamp", document.Called(text))
 		}
 	}
 	for _, part := range parts {

@@ -68,7 +68,7 @@ func modelHead(model string, results []backtest.Result) string {
 	if r.Events == 0 {
 		return plain.Text(model) + ": no events"
 	}
-	return fmt.Sprintf("%s: %s, %s to %s", plain.Text(model), count(r.Events, "event"), plain.Time(r.First), plain.Time(r.Last))
+	return fmt.Sprintf("%s: %s, %s to %s", plain.Text(model), plain.Count(r.Events, "event"), plain.Time(r.First), plain.Time(r.Last))
 }
 
 // title is what a result's policy is called.
@@ -107,7 +107,7 @@ func summaryRows(results []backtest.Result) [][]string {
 	counted(false, "  failed", func(s *backtest.Summary) int64 { return s.Retrainings.Failed })
 	counted(false, "  cancelled", func(s *backtest.Summary) int64 { return s.Retrainings.Cancelled })
 	for _, by := range suppressions(results) {
-		counted(false, "suppressed: "+words(by), func(s *backtest.Summary) int64 { return s.Suppressed[by] })
+		counted(false, "suppressed: "+plain.Words(by), func(s *backtest.Summary) int64 { return s.Suppressed[by] })
 	}
 	add(true, "time in breach", func(s *backtest.Summary) (string, bool) { return short(time.Duration(s.TimeInBreach)), true })
 	if results[0].Detection != nil {
@@ -155,9 +155,9 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 		return ""
 	}
 	row := func(d *monitor.Decision) []string {
-		what := words(d.Kind)
+		what := plain.Words(d.Kind)
 		if d.SuppressedBy != "" {
-			what += " by " + words(d.SuppressedBy)
+			what += " by " + plain.Words(d.SuppressedBy)
 		}
 		if d.Count > 1 {
 			what += fmt.Sprintf(", %d times", d.Count)

@@ -152,7 +152,7 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	if len(workers) == 0 {
 		return "", fmt.Errorf("no worker is there%s; start one with TASK_QUEUE=%s", backlog, s.settings.TaskQueue)
 	}
-	return count(len(workers), "worker") + backlog, nil
+	return plain.Count(len(workers), "worker") + backlog, nil
 }
 
 // examineBackends opens what the worker's environment sets, and asks each.

@@ -141,9 +141,9 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 	}
 	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
 	for _, m := range monitors {
-		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Time(m.Started), ""}
+		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), plain.Words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Time(m.Started), ""}
 		if !m.Closed.IsZero() {
-			row[1], row[3] = words(m.State), plain.Time(m.Closed)
+			row[1], row[3] = plain.Words(m.State), plain.Time(m.Closed)
 		}
 		rows = append(rows, row)
 	}

@@ -8,8 +8,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-
-	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // format is how a command shows what it has to say: text or json.
@@ -51,17 +49,6 @@ func writeJSON(w io.Writer, value any) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
-}
-
-// words is a name of the wire contract, as text says it.
-func words[S ~string](name S) string { return plain.Text(strings.ReplaceAll(string(name), "_", " ")) }
-
-// count is a number of things: `1 event`, `3 events`.
-func count[N int | int64](n N, thing string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", thing)
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // table lines columns up; no line ends in spaces.

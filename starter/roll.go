@@ -121,9 +121,9 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 	if len(faults) > 0 {
 		slices.SortFunc(faults, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return fmt.Errorf("%w\n%d of %s replayed could not go on with this build; they can with the one that they run on",
-			errors.Join(faults[:min(len(faults), 10)]...), len(faults), count(int64(len(monitors)), "monitor"))
+			errors.Join(faults[:min(len(faults), 10)]...), len(faults), plain.Count(int64(len(monitors)), "monitor"))
 	}
-	_, err = fmt.Fprintf(out, "%s of %d running replayed, and all can go on with this build\n", count(int64(len(monitors)), "monitor"), running)
+	_, err = fmt.Fprintf(out, "%s of %d running replayed, and all can go on with this build\n", plain.Count(int64(len(monitors)), "monitor"), running)
 	return err
 }
 

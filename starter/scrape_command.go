@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/health"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
@@ -85,7 +86,7 @@ func scrapeOnce(command *cobra.Command, scraper *scrape.Scraper, h *hub.Hub, tim
 	ctx, cancel := context.WithTimeout(command.Context(), timeout)
 	defer cancel()
 	published, err := scraper.Once(ctx, h.NewReceipt(), time.Now())
-	_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", count(int64(published), "event"))
+	_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", plain.Count(int64(published), "event"))
 	return errors.Join(err, outErr)
 }
 

@@ -61,7 +61,7 @@ func (s *server) status(ctx context.Context, model string) (answer statusAnswer,
 		return answer, err
 	}
 	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		answer.ended = fmt.Sprintf("%s on %s", words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
+		answer.ended = fmt.Sprintf("%s on %s", plain.Words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
 	}
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()

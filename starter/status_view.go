@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
 // shownDecisions is how many of the last decisions the text shows; -o json has all.
@@ -34,24 +35,24 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 	if ended != "" {
 		head += ended
 	} else {
-		head += words(s.Phase)
+		head += plain.Words(s.Phase)
 		if left := s.CooldownUntil.Sub(now); left > 0 {
-			head += fmt.Sprintf(", cooldown for another %s until %s", span(left), plain.Time(s.CooldownUntil))
+			head += fmt.Sprintf(", cooldown for another %s until %s", explain.Span(left), plain.Time(s.CooldownUntil))
 		}
 	}
 	head += "\n"
 	if s.Paused != nil {
-		head += "paused on " + plain.Time(s.Paused.At) + whoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
+		head += "paused on " + plain.Time(s.Paused.At) + explain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
 	if p := s.Pending; p != nil {
 		head += fmt.Sprintf("waits for approval for %s%s\n  starter approve or reject it until %s\n",
-			span(now.Sub(p.Since)), whoAndWhy(p.By, p.Reason), plain.Time(p.Until))
+			explain.Span(now.Sub(p.Since)), explain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
 		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
 	}
 	if v := s.Verification; v != nil {
-		head += fmt.Sprintf("verifying version %s, %s so far\n", plain.Text(v.Version), count(v.Samples, "event"))
+		head += fmt.Sprintf("verifying version %s, %s so far\n", plain.Text(v.Version), plain.Count(v.Samples, "event"))
 	}
 	if f := s.Current; f != nil {
 		job := "not taken yet by " + backend(f.Backend)
@@ -62,7 +63,7 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 			}
 		}
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
-			span(now.Sub(f.TriggeredAt)), whoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
+			explain.Span(now.Sub(f.TriggeredAt)), explain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
 	}
 	return head
 }
@@ -106,7 +107,7 @@ func countLines(s monitor.Status) string {
 	var reasons []string
 	for _, by := range slices.Sorted(maps.Keys(s.Suppressed)) {
 		suppressed += s.Suppressed[by]
-		reasons = append(reasons, nonZero(s.Suppressed[by], words(by)))
+		reasons = append(reasons, nonZero(s.Suppressed[by], plain.Words(by)))
 	}
 	r := s.Retrainings
 	return table([][]string{
@@ -166,11 +167,11 @@ func decisionLines(decisions []monitor.Decision) string {
 			rows = append(rows, []string{fmt.Sprintf("and %d earlier; see -o json", i+1)})
 			break
 		}
-		what := words(d.Kind)
+		what := plain.Words(d.Kind)
 		if d.Kind == monitor.Suppressed {
-			what = fmt.Sprintf("suppressed, %s, %d×", words(d.SuppressedBy), d.Count)
+			what = fmt.Sprintf("suppressed, %s, %d×", plain.Words(d.SuppressedBy), d.Count)
 		}
-		why := strings.TrimPrefix(strings.TrimPrefix(whoAndWhy(d.By, d.Reason), " "), ": ")
+		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		rows = append(rows, []string{plain.Time(d.At), what, plain.Text(d.ModelVersion), why})
 	}
 	return table(rows)
@@ -188,20 +189,4 @@ func rejectionLines(rejections []monitor.Rejection) string {
 		}
 	}
 	return table(rows)
-}
-
-// whoAndWhy is ` by ada: new labels`, as far as it is known.
-func whoAndWhy(by, reason string) (text string) {
-	if by != "" {
-		text = " by " + plain.Text(by)
-	}
-	if reason != "" {
-		text += ": " + plain.Text(reason)
-	}
-	return text
-}
-
-// span is a duration as people say it, to the second.
-func span(d time.Duration) string {
-	return monitor.Duration(max(0, d).Round(time.Second)).String()
 }

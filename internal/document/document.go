@@ -1,4 +1,7 @@
-package main
+// Package document reads the files that policies are kept in: YAML or JSON, many
+// documents to a file, whole folders of them, and documents of defaults from which
+// others inherit. Each fault is named with its file and line.
+package document
 
 import (
 	"bytes"
@@ -24,39 +27,40 @@ import (
 // maxFileBytes bounds a file of policies.
 const maxFileBytes = 64 << 20
 
-// document is one model and the policy that it is to be watched by.
-type document struct {
-	where  string // the file, and the document's number in it
-	file   string
-	number int // of the document in its file, from 1
+// Document is one model and the policy that it is to be watched by.
+type Document struct {
+	Where  string // the file, and the document's number in it
+	File   string // as messages call it
+	Number int    // of the document in its file, from 1
+	Model  string // empty where it is for any
+	Policy monitor.Policy
+
 	part   part
-	model  string                     // empty where it is for any
 	fields map[string]json.RawMessage // as they are written, without model_name
-	policy monitor.Policy
 }
 
-// readDocuments reads all files and folders, `-` being standard input, and names
+// Read reads all files and folders, `-` being standard input, and names
 // every fault of every document. What documents of defaults say is merged in.
-func readDocuments(paths []string, stdin io.Reader) ([]document, error) {
+func Read(paths []string, stdin io.Reader) ([]Document, error) {
 	documents, all, faults := readParts(paths, stdin, modelOf)
 	first := map[string]string{}
 	for i := range documents {
 		d := &documents[i]
-		if d.model == "" {
+		if d.Model == "" {
 			continue
 		}
-		if before, taken := first[d.model]; taken {
-			faults = append(faults, d.faults(fmt.Errorf("model_name: %q has a policy already, in %s", d.model, before), all))
+		if before, taken := first[d.Model]; taken {
+			faults = append(faults, d.faults(fmt.Errorf("model_name: %q has a policy already, in %s", d.Model, before), all))
 		} else {
-			first[d.model] = d.where
+			first[d.Model] = d.Where
 		}
 	}
 	return documents, errors.Join(append(faults, decode(documents, all)...)...)
 }
 
-// readPolicies reads them as readDocuments does, but that a document may be for
+// ReadForAny reads them as Read does, but that a document may be for
 // any model, and that a model may have any number of policies.
-func readPolicies(paths []string, stdin io.Reader) ([]document, error) {
+func ReadForAny(paths []string, stdin io.Reader) ([]Document, error) {
 	documents, all, faults := readParts(paths, stdin, func(fields map[string]json.RawMessage) (string, error) {
 		if _, named := fields["model_name"]; !named {
 			return "", nil
@@ -67,15 +71,15 @@ func readPolicies(paths []string, stdin io.Reader) ([]document, error) {
 }
 
 // decode reads each document's policy, with what it inherits.
-func decode(documents []document, all []defaults) (faults []error) {
+func decode(documents []Document, all []defaults) (faults []error) {
 	for i := range documents {
 		d := &documents[i]
 		if d.fields == nil {
 			continue
 		}
-		rest, err := json.Marshal(inherit(d.fields, all, d.model))
+		rest, err := json.Marshal(inherit(d.fields, all, d.Model))
 		if err == nil {
-			d.policy, err = monitor.DecodePolicy(rest)
+			d.Policy, err = monitor.DecodePolicy(rest)
 		}
 		faults = append(faults, d.faults(err, all))
 	}
@@ -84,33 +88,33 @@ func decode(documents []document, all []defaults) (faults []error) {
 
 // readParts reads the documents, and apart from them those of defaults.
 func readParts(paths []string, stdin io.Reader, modelOf func(map[string]json.RawMessage) (string, error)) (
-	documents []document, all []defaults, faults []error,
+	documents []Document, all []defaults, faults []error,
 ) {
 	files, err := expand(paths)
 	faults = append(faults, err)
 	for _, file := range files {
-		text, err := readFile(file, stdin)
+		text, err := ReadFile(file, stdin)
 		if err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		parts, err := split(text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", called(file), err))
+			faults = append(faults, fmt.Errorf("%s: %w", Called(file), err))
 		} else if len(parts) == 0 {
-			faults = append(faults, fmt.Errorf("%s: has no document; {} is the default policy", called(file)))
+			faults = append(faults, fmt.Errorf("%s: has no document; {} is the default policy", Called(file)))
 		}
 		for i := range parts {
-			d := document{where: fmt.Sprintf("%s: document %d", called(file), i+1), file: called(file), number: i + 1, part: parts[i]}
+			d := Document{Where: fmt.Sprintf("%s: document %d", Called(file), i+1), File: Called(file), Number: i + 1, part: parts[i]}
 			fields, err := fieldsOf(parts[i])
 			if _, isDefaults := fields["defaults"]; isDefaults {
-				inherited, err := parseDefaults(d.where, fields)
+				inherited, err := parseDefaults(d.Where, fields)
 				faults = append(faults, d.faults(err, nil))
 				all = append(all, inherited)
 				continue
 			}
 			if err == nil {
-				d.model, err = modelOf(fields)
+				d.Model, err = modelOf(fields)
 				delete(fields, "model_name")
 				d.fields = fields
 			}
@@ -139,7 +143,7 @@ func expand(paths []string) (files []string, err error) {
 			return err
 		})
 		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: the folder has no *.yaml, *.yml or *.json file", called(path))
+			err = fmt.Errorf("%s: the folder has no *.yaml, *.yml or *.json file", Called(path))
 		}
 		faults = append(faults, err)
 	}
@@ -148,7 +152,7 @@ func expand(paths []string) (files []string, err error) {
 
 // faults puts in front of each line of an error where it is: the file, the line,
 // and the document's number.
-func (d *document) faults(err error, all []defaults) error {
+func (d *Document) faults(err error, all []defaults) error {
 	if err == nil {
 		return nil
 	}
@@ -156,12 +160,12 @@ func (d *document) faults(err error, all []defaults) error {
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimSuffix(line, "\n")
 		number := lineOf(d.part.text, fieldOf(line))
-		where := d.file
+		where := d.File
 		if number > 0 && !strings.HasPrefix(line, "not YAML") { // which counts lines itself
-			where = fmt.Sprintf("%s:%d", d.file, d.part.line+number)
+			where = fmt.Sprintf("%s:%d", d.File, d.part.line+number)
 		}
-		where += strings.TrimPrefix(d.where, d.file)
-		if from := inheritedFrom(d.fields, all, d.model, fieldOf(line)); from != "" {
+		where += strings.TrimPrefix(d.Where, d.File)
+		if from := inheritedFrom(d.fields, all, d.Model, fieldOf(line)); from != "" {
 			line += " (inherited from " + from + ")"
 		}
 		lines = append(lines, where+": "+line)
@@ -169,15 +173,16 @@ func (d *document) faults(err error, all []defaults) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// called is what a file is called in messages.
-func called(file string) string {
+// Called is what a file is called in messages.
+func Called(file string) string {
 	if file == "-" {
 		return "standard input"
 	}
 	return plain.Text(file)
 }
 
-func readFile(file string, stdin io.Reader) ([]byte, error) {
+// ReadFile reads a file of bounded size, `-` being standard input.
+func ReadFile(file string, stdin io.Reader) ([]byte, error) {
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {
@@ -189,11 +194,11 @@ func readFile(file string, stdin io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(stdin, maxFileBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", called(file), err)
+		return nil, fmt.Errorf("%s: %w", Called(file), err)
 	case len(text) > maxFileBytes:
-		return nil, fmt.Errorf("%s: is larger than %d MiB; give the policies in several files", called(file), maxFileBytes>>20)
+		return nil, fmt.Errorf("%s: is larger than %d MiB; give the policies in several files", Called(file), maxFileBytes>>20)
 	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%s: is not UTF-8 text", called(file))
+		return nil, fmt.Errorf("%s: is not UTF-8 text", Called(file))
 	}
 	return text, nil
 }

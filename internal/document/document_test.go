@@ -1,4 +1,4 @@
-package main
+package document
 
 import (
 	"encoding/json"
@@ -42,14 +42,14 @@ func TestDocuments(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			documents, err := readDocuments([]string{"-"}, strings.NewReader(test.text))
+			documents, err := Read([]string{"-"}, strings.NewReader(test.text))
 			require.NoError(t, err)
 			var models []string
 			for _, d := range documents {
-				models = append(models, d.model)
+				models = append(models, d.Model)
 			}
 			require.Equal(t, test.models, models)
-			require.Equal(t, test.first, documents[0].policy)
+			require.Equal(t, test.first, documents[0].Policy)
 		})
 	}
 }
@@ -70,14 +70,14 @@ func TestFaultsSayOnWhichLine(t *testing.T) {
 		"inherited, where it is from": {"defaults: {}\nverify: {within: 1s}\n---\nmodel_name: a\nrules: [{name: r, max_age: 1h}]\n", "(inherited from standard input: document 1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readDocuments([]string{"-"}, strings.NewReader(c.text))
+			_, err := Read([]string{"-"}, strings.NewReader(c.text))
 			require.ErrorContains(t, err, c.fault)
 		})
 	}
 }
 
 func TestDocumentsInheritDefaults(t *testing.T) {
-	documents, err := readDocuments([]string{"-"}, strings.NewReader(`
+	documents, err := Read([]string{"-"}, strings.NewReader(`
 defaults: {}
 cooldown: 2h
 retraining: {backend: house, timeout: 12h}
@@ -96,7 +96,7 @@ cooldown: 30m
 `))
 	require.NoError(t, err)
 	require.Len(t, documents, 2, "defaults are no model's")
-	fraud, churn := documents[0].policy, documents[1].policy
+	fraud, churn := documents[0].Policy, documents[1].Policy
 	require.Equal(t, monitor.Some(monitor.Duration(3*time.Hour)), fraud.Cooldown, "later defaults win over earlier ones")
 	require.Equal(t, "gpu", fraud.Retraining.Backend)
 	require.Equal(t, monitor.Some(monitor.Duration(12*time.Hour)), fraud.Retraining.Timeout, "retraining is merged field by field")
@@ -110,10 +110,10 @@ func TestAFolderIsAllItsPolicies(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("model_name: a"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", "c.json"), []byte(`{"model_name": "c"}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "README"), []byte("no policy"), 0o600))
-	documents, err := readDocuments([]string{dir}, nil)
+	documents, err := Read([]string{dir}, nil)
 	require.NoError(t, err)
 	require.Len(t, documents, 2)
-	_, err = readDocuments([]string{t.TempDir()}, nil)
+	_, err = Read([]string{t.TempDir()}, nil)
 	require.ErrorContains(t, err, "the folder has no *.yaml")
 }
 
@@ -149,7 +149,7 @@ func TestFaultsOfDocumentsSayWhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			require.NoError(t, os.WriteFile("policy.yaml", []byte(test.text), 0o600))
-			_, err := readDocuments([]string{"policy.yaml"}, nil)
+			_, err := Read([]string{"policy.yaml"}, nil)
 			require.Error(t, err)
 			lines := strings.Split(err.Error(), "\n")
 			require.Len(t, lines, len(test.faults), err)
@@ -164,15 +164,6 @@ func TestFaultsOfDocumentsSayWhere(t *testing.T) {
 func TestAModelIsRefusedTwiceOverSeveralFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"model_name": "a"}`), 0o600))
-	_, err := readDocuments([]string{path, "-"}, strings.NewReader("model_name: a"))
+	_, err := Read([]string{path, "-"}, strings.NewReader("model_name: a"))
 	require.EqualError(t, err, `standard input:1: document 1: model_name: "a" has a policy already, in `+path+": document 1")
-}
-
-func TestAPolicyInForceIsKnownWhateverIsLeftOut(t *testing.T) {
-	inForce := earlier{policy: []byte(`{
-		"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200},
-		          {"name": "drift", "metric": "drift_score", "above": 0.1}],
-		"cooldown": "1h", "retraining": {"timeout": "24h"}}`)}
-	require.True(t, inForce.hasPolicy(monitor.Policy{}))
-	require.False(t, inForce.hasPolicy(monitor.Policy{}.WithCooldown(time.Minute)))
 }

@@ -88,3 +88,14 @@ func Thousands[N int | int64](n N) string {
 
 // Time is an instant to the second, and says that it is UTC.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Words is a name of the wire contract as text says it: without underscores.
+func Words[S ~string](name S) string { return Text(strings.ReplaceAll(string(name), "_", " ")) }
+
+// Count is a number of things: `1 event`, `3 events`.
+func Count[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.FormatInt(int64(n), 10) + " " + thing + "s"
+}

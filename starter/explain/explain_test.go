@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"strconv"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/modelvigil/modelvigil/monitor"
 )
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // points are datapoints of five minutes, the last of them over at noon. `-` has no
 // value, `?` could not be judged, and `!` breaches.
@@ -185,7 +187,7 @@ func TestARuleIsExplained(t *testing.T) {
 				test.change(&s)
 			}
 			var text strings.Builder
-			require.NoError(t, printExplained(&text, explainStatus(s, "", noon)))
+			require.NoError(t, Status(s, "", noon).Print(&text))
 			for _, want := range test.want {
 				require.Contains(t, text.String(), want)
 			}
@@ -199,11 +201,16 @@ func TestARuleIsExplained(t *testing.T) {
 func TestAMonitorIsExplainedBeforeItsFirstEventAndAfterItsEnd(t *testing.T) {
 	var text strings.Builder
 	s := monitor.NewMachine("a\nb", "base", monitor.Policy{}).Status(noon)
-	require.NoError(t, printExplained(&text, explainStatus(s, "", noon)))
+	require.NoError(t, Status(s, "", noon).Print(&text))
 	require.Equal(t, "a\\nb: watching\nno event has come yet, so no rule says anything\n", text.String())
 
 	text.Reset()
-	require.NoError(t, printExplained(&text, explainStatus(lived(t), "stopped on 2026-03-01 12:07:00 UTC", noon)))
+	m := monitor.NewMachine("fraud", "base", monitor.Policy{})
+	for i, version := range []string{"v7", "v8"} {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		m.Observe(at, &monitor.MetricEvent{Timestamp: at, ModelName: "fraud", ModelVersion: version, Accuracy: monitor.Some(0.95)})
+	}
+	require.NoError(t, Status(m.Status(noon), "stopped on 2026-03-01 12:07:00 UTC", noon).Print(&text))
 	require.Contains(t, text.String(), "fraud: stopped on 2026-03-01 12:07:00 UTC\nheld back now: the monitor has ended\n")
 	require.Less(t, strings.Index(text.String(), "VERSION v8"), strings.Index(text.String(), "VERSION v7"))
 }

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -12,8 +12,8 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// ruleExplained is one rule, of one model version.
-type ruleExplained struct {
+// Rule is what is said of one rule, of one model version.
+type Rule struct {
 	monitor.RuleStatus
 	Rule     string `json:"rule"`               // in words
 	Breaches int    `json:"breaches,omitempty"` // of the datapoints that count
@@ -34,8 +34,8 @@ type explainer struct {
 }
 
 // rule explains one rule of a version.
-func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.VersionStatus) ruleExplained {
-	x := ruleExplained{RuleStatus: s, Rule: r.String(), Says: []string{}}
+func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.VersionStatus) Rule {
+	x := Rule{RuleStatus: s, Rule: r.String(), Says: []string{}}
 	say := func(format string, args ...any) { x.Says = append(x.Says, fmt.Sprintf(format, args...)) }
 	switch {
 	case r.IsComposite():
@@ -59,7 +59,7 @@ func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.
 }
 
 // window explains a rule with a period.
-func (e *explainer) window(r *monitor.Rule, x *ruleExplained, say func(string, ...any)) {
+func (e *explainer) window(r *monitor.Rule, x *Rule, say func(string, ...any)) {
 	s := x.RuleStatus
 	e.unknown(r, s, say)
 	threshold := s.Threshold
@@ -88,7 +88,7 @@ func (e *explainer) window(r *monitor.Rule, x *ruleExplained, say func(string, .
 }
 
 // datapoints says how many of how many breach.
-func (e *explainer) datapoints(r *monitor.Rule, x *ruleExplained, say func(string, ...any)) {
+func (e *explainer) datapoints(r *monitor.Rule, x *Rule, say func(string, ...any)) {
 	n := 0
 	x.Needed, n = r.MOfN()
 	x.Breaches, x.Of = counted(r, x.Datapoints)
@@ -96,9 +96,9 @@ func (e *explainer) datapoints(r *monitor.Rule, x *ruleExplained, say func(strin
 	switch {
 	case len(x.Datapoints) == 0, n == 1: // the last value says it all
 	case x.Of < n:
-		say("%d of %s so far breach, %d of %d needed", x.Breaches, count(x.Of, "datapoint"), x.Needed, n)
+		say("%d of %s so far breach, %d of %d needed", x.Breaches, plain.Count(x.Of, "datapoint"), x.Needed, n)
 	default:
-		say("%d of %s breach, %d needed", x.Breaches, count(x.Of, "datapoint"), x.Needed)
+		say("%d of %s breach, %d needed", x.Breaches, plain.Count(x.Of, "datapoint"), x.Needed)
 	}
 }
 
@@ -148,10 +148,10 @@ func (e *explainer) doubts(s monitor.RuleStatus, say func(string, ...any)) {
 		}
 	}
 	if approximate > 0 {
-		say("%s approximate: a digest crossed its period's boundary", count(approximate, "datapoint"))
+		say("%s approximate: a digest crossed its period's boundary", plain.Count(approximate, "datapoint"))
 	}
 	if s.Late > 0 {
-		say("%s came too late to count, the last one of %s", count(s.Late, "event"), e.at(s.LateAt))
+		say("%s came too late to count, the last one of %s", plain.Count(s.Late, "event"), e.at(s.LateAt))
 	}
 }
 
@@ -212,7 +212,7 @@ func (e *explainer) age(s monitor.RuleStatus, what, unless string, due time.Time
 	case s.Verdict == monitor.Unknown:
 		say("unknown: there was no event yet")
 	case due.After(e.now):
-		say("breaches on %s, in %s, unless %s", e.at(due), span(due.Sub(e.now)), unless)
+		say("breaches on %s, in %s, unless %s", e.at(due), Span(due.Sub(e.now)), unless)
 	default:
 		say("counted from the last success, else from the first event")
 	}
