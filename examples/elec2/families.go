@@ -10,7 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/backtest" //nolint:depguard // for the sweeps of starter backtest, which the study is about
+	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
