@@ -18,10 +18,9 @@ import (
 	"time"
 	_ "time/tzdata" // blackouts are in zones, and not every image has them
 
+	"github.com/caarlos0/env/v10"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-
-	"github.com/caarlos0/env/v10"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
