@@ -13,11 +13,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/tools/compose/stack"
+	"github.com/modelvigil/modelvigil/tools/shipped/compose/stack"
 )
 
 // root is the repository.
-const root = "../.."
+const root = "../../.."
 
 // load reads docker-compose.yml as `docker compose` does, on a machine where
 // nothing is set.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/tools/compose/stack"
+	"github.com/modelvigil/modelvigil/tools/shipped/compose/stack"
 )
 
 // prepare makes a stack of the file, of which nothing runs yet.

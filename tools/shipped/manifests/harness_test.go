@@ -28,7 +28,7 @@ import (
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // builds are all that can be applied.
 var builds = []string{"deploy/kubernetes", "deploy/overlays/own-cluster", "deploy/overlays/temporal-cloud"}

@@ -14,8 +14,8 @@ import (
 
 // The import path of this folder and where the types' comments are, seen from it.
 const (
-	here         = "github.com/modelvigil/modelvigil/tools/schema"
-	typesComment = "../../monitor"
+	here         = "github.com/modelvigil/modelvigil/tools/shipped/schema"
+	typesComment = "../../../monitor"
 )
 
 // document is the schema of one document of a file of policies: a model's policy,

@@ -1,9 +1,9 @@
 // Command schema writes the JSON Schema of a policy document, which editors
 // complete and check by:
 //
-//	go run . > ../../docs/policy.schema.json
+//	go run . > ../../../docs/policy.schema.json
 //
-// It runs in its own folder, since it reads the comments of ../../monitor.
+// It runs in its own folder, since it reads the comments of ../../../monitor.
 package main
 
 import (

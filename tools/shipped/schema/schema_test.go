@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	checkedIn = "../../docs/policy.schema.json"
-	examples  = "../../examples/policies"
+	checkedIn = "../../../docs/policy.schema.json"
+	examples  = "../../../examples/policies"
 )
 
 func TestTheCheckedInSchemaIsTheOneThatIsGenerated(t *testing.T) {

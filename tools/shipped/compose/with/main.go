@@ -17,7 +17,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/modelvigil/modelvigil/tools/compose/stack"
+	"github.com/modelvigil/modelvigil/tools/shipped/compose/stack"
 )
 
 func main() {
