@@ -15,7 +15,7 @@ CONCURRENT := go list ./... | grep -v '^$(MODULE)/\(monitor\|e2e\)'
 # Tests of built programs, which the test cache does not know, and which wait more than they compute.
 PROGRAMS   := -count=1 -parallel=4
 # The modules beside the main one, whose dependencies stay out of it.
-MODULES := e2e/chaos tools/compose tools/manifests tools/release tools/schema examples
+MODULES := e2e/chaos tools/release tools/shipped examples
 # Of make chaos: the schedule of faults, and how long they last.
 SEED ?= 1
 MINUTES ?= 3
@@ -92,13 +92,13 @@ e2e-kubernetes: ## the Kubernetes backends and deploy/ on a real control plane, 
 	@$(TEMPORAL) >/dev/null; tools/kubernetes/build.sh >/dev/null
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_KUBERNETES=$$(tools/kubernetes/build.sh) \
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./activities/kubernetes/... ./e2e/kubernetes/...
-	cd tools/manifests && MODELVIGIL_KUBERNETES=$$(../kubernetes/build.sh) $(GOTEST) -count=1 ./...
+	cd tools/shipped && MODELVIGIL_KUBERNETES=$$(../kubernetes/build.sh) $(GOTEST) -count=1 ./manifests
 
 .PHONY: e2e-compose
 e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (Debian: postgresql, netcat-openbsd), Temporal's server
 	@$(TEMPORAL) >/dev/null; tools/server/build.sh >/dev/null
-	cd tools/compose && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SERVER=$$(../server/build.sh) MODELVIGIL_POSTGRESQL=$$(../postgresql.sh) \
-	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./...
+	cd tools/shipped && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SERVER=$$(../server/build.sh) MODELVIGIL_POSTGRESQL=$$(../postgresql.sh) \
+	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./compose/...
 
 .PHONY: e2e-feeding
 e2e-feeding: ## events from Python, Node, the temporal CLI, OpenTelemetry and Prometheus; installs the SDKs once (130 MB)
@@ -142,7 +142,7 @@ vulnerabilities: ## known vulnerabilities that the programs reach (govulncheck);
 
 .PHONY: schema
 schema: ## docs/policy.schema.json, from the types of a policy
-	cd tools/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../docs/policy.schema.json
+	cd tools/shipped/schema && go run . > policy.schema.json.new && mv policy.schema.json.new ../../../docs/policy.schema.json
 
 .PHONY: reference
 reference: ## docs/cli.md and docs/settings.md, from what the programs say

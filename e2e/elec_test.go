@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/demo/stream"
+	"github.com/modelvigil/modelvigil/demo/trainer"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/demo/stream"
-	"github.com/modelvigil/modelvigil/starter/demo/trainer"
 )
 
 // elecData is the path of ELEC2, the real stream of the New South Wales

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -73,14 +75,14 @@ replaced as a whole, the fields of retraining one by one.`,
 		if options.prune && options.owner == "" {
 			return wrongUsage(errors.New("--prune needs --owner NAME: it stops only what the same owner applied"))
 		}
-		documents, err := readDocuments(files, command.InOrStdin())
+		documents, err := document.Read(files, command.InOrStdin())
 		if err != nil {
-			return fmt.Errorf("%w\nnothing is applied; mend the %s named above and apply again", err, count(1+strings.Count(err.Error(), "\n"), "fault"))
+			return fmt.Errorf("%w\nnothing is applied; mend the %s named above and apply again", err, plain.Count(1+strings.Count(err.Error(), "\n"), "fault"))
 		}
 		if options.owner != "" {
 			for i := range documents {
-				documents[i].policy.Owner = options.owner
-				if err := documents[i].policy.Validate(); err != nil {
+				documents[i].Policy.Owner = options.owner
+				if err := documents[i].Policy.Validate(); err != nil {
 					return wrongUsage(fmt.Errorf("--owner: %w", err))
 				}
 			}
@@ -128,7 +130,7 @@ var errNotTried = errors.New("not tried, because another monitor gave no answer"
 
 // applyAll applies the documents, some at once, and says what became of each, in
 // their order.
-func (s *server) applyAll(ctx context.Context, documents []document, output format, dryRun bool, out io.Writer) error {
+func (s *server) applyAll(ctx context.Context, documents []document.Document, output format, dryRun bool, out io.Writer) error {
 	results := make([]applied, len(documents))
 	done := make([]chan struct{}, len(documents))
 	for i := range done {
@@ -141,7 +143,7 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 		for i, d := range documents {
 			group.Go(func() error {
 				defer close(done[i])
-				results[i] = applied{ModelName: d.model, err: errNotTried}
+				results[i] = applied{ModelName: d.Model, err: errNotTried}
 				if !unanswered.Load() {
 					results[i] = s.apply(ctx, d, dryRun)
 				}
@@ -159,12 +161,12 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 		switch {
 		case r.err != nil:
 			r.Error = r.err.Error()
-			faults = append(faults, fmt.Errorf("%s: %w", d.where, r.err))
+			faults = append(faults, fmt.Errorf("%s: %w", d.Where, r.err))
 		case output == asJSON:
 		case dryRun:
 			printChanges(out, *r)
 		default:
-			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain(r.ModelName), words(r.Result), words(r.Phase))
+			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain.Text(r.ModelName), plain.Words(r.Result), plain.Words(r.Phase))
 		}
 	}
 	if output == asJSON {
@@ -180,30 +182,30 @@ func (s *server) applyAll(ctx context.Context, documents []document, output form
 }
 
 // apply puts a policy in force, on a new monitor where the model has none.
-func (s *server) apply(ctx context.Context, d document, dryRun bool) applied {
-	result := applied{ModelName: d.model}
-	before, err := s.before(ctx, d.model)
+func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) applied {
+	result := applied{ModelName: d.Model}
+	before, err := s.before(ctx, d.Model)
 	if err == nil && before.running {
-		result.Changes, err = changes(before.policy, d.policy)
+		result.Changes, err = changes(before.policy, d.Policy)
 	}
 	if err != nil {
 		result.err = err
 		return result
 	}
 	if dryRun {
-		result.Result = before.result(d.policy)
+		result.Result = before.result(d.Policy)
 		return result
 	}
-	options := hub.StartOptions(d.model, string(s.settings.TaskQueue))
+	options := hub.StartOptions(d.Model, string(s.settings.TaskQueue))
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // a stopped monitor starts anew
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, monitor.WorkflowType,
-			workflows.Input{ModelName: d.model, Policy: &d.policy}),
+			workflows.Input{ModelName: d.Model, Policy: &d.Policy}),
 		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: monitor.UpdateSetPolicy, Args: []any{d.policy},
+			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: monitor.UpdateSetPolicy, Args: []any{d.Policy},
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
@@ -211,7 +213,7 @@ func (s *server) apply(ctx context.Context, d document, dryRun bool) applied {
 	if err == nil {
 		answer, err = decodeResult(bounded, handle)
 	}
-	result.err = s.explain(ctx, d.model, before.taskQueue, err)
+	result.err = s.explain(ctx, d.Model, before.taskQueue, err)
 	if !before.running && errors.Is(result.err, errNoAnswer) {
 		result.err = fmt.Errorf("%w; the monitor is started all the same, and will watch by this policy once there is a worker", result.err)
 	}
@@ -220,7 +222,7 @@ func (s *server) apply(ctx context.Context, d document, dryRun bool) applied {
 	}
 	result.Phase = answer.Phase
 	if err == nil {
-		result.Result = before.result(d.policy)
+		result.Result = before.result(d.Policy)
 	}
 	return result
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -22,11 +23,11 @@ type change struct {
 func (c change) String() string {
 	switch {
 	case c.Before == nil:
-		return fmt.Sprintf("%s: %s is added", plain(c.Field), plain(string(c.After)))
+		return fmt.Sprintf("%s: %s is added", plain.Text(c.Field), plain.Text(string(c.After)))
 	case c.After == nil:
-		return fmt.Sprintf("%s: %s is dropped", plain(c.Field), plain(string(c.Before)))
+		return fmt.Sprintf("%s: %s is dropped", plain.Text(c.Field), plain.Text(string(c.Before)))
 	}
-	return fmt.Sprintf("%s: %s → %s", plain(c.Field), plain(string(c.Before)), plain(string(c.After)))
+	return fmt.Sprintf("%s: %s → %s", plain.Text(c.Field), plain.Text(string(c.Before)), plain.Text(string(c.After)))
 }
 
 // changes are those from a policy as the wire has it to another, by field. Rules
@@ -121,7 +122,7 @@ func canonical(value json.RawMessage) json.RawMessage {
 
 // printChanges shows what apply would do to one model.
 func printChanges(out io.Writer, r applied) {
-	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain(r.ModelName), words(r.Result))
+	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain.Text(r.ModelName), plain.Words(r.Result))
 	for _, c := range r.Changes {
 		_, _ = fmt.Fprintf(out, "  %s\n", c)
 	}

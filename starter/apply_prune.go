@@ -8,15 +8,17 @@ import (
 	"io"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // prune stops the running monitors that an owner applied and that are in none of
 // the documents, once somebody has said yes. Monitors of others are not touched.
-func (s *server) prune(ctx context.Context, owner string, documents []document, options applyOptions, in io.Reader, out io.Writer) error {
+func (s *server) prune(ctx context.Context, owner string, documents []document.Document, options applyOptions, in io.Reader, out io.Writer) error {
 	kept := map[string]bool{}
 	for _, d := range documents {
-		kept[d.model] = true
+		kept[d.Model] = true
 	}
 	monitors, err := s.list(ctx, false)
 	if err != nil {
@@ -29,12 +31,12 @@ func (s *server) prune(ctx context.Context, owner string, documents []document, 
 		}
 	}
 	if len(stray) == 0 {
-		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain(owner))
+		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain.Text(owner))
 		return nil
 	}
-	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain(owner))
+	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain.Text(owner))
 	for _, model := range stray {
-		_, _ = fmt.Fprintf(out, "  %s\n", plain(model))
+		_, _ = fmt.Fprintf(out, "  %s\n", plain.Text(model))
 	}
 	if options.dryRun {
 		_, _ = fmt.Fprintln(out, "they would be stopped")
@@ -54,10 +56,10 @@ func (s *server) prune(ctx context.Context, owner string, documents []document, 
 	var faults []error
 	for _, model := range stray {
 		if _, _, err := s.control(ctx, model, monitor.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"}); err != nil {
-			faults = append(faults, fmt.Errorf("prune %s: %w", plain(model), err))
+			faults = append(faults, fmt.Errorf("prune %s: %w", plain.Text(model), err))
 			continue
 		}
-		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain(model))
+		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain.Text(model))
 	}
 	return errors.Join(faults...)
 }

@@ -33,3 +33,12 @@ func TestChangesAreNamedFieldByField(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
+
+func TestAPolicyInForceIsKnownWhateverIsLeftOut(t *testing.T) {
+	inForce := earlier{policy: []byte(`{
+		"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200},
+		          {"name": "drift", "metric": "drift_score", "above": 0.1}],
+		"cooldown": "1h", "retraining": {"timeout": "24h"}}`)}
+	require.True(t, inForce.hasPolicy(monitor.Policy{}))
+	require.False(t, inForce.hasPolicy(monitor.Policy{}.WithCooldown(time.Minute)))
+}

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/modelvigil/modelvigil/starter/backtest"
+	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // backtesting is one call of backtest.
@@ -154,7 +156,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 func driftPoints(text string) (points []time.Time, err error) {
 	parts := strings.Split(text, ",")
 	if _, err := backtest.ParseTimestamp(strings.TrimSpace(parts[0])); err != nil {
-		file, readErr := readFile(text, nil)
+		file, readErr := document.ReadFile(text, nil)
 		if errors.Is(readErr, os.ErrNotExist) {
 			return nil, fmt.Errorf("%w; nor is it a file", err)
 		} else if readErr != nil {
@@ -169,7 +171,7 @@ func driftPoints(text string) (points []time.Time, err error) {
 			parts = append(parts, cell)
 		}
 		if len(parts) == 0 {
-			return nil, fmt.Errorf("%s holds no timestamp", called(text))
+			return nil, fmt.Errorf("%s holds no timestamp", document.Called(text))
 		}
 	}
 	for _, part := range parts {
@@ -192,7 +194,7 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 		for _, policy := range policies {
 			for _, value := range b.sweep.Values {
 				if _, err := b.sweep.Apply(policy.Policy, value); err != nil {
-					return wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain(policy.Label), err))
+					return wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain.Text(policy.Label), err))
 				}
 			}
 		}
@@ -206,7 +208,7 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 	}
 	for _, policy := range policies {
 		if model := recording.Model(policy.ModelName); policy.ModelName != "" && (model == nil || len(model.Events) == 0) {
-			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain(policy.Label), policy.ModelName, modelNames(recording))
+			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, modelNames(recording))
 		}
 	}
 	results, swept, err := b.replay(ctx, recording, policies)
@@ -251,7 +253,7 @@ func writeReport(path string, recording *backtest.Recording, policies []backtest
 	}
 	if err := backtest.WriteReport(file, recording, policies, results, swept); err != nil {
 		_ = file.Close()
-		return fmt.Errorf("%s: %w", plain(path), err)
+		return fmt.Errorf("%s: %w", plain.Text(path), err)
 	}
 	return file.Close()
 }

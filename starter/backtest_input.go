@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/modelvigil/modelvigil/starter/backtest"
+	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // shownRejections is how many rejected rows are shown; all are counted.
@@ -20,16 +22,16 @@ const shownRejections = 5
 
 // rivals reads the policies that are tested beside each other.
 func (b *backtesting) rivals() ([]backtest.Policy, error) {
-	documents, err := readPolicies(b.policyFiles, b.stdin)
+	documents, err := document.ReadForAny(b.policyFiles, b.stdin)
 	inFile := map[string]int{}
 	for _, d := range documents {
-		inFile[d.file]++
+		inFile[d.File]++
 	}
 	policies := make([]backtest.Policy, len(documents))
 	for i, d := range documents {
-		policies[i] = backtest.Policy{Label: d.file, ModelName: d.model, Policy: d.policy}
-		if inFile[d.file] > 1 {
-			policies[i].Document = d.number
+		policies[i] = backtest.Policy{Label: d.File, ModelName: d.Model, Policy: d.Policy}
+		if inFile[d.File] > 1 {
+			policies[i].Document = d.Number
 		}
 	}
 	return policies, err
@@ -44,7 +46,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 	}
 	tell := func(text string) {
 		for line := range strings.SplitSeq(text, "\n") {
-			_, _ = fmt.Fprintln(b.stderr, plain(line))
+			_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
 		}
 	}
 	reader.OnRejection = func(rejection *backtest.Rejection) error {
@@ -81,14 +83,14 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 
 func (b *backtesting) readEvents(ctx context.Context, reader *backtest.Reader, file string, progress *progress) error {
 	if file == "-" {
-		return reader.Read(ctx, called(file), newInterruptible(ctx, b.stdin))
+		return reader.Read(ctx, document.Called(file), newInterruptible(ctx, b.stdin))
 	}
 	opened, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = opened.Close() }()
-	return reader.Read(ctx, plain(file), progress.of(opened))
+	return reader.Read(ctx, plain.Text(file), progress.of(opened))
 }
 
 // onlyModel is the model that all policies are for, or empty.

@@ -8,8 +8,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/backtest"
 )
 
 const openLoop = `Open loop: the recorded metrics do not change by the retrainings imagined here. A model
@@ -65,14 +66,14 @@ func modelsOf(results []backtest.Result) (names []string) {
 func modelHead(model string, results []backtest.Result) string {
 	r := results[0]
 	if r.Events == 0 {
-		return plain(model) + ": no events"
+		return plain.Text(model) + ": no events"
 	}
-	return fmt.Sprintf("%s: %s, %s to %s", plain(model), count(r.Events, "event"), clock(r.First), clock(r.Last))
+	return fmt.Sprintf("%s: %s, %s to %s", plain.Text(model), plain.Count(r.Events, "event"), plain.Time(r.First), plain.Time(r.Last))
 }
 
 // title is what a result's policy is called.
 func title(s *backtest.Summary) string {
-	name := plain(s.Policy)
+	name := plain.Text(s.Policy)
 	if s.Document > 0 {
 		name += fmt.Sprintf(" #%d", s.Document)
 	}
@@ -106,7 +107,7 @@ func summaryRows(results []backtest.Result) [][]string {
 	counted(false, "  failed", func(s *backtest.Summary) int64 { return s.Retrainings.Failed })
 	counted(false, "  cancelled", func(s *backtest.Summary) int64 { return s.Retrainings.Cancelled })
 	for _, by := range suppressions(results) {
-		counted(false, "suppressed: "+words(by), func(s *backtest.Summary) int64 { return s.Suppressed[by] })
+		counted(false, "suppressed: "+plain.Words(by), func(s *backtest.Summary) int64 { return s.Suppressed[by] })
 	}
 	add(true, "time in breach", func(s *backtest.Summary) (string, bool) { return short(time.Duration(s.TimeInBreach)), true })
 	if results[0].Detection != nil {
@@ -139,9 +140,9 @@ func pointLines(r *backtest.Result, named bool) string {
 	}
 	rows := [][]string{{"drift at", "detected", "delay", "by rule"}}
 	for _, point := range r.Detection.Points {
-		row := []string{clock(point.At), "missed"}
+		row := []string{plain.Time(point.At), "missed"}
 		if !point.DetectedAt.IsZero() {
-			row = []string{clock(point.At), clock(point.DetectedAt), short(time.Duration(point.Delay)), plain(point.Rule)}
+			row = []string{plain.Time(point.At), plain.Time(point.DetectedAt), short(time.Duration(point.Delay)), plain.Text(point.Rule)}
 		}
 		rows = append(rows, row)
 	}
@@ -154,14 +155,14 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 		return ""
 	}
 	row := func(d *monitor.Decision) []string {
-		what := words(d.Kind)
+		what := plain.Words(d.Kind)
 		if d.SuppressedBy != "" {
-			what += " by " + words(d.SuppressedBy)
+			what += " by " + plain.Words(d.SuppressedBy)
 		}
 		if d.Count > 1 {
 			what += fmt.Sprintf(", %d times", d.Count)
 		}
-		return []string{"  " + clock(d.At), what, plain(d.Rule), plain(d.Reason)}
+		return []string{"  " + plain.Time(d.At), what, plain.Text(d.Rule), plain.Text(d.Reason)}
 	}
 	var rows [][]string
 	from := max(0, len(r.Decisions)-shownDecisions)
@@ -194,7 +195,7 @@ func sweepLines(model string, swept *backtest.Swept) string {
 			policies = append(policies, name)
 		}
 	}
-	head := []string{plain(swept.Parameter), "retrainings", "breaches", "time in breach"}
+	head := []string{plain.Text(swept.Parameter), "retrainings", "breaches", "time in breach"}
 	var rows [][]string
 	for i := range swept.Results {
 		r := &swept.Results[i]

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 const (
@@ -72,7 +73,7 @@ func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if origin := r.Header.Get("Origin"); origin != "" {
 			if !slices.Contains(origins, origin) {
-				http.Error(w, fmt.Sprintf("origin %s may not ask; starter codec --origin %[1]s allows it", plain(origin)), http.StatusForbidden)
+				http.Error(w, fmt.Sprintf("origin %s may not ask; starter codec --origin %[1]s allows it", plain.Text(origin)), http.StatusForbidden)
 				return
 			}
 			w.Header().Set("Access-Control-Allow-Origin", origin)

@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -115,28 +116,28 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 
 // told says what an update has done.
 func told(model, update string, result updateResult, stopped bool) string {
-	model = plain(model)
+	model = plain.Text(model)
 	switch update {
 	case monitor.UpdatePause:
 		return model + ": paused"
 	case monitor.UpdateResume:
-		return fmt.Sprintf("%s: resumed, now %s", model, words(result.Phase))
+		return fmt.Sprintf("%s: resumed, now %s", model, plain.Words(result.Phase))
 	case monitor.UpdateRetrain, monitor.UpdateApprove:
 		if result.RequestID == "" {
-			return fmt.Sprintf("%s: asked for, now %s", model, words(result.Phase))
+			return fmt.Sprintf("%s: asked for, now %s", model, plain.Words(result.Phase))
 		}
-		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain(result.RequestID), words(result.Phase))
+		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain.Text(result.RequestID), plain.Words(result.Phase))
 	case monitor.UpdateReject:
-		return fmt.Sprintf("%s: rejected, now %s", model, words(result.Phase))
+		return fmt.Sprintf("%s: rejected, now %s", model, plain.Words(result.Phase))
 	case monitor.UpdateCancel:
-		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain(result.RequestID), words(result.Phase))
+		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain.Text(result.RequestID), plain.Words(result.Phase))
 	case monitor.UpdateStop:
 		if stopped {
 			return model + ": stopped"
 		}
 		return model + ": stopping; it ends when its retraining in flight is recorded"
 	}
-	return fmt.Sprintf("%s: %s done, now %s", model, update, words(result.Phase))
+	return fmt.Sprintf("%s: %s done, now %s", model, update, plain.Words(result.Phase))
 }
 
 // updateResult is an update's answer, and all of it as it came.
@@ -196,13 +197,13 @@ func hasEnded(model, state string, when time.Time) error {
 	case "terminated", "cancelled":
 		state = "was " + state
 	}
-	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, words(state), clock(when))
+	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, plain.Words(state), plain.Time(when))
 }
 
 // oneModel takes exactly one argument, a model's name.
 func oneModel(command *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("takes one MODEL, got %s", count(len(args), "argument"))
+		return fmt.Errorf("takes one MODEL, got %s", plain.Count(len(args), "argument"))
 	}
 	if err := monitor.ValidateModelName(args[0]); err != nil {
 		return errors.New("MODEL: " + errors.Unwrap(err).Error())

@@ -21,6 +21,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -151,7 +152,7 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	if len(workers) == 0 {
 		return "", fmt.Errorf("no worker is there%s; start one with TASK_QUEUE=%s", backlog, s.settings.TaskQueue)
 	}
-	return count(len(workers), "worker") + backlog, nil
+	return plain.Count(len(workers), "worker") + backlog, nil
 }
 
 // examineBackends opens what the worker's environment sets, and asks each.
@@ -226,7 +227,7 @@ func printChecks(w io.Writer, checks []check) error {
 			if i > 0 {
 				sign = "     "
 			}
-			_, err := fmt.Fprintf(w, "%s %s: %s\n", sign, plain(c.Name), plain(line))
+			_, err := fmt.Fprintf(w, "%s %s: %s\n", sign, plain.Text(c.Name), plain.Text(line))
 			faults = append(faults, err)
 		}
 	}

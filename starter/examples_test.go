@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -75,11 +76,11 @@ func TestTheExamplePoliciesAreFine(t *testing.T) {
 // As a folder the examples inherit from defaults.yaml, which must not change what
 // their own remarks say.
 func TestTheExamplesTogetherInheritTheirDefaults(t *testing.T) {
-	documents, err := readDocuments([]string{examplePolicies}, nil)
+	documents, err := document.Read([]string{examplePolicies}, nil)
 	require.NoError(t, err)
 	policies := map[string]monitor.Policy{}
 	for _, d := range documents {
-		policies[d.model] = d.policy
+		policies[d.Model] = d.Policy
 	}
 	require.Len(t, policies, 6)
 
@@ -104,10 +105,10 @@ func TestTheExamplesTogetherInheritTheirDefaults(t *testing.T) {
 
 // As the remark in llm.yaml has it.
 func TestTheExampleOfALanguageModelAsksForNothing(t *testing.T) {
-	documents, err := readDocuments([]string{filepath.Join(examplePolicies, "llm.yaml")}, nil)
+	documents, err := document.Read([]string{filepath.Join(examplePolicies, "llm.yaml")}, nil)
 	require.NoError(t, err)
 	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	m := monitor.NewMachine("llm-support", "test", documents[0].policy)
+	m := monitor.NewMachine("llm-support", "test", documents[0].Policy)
 	for i := range 24 * 60 / 2 { // a bad day, an answer every two minutes
 		at := start.Add(time.Duration(i) * 2 * time.Minute)
 		for wake, ok := m.NextWake(); ok && !wake.After(at); wake, ok = m.NextWake() {

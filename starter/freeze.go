@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -58,7 +59,7 @@ given. What is held then starts within a minute, if it still breaches.`,
 		if err == nil && lifted == 0 {
 			err = fmt.Errorf("no freeze of %s is in force; starter list shows those that are", scope.Scope())
 		}
-		return map[string]any{"lifted": lifted}, fmt.Sprintf("%s lifted\n", count(lifted, "freeze")), err
+		return map[string]any{"lifted": lifted}, fmt.Sprintf("%s lifted\n", plain.Count(lifted, "freeze")), err
 	})
 }
 

@@ -17,9 +17,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/gateway"
+	"github.com/modelvigil/modelvigil/gateway/otlp"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/starter/gateway"
-	"github.com/modelvigil/modelvigil/starter/otlp"
 )
 
 // gatewayRoutes are the ways in besides /v1/events.

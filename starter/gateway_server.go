@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,7 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/modelvigil/modelvigil/starter/gateway"
+	"github.com/modelvigil/modelvigil/gateway"
+	"github.com/modelvigil/modelvigil/internal/health"
 )
 
 const (
@@ -46,7 +46,7 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 	if err != nil {
 		return nil, fmt.Errorf("listen on GATEWAY_ADDRESS %s: %w; free it or choose another", s.Address, err)
 	}
-	health, err := net.Listen("tcp", string(s.HealthAddress))
+	watched, err := net.Listen("tcp", string(s.HealthAddress))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on GATEWAY_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err), events.Close())
 	}
@@ -55,10 +55,10 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 		Handler: handler, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: bodyTimeout + time.Duration(s.DurableTimeout) + closeTimeout,
 	}, c.log)
-	all.serve(health, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log) //nolint:gosec // serve sets the header's timeout
+	all.serve(watched, &http.Server{Handler: healthOf(g.Ready, metrics)}, c.log) //nolint:gosec // serve sets the header's timeout
 	c.log.Info("gateway listens", "address", all.address, "tls", security != nil, "tokens", s.TokensFile != "",
-		"client_certificates", s.TLSClientCAFile != "", "health", health.Addr().String())
-	if s.TokensFile != "" && security == nil && !s.Address.isLoopback() {
+		"client_certificates", s.TLSClientCAFile != "", "health", watched.Addr().String())
+	if s.TokensFile != "" && security == nil && !s.Address.IsLoopback() {
 		c.log.Warn("tokens cross the network in the clear; set GATEWAY_TLS_CERT_FILE, or let a proxy in front speak TLS")
 	}
 	return all, nil
@@ -92,18 +92,7 @@ func (all *gatewayServers) stop(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// healthOf serves /healthz (the process lives), /readyz (it takes events, or 503
-// and why not) and /metrics.
+// healthOf serves who watches the process; ready is quick.
 func healthOf(ready func() error, metrics prometheus.Gatherer) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ready\n")
-	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	return mux
+	return health.Handler(func(context.Context) error { return ready() }, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }

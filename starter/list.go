@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -53,7 +54,7 @@ A start or an end may take the store a second or two to show.`,
 			return writeJSON(command.OutOrStdout(), wire)
 		}
 		for i := range freezes {
-			_, _ = fmt.Fprintln(command.OutOrStdout(), plain(freezes[i].String()))
+			_, _ = fmt.Fprintln(command.OutOrStdout(), plain.Text(freezes[i].String()))
 		}
 		return printList(command.OutOrStdout(), listed)
 	}
@@ -140,9 +141,9 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 	}
 	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
 	for _, m := range monitors {
-		row := []string{plain(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), words(cmp.Or(m.Waits, string(m.Phase), m.State)), clock(m.Started), ""}
+		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), plain.Words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Time(m.Started), ""}
 		if !m.Closed.IsZero() {
-			row[1], row[3] = words(m.State), clock(m.Closed)
+			row[1], row[3] = plain.Words(m.State), plain.Time(m.Closed)
 		}
 		rows = append(rows, row)
 	}
@@ -166,7 +167,7 @@ func completeModels(command *cobra.Command, args []string, _ string) ([]string, 
 	monitors, _ := s.list(command.Context(), false)
 	var names []string
 	for _, m := range monitors {
-		if plain(m.ModelName) == m.ModelName {
+		if plain.Text(m.ModelName) == m.ModelName {
 			names = append(names, m.ModelName)
 		}
 	}

@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -52,36 +49,6 @@ func writeJSON(w io.Writer, value any) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
-}
-
-// plain keeps text that came from elsewhere on its line, and what would move the
-// cursor or colour the terminal out of it.
-func plain(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
-}
-
-// words is a name of the wire contract, as text says it.
-func words[S ~string](name S) string { return plain(strings.ReplaceAll(string(name), "_", " ")) }
-
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-func number(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
-
-// count is a number of things: `1 event`, `3 events`.
-func count[N int | int64](n N, thing string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", thing)
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // table lines columns up; no line ends in spaces.

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -74,10 +76,10 @@ is left out was not measured, and isn't judged.`,
 		if *file == "" {
 			err = p.publish(command.Context(), event)
 		} else {
-			err = p.publishLines(command.Context(), called(*file), source)
+			err = p.publishLines(command.Context(), document.Called(*file), source)
 		}
 		p.deliver()
-		_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", count(p.accepted-p.missing, "event"))
+		_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", plain.Count(p.accepted-p.missing, "event"))
 		return errors.Join(append(p.faults, err, outErr)...)
 	}
 	return command
@@ -200,7 +202,7 @@ func (p *publishing) publishLine(ctx context.Context, line []byte) error {
 
 func isOrAre(n int, thing string) string {
 	if n == 1 {
-		return count(n, thing) + " is"
+		return plain.Count(n, thing) + " is"
 	}
-	return count(n, thing) + " are"
+	return plain.Count(n, thing) + " are"
 }

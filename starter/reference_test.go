@@ -56,7 +56,7 @@ func reference(root *cobra.Command) []byte {
 	for _, c := range chapters() {
 		line("\n## %s\n\n| variable | default | meaning |\n|---|---|---|", c.title)
 		for _, v := range c.variables {
-			line("| `%s` | %s | %s |", v.name, code(v.defaultValue), cell(v.meaning))
+			line("| `%s` | %s | %s |", v.Name, code(v.Default), cell(v.Meaning))
 		}
 	}
 	line("\nSettings are environment variables; one that is empty counts as not set. Exit codes: 0 done, 1 it failed, 2 wrong usage.")

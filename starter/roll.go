@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -120,9 +121,9 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 	if len(faults) > 0 {
 		slices.SortFunc(faults, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return fmt.Errorf("%w\n%d of %s replayed could not go on with this build; they can with the one that they run on",
-			errors.Join(faults[:min(len(faults), 10)]...), len(faults), count(int64(len(monitors)), "monitor"))
+			errors.Join(faults[:min(len(faults), 10)]...), len(faults), plain.Count(int64(len(monitors)), "monitor"))
 	}
-	_, err = fmt.Fprintf(out, "%s of %d running replayed, and all can go on with this build\n", count(int64(len(monitors)), "monitor"), running)
+	_, err = fmt.Fprintf(out, "%s of %d running replayed, and all can go on with this build\n", plain.Count(int64(len(monitors)), "monitor"), running)
 	return err
 }
 
@@ -155,7 +156,7 @@ func (s *server) replay(ctx context.Context, m listedMonitor) error {
 	if err := replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), &history, worker.ReplayWorkflowHistoryOptions{
 		OriginalExecution: workflow.Execution{ID: m.WorkflowID, RunID: history.Events[0].GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId()},
 	}); err != nil {
-		return fmt.Errorf("the monitor of %q %w: %s", plain(m.ModelName), errCannotGoOn, plain(err.Error()))
+		return fmt.Errorf("the monitor of %q %w: %s", plain.Text(m.ModelName), errCannotGoOn, plain.Text(err.Error()))
 	}
 	return nil
 }
@@ -175,7 +176,7 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 		_, err := handle.SetCurrentVersion(bounded, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
 		if err == nil {
 			_, err = fmt.Fprintf(out, "%s: monitors go on with %s from their next task, after %s; leave its workers up for a minute, for calls under way\n",
-				plain(deployment), plain(build), plain(from))
+				plain.Text(deployment), plain.Text(build), plain.Text(from))
 			return err
 		}
 		var missing *serviceerror.NotFound
@@ -183,12 +184,12 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 		var slow *serviceerror.DeadlineExceeded // of one call: a busy server takes longer
 		comes := errors.As(err, &missing) || errors.As(err, &lacking) || errors.As(err, &slow)
 		if !comes && bounded.Err() == nil {
-			return s.explain(ctx, "", "", fmt.Errorf("make %s the current build of %s: %w", plain(build), plain(deployment), err))
+			return s.explain(ctx, "", "", fmt.Errorf("make %s the current build of %s: %w", plain.Text(build), plain.Text(deployment), err))
 		}
 		select {
 		case <-bounded.Done():
 			return fmt.Errorf("no workers of build %s poll all queues of deployment %s within %v: %s; are they running, with TEMPORAL_DEPLOYMENT_NAME=%[2]s and TEMPORAL_WORKER_BUILD_ID=%[1]s?",
-				plain(build), plain(deployment), s.timeout, plain(err.Error()))
+				plain.Text(build), plain.Text(deployment), s.timeout, plain.Text(err.Error()))
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -14,13 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/starter/scrape"
+	"github.com/modelvigil/modelvigil/internal/health"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 // scrapeSettings are what `starter scrape` reads from its environment besides.
 type scrapeSettings struct {
-	HealthAddress hostPort `env:"SCRAPE_HEALTH_ADDRESS" envDefault:"127.0.0.1:9466" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
+	HealthAddress setting.HostPort `env:"SCRAPE_HEALTH_ADDRESS" envDefault:"127.0.0.1:9466" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 }
 
 func newScrapeCommand() *cobra.Command {
@@ -84,14 +86,14 @@ func scrapeOnce(command *cobra.Command, scraper *scrape.Scraper, h *hub.Hub, tim
 	ctx, cancel := context.WithTimeout(command.Context(), timeout)
 	defer cancel()
 	published, err := scraper.Once(ctx, h.NewReceipt(), time.Now())
-	_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", count(int64(published), "event"))
+	_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", plain.Count(int64(published), "event"))
 	return errors.Join(err, outErr)
 }
 
 // scrapeOn goes on until ctx ends.
 func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *hub.Hub, file scrape.File) error {
-	var s scrapeSettings
-	if err := namedFaults[scrapeSettings](env.ParseWithOptions(&s, env.Options{Environment: env.ToMap(os.Environ())})); err != nil {
+	s, err := setting.Parse[scrapeSettings](env.ToMap(os.Environ()))
+	if err != nil {
 		return &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err), ofSettings: true}
 	}
 	registry := prometheus.NewRegistry()
@@ -101,16 +103,12 @@ func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *
 	if err != nil {
 		return fmt.Errorf("listen on SCRAPE_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err)
 	}
-	health := &http.Server{Handler: healthOf(func() error { return nil }, registry), ReadHeaderTimeout: headerTimeout}
-	failed := make(chan error, 1)
-	go func() { failed <- health.Serve(listener) }()
+	watched := health.Start(listener, healthOf(func() error { return nil }, registry), c.log)
 	c.log.Info("scraping", "prometheus", file.Prometheus.Address, "queries", len(file.Queries), "interval", file.Interval.String(), "health", listener.Addr().String())
 
 	scraper.Run(ctx, func() scrape.Hub { return h.NewReceipt() })
 	c.log.Info("scraping stops")
-	err = health.Close()
-	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, fmt.Errorf("serve %s: %w", listener.Addr(), served))
-	}
-	return err
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return watched.Stop(closing)
 }

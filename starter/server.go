@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -129,7 +130,7 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 	case ctx.Err() != nil:
 		return errInterrupted
 	case errors.As(err, &refused):
-		return errors.New(plain(refused.Message()))
+		return errors.New(plain.Text(refused.Message()))
 	case errors.As(err, &noSpace):
 		return fmt.Errorf("no namespace %q at %s; `temporal operator namespace create` makes it, or set TEMPORAL_NAMESPACE", s.namespace, s.address)
 	case errors.As(err, &notFound) && strings.Contains(notFound.Error(), "already completed"):

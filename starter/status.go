@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -60,7 +61,7 @@ func (s *server) status(ctx context.Context, model string) (answer statusAnswer,
 		return answer, err
 	}
 	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		answer.ended = fmt.Sprintf("%s on %s", words(state(found.GetStatus())), clock(found.GetCloseTime().AsTime()))
+		answer.ended = fmt.Sprintf("%s on %s", plain.Words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
 	}
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
 // shownDecisions is how many of the last decisions the text shows; -o json has all.
@@ -29,39 +31,39 @@ func printStatus(w io.Writer, s monitor.Status, ended string, now time.Time) err
 }
 
 func headLines(s monitor.Status, ended string, now time.Time) string {
-	head := plain(s.ModelName) + ": "
+	head := plain.Text(s.ModelName) + ": "
 	if ended != "" {
 		head += ended
 	} else {
-		head += words(s.Phase)
+		head += plain.Words(s.Phase)
 		if left := s.CooldownUntil.Sub(now); left > 0 {
-			head += fmt.Sprintf(", cooldown for another %s until %s", span(left), clock(s.CooldownUntil))
+			head += fmt.Sprintf(", cooldown for another %s until %s", explain.Span(left), plain.Time(s.CooldownUntil))
 		}
 	}
 	head += "\n"
 	if s.Paused != nil {
-		head += "paused on " + clock(s.Paused.At) + whoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
+		head += "paused on " + plain.Time(s.Paused.At) + explain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
 	if p := s.Pending; p != nil {
 		head += fmt.Sprintf("waits for approval for %s%s\n  starter approve or reject it until %s\n",
-			span(now.Sub(p.Since)), whoAndWhy(p.By, p.Reason), clock(p.Until))
+			explain.Span(now.Sub(p.Since)), explain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
-		head += "blackout until " + clock(s.BlackoutUntil) + "\n"
+		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
 	}
 	if v := s.Verification; v != nil {
-		head += fmt.Sprintf("verifying version %s, %s so far\n", plain(v.Version), count(v.Samples, "event"))
+		head += fmt.Sprintf("verifying version %s, %s so far\n", plain.Text(v.Version), plain.Count(v.Samples, "event"))
 	}
 	if f := s.Current; f != nil {
 		job := "not taken yet by " + backend(f.Backend)
 		if f.Job != nil {
-			job = "taken by " + plain(f.Job.Backend)
+			job = "taken by " + plain.Text(f.Job.Backend)
 			if f.Job.ID != "" {
-				job += " as job " + plain(f.Job.ID)
+				job += " as job " + plain.Text(f.Job.ID)
 			}
 		}
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
-			span(now.Sub(f.TriggeredAt)), whoAndWhy(f.By, f.Reason), plain(f.RequestID), job, clock(f.Deadline))
+			explain.Span(now.Sub(f.TriggeredAt)), explain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
 	}
 	return head
 }
@@ -73,7 +75,7 @@ func nextLines(coming []monitor.Next, ended string) string {
 	}
 	rows := [][]string{{"NEXT", ""}}
 	for _, next := range coming {
-		rows = append(rows, []string{clock(next.At), plain(next.What)})
+		rows = append(rows, []string{plain.Time(next.At), plain.Text(next.What)})
 	}
 	return table(rows)
 }
@@ -82,9 +84,9 @@ func policyLines(policy monitor.Policy) string {
 	policy = policy.WithDefaults()
 	rows := make([][]string, 0, len(policy.Rules))
 	for _, rule := range policy.Rules {
-		row := []string{"  " + plain(rule.String()), ""}
+		row := []string{"  " + plain.Text(rule.String()), ""}
 		if rule.Name != rule.Metric {
-			row[1] = "rule " + plain(rule.Name)
+			row[1] = "rule " + plain.Text(rule.Name)
 		}
 		rows = append(rows, row)
 	}
@@ -98,14 +100,14 @@ func policyLines(policy monitor.Policy) string {
 	return "RETRAINED WHEN\n" + table(rows) + how + "\n"
 }
 
-func backend(name string) string { return plain(cmp.Or(name, "the worker's default backend")) }
+func backend(name string) string { return plain.Text(cmp.Or(name, "the worker's default backend")) }
 
 func countLines(s monitor.Status) string {
 	var suppressed int64
 	var reasons []string
 	for _, by := range slices.Sorted(maps.Keys(s.Suppressed)) {
 		suppressed += s.Suppressed[by]
-		reasons = append(reasons, nonZero(s.Suppressed[by], words(by)))
+		reasons = append(reasons, nonZero(s.Suppressed[by], plain.Words(by)))
 	}
 	r := s.Retrainings
 	return table([][]string{
@@ -141,10 +143,10 @@ func versionLines(versions map[string]monitor.VersionStatus) string {
 	})
 	rows := [][]string{{"VERSION", "LAST SEEN", "METRIC", "COUNT", "MIN", "MEAN", "MAX"}}
 	for _, name := range names {
-		lead := []string{plain(cmp.Or(name, "(none)")), clock(versions[name].LastSeen)}
+		lead := []string{plain.Text(cmp.Or(name, "(none)")), plain.Time(versions[name].LastSeen)}
 		for _, metric := range slices.Sorted(maps.Keys(versions[name].Metrics)) {
 			m := versions[name].Metrics[metric]
-			rows = append(rows, append(lead, plain(metric), strconv.FormatInt(m.Count, 10), number(m.Min), number(m.Mean), number(m.Max)))
+			rows = append(rows, append(lead, plain.Text(metric), strconv.FormatInt(m.Count, 10), plain.Number(m.Min), plain.Number(m.Mean), plain.Number(m.Max)))
 			lead = []string{"", ""}
 		}
 		if len(versions[name].Metrics) == 0 {
@@ -165,12 +167,12 @@ func decisionLines(decisions []monitor.Decision) string {
 			rows = append(rows, []string{fmt.Sprintf("and %d earlier; see -o json", i+1)})
 			break
 		}
-		what := words(d.Kind)
+		what := plain.Words(d.Kind)
 		if d.Kind == monitor.Suppressed {
-			what = fmt.Sprintf("suppressed, %s, %d×", words(d.SuppressedBy), d.Count)
+			what = fmt.Sprintf("suppressed, %s, %d×", plain.Words(d.SuppressedBy), d.Count)
 		}
-		why := strings.TrimPrefix(strings.TrimPrefix(whoAndWhy(d.By, d.Reason), " "), ": ")
-		rows = append(rows, []string{clock(d.At), what, plain(d.ModelVersion), why})
+		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
+		rows = append(rows, []string{plain.Time(d.At), what, plain.Text(d.ModelVersion), why})
 	}
 	return table(rows)
 }
@@ -181,26 +183,10 @@ func rejectionLines(rejections []monitor.Rejection) string {
 	}
 	rows := [][]string{{"REJECTED ON", "SIGNAL", "WHY"}}
 	for _, r := range slices.Backward(rejections) {
-		rows = append(rows, []string{clock(r.At), plain(r.Source), plain(strings.ReplaceAll(r.Reason, "\n", "; "))})
+		rows = append(rows, []string{plain.Time(r.At), plain.Text(r.Source), plain.Text(strings.ReplaceAll(r.Reason, "\n", "; "))})
 		if r.Payload != "" {
-			rows = append(rows, []string{"", "", plain(r.Payload)})
+			rows = append(rows, []string{"", "", plain.Text(r.Payload)})
 		}
 	}
 	return table(rows)
-}
-
-// whoAndWhy is ` by ada: new labels`, as far as it is known.
-func whoAndWhy(by, reason string) (text string) {
-	if by != "" {
-		text = " by " + plain(by)
-	}
-	if reason != "" {
-		text += ": " + plain(reason)
-	}
-	return text
-}
-
-// span is a duration as people say it, to the second.
-func span(d time.Duration) string {
-	return monitor.Duration(max(0, d).Round(time.Second)).String()
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 func newValidateCommand() *cobra.Command {
@@ -23,19 +26,19 @@ in its verification, since they can't be judged of a new version in that time.`,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	command.RunE = func(command *cobra.Command, files []string) error {
-		documents, err := readDocuments(files, command.InOrStdin())
+		documents, err := document.Read(files, command.InOrStdin())
 		if err != nil {
-			return fmt.Errorf("%w\n%s named above", err, count(1+strings.Count(err.Error(), "\n"), "fault"))
+			return fmt.Errorf("%w\n%s named above", err, plain.Count(1+strings.Count(err.Error(), "\n"), "fault"))
 		}
 		out := command.OutOrStdout()
 		for _, d := range documents {
-			policy := d.policy.WithDefaults()
-			_, _ = fmt.Fprintf(out, "%s: %s is fine: %s, cooldown %s\n", d.where, plain(d.model), count(len(policy.Rules), "rule"), policy.Cooldown.Or(0))
+			policy := d.Policy.WithDefaults()
+			_, _ = fmt.Fprintf(out, "%s: %s is fine: %s, cooldown %s\n", d.Where, plain.Text(d.Model), plain.Count(len(policy.Rules), "rule"), policy.Cooldown.Or(0))
 			for _, rule := range policy.Rules {
-				_, _ = fmt.Fprintf(out, "  %s: %s\n", plain(rule.Name), plain(rule.String()))
+				_, _ = fmt.Fprintf(out, "  %s: %s\n", plain.Text(rule.Name), plain.Text(rule.String()))
 			}
 			if without := policy.Unverifiable(); len(without) > 0 {
-				_, _ = fmt.Fprintf(out, "  note: a new version can't be judged within verify.within by %s\n", plain(strings.Join(without, ", ")))
+				_, _ = fmt.Fprintf(out, "  note: a new version can't be judged within verify.within by %s\n", plain.Text(strings.Join(without, ", ")))
 			}
 		}
 		return nil

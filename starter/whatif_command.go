@@ -11,8 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/backtest/whatif"
+	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/whatif"
+	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
 func newWhatIfCommand() *cobra.Command {
@@ -87,21 +90,21 @@ those that were in force, which must give the decisions that were recorded.`,
 
 // otherPolicy reads the policy from a file: the model's own, or the only one.
 func otherPolicy(file, model string, stdin io.Reader) (monitor.Policy, error) {
-	documents, err := readPolicies([]string{file}, stdin)
+	documents, err := document.ReadForAny([]string{file}, stdin)
 	if err != nil {
 		return monitor.Policy{}, err
 	}
 	for _, d := range documents {
-		if d.model == model || len(documents) == 1 {
-			return d.policy, nil
+		if d.Model == model || len(documents) == 1 {
+			return d.Policy, nil
 		}
 	}
-	return monitor.Policy{}, fmt.Errorf("%s: none of its %d policies is for %q", called(file), len(documents), model)
+	return monitor.Policy{}, fmt.Errorf("%s: none of its %d policies is for %q", document.Called(file), len(documents), model)
 }
 
 // printWhatIf shows both lists of decisions side by side.
 func printWhatIf(w io.Writer, a whatif.Answer) error {
-	text := fmt.Sprintf("%s: %s from %s until %s\n", plain(a.ModelName), count(a.Runs, "run"), clock(a.From), clock(a.Until))
+	text := fmt.Sprintf("%s: %s from %s until %s\n", plain.Text(a.ModelName), plain.Count(a.Runs, "run"), plain.Time(a.From), plain.Time(a.Until))
 	text += table([][]string{
 		{"", "RECORDED", "WHAT IF"},
 		{"decisions", fmt.Sprint(len(a.Recorded)), fmt.Sprint(len(a.WhatIf))},
@@ -114,7 +117,7 @@ func printWhatIf(w io.Writer, a whatif.Answer) error {
 		if i == 0 {
 			text += "\n"
 		}
-		text += "note: " + plain(note) + "\n"
+		text += "note: " + plain.Text(note) + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err
@@ -150,7 +153,7 @@ func whatIfRows(recorded, other []monitor.Decision) [][]string {
 		if p.other != nil {
 			right = whatWasDecided(*p.other)
 		}
-		why := strings.TrimPrefix(strings.TrimPrefix(whoAndWhy(d.By, d.Reason), " "), ": ")
+		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		switch {
 		case p.recorded == nil:
 			left = "-"
@@ -161,9 +164,9 @@ func whatIfRows(recorded, other []monitor.Decision) [][]string {
 				right = "same"
 			}
 		default:
-			right, why = "same, but", why+" | "+plain(p.other.Reason)
+			right, why = "same, but", why+" | "+plain.Text(p.other.Reason)
 		}
-		rows = append(rows, []string{clock(d.At), left, right, plain(d.ModelVersion), why})
+		rows = append(rows, []string{plain.Time(d.At), left, right, plain.Text(d.ModelVersion), why})
 	}
 	return rows
 }
@@ -203,12 +206,12 @@ func isSame(a, b *monitor.Decision) bool {
 
 // whatWasDecided is a decision in short.
 func whatWasDecided(d monitor.Decision) string {
-	text := words(d.Kind)
+	text := plain.Words(d.Kind)
 	if d.Rule != "" && d.Rule != monitor.RuleManual {
-		text += " " + plain(d.Rule)
+		text += " " + plain.Text(d.Rule)
 	}
 	if d.SuppressedBy != "" {
-		text += ", " + words(d.SuppressedBy)
+		text += ", " + plain.Words(d.SuppressedBy)
 	}
 	if d.Count > 1 {
 		text += fmt.Sprintf(", %d×", d.Count)

@@ -13,5 +13,5 @@ export MODELVIGIL_TEMPORAL MODELVIGIL_SERVER MODELVIGIL_POSTGRESQL
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-go build -C "$tools/compose" -o "$scratch/with" ./with
+go build -C "$tools/shipped" -o "$scratch/with" ./compose/with
 "$scratch/with" "$tools/../docker-compose.yml" "$@"

@@ -2,64 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
 )
-
-// probeTimeout bounds one answer of /readyz, below the second or more that
-// orchestrators wait for a probe.
-const probeTimeout = 900 * time.Millisecond
-
-// health answers whoever watches this process.
-type health struct {
-	server *http.Server
-	done   chan error
-}
-
-// startHealth serves /healthz (the process lives), /readyz (it does its work, or
-// 503 and why not) and /metrics, until stop.
-func startHealth(listener net.Listener, ready func(context.Context) error, metrics http.Handler, logger *slog.Logger) *health {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
-		defer cancel()
-		if err := ready(ctx); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ready\n")
-	})
-	mux.Handle("GET /metrics", metrics)
-	h := &health{
-		server: &http.Server{
-			Handler:           mux,
-			ReadHeaderTimeout: 5 * time.Second,
-			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		},
-		done: make(chan error, 1),
-	}
-	go func() { h.done <- h.server.Serve(listener) }()
-	return h
-}
-
-// stop answers what is under way and ends the server.
-func (h *health) stop(ctx context.Context) error {
-	if err := h.server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("stop the health server: %w", errors.Join(err, h.server.Close()))
-	}
-	if err := <-h.done; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve health: %w", err)
-	}
-	return nil
-}
 
 // askReadyTimeout is how long -ready waits for an answer.
 const askReadyTimeout = 3 * time.Second

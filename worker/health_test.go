@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/health"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
@@ -23,10 +24,10 @@ func TestHealth(t *testing.T) {
 	state := newReadiness()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := startHealth(listener, state.check, m.Handler(), logger)
+	h := health.Start(listener, health.Handler(state.check, m.Handler()), logger)
 	defer func() {
 		http.DefaultClient.CloseIdleConnections()
-		require.NoError(t, h.stop(context.Background()))
+		require.NoError(t, h.Stop(context.Background()))
 		require.NoError(t, m.Close(context.Background()))
 	}()
 	ask := func(path string) (int, string) {

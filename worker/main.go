@@ -18,6 +18,7 @@ import (
 	"time"
 	_ "time/tzdata" // blackouts are in zones, and not every image has them
 
+	"github.com/caarlos0/env/v10"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
@@ -25,6 +26,8 @@ import (
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/hub/encryption"
+	"github.com/modelvigil/modelvigil/internal/health"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
@@ -39,7 +42,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], environmentOf(os.Environ()), os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr))
 }
 
 // run is main with everything from outside handed in; it returns the exit code.
@@ -92,8 +95,8 @@ type configuration struct {
 // configure reads the environment, and names every fault of it.
 func configure(environment map[string]string, logs io.Writer) (configuration, error) {
 	settings, settingsErr := parseSettings(environment)
-	logger := newLogger(settings, logs)
-	temporal, temporalErr := parseTemporal(environment)
+	logger := setting.NewLogger(settings.LogLevel, settings.LogFormat, logs)
+	temporal, temporalErr := setting.ParseTemporal(environment)
 	temporal.Logger = log.NewStructuredLogger(logger)
 	pipelines := temporal
 	keysErr := encrypt(settings, &temporal, &pipelines)
@@ -128,14 +131,6 @@ func encrypt(s settings, monitors, pipelines *client.Options) error {
 	return nil
 }
 
-func newLogger(s settings, output io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(output, options))
-	}
-	return slog.New(slog.NewTextHandler(output, options))
-}
-
 // closeTimeout bounds what is still to be answered and closed at the end.
 const closeTimeout = 5 * time.Second
 
@@ -153,7 +148,7 @@ func serve(ctx context.Context, c configuration) error {
 	}
 	c.temporal.MetricsHandler = m.Temporal
 	state := newReadiness()
-	health := startHealth(listener, state.check, m.Handler(), c.log)
+	watched := health.Start(listener, health.Handler(state.check, m.Handler()), c.log)
 	c.log.Info("worker listens", "address", listener.Addr().String(), "paths", "/healthz /readyz /metrics")
 
 	p := newPool(c, state, m.Registry)
@@ -161,16 +156,7 @@ func serve(ctx context.Context, c configuration) error {
 
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	err = errors.Join(health.stop(closing), m.Close(closing), c.traces.Close(closing))
+	err = errors.Join(watched.Stop(closing), m.Close(closing), c.traces.Close(closing))
 	c.log.Info("worker has stopped")
 	return err
-}
-
-func environmentOf(pairs []string) map[string]string {
-	environment := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		environment[name] = value
-	}
-	return environment
 }

@@ -53,7 +53,11 @@ func TestBinary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			cmd := exec.CommandContext(t.Context(), binary, test.args...)
-			cmd.Env, cmd.Stdout, cmd.Stderr = lookup(test.environment).Environ(), &stdout, &stderr
+			cmd.Env = []string{}
+			for name, value := range test.environment {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
 			_ = cmd.Run()
 			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), stderr.String())
 			for _, want := range test.stdout {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -20,8 +21,8 @@ func TestNoSettingsMeanTheDocumentedDefaults(t *testing.T) {
 	c, err := configure(map[string]string{}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, settings{
-		TaskQueue: "model-monitor", Backends: backends.Settings{Default: "log"}, PollInterval: interval(15 * time.Second),
-		ListenAddress: "127.0.0.1:9464", LogLevel: logLevel(slog.LevelInfo), LogFormat: "text",
+		TaskQueue: "model-monitor", Backends: backends.Settings{Default: "log"}, PollInterval: setting.Duration(15 * time.Second),
+		ListenAddress: "127.0.0.1:9464", LogLevel: setting.LogLevel(slog.LevelInfo), LogFormat: "text",
 	}, c.settings)
 	require.Equal(t, []string{"log"}, slices.Collect(maps.Keys(c.backends)))
 	require.Empty(t, c.temporal.HostPort, "the SDK's default")
@@ -77,7 +78,7 @@ func TestSettings(t *testing.T) {
 			faults:      []string{"LISTEN_ADDRESS: must be host:port"},
 		},
 		"a task queue longer than a server takes": {
-			environment: map[string]string{"TASK_QUEUE": strings.Repeat("q", maxTaskQueueBytes+1)},
+			environment: map[string]string{"TASK_QUEUE": strings.Repeat("q", 901)},
 			faults:      []string{"TASK_QUEUE: must have at most 900 bytes, has 901"},
 		},
 		"every fault is named at once": {environment: allWrong, faults: allFaults},

@@ -3,14 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"reflect"
 
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
-
-// variable is one setting, as -h prints it.
-type variable struct{ name, defaultValue, meaning string }
 
 const usage = `worker runs the monitors of modelvigil and their calls to ModelOps backends, until SIGTERM.
 
@@ -24,44 +20,34 @@ All settings are environment variables; one that is empty counts as not set.
 
 func printUsage(w io.Writer) {
 	_, _ = fmt.Fprint(w, usage)
-	printVariables(w, "Settings of modelvigil:", ownVariables())
+	printVariables(w, "Settings of modelvigil:", setting.Variables[settings]())
 	printVariables(w, "Temporal's own settings, as for the temporal CLI:", temporalVariables)
-	printVariables(w, "OpenTelemetry's own settings:", traceVariables())
+	printVariables(w, "OpenTelemetry's own settings:", telemetry.TraceSettings)
 }
 
-func printVariables(w io.Writer, title string, variables []variable) {
+func printVariables(w io.Writer, title string, variables []setting.Variable) {
 	_, _ = fmt.Fprintf(w, "\n%s\n\n", title)
 	for _, v := range variables {
-		if v.defaultValue != "" {
-			v.defaultValue = " (default " + v.defaultValue + ")"
+		if v.Default != "" {
+			v.Default = " (default " + v.Default + ")"
 		}
-		_, _ = fmt.Fprintf(w, "  %s%s\n      %s\n", v.name, v.defaultValue, v.meaning)
+		_, _ = fmt.Fprintf(w, "  %s%s\n      %s\n", v.Name, v.Default, v.Meaning)
 	}
 }
 
-// traceVariables are OpenTelemetry's.
-func traceVariables() (variables []variable) {
-	for _, s := range telemetry.TraceSettings {
-		variables = append(variables, variable{s.Name, s.Default, s.Meaning})
-	}
-	return variables
-}
-
-// ownVariables are the fields of the settings.
-func ownVariables() []variable { return variablesOf(reflect.TypeFor[settings](), "") }
-
-func variablesOf(structure reflect.Type, prefix string) (variables []variable) {
-	for _, field := range reflect.VisibleFields(structure) {
-		name, isVariable := field.Tag.Lookup("env")
-		switch {
-		case isVariable:
-			variables = append(variables, variable{prefix + name, field.Tag.Get("envDefault"), field.Tag.Get("meaning")})
-			if field.Type == reflect.TypeFor[setting.Secret]() {
-				variables = append(variables, variable{prefix + name + "_FILE", "", "file that holds it"})
-			}
-		case field.Type.Kind() == reflect.Struct:
-			variables = append(variables, variablesOf(field.Type, prefix+field.Tag.Get("envPrefix"))...)
-		}
-	}
-	return variables
+// temporalVariables are Temporal's own settings, as -h prints them. They mean
+// here what they mean to the temporal CLI; envconfig reads them.
+var temporalVariables = []setting.Variable{
+	{Name: "TEMPORAL_ADDRESS", Default: "localhost:7233", Meaning: "host:port of the cluster"},
+	{Name: "TEMPORAL_NAMESPACE", Default: "default", Meaning: "the namespace of the monitors"},
+	{Name: "TEMPORAL_API_KEY", Meaning: "key of an API key login; turns TLS on"},
+	{Name: "TEMPORAL_TLS", Meaning: "true or false: whether to use TLS"},
+	{Name: "TEMPORAL_TLS_CLIENT_CERT_PATH", Meaning: "file of the client's certificate; or TEMPORAL_TLS_CLIENT_CERT_DATA"},
+	{Name: "TEMPORAL_TLS_CLIENT_KEY_PATH", Meaning: "file of its key; or TEMPORAL_TLS_CLIENT_KEY_DATA"},
+	{Name: "TEMPORAL_TLS_SERVER_CA_CERT_PATH", Meaning: "file of the authority that signed the server's certificate; or TEMPORAL_TLS_SERVER_CA_CERT_DATA"},
+	{Name: "TEMPORAL_TLS_SERVER_NAME", Meaning: "the name that the server's certificate must be for"},
+	{Name: "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", Meaning: "true: take any certificate"},
+	{Name: "TEMPORAL_CLIENT_AUTHORITY", Meaning: "the :authority header of calls, for a proxy"},
+	{Name: "TEMPORAL_CONFIG_FILE", Default: "temporalio/temporal.toml", Meaning: "file of profiles, by default in the user's configuration directory"},
+	{Name: "TEMPORAL_PROFILE", Default: "default", Meaning: "the profile to take from that file"},
 }

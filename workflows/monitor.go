@@ -5,6 +5,7 @@ package workflows
 
 import (
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/converter"
@@ -114,12 +115,15 @@ func (m *watch) run(ctx workflow.Context) error {
 		}
 		m.collect(ctx)
 		now := workflow.Now(ctx)
-		m.machine.Tick(now)
+		if all { // else what is still to be read would come too late for its periods
+			m.machine.Tick(now)
+		}
 		m.measures.count(m.machine.Counters())
 		wants := m.machine.Wants(now)
 
 		switch {
 		case !all:
+			wants.Wakes = slices.DeleteFunc(wants.Wakes, func(w monitor.Wake) bool { return !w.At.After(now) })
 			wants.Wakes = append(wants.Wakes, monitor.Wake{At: now.Add(pilePause), Summary: "go on with what has piled up"})
 		case wants.Done:
 			m.describe(ctx)

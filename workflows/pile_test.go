@@ -66,6 +66,31 @@ func TestAPileIsTakenInSeveralTasksAndCountedWhole(t *testing.T) {
 	assert.Greater(t, tasks, 1)
 }
 
+// What the last task of a pile reads belongs to the same periods as what its first
+// one did, which are over by then: none of them is judged before all is read.
+func TestNoPeriodIsJudgedBeforeAPileIsReadWhole(t *testing.T) {
+	l := newLife(t, "fraud")
+	const justBefore = time.Hour - time.Millisecond
+	l.pile(justBefore, 0.95)
+	l.after(justBefore, func() {
+		l.SignalWorkflow(monitor.SignalMetric, map[string]any{
+			"model_name": "fraud", "model_version": "v1", "accuracy": 0.5, "timestamp": noon.Add(59 * time.Minute),
+		})
+	})
+	l.after(time.Minute, func() { // the period that is due when the pile comes has begun
+		l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "fraud", "model_version": "v1", "accuracy": 0.95})
+	})
+	rules := manyRules(t)
+	rules.Policy.Rules = append(rules.Policy.Rules[:len(rules.Policy.Rules)-1], monitor.Rule{
+		Name: "whole", Metric: monitor.Accuracy, Stat: monitor.StatCount, Below: monitor.Some(1.0), Severity: monitor.Warning,
+		Period: monitor.Some(monitor.Duration(time.Hour)), Grace: monitor.Some(monitor.Duration(0)),
+	})
+	status := l.live(2*time.Hour, rules)
+	assert.EqualValues(t, pileEvents+2, status.Events)
+	_, judged := status.LatestRules()
+	assert.Zero(t, judged[len(judged)-1].Late)
+}
+
 func TestWhatFitsATaskIsTakenInOne(t *testing.T) {
 	l := newLife(t, "fraud")
 	tasks := 0

@@ -58,6 +58,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -121,12 +122,12 @@ func New(config Config) (*Backend, error) {
 	case config.DAG == "":
 		faults = append(faults, errors.New("dag: is missing; must be the dag_id of the DAG that retrains a model"))
 	case !dagID.MatchString(config.DAG):
-		faults = append(faults, fmt.Errorf("dag: must be a dag_id, of letters, digits, -, _ and . only, got %q", oneLine(config.DAG, maxExcerptBytes)))
+		faults = append(faults, fmt.Errorf("dag: must be a dag_id, of letters, digits, -, _ and . only, got %q", plain.Excerpt(config.DAG, maxExcerptBytes)))
 	}
 	faults = append(faults, credentialFaults(config)...)
 	task, key := splitKey(cmp.Or(config.ModelVersionKey, DefaultModelVersionKey))
 	if key == "" {
-		faults = append(faults, fmt.Errorf("model_version_key: must be an XCom's key, or task_id/key, got %q", oneLine(config.ModelVersionKey, maxExcerptBytes)))
+		faults = append(faults, fmt.Errorf("model_version_key: must be an XCom's key, or task_id/key, got %q", plain.Excerpt(config.ModelVersionKey, maxExcerptBytes)))
 	}
 	if config.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: must not be negative, got %v", config.Timeout))

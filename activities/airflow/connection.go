@@ -8,30 +8,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-const (
-	// A server that can't be connected to within connectTimeout, or can't agree on
-	// TLS within tlsTimeout, is better tried again later than waited for.
-	connectTimeout = 10 * time.Second
-	tlsTimeout     = 10 * time.Second
-	// maxAnswerBytes bounds what is read of an answer, task logs apart. The largest
-	// that is asked for, 100 task instances, takes about 150 KiB.
-	maxAnswerBytes = 1 << 20
-	maxHeaderBytes = 64 << 10
-
-	userAgent = "modelvigil"
-)
+// maxAnswerBytes bounds what is read of an answer, task logs apart. The largest
+// that is asked for, 100 task instances, takes about 150 KiB.
+const maxAnswerBytes = 1 << 20
 
 // connection is an Airflow as one user.
 type connection struct {
@@ -43,14 +34,7 @@ type connection struct {
 func newConnection(base *url.URL, config Config) *connection {
 	transport := config.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSHandshakeTimeout:    tlsTimeout,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			IdleConnTimeout:        90 * time.Second, // as http.DefaultTransport
-			ForceAttemptHTTP2:      true,
-		}
+		transport = httpclient.NewTransport()
 	}
 	return &connection{
 		base: base,
@@ -108,11 +92,11 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(encoded))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
+		return nil, fmt.Errorf("%s: %w", call, httpclient.WithoutURL(err))
 	}
 	request.Header.Set("Accept", accept)
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
-	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("User-Agent", httpclient.UserAgent)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -121,7 +105,7 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 	}
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%s: no answer: %w", call, withoutURL(err))
+		return nil, fmt.Errorf("%s: no answer: %w", call, httpclient.WithoutURL(err))
 	}
 	if response.StatusCode >= 200 && response.StatusCode <= 299 {
 		return response, nil
@@ -144,7 +128,7 @@ func decode(response *http.Response, call string, into any) error {
 	}
 	if err := json.Unmarshal(text, into); err != nil || !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return fmt.Errorf("%s: %d with an answer that is not as Airflow 3 gives it, but %q; "+
-			"is the url in the backend's settings Airflow's web address?", call, response.StatusCode, oneLine(string(text), maxExcerptBytes))
+			"is the url in the backend's settings Airflow's web address?", call, response.StatusCode, plain.Excerpt(string(text), maxExcerptBytes))
 	}
 	return nil
 }
@@ -173,13 +157,4 @@ func parseURL(text string) (*url.URL, error) {
 		faults = append(faults, errors.New("must end before /api/v2"))
 	}
 	return u, errors.Join(faults...)
-}
-
-// withoutURL is an error of net/http without the URL that it repeats in full.
-func withoutURL(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		return outer.Err
-	}
-	return err
 }

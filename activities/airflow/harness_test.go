@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/activities/airflow"
-	"github.com/modelvigil/modelvigil/activities/airflow/airflowtest"
+	"github.com/modelvigil/modelvigil/e2e/airflow/airflowtest"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )

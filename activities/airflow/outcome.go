@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -58,7 +59,7 @@ func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest
 		}
 		return monitor.Outcome{}, activities.ErrRunning
 	}
-	return monitor.Outcome{}, fmt.Errorf("its state is %q, which is none of %s, %s, %s and %s", oneLine(run.State, maxExcerptBytes),
+	return monitor.Outcome{}, fmt.Errorf("its state is %q, which is none of %s, %s, %s and %s", plain.Excerpt(run.State, maxExcerptBytes),
 		stateQueued, stateRunning, stateSuccess, stateFailed)
 }
 
@@ -73,7 +74,7 @@ func (b *Backend) success(ctx context.Context, run string) (monitor.Outcome, err
 	}
 	outcome := monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version}
 	if err != nil {
-		outcome.ModelVersion, outcome.Message = "", oneLine(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
+		outcome.ModelVersion, outcome.Message = "", plain.Excerpt(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
 	}
 	return outcome, nil
 }
@@ -97,9 +98,9 @@ func (b *Backend) failure(ctx context.Context, run string) (monitor.Outcome, err
 		if reason := b.lastError(ctx, run, first); reason != "" {
 			message += ": " + reason
 		}
-		message = oneLine(message, maxMessageBytes) + failed.others()
+		message = plain.Excerpt(message, maxMessageBytes) + failed.others()
 	}
-	return monitor.Outcome{State: monitor.OutcomeFailed, Message: oneLine(message, maxMessageBytes+maxExcerptBytes)}, nil
+	return monitor.Outcome{State: monitor.OutcomeFailed, Message: plain.Excerpt(message, maxMessageBytes+maxExcerptBytes)}, nil
 }
 
 // modelVersion is what the XCom that was pushed last tells of it, by any task where
@@ -122,7 +123,7 @@ func (b *Backend) modelVersion(ctx context.Context, run string) (string, error) 
 	}
 	err = b.connection.call(ctx, http.MethodGet, b.path("dagRuns", run, "taskInstances", last.TaskID, "xcomEntries", b.key),
 		url.Values{"map_index": {strconv.Itoa(last.MapIndex)}}, nil, &entry)
-	return plain(entry.Value), err
+	return textOf(entry.Value), err
 }
 
 // xcom is an entry of the list of XComs.
@@ -132,19 +133,8 @@ type xcom struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// plain is a JSON string's text, and any other value as it is written; null and
-// nothing are empty. Releases of Airflow differ in whether a string is encoded once
-// or twice.
-func plain(value json.RawMessage) string {
-	for range 2 {
-		var text *string
-		if len(value) == 0 || json.Unmarshal(value, &text) != nil {
-			return string(value)
-		}
-		if text == nil {
-			return ""
-		}
-		value = json.RawMessage(*text)
-	}
-	return string(value)
+// textOf is the text of an XCom. Releases of Airflow differ in whether a string is
+// encoded once or twice.
+func textOf(value json.RawMessage) string {
+	return plain.JSON(json.RawMessage(plain.JSON(value)))
 }

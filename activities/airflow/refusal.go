@@ -6,20 +6,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-const (
-	// maxRetryAfter bounds the pause that a server can ask for, so that a slip in a
-	// header doesn't put a retraining off for days.
-	maxRetryAfter = time.Hour
-	// maxExcerptBytes is how much of an answer an error shows.
-	maxExcerptBytes = 300
-)
+// maxExcerptBytes is how much of an answer an error shows.
+const maxExcerptBytes = 300
 
 // refusal is an answer that is not of success.
 type refusal struct {
@@ -48,7 +44,7 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 		r.text += ", a redirect to " + visible(location)
 	}
 	if detail = c.redacted(detail); detail != "" {
-		r.text += ": " + oneLine(detail, maxExcerptBytes)
+		r.text += ": " + plain.Excerpt(detail, maxExcerptBytes)
 	}
 	switch {
 	case r.status >= 300 && r.status <= 399:
@@ -60,9 +56,9 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	case r.status == http.StatusForbidden:
 		r.text += "; set a token that is valid, of a user who may read the DAG, and create, read and edit its runs"
 	case r.status == http.StatusTooManyRequests:
-		return activities.RetryAfter(retryAfter(response.Header, time.Now()), r)
+		return activities.RetryAfter(httpclient.RetryAfter(response.Header, time.Now()), r)
 	case r.status == http.StatusServiceUnavailable:
-		if pause := retryAfter(response.Header, time.Now()); pause > 0 {
+		if pause := httpclient.RetryAfter(response.Header, time.Now()); pause > 0 {
 			return activities.RetryAfter(pause, r)
 		}
 		return r
@@ -125,23 +121,5 @@ func visible(location string) string {
 	if err != nil {
 		return "a Location that can't be parsed"
 	}
-	return oneLine((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), maxExcerptBytes)
-}
-
-// retryAfter is the pause that a Retry-After header asks for, at most maxRetryAfter;
-// zero means that it asks for none. A date is held against the Date of the answer
-// where there is one, whatever our own clock shows.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		now = date
-	}
-	return max(0, min(until.Sub(now), maxRetryAfter))
+	return plain.Excerpt((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), maxExcerptBytes)
 }

@@ -8,9 +8,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -45,7 +44,7 @@ func newRun(request monitor.RetrainingRequest) any {
 }
 
 func noteOf(request monitor.RetrainingRequest) string {
-	return oneLine(strings.TrimSpace("Retrains "+request.ModelName+" "+request.ModelVersion)+": "+request.Reason, maxNoteBytes)
+	return plain.Excerpt(strings.TrimSpace("Retrains "+request.ModelName+" "+request.ModelVersion)+": "+request.Reason, maxNoteBytes)
 }
 
 // dagRun is what is asked of a DAG run.
@@ -88,22 +87,4 @@ func runID(requestID string) string {
 	readable := strings.Join(parts, "__")
 	hash := sha256.Sum256([]byte(requestID))
 	return readable[:min(len(readable), maxReadableBytes)] + "__" + hex.EncodeToString(hash[:hashBytes])
-}
-
-// oneLine is at most limit bytes of a text from elsewhere, as valid UTF-8 on one
-// line, each run of white space and control characters a single space.
-func oneLine(text string, limit int) string {
-	text = text[:min(len(text), 4*limit)] // white space shrinks
-	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	})
-	clean := strings.Join(words, " ")
-	if len(clean) <= limit {
-		return clean
-	}
-	end := limit - len("…")
-	for !utf8.RuneStart(clean[end]) {
-		end--
-	}
-	return clean[:end] + "…"
 }

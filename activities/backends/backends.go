@@ -19,7 +19,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/logging"
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 // Log is the backend that is always there: it writes requests to the log.

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 // readFile makes the instances of a file: a mapping of names to settings with

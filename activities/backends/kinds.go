@@ -16,9 +16,9 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
 	"github.com/modelvigil/modelvigil/activities/logging"
-	"github.com/modelvigil/modelvigil/activities/setting"
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 type logSettings struct{}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -86,7 +87,7 @@ func (b *Backend) succeeded(ctx context.Context, job *batchv1.Job) (monitor.Outc
 	pods, err := b.pods(ctx, job)
 	switch {
 	case activities.IsFinal(err):
-		outcome.Message = cluster.OneLine("its pods' words can't be read: "+err.Error(), cluster.MaxMessageBytes)
+		outcome.Message = plain.Excerpt("its pods' words can't be read: "+err.Error(), cluster.MaxMessageBytes)
 	case err != nil:
 		return outcome, fmt.Errorf("read the pods' words: %w", err)
 	default:
@@ -112,7 +113,7 @@ func (b *Backend) failed(ctx context.Context, job *batchv1.Job, failure *batchv1
 			why = words + " (" + why + ")"
 		}
 	}
-	return monitor.Outcome{State: monitor.OutcomeFailed, Message: cluster.OneLine(why, cluster.MaxMessageBytes)}, nil
+	return monitor.Outcome{State: monitor.OutcomeFailed, Message: plain.Excerpt(why, cluster.MaxMessageBytes)}, nil
 }
 
 // maxPods bounds how many pods of a Job are read; more say nothing more.

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // maxWordsBytes is how much of one container's words a message has room for,
@@ -80,11 +81,11 @@ func ending(container string, end *corev1.ContainerStateTerminated) string {
 	if said == "" {
 		return text
 	}
-	return text + ": " + cluster.OneLine(said, maxWordsBytes)
+	return text + ": " + plain.Excerpt(said, maxWordsBytes)
 }
 
 func waiting(container string, wait *corev1.ContainerStateWaiting) string {
-	return fmt.Sprintf("container %s waits: %s", container, cluster.OneLine(strings.Join(present(wait.Reason, wait.Message), ": "), maxWordsBytes))
+	return fmt.Sprintf("container %s waits: %s", container, plain.Excerpt(strings.Join(present(wait.Reason, wait.Message), ": "), maxWordsBytes))
 }
 
 // isTrouble says whether a container waits for more than its turn.
@@ -123,7 +124,7 @@ func progress(job *batchv1.Job, pods []corev1.Pod) string {
 	if len(words) == 0 {
 		words = append(words, "its pods have ended, and it is about to")
 	}
-	return cluster.OneLine(strings.Join(words, "; "), cluster.MaxMessageBytes)
+	return plain.Excerpt(strings.Join(words, "; "), cluster.MaxMessageBytes)
 }
 
 // statuses are those of a pod's containers: first the main ones.

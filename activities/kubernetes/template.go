@@ -18,6 +18,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -46,7 +47,7 @@ func checkTemplate(config Config) error {
 func parseTemplate(text, container string) (*batchv1.JobTemplateSpec, error) {
 	var template batchv1.JobTemplateSpec
 	if err := yaml.UnmarshalStrict([]byte(text), &template); err != nil {
-		return nil, fmt.Errorf("template: must be a batch/v1 JobTemplateSpec, {metadata, spec}: %s", cluster.OneLine(err.Error(), cluster.MaxMessageBytes))
+		return nil, fmt.Errorf("template: must be a batch/v1 JobTemplateSpec, {metadata, spec}: %s", plain.Excerpt(err.Error(), cluster.MaxMessageBytes))
 	}
 	if len(template.Spec.Template.Spec.Containers) == 0 {
 		return nil, errors.New("template: spec.template.spec.containers: is missing; must be what retrains a model")

@@ -19,7 +19,8 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -239,7 +240,7 @@ func (a *alertmanager) ask(ctx context.Context, method, address string, body []b
 	if response.StatusCode/100 == 2 {
 		return nil
 	}
-	err = fmt.Errorf("%s %s: %s", method, address, cmp.Or(oneLine(response.Status+" "+string(text)), "no status"))
+	err = fmt.Errorf("%s %s: %s", method, address, cmp.Or(plain.Line(response.Status+" "+string(text)), "no status"))
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return activities.Throttled(err)

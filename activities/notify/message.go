@@ -2,11 +2,10 @@ package notify
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -66,26 +65,26 @@ var answers = map[monitor.Kind][]struct{ command, flags string }{
 func messageOf(n monitor.Notice, link string, quote func(string) string) message {
 	d := n.Decision
 	m := message{title: quote(title(n))}
-	add := func(line string) { m.lines = append(m.lines, quote(oneLine(line))) }
+	add := func(line string) { m.lines = append(m.lines, quote(plain.Line(line))) }
 	if d.Reason != "" {
 		add(d.Reason)
 	}
 	if value, has := d.Value.Get(); has {
-		line := fmt.Sprintf("rule %s: %s", d.Rule, number(value))
+		line := fmt.Sprintf("rule %s: %s", d.Rule, plain.Number(value))
 		if threshold, has := d.Threshold.Get(); has {
-			line += ", its threshold is " + number(threshold)
+			line += ", its threshold is " + plain.Number(threshold)
 		}
 		add(line)
 	}
 	if d.By != "" {
 		add("by " + d.By)
 	}
-	when := "at " + clock(d.At)
+	when := "at " + plain.Time(d.At)
 	if d.Kind.IsOpen() {
-		when = "since " + clock(d.At)
+		when = "since " + plain.Time(d.At)
 	}
 	if !n.Until.IsZero() {
-		when += ", until " + clock(n.Until)
+		when += ", until " + plain.Time(n.Until)
 	}
 	add(when)
 	if n.Team != "" {
@@ -104,7 +103,7 @@ func title(n monitor.Notice) string {
 	if n.ModelName == "" {
 		return phrases[n.Decision.Kind]
 	}
-	return oneLine(strings.Join(strings.Fields(n.ModelName+" "+n.Decision.ModelVersion), " ") + " " + phrases[n.Decision.Kind])
+	return plain.Line(strings.Join(strings.Fields(n.ModelName+" "+n.Decision.ModelVersion), " ") + " " + phrases[n.Decision.Kind])
 }
 
 // commands are what answers a notice, to be copied into a shell.
@@ -134,14 +133,4 @@ func quoted(text string) string {
 		return "-- " + quoted // no flag
 	}
 	return quoted
-}
-
-func number(value float64) string { return strconv.FormatFloat(value, 'g', 6, 64) }
-
-func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// oneLine is a text from elsewhere on one line, with nothing that can't be seen.
-func oneLine(text string) string {
-	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
-	return strings.Join(words, " ")
 }

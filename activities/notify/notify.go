@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 

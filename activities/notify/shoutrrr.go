@@ -15,7 +15,8 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
-	"github.com/modelvigil/modelvigil/activities/setting"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -179,7 +180,7 @@ func scrubbed(err error, secret string) string {
 	for _, part := range parts(secret) {
 		text = strings.ReplaceAll(text, part, "…")
 	}
-	text = oneLine(text)
+	text = plain.Line(text)
 	if len(text) > maxErrorBytes {
 		text = strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
 	}

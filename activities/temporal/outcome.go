@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -135,6 +136,6 @@ func (b *Backend) outcomeOf(end *history.HistoryEvent) (monitor.Outcome, error) 
 	default: // it has continued as new since it was described
 		return monitor.Outcome{}, activities.ErrRunning
 	}
-	failed.Message = oneLine(failed.Message, maxMessageBytes)
+	failed.Message = plain.Excerpt(failed.Message, maxMessageBytes)
 	return failed, nil
 }

@@ -3,14 +3,12 @@ package temporal
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -45,40 +43,24 @@ func resultOf(result *common.Payloads) monitor.Outcome {
 		return outcome
 	case converter.MetadataEncodingJSON, converter.MetadataEncodingProtoJSON:
 	default:
-		outcome.Message = oneLine(fmt.Sprintf("its result is passed over: encoded as %q, not as JSON", encoding), maxMessageBytes)
+		outcome.Message = plain.Excerpt(fmt.Sprintf("its result is passed over: encoded as %q, not as JSON", encoding), maxMessageBytes)
 		return outcome
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
-		outcome.Message = oneLine(plain(text), maxMessageBytes)
+		outcome.Message = plain.Excerpt(plain.JSON(text), maxMessageBytes)
 		return outcome
 	}
-	if plain(fields["state"]) == string(monitor.OutcomeFailed) {
+	if plain.JSON(fields["state"]) == string(monitor.OutcomeFailed) {
 		outcome.State = monitor.OutcomeFailed
 	}
-	message := plain(fields["message"])
-	version := plain(fields["model_version"])
+	message := plain.JSON(fields["message"])
+	version := plain.JSON(fields["model_version"])
 	if err := monitor.ValidateModelVersion(version); err != nil {
 		message, version = fmt.Sprintf("%s (passed over: %v)", message, err), ""
 	}
-	outcome.Message, outcome.ModelVersion = oneLine(message, maxMessageBytes), version
+	outcome.Message, outcome.ModelVersion = plain.Excerpt(message, maxMessageBytes), version
 	return outcome
-}
-
-// plain is a JSON string's text, and any other value as it is written; null and
-// nothing are empty.
-func plain(value json.RawMessage) string {
-	var text *string
-	if len(value) == 0 {
-		return ""
-	}
-	if json.Unmarshal(value, &text) == nil {
-		if text == nil {
-			return ""
-		}
-		return *text
-	}
-	return string(value)
 }
 
 // messageOf is a failure in the words of whoever failed: the frames that Temporal
@@ -104,22 +86,4 @@ func messageOf(f *failure.Failure) string {
 		message += " (" + f.GetTimeoutFailureInfo().GetTimeoutType().String() + ")"
 	}
 	return frames + message
-}
-
-// oneLine is at most limit bytes of a text from elsewhere, as valid UTF-8 on one
-// line, each run of white space and control characters a single space.
-func oneLine(text string, limit int) string {
-	text = text[:min(len(text), 4*limit)] // white space shrinks
-	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	})
-	clean := strings.Join(words, " ")
-	if len(clean) <= limit {
-		return clean
-	}
-	end := limit - len("…")
-	for !utf8.RuneStart(clean[end]) {
-		end--
-	}
-	return clean[:end] + "…"
 }

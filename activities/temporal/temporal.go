@@ -45,6 +45,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -169,7 +170,7 @@ func (b *Backend) startCall(request monitor.RetrainingRequest) (*workflowservice
 			return nil, err
 		}
 	}
-	summary, err := data.ToPayload(oneLine(fmt.Sprintf("Retrains %s %s: %s", request.ModelName, request.ModelVersion, request.Reason), maxSummaryBytes-2))
+	summary, err := data.ToPayload(plain.Excerpt(fmt.Sprintf("Retrains %s %s: %s", request.ModelName, request.ModelVersion, request.Reason), maxSummaryBytes-2))
 	if err != nil {
 		return nil, err
 	}

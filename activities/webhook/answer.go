@@ -8,20 +8,16 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 const (
-	// maxRetryAfter bounds the pause that an endpoint can ask for, so that a slip
-	// in a header doesn't put a retraining off for days.
-	maxRetryAfter = time.Hour
 	// maxExcerptBytes is how much of a body an error shows.
 	maxExcerptBytes = 200
 	// maxStatusURLBytes bounds what is kept in the monitor's state. Of URIs up to
@@ -55,13 +51,13 @@ func (a *answer) refusal() error {
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		text += " (do both sides hold the same secret?)"
 	}
-	if excerpt := oneLine(a.body, maxExcerptBytes); excerpt != "" {
+	if excerpt := plain.Excerpt(string(a.body), maxExcerptBytes); excerpt != "" {
 		text += ": " + excerpt
 	}
 	err := errors.New(text)
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
-		if pause := retryAfter(a.header, time.Now()); pause > 0 {
+		if pause := httpclient.RetryAfter(a.header, time.Now()); pause > 0 {
 			return activities.RetryAfter(pause, err)
 		}
 		return err
@@ -80,7 +76,7 @@ func (a *answer) redirection() string {
 	if err != nil {
 		return "a redirect to a Location that can't be parsed"
 	}
-	return "a redirect to " + oneLine([]byte(shown(to)), maxExcerptBytes)
+	return "a redirect to " + plain.Excerpt(shown(to), maxExcerptBytes)
 }
 
 // job is what the answer to an accepted request tells of the job. An error says
@@ -148,14 +144,14 @@ func (a *answer) outcome() (monitor.Outcome, error) {
 	message, _ := fields.text("message") // for people; not worth an outcome
 	switch monitor.OutcomeState(state) {
 	case stateRunning:
-		if message = oneLine([]byte(message), maxExcerptBytes); message != "" {
+		if message = plain.Excerpt(message, maxExcerptBytes); message != "" {
 			return monitor.Outcome{}, fmt.Errorf("%s: %w: %s", a.call, activities.ErrRunning, message)
 		}
 		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, activities.ErrRunning)
 	case monitor.OutcomeSucceeded, monitor.OutcomeFailed:
 	default:
 		return monitor.Outcome{}, fmt.Errorf("%s: state: must be %q, %q or %q, got %q", a.call,
-			stateRunning, monitor.OutcomeSucceeded, monitor.OutcomeFailed, oneLine([]byte(state), maxExcerptBytes))
+			stateRunning, monitor.OutcomeSucceeded, monitor.OutcomeFailed, plain.Excerpt(state, maxExcerptBytes))
 	}
 	version, err := fields.text("model_version")
 	if err == nil {
@@ -178,7 +174,7 @@ func (a *answer) object(want string) (object, error) {
 	var fields object
 	if err := json.Unmarshal(a.body, &fields); err != nil || fields == nil {
 		return nil, fmt.Errorf("%s: %d with an answer that is no JSON object such as %s, but %q",
-			a.call, a.status, want, oneLine(a.body, maxExcerptBytes))
+			a.call, a.status, want, plain.Excerpt(string(a.body), maxExcerptBytes))
 	}
 	return fields, nil
 }
@@ -197,41 +193,5 @@ func (o object) text(name string) (string, error) {
 	if json.Unmarshal(raw, &number) == nil {
 		return number.String(), nil
 	}
-	return "", fmt.Errorf("%s: must be a string, got %s", name, oneLine(raw, maxExcerptBytes))
-}
-
-// retryAfter is the pause that a Retry-After header asks for, at most
-// maxRetryAfter; zero means that it asks for none. A date is held against the
-// Date of the answer where there is one, whatever our own clock shows.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		now = date
-	}
-	return max(0, min(until.Sub(now), maxRetryAfter))
-}
-
-// oneLine is at most limit bytes of a text from elsewhere, as valid UTF-8 on one
-// line, each run of white space and control characters a single space.
-func oneLine(text []byte, limit int) string {
-	text = text[:min(len(text), 4*limit)] // white space shrinks
-	words := strings.FieldsFunc(strings.ToValidUTF8(string(text), "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	})
-	clean := strings.Join(words, " ")
-	if len(clean) <= limit {
-		return clean
-	}
-	end := limit - len("…")
-	for !utf8.RuneStart(clean[end]) {
-		end--
-	}
-	return clean[:end] + "…"
+	return "", fmt.Errorf("%s: must be a string, got %s", name, plain.Excerpt(string(raw), maxExcerptBytes))
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
 // Whatever an endpoint answers, it is a job, an outcome or an error, of bounded text.
@@ -34,7 +35,7 @@ func FuzzAnswer(f *testing.F) {
 		if outcome, err := a.outcome(); err == nil && outcome.State == "" || err != nil && !errors.Is(err, activities.ErrRunning) && err.Error() == "" {
 			t.Fatalf("%+v, %v", outcome, err)
 		}
-		if pause := retryAfter(a.header, time.Now()); pause < 0 || pause > maxRetryAfter {
+		if pause := httpclient.RetryAfter(a.header, time.Now()); pause < 0 || pause > httpclient.MaxRetryAfter {
 			t.Fatalf("retry after %v", pause)
 		}
 	})

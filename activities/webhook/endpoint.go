@@ -14,6 +14,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
 // DefaultTimeout bounds one attempt, from connecting to the last byte of the
@@ -76,7 +77,7 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 	}
 	transport := config.Transport
 	if transport == nil {
-		transport = newTransport()
+		transport = httpclient.NewTransport()
 	}
 	return &Endpoint{
 		url: address, statusOrigins: origins, signer: signer,

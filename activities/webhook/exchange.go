@@ -6,39 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
 const (
-	// An endpoint that can't be connected to within connectTimeout, or can't agree
-	// on TLS within tlsTimeout, is better tried again later than waited for.
-	connectTimeout = 10 * time.Second
-	tlsTimeout     = 10 * time.Second
-	// maxAnswerBytes bounds what is read of an answer's body, and its headers.
+	// maxAnswerBytes bounds what is read of an answer's body.
 	maxAnswerBytes = 64 << 10
 	// maxRedirects within one attempt; an endpoint that moved within itself needs one.
 	maxRedirects = 5
-
-	userAgent = "modelvigil"
 )
-
-// newTransport leaves the wait for an answer to the client's own timeout.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSHandshakeTimeout:    tlsTimeout,
-		MaxResponseHeaderBytes: maxAnswerBytes,
-		IdleConnTimeout:        90 * time.Second, // as http.DefaultTransport
-		ForceAttemptHTTP2:      true,
-	}
-}
 
 // exchange sends one request and reads its answer, whatever its status. An
 // error means that there is none.
@@ -46,11 +28,11 @@ func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL,
 	call := method + " " + e.shownAt(target)
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", call, withoutURL(err))
+		return nil, fmt.Errorf("%s: %w", call, httpclient.WithoutURL(err))
 	}
 	request.Header.Set("Accept", "application/json")
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
-	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("User-Agent", httpclient.UserAgent)
 	if body != nil {
 		request.Header.Set("Content-Type", ContentType)
 	}
@@ -61,7 +43,7 @@ func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL,
 	}
 	response, err := e.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%s: no answer: %w", call, withoutURL(err))
+		return nil, fmt.Errorf("%s: no answer: %w", call, httpclient.WithoutURL(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := &answer{call: call, from: response.Request.URL, status: response.StatusCode, header: response.Header}
@@ -126,13 +108,4 @@ func shown(u *url.URL) string {
 		return visible.String() + "?…"
 	}
 	return visible.String()
-}
-
-// withoutURL is an error of net/http without the URL that it repeats in full.
-func withoutURL(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		return outer.Err
-	}
-	return err
 }

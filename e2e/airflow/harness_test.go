@@ -22,7 +22,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/modelvigil/modelvigil/activities/airflow/airflowtest"
+	"github.com/modelvigil/modelvigil/e2e/airflow/airflowtest"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )

@@ -10,8 +10,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/starter/backtest" //nolint:depguard // for the sweeps of starter backtest, which the study is about
 )
 
 // Family is a policy file and the parameters of it that are chosen by a sweep.

@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/modelvigil/modelvigil/starter/gateway"
+	"github.com/modelvigil/modelvigil/gateway"
 )
 
 const (

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -13,23 +14,23 @@ import (
 func (m *Model) detailLines() []string {
 	row := &m.shown[m.cursor]
 	h := m.readings[row.ModelName]
-	lines := []string{bold.paint(plain(row.ModelName)) + ": " + phaseStyles[row.phase()].paint(row.phase())}
+	lines := []string{bold.paint(printable(row.ModelName)) + ": " + phaseStyles[row.phase()].paint(row.phase())}
 	switch {
 	case h == nil || h.at.IsZero():
 		return append(lines, "", "  asking")
 	case h.failed != "":
-		return append(lines, "", "  "+red.paint(plain(h.failed)))
+		return append(lines, "", "  "+red.paint(printable(h.failed)))
 	}
 	lines = append(lines, dim.paint("workflow "+monitor.WorkflowID(row.ModelName)), "")
 	lines = append(lines, why(&h.status)...)
 	for i, next := range h.status.Next {
-		lines = append(lines, fmt.Sprintf("  %-9s %s  %s", [2]string{"next", "then"}[min(i, 1)], clock(next.At), plain(next.What)))
+		lines = append(lines, fmt.Sprintf("  %-9s %s  %s", [2]string{"next", "then"}[min(i, 1)], clock(next.At), printable(next.What)))
 	}
 	lines = append(lines, ruleLines(&h.status)...)
 	lines = append(lines, decisionLines(h.status.Decisions)...)
 	c := &h.status.Counters
 	lines = append(lines, "", fmt.Sprintf("%s %s, %d %s, %d retrainings: %d succeeded, %d accepted, %d failed",
-		grouped(int(c.Events)), plural("event", int(c.Events)), c.Breaches, breaches(c.Breaches),
+		plain.Thousands(int(c.Events)), plural("event", int(c.Events)), c.Breaches, breaches(c.Breaches),
 		c.Retrainings.Requested, c.Retrainings.Succeeded, c.Retrainings.Accepted, c.Retrainings.Failed))
 	m.scroll = max(0, min(m.scroll, len(lines)-m.page()))
 	return lines[m.scroll:]
@@ -38,9 +39,9 @@ func (m *Model) detailLines() []string {
 // why says what the phase comes from.
 func why(s *monitor.Status) (lines []string) {
 	say := func(what string, at time.Time, by, reason string) {
-		text := fmt.Sprintf("  %-9s %s  %s", what, clock(at), plain(reason))
+		text := fmt.Sprintf("  %-9s %s  %s", what, clock(at), printable(reason))
 		if by != "" {
-			text += " (" + plain(by) + ")"
+			text += " (" + printable(by) + ")"
 		}
 		lines = append(lines, text)
 	}
@@ -61,7 +62,7 @@ func ruleLines(s *monitor.Status) []string {
 	if rules == nil {
 		return []string{"", "  no event has come yet"}
 	}
-	lines := []string{"", dim.paint("RULES of version " + plain(version))}
+	lines := []string{"", dim.paint("RULES of version " + printable(version))}
 	for _, r := range rules {
 		verdict, shown := string(r.Verdict), green
 		switch r.Verdict {
@@ -74,7 +75,7 @@ func ruleLines(s *monitor.Status) []string {
 		if i := slices.IndexFunc(s.Policy.Rules, func(rule monitor.Rule) bool { return rule.Name == r.Name }); i >= 0 {
 			text = s.Policy.Rules[i].String()
 		}
-		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", pad(plain(r.Name), 20), shown.paint(pad(verdict, 9)), pad(number(r.Value), 9), dim.paint(plain(text))))
+		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", pad(printable(r.Name), 20), shown.paint(pad(verdict, 9)), pad(number(r.Value), 9), dim.paint(printable(text))))
 	}
 	return lines
 }
@@ -89,11 +90,11 @@ func decisionLines(decisions []monitor.Decision) []string {
 		if d.Kind == monitor.Suppressed {
 			what = fmt.Sprintf("suppressed %d, %s", d.Count, strings.ReplaceAll(string(d.SuppressedBy), "_", " "))
 		}
-		reason := plain(d.Reason)
+		reason := printable(d.Reason)
 		if d.By != "" {
-			reason += " (" + plain(d.By) + ")"
+			reason += " (" + printable(d.By) + ")"
 		}
-		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", clock(d.At), pad(what, 22), pad(plain(d.ModelVersion), 10), reason))
+		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", clock(d.At), pad(what, 22), pad(printable(d.ModelVersion), 10), reason))
 	}
 	return lines
 }

@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -86,17 +87,17 @@ func (m *Model) ellipsis() string {
 // head is where this is, and how many models do what.
 func (m *Model) head() string {
 	if m.listed.IsZero() {
-		return bold.paint("modelvigil") + "  " + plain(m.Where) + "  listing the monitors"
+		return bold.paint("modelvigil") + "  " + printable(m.Where) + "  listing the monitors"
 	}
-	return m.tally + dim.paint("  "+plain(m.Where)+", "+span(m.Now().Sub(m.listed))+" ago")
+	return m.tally + dim.paint("  "+printable(m.Where)+", "+span(m.Now().Sub(m.listed))+" ago")
 }
 
 // tally is how many models do what.
 func tally(rows []Row) string {
-	parts := []string{bold.paint(grouped(len(rows)) + " " + plural("model", len(rows)))}
+	parts := []string{bold.paint(plain.Thousands(len(rows)) + " " + plural("model", len(rows)))}
 	phases, number := counts(rows)
 	for _, phase := range phases {
-		parts = append(parts, phaseStyles[phase].paint(grouped(number[phase])+" "+phase))
+		parts = append(parts, phaseStyles[phase].paint(plain.Thousands(number[phase])+" "+phase))
 	}
 	return strings.Join(parts, "  ")
 }
@@ -105,13 +106,13 @@ func tally(rows []Row) string {
 func (m *Model) notice() string {
 	switch {
 	case m.failure != "":
-		return red.paint(plain(m.failure))
+		return red.paint(printable(m.failure))
 	case len(m.freezes) > 0:
 		texts := make([]string, len(m.freezes))
 		for i := range m.freezes {
 			texts[i] = m.freezes[i].String()
 		}
-		return yellow.paint(plain(strings.Join(texts, "; ")))
+		return yellow.paint(printable(strings.Join(texts, "; ")))
 	}
 	return ""
 }
@@ -125,16 +126,16 @@ func (m *Model) foot() string {
 		if p.force {
 			force = " by force"
 		}
-		return bold.paint(fmt.Sprintf("%s %s%s, by %s, because: ", p.update, plain(p.model), force, plain(cmp.Or(m.By, "nobody")))) +
-			plain(p.reason) + cursor + dim.paint("  enter sends it, esc leaves it")
+		return bold.paint(fmt.Sprintf("%s %s%s, by %s, because: ", p.update, printable(p.model), force, printable(cmp.Or(m.By, "nobody")))) +
+			printable(p.reason) + cursor + dim.paint("  enter sends it, esc leaves it")
 	case m.filtering:
-		return bold.paint("filter: ") + plain(m.Filter) + cursor + dim.paint("  enter keeps it, esc drops it")
+		return bold.paint("filter: ") + printable(m.Filter) + cursor + dim.paint("  enter keeps it, esc drops it")
 	case m.message != "":
-		return plain(m.message)
+		return printable(m.message)
 	}
 	hints := fmt.Sprintf("by %s  / filter  s sort  enter details  a approve  x reject  p pause  u resume  t retrain  c cancel  ? help  q leave", m.Order)
 	if m.Filter != "" {
-		hints = fmt.Sprintf("%s of %s with %q  ", grouped(len(m.shown)), grouped(len(m.rows)), m.Filter) + hints
+		hints = fmt.Sprintf("%s of %s with %q  ", plain.Thousands(len(m.shown)), plain.Thousands(len(m.rows)), m.Filter) + hints
 	}
 	return dim.paint(hints)
 }
@@ -202,7 +203,7 @@ func (m *Model) table() []string {
 				h = &reading{}
 			}
 			text, s := column.cell(m, &rows[i], h)
-			text = ansi.Truncate(plain(text), column.most, m.ellipsis())
+			text = ansi.Truncate(printable(text), column.most, m.ellipsis())
 			texts[i], styles[i] = append(texts[i], text), append(styles[i], s)
 			widths[c] = max(widths[c], ansi.StringWidth(text))
 		}
@@ -290,15 +291,6 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
-// grouped is a number with commas.
-func grouped(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
 func plural(thing string, n int) string {
 	if n == 1 {
 		return thing
@@ -306,8 +298,8 @@ func plural(thing string, n int) string {
 	return thing + "s"
 }
 
-// plain keeps text that came from elsewhere from steering the terminal.
-func plain(text string) string {
+// printable keeps text that came from elsewhere from steering the terminal.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -20,21 +20,19 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 
+	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
-// Setting is a variable of OpenTelemetry's.
-type Setting struct{ Name, Default, Meaning string }
-
 // TraceSettings are the variables of OpenTelemetry that turn traces on. Its SDK and
 // its exporters read all others that the specification names.
-var TraceSettings = []Setting{
-	{"OTEL_EXPORTER_OTLP_ENDPOINT", "", "URL of an OpenTelemetry collector, such as http://collector:4318: turns traces on; see docs/traces.md"},
-	{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "http/protobuf or grpc"},
-	{"OTEL_TRACES_EXPORTER", "", "otlp: traces on, to the default endpoint; none: traces off"},
-	{"OTEL_TRACES_SAMPLER", "parentbased_always_on", "which traces begin here; with OTEL_TRACES_SAMPLER_ARG. Decisions that begin one always do"},
-	{"OTEL_SERVICE_NAME", "", "by default modelvigil-worker or modelvigil-starter"},
+var TraceSettings = []setting.Variable{
+	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Meaning: "URL of an OpenTelemetry collector, such as http://collector:4318: turns traces on; see docs/traces.md"},
+	{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Default: "http/protobuf", Meaning: "http/protobuf or grpc"},
+	{Name: "OTEL_TRACES_EXPORTER", Meaning: "otlp: traces on, to the default endpoint; none: traces off"},
+	{Name: "OTEL_TRACES_SAMPLER", Default: "parentbased_always_on", Meaning: "which traces begin here; with OTEL_TRACES_SAMPLER_ARG. Decisions that begin one always do"},
+	{Name: "OTEL_SERVICE_NAME", Meaning: "by default modelvigil-worker or modelvigil-starter"},
 }
 
 // Traces are a process's, to an OpenTelemetry collector. All methods of a nil one

@@ -18,15 +18,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
-const (
-	// callTimeout bounds one call to the API server, which takes milliseconds when
-	// it is well; a read whose connection breaks off is tried again meanwhile. A call
-	// that fails is made again by the activity's retries.
-	callTimeout = 10 * time.Second
-	userAgent   = "modelvigil"
-)
+// callTimeout bounds one call to the API server, which takes milliseconds when
+// it is well; a read whose connection breaks off is tried again meanwhile. A call
+// that fails is made again by the activity's retries.
+const callTimeout = 10 * time.Second
 
 // Config says which cluster and namespace retrainings run in. The zero value is
 // what kubectl would use: KUBECONFIG or ~/.kube/config, else the service account
@@ -133,7 +132,7 @@ func prepared(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	config.Timeout = callTimeout
-	config.UserAgent = userAgent
+	config.UserAgent = httpclient.UserAgent
 	config.WarningHandler = rest.NoWarnings{}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return impatient{next} })
 	return config

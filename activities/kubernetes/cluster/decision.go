@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -124,7 +125,7 @@ func Variables(request monitor.RetrainingRequest) ([]Variable, error) {
 		name := ParamPrefix + strings.ToUpper(strings.ReplaceAll(clean(param, len(param), "_"), "-", "_"))
 		if !taken[name] && name != ParamPrefix {
 			taken[name] = true
-			variables = append(variables, Variable{name, Plain(request.Params[param])})
+			variables = append(variables, Variable{name, plain.JSON(request.Params[param])})
 		}
 	}
 	return variables, nil

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Do makes a call, and marks its error with whether asking again can help. A
@@ -119,7 +120,7 @@ func (t impatient) RoundTrip(request *http.Request) (*http.Response, error) {
 func messageOf(text []byte) string {
 	var status metav1.Status
 	if err := json.Unmarshal(text, &status); err == nil && status.Message != "" {
-		return OneLine(status.Message, MaxMessageBytes)
+		return plain.Excerpt(status.Message, MaxMessageBytes)
 	}
-	return OneLine(string(text), MaxMessageBytes)
+	return plain.Excerpt(string(text), MaxMessageBytes)
 }

@@ -45,6 +45,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -195,7 +196,7 @@ func (b *Backend) outcome(ctx context.Context, name string, request monitor.Retr
 	case object.GetDeletionTimestamp() != nil:
 		return monitor.Outcome{}, fmt.Errorf("%w: it is being deleted", activities.ErrRunning)
 	case message != "":
-		return monitor.Outcome{}, fmt.Errorf("%w: %s", activities.ErrRunning, cluster.OneLine(message, cluster.MaxMessageBytes))
+		return monitor.Outcome{}, fmt.Errorf("%w: %s", activities.ErrRunning, plain.Excerpt(message, cluster.MaxMessageBytes))
 	}
 	return monitor.Outcome{}, activities.ErrRunning
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -40,7 +41,7 @@ func parseTemplate(text string) (template, []error) {
 		err = json.Unmarshal(encoded, &object)
 	}
 	if err != nil {
-		return template{}, []error{fmt.Errorf("template: must be one object in YAML or JSON: %s", cluster.OneLine(err.Error(), cluster.MaxMessageBytes))}
+		return template{}, []error{fmt.Errorf("template: must be one object in YAML or JSON: %s", plain.Excerpt(err.Error(), cluster.MaxMessageBytes))}
 	}
 	t := template{(&unstructured.Unstructured{Object: object}).GroupVersionKind(), object}
 	var faults []error

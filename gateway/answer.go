@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
+)
+
+// maxListed bounds the rejections that an answer lists; it counts all of them.
+const maxListed = 100
+
+// maxReason bounds the text of a rejection, in bytes.
+const maxReason = 500
+
+// rejection is why one event of a body was not accepted.
+type rejection struct {
+	Index  int64  `json:"index"` // among the events of the body, from 0
+	Reason string `json:"reason"`
+}
+
+// outcome is what became of the events of a body.
+type outcome struct {
+	Accepted int64       `json:"accepted"`
+	Rejected []rejection `json:"rejected"`
+	// RejectedTotal counts also those that are not listed.
+	RejectedTotal int64  `json:"rejected_total"`
+	Note          string `json:"note,omitempty"`
+
+	forbidden int64 // of the rejected, those that the token may not publish to
+	noRoom    int64 // and those for which there was no room
+}
+
+func newOutcome() *outcome { return &outcome{Rejected: []rejection{}} }
+
+// reject takes in the fault of the next event.
+func (o *outcome) reject(err error) {
+	if errors.Is(err, ErrForbidden) {
+		o.forbidden++
+	}
+	if errors.Is(err, errNoRoom) {
+		o.noRoom++
+	}
+	if len(o.Rejected) < maxListed {
+		o.Rejected = append(o.Rejected, rejection{o.next(), plain.Cut(plain.Faults(err), maxReason)})
+	}
+	o.RejectedTotal++
+}
+
+// note says so where not all rejections are listed, and where some events should be
+// sent again.
+func (o *outcome) note() {
+	var notes []string
+	if o.RejectedTotal > maxListed {
+		notes = append(notes, fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal))
+	}
+	if o.noRoom > 0 {
+		notes = append(notes, fmt.Sprintf("of the %d rejected there was no room for %d; send those again later", o.RejectedTotal, o.noRoom))
+	}
+	o.Note = strings.Join(notes, "; ")
+}
+
+// next is the index of the next event.
+func (o *outcome) next() int64 { return o.Accepted + o.RejectedTotal }
+
+func (o *outcome) write(w http.ResponseWriter, status int) {
+	writeJSON(w, status, "application/json", o)
+}
+
+// problem is an answer that is no success, in the form of RFC 9457.
+type problem struct {
+	Type       string           `json:"type"`
+	Title      string           `json:"title"`
+	Status     int              `json:"status"`
+	Detail     string           `json:"detail"`
+	*outcome                    // of a body
+	NotDurable map[string]int64 `json:"not_durable,omitempty"` // accepted events by model
+
+	retryAfter int // seconds; 0 means that trying again is of no use
+	header     http.Header
+}
+
+// Error implements error.
+func (p problem) Error() string { return p.Detail }
+
+func (p problem) write(w http.ResponseWriter) {
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	p.writeHeader(w)
+	writeJSON(w, p.Status, "application/problem+json", p)
+}
+
+func (p problem) writeHeader(w http.ResponseWriter) {
+	maps.Copy(w.Header(), p.header)
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	encoded, err := json.Marshal(body)
+	if err != nil { // only text and numbers are in it
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(encoded, '\n'))
+}
+
+// onlyMethods answers every other method.
+func onlyMethods(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		problem{
+			Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s takes %s, got %s", r.URL.Path, allowed, plain.Cut(r.Method, 20)),
+			header: http.Header{"Allow": {allowed}},
+		}.write(w)
+	}
+}
+
+// cause takes from an error of the hub what the hub was about to do.
+func cause(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}

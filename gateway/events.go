@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/monitor"
+)
+
+// The media types of bodies.
+const (
+	typeJSON   = "application/json"
+	typeNDJSON = "application/x-ndjson"
+	typeCloud  = "application/cloudevents+json"
+	typeClouds = "application/cloudevents-batch+json"
+	allTypes   = typeJSON + ", " + typeNDJSON + ", " + typeCloud + ", " + typeClouds
+)
+
+var decoders = sync.Pool{New: func() any { return newDecoder() }}
+
+// prepareEvents serves POST /v1/events.
+func (g *Gateway) prepareEvents(r *http.Request) (take, *problem) {
+	form, durable, refused := formOf(r)
+	return func(w http.ResponseWriter, r *http.Request, in *intake) { g.takeEvents(w, r, in, form, durable) }, refused
+}
+
+func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake, f form, durable bool) {
+	t := &taking{gateway: g, in: in, publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
+	var receipt *hub.Receipt
+	if durable {
+		receipt = in.party.account.NewReceipt()
+		t.publish = receipt.Publish
+	}
+	t.decoder = decoders.Get().(*decoder)
+	refused := t.take(r.Context(), f)
+	decoders.Put(t.decoder)
+	in.party.accepted.Add(t.outcome.Accepted)
+	in.rest()
+	t.outcome.note()
+	g.metrics.add(in.token, t.outcome.Accepted, t.outcome.RejectedTotal)
+	switch {
+	case refused != nil:
+		refused.outcome = t.outcome
+		refused.write(w)
+	case t.outcome.Accepted == 0 && t.outcome.RejectedTotal > 0:
+		t.outcome.refusal().write(w)
+	case durable:
+		g.await(r.Context(), w, receipt, t.outcome)
+	default:
+		t.outcome.write(w, http.StatusAccepted)
+	}
+}
+
+// await answers once all is durable, or can't be.
+func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub.Receipt, o *outcome) {
+	ctx, cancel := context.WithTimeout(ctx, g.options.DurableTimeout)
+	defer cancel()
+	err := receipt.Flush(ctx)
+	if err == nil {
+		o.write(w, http.StatusOK)
+		return
+	}
+	answer := problem{Status: http.StatusConflict, outcome: o, Detail: plain.Faults(err)}
+	if ctx.Err() != nil {
+		answer.Status = http.StatusGatewayTimeout
+		answer.Detail = fmt.Sprintf("accepted, but not durable within %v; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
+			g.options.DurableTimeout, plain.Faults(err))
+	}
+	var not *hub.NotDurableError
+	if errors.As(err, &not) {
+		answer.NotDurable = not.Events
+	}
+	answer.write(w)
+}
+
+// refusal is the answer where every event of a body was rejected.
+func (o *outcome) refusal() problem {
+	answer := problem{Status: http.StatusUnprocessableEntity, outcome: o, Detail: "no event was accepted; rejected says why"}
+	switch {
+	case o.forbidden == o.RejectedTotal:
+		answer.Status = http.StatusForbidden
+	case o.noRoom > 0:
+		answer.Status, answer.retryAfter = http.StatusTooManyRequests, retryAfter
+	}
+	return answer
+}
+
+// form is how a body holds its events.
+type form struct {
+	media string
+	cloud *attributes // of the headers, in CloudEvents' binary mode
+}
+
+// formOf reads what the header and the query say.
+func formOf(r *http.Request) (f form, durable bool, refused *problem) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return f, false, badRequest("the query: %v", err)
+	}
+	for name, values := range query {
+		switch {
+		case name != "durable":
+			return f, false, badRequest("unknown parameter %q; there is durable=true", plain.Cut(name, 60))
+		case len(values) != 1 || values[0] != "true" && values[0] != "false":
+			return f, false, badRequest("durable: must be true or false, got %q", plain.Cut(strings.Join(values, ", "), 60))
+		}
+		durable = values[0] == "true"
+	}
+	if f.media = mediaOf(r.Header.Get("Content-Type")); f.media == "" {
+		return f, false, &problem{
+			Status: http.StatusUnsupportedMediaType, header: http.Header{"Accept-Post": {allTypes}},
+			Detail: fmt.Sprintf("Content-Type: must be one of %s, in UTF-8, got %q; nothing was accepted", allTypes, plain.Cut(r.Header.Get("Content-Type"), 100)),
+		}
+	}
+	if f.media == typeJSON || f.media == typeNDJSON {
+		f.cloud, err = attributesOf(r.Header)
+		if err != nil {
+			return f, false, badRequest("%s", plain.Faults(err))
+		}
+	}
+	return f, durable, nil
+}
+
+// mediaOf is the media type of a body, or empty where it is none of ours.
+func mediaOf(contentType string) string {
+	media, parameters, err := mime.ParseMediaType(contentType)
+	if charset, given := parameters["charset"]; err != nil || given && !strings.EqualFold(charset, "utf-8") {
+		return ""
+	}
+	switch media {
+	case typeJSON, typeCloud, typeClouds:
+		return media
+	case typeNDJSON, "application/ndjson", "application/jsonl":
+		return typeNDJSON
+	}
+	return ""
+}
+
+func badRequest(format string, args ...any) *problem {
+	return &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf(format, args...) + "; nothing was accepted"}
+}
+
+// taking is one body on its way to the hub.
+type taking struct {
+	gateway *Gateway
+	in      *intake
+	decoder *decoder
+	publish func(context.Context, monitor.MetricEvent) error
+	outcome *outcome
+	now     time.Time
+	// occurred, where it is set, is the timestamp of events that have none.
+	occurred time.Time
+}
+
+// take publishes each event of the body. It is refused as a whole, and then
+// nothing is accepted, where it is no JSON.
+func (t *taking) take(ctx context.Context, f form) *problem {
+	if f.cloud != nil {
+		t.occurred = f.cloud.occurred
+	}
+	body := t.in.body
+	if f.media == typeNDJSON {
+		for line := range bytes.Lines(body) {
+			if line = bytes.TrimSpace(line); len(line) > 0 && !t.one(ctx, line) {
+				break
+			}
+		}
+		return nil
+	}
+	if fault := checkJSON(body); fault != nil && !isClosedList(body) {
+		return badRequest("%v", fault)
+	}
+	one := t.one
+	if f.media == typeCloud || f.media == typeClouds {
+		one = t.cloud
+	}
+	isList := body[space(body, 0)] == '['
+	switch {
+	case f.media == typeClouds && !isList:
+		return badRequest("%s: must be a JSON array of events", typeClouds)
+	case f.media == typeCloud && isList:
+		return badRequest("%s: must be one event; a list of them is %s", typeCloud, typeClouds)
+	case isList:
+		for element := range elements(body) {
+			if !one(ctx, element) {
+				break
+			}
+		}
+	default:
+		one(ctx, body)
+	}
+	return nil
+}
+
+// one publishes an event, or rejects it. It is false when nobody waits for the
+// answer any more.
+func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
+	if t.outcome.next()%1024 == 0 && ctx.Err() != nil {
+		return false
+	}
+	event, err := t.decoder.decode(item, t.now, t.outcome.RejectedTotal < maxListed)
+	if err == nil {
+		if event.Timestamp.IsZero() {
+			event.Timestamp = t.occurred
+		}
+		err = t.in.publish(ctx, t.gateway, event, t.publish)
+	}
+	if err != nil {
+		t.outcome.reject(err)
+		return true
+	}
+	t.outcome.Accepted++
+	return true
+}
+
+// checkJSON says where a body is no JSON text.
+func checkJSON(body []byte) error {
+	if json.Valid(body) {
+		return nil
+	}
+	var whole json.RawMessage
+	err := json.Unmarshal(body, &whole)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("not JSON: %w, at byte %d", err, syntax.Offset)
+	}
+	return fmt.Errorf("not JSON: %w", err)
+}
+
+// elements are those of a JSON array, which is known to be well-formed, or at least
+// a closed list.
+func elements(list []byte) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		start, depth := 0, 0
+		for i := 0; i < len(list); i++ {
+			switch list[i] {
+			case '"':
+				for i++; list[i] != '"'; i++ {
+					if list[i] == '\\' {
+						i++
+					}
+				}
+			case '[', '{':
+				if depth++; depth == 1 {
+					start = i + 1
+				}
+			case ',', ']', '}':
+				isEnd := depth == 1
+				if list[i] != ',' {
+					depth--
+				}
+				if !isEnd {
+					continue
+				}
+				element := bytes.TrimSpace(list[start:i])
+				if len(element) > 0 && !yield(element) { // nothing is in an empty list
+					return
+				}
+				start = i + 1
+			}
+		}
+	}
+}
