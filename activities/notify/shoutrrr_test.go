@@ -120,7 +120,7 @@ func TestMailHasASubjectAndNoHeadersOfSomebodyElse(t *testing.T) {
 	n.ModelName = "modèle\r\nBcc: everybody@example.com"
 	require.NoError(t, c.Tell(t.Context(), n))
 	header, body, _ := strings.Cut(<-mails, "\r\n\r\n")
-	assert.Contains(t, header, "Subject: =?utf-8?q?mod=C3=A8le_Bcc:_everybody@example.com_v7_waits_for_approval")
+	assert.Contains(t, header, "Subject: =?utf-8?q?mod=C3=A8le_Bcc:_everybody@=E2=80=8Bexample.com_v7_waits_for_ap?=", "no address that a reader makes a link of")
 	assert.Contains(t, header, "To: ops@example.com")
 	assert.NotContains(t, header, "\nBcc")
 	assert.Contains(t, body, "accuracy 0.8000 below threshold 0.9500\r\n")
