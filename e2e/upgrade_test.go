@@ -167,10 +167,13 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 
 	// A state that the next release wrote blocks the older one, and nothing is lost meanwhile.
 	for m := range models {
-		for range 2100 {
-			require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), monitor.SignalMetric, json.RawMessage("[]")))
-		}
-		until(t, upgraded(m), "it has continued as new", func(s monitor.Status) bool { return s.Signals >= 2100 })
+		before := described(t, upgraded(m)).GetRunId()
+		patience.Until(t, "it has continued as new", func() bool {
+			for range 100 {
+				require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), monitor.SignalMetric, json.RawMessage("[]")))
+			}
+			return described(t, upgraded(m)).GetRunId() != before
+		})
 	}
 	out, code = say(starterPath, "roll", "one")
 	assert.Equal(t, 1, code)
