@@ -169,7 +169,7 @@ func TestEveryEventIsCountedOnceThroughAFaultyNetwork(t *testing.T) {
 		work.Go(func() {
 			ticker := time.NewTicker(100 * time.Millisecond)
 			defer ticker.Stop()
-			for !p.hasDealt(5) {
+			for !p.hasDealt(20) {
 				for m := range models {
 					for range 10 {
 						if assert.NoError(t, h.Publish(t.Context(), monitor.NewMetricEvent(faultyModel(m), "v1", 0.95, 120, 0.02))) {
