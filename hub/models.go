@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/clock"
+
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -152,14 +154,7 @@ func (h *Hub) forget(p *pipe) bool {
 func (p *pipe) isIdle(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := later(p.made, p.lastSend)
+	last := clock.Later(p.made, p.lastSend)
 	return now.Sub(last) >= modelIdle && !p.dirty.Load() && len(p.waiting) == 0 && p.batch == nil &&
 		!p.sending && !p.asking && !p.closing && p.losses.total == 0
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }

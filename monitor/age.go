@@ -3,13 +3,15 @@ package monitor
 import (
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
 )
 
 // ageDue is when the model is too old, or silent for too long; zero while it
 // can't be.
 func (m *Machine) ageDue(r *Rule) time.Time {
 	if limit, ok := r.MaxAge.Get(); ok {
-		from := later(m.state.FirstEvent, m.state.LastSuccess)
+		from := clock.Later(m.state.FirstEvent, m.state.LastSuccess)
 		if !m.state.LastSuccess.IsZero() {
 			from = m.state.LastSuccess
 		}
@@ -22,7 +24,7 @@ func (m *Machine) ageDue(r *Rule) time.Time {
 	if latest == nil {
 		return time.Time{}
 	}
-	return later(latest.Heard, m.state.Resumed).Add(time.Duration(r.SilentFor.Or(0)))
+	return clock.Later(latest.Heard, m.state.Resumed).Add(time.Duration(r.SilentFor.Or(0)))
 }
 
 // ageVerdict is what an age or a silence says at now.
@@ -58,7 +60,7 @@ type look struct {
 
 // isAge says that a rule is on age or silence: time alone makes it breach.
 func (m *Machine) isAge(rule int) bool {
-	return m.kinds[rule] == kindAge || m.kinds[rule] == kindSilence
+	return m.forms[rule] == formAge || m.forms[rule] == formSilence
 }
 
 // looked returns the look of a rule on age or silence.
@@ -90,13 +92,13 @@ func (m *Machine) tickAges(now time.Time) {
 		}
 		r, last := &m.state.Policy.Rules[i], m.looked(i)
 		verdict := m.ageVerdict(r, now)
-		isNew := m.kinds[i] == kindSilence && last.At.Before(seen.Heard) // another silence than the last
+		isNew := m.forms[i] == formSilence && last.At.Before(seen.Heard) // another silence than the last
 		began := verdict == Breaching && (last.Verdict != Breaching || isNew)
 		if began || verdict != Breaching && last.Verdict == Breaching {
 			last = look{At: now, Verdict: verdict}
 			m.setLooked(i, last)
 		}
-		m.isSilent = m.isSilent || m.kinds[i] == kindSilence && verdict == Breaching
+		m.isSilent = m.isSilent || m.forms[i] == formSilence && verdict == Breaching
 		again := m.mayAct(now, i, last) && m.mayTrigger(now, seen)
 		m.findings[i] = finding{verdict: verdict, fresh: began || again, hit: true}
 		fresh = fresh || began || again
@@ -172,7 +174,7 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 		if !m.isAge(i) {
 			continue
 		}
-		if m.kinds[i] == kindAge || m.state.SilenceCheck.IsZero() {
+		if m.forms[i] == formAge || m.state.SilenceCheck.IsZero() {
 			look(m.ageDue(&m.state.Policy.Rules[i]))
 		}
 		if acted := m.looked(i).Acted; m.cooldownFrom().Before(acted) { // what it led to was cancelled before it went out
@@ -192,7 +194,7 @@ func (m *Machine) checkSilence(now time.Time) {
 
 	earliest := time.Time{}
 	for i := range m.state.Policy.Rules {
-		if m.kinds[i] != kindSilence {
+		if m.forms[i] != formSilence {
 			continue
 		}
 		due := m.ageDue(&m.state.Policy.Rules[i])

@@ -14,20 +14,8 @@ func (w *window) fillBaseline(r *Rule, metric *MetricDigest, percentile bool) {
 	}
 }
 
-func (r *Rule) hasBaseline() bool { return r.BelowBaselineBy.present || r.AboveBaselineBy.present }
-
-func (r *Rule) baselineSamples() int64 {
-	if r.Baseline == nil || r.Baseline.Samples == 0 {
-		return DefaultBaselineSamples
-	}
-	return r.Baseline.Samples
-}
-
-// fromPrevious says that the rule measures against the version before.
-func (r *Rule) fromPrevious() bool { return r.Baseline != nil && r.Baseline.From == BaselinePrevious }
-
-// base is the baseline that the rule measures against; absent until it is full.
-func (r *Rule) base(w *window) Reading {
+// baseOf is the baseline that a rule measures against; absent until it is full.
+func (w *window) baseOf(r *Rule) Reading {
 	if r.fromPrevious() {
 		return w.Previous
 	}
@@ -37,18 +25,18 @@ func (r *Rule) base(w *window) Reading {
 // threshold is beyond what a datapoint breaches; unknown until the baseline is full.
 func (m *Machine) threshold(r *Rule, w *window, name string) (threshold float64, known bool) {
 	switch {
-	case r.Below.present:
-		return r.Below.value, true
-	case r.Above.present:
-		return r.Above.value, true
+	case !r.Below.IsZero():
+		return r.Below.Value(), true
+	case !r.Above.IsZero():
+		return r.Above.Value(), true
 	case r.fromPrevious() && w.Previous.IsZero():
 		w.Previous = m.previousBase(r, name)
 	}
-	base, known := r.base(w).Get()
+	base, known := w.baseOf(r).Get()
 	if margin, below := r.BelowBaselineBy.Get(); below {
 		return base - margin.Of(base), known
 	}
-	return base + r.AboveBaselineBy.value.Of(base), known
+	return base + r.AboveBaselineBy.Value().Of(base), known
 }
 
 // previousBase is the baseline of the version that began last before this one, of

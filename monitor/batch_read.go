@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
+
+// cursor reads what events and batches are made of.
+type cursor struct{ jsonCursor }
 
 // scan reads a batch, or says that it is none of this form. Members of other names
 // are passed over: they are a newer hub's.
 func (b *Batch) scan(payload []byte) bool {
-	c := cursor{data: payload}
+	c := cursor{jsonCursor{data: payload}}
 	for more := c.open('{', '}'); more; more = c.more('}') {
 		switch string(c.key()) {
 		case "version":
@@ -172,7 +177,7 @@ const maxExplainedBatch = 64 << 10
 // explainBatch says why a payload is no batch.
 func explainBatch(payload []byte) error {
 	if len(payload) > maxExplainedBatch {
-		return fmt.Errorf("not a batch in JSON, and its %d bytes are too many to say where; it begins %s", len(payload), cut(string(payload[:maxPayloadBytes]), 60))
+		return fmt.Errorf("not a batch in JSON, and its %d bytes are too many to say where; it begins %s", len(payload), plain.Cut(string(payload[:240]), 60))
 	}
 	var batch Batch
 	err := json.Unmarshal(payload, &batch)

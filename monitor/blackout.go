@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // maxBlackouts bounds a policy's blackouts, and with them the spans that a
@@ -166,7 +168,7 @@ func parseDays(text string) (days [7]bool, err error) {
 		}
 		first, end := slices.Index(weekdays, strings.TrimSpace(name)), slices.Index(weekdays, strings.TrimSpace(last))
 		if first < 0 || end < 0 {
-			return days, fmt.Errorf("must be days such as mon-fri or sat,sun, got %q", cut(text, 40))
+			return days, fmt.Errorf("must be days such as mon-fri or sat,sun, got %q", plain.Cut(text, 40))
 		}
 		days[first] = true
 		for day := first; day != end; {
@@ -189,7 +191,7 @@ func parseTimeOfDay(text string) (minutes int, err error) {
 	case text == "":
 		return 0, errors.New("must be a time of day such as 08:00, is missing or empty")
 	case err != nil || len(text) != len("15:04"):
-		return 0, fmt.Errorf("must be a time of day such as 08:00, got %q", cut(text, 40))
+		return 0, fmt.Errorf("must be a time of day such as 08:00, got %q", plain.Cut(text, 40))
 	}
 	return clock.Hour()*60 + clock.Minute(), nil
 }
@@ -198,7 +200,7 @@ func parseTimeOfDay(text string) (minutes int, err error) {
 func parseZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("must be a zone of the IANA time zone database such as Europe/Berlin, got %q", cut(name, 60))
+		return nil, fmt.Errorf("must be a zone of the IANA time zone database such as Europe/Berlin, got %q", plain.Cut(name, 60))
 	}
 	return zone, nil
 }

@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +54,7 @@ func (m *Machine) compare(policy Policy) *policyChange {
 	for i := range c.rules {
 		r := &c.rules[i]
 		c.from[i] = slices.IndexFunc(c.old, func(o Rule) bool {
-			return r.Name == o.Name && r.kind() == o.kind() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
+			return r.Name == o.Name && r.form() == o.form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
 		})
 	}
 	for i := range c.old {
@@ -189,16 +187,16 @@ func (m *Machine) rejudge(now time.Time, c *policyChange) {
 		for i, t := range seen.Rules {
 			switch r := &c.rules[i]; {
 			case !c.judges[i] || c.from[i] < 0:
-			case m.kinds[i] == kindWindow:
+			case m.forms[i] == formWindow:
 				m.rejudgeWindow(now, r, t, name)
-			case m.kinds[i] == kindInstant:
+			case m.forms[i] == formInstant:
 				t.rejudge(r, &c.old[c.from[i]])
 			}
 		}
 
 		m.judgeStanding(now, seen)
 		for i, t := range seen.Rules {
-			if c.judges[i] && m.kinds[i] == kindComposite {
+			if c.judges[i] && m.forms[i] == formComposite {
 				t.Verdict = m.findings[i].verdict
 			}
 			breaches := c.rules[i].CanTrigger() && m.findings[i].verdict == Breaching
@@ -276,10 +274,4 @@ func (m *Machine) reconsider(now time.Time, c *policyChange) {
 	d := decisionOf(now, ApprovalRejected, pending.RetrainingRequest)
 	d.Reason = why
 	m.decide(d)
-}
-
-func equalJSON(a, b any) bool {
-	left, err1 := json.Marshal(a)
-	right, err2 := json.Marshal(b)
-	return err1 == nil && err2 == nil && bytes.Equal(left, right)
 }

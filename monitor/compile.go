@@ -8,7 +8,7 @@ import (
 // compiled is what follows from a policy, kept so that it isn't found again for
 // each event.
 type compiled struct {
-	kinds           []kind
+	forms           []form
 	findings        []finding      // of the rules, at the moment
 	said            said           // the same as sets, where there are composites
 	ruleNumber      map[string]int // by name
@@ -40,66 +40,22 @@ type composite struct {
 	members ruleSet
 }
 
-// logic is how a composite follows from its members.
-type logic int8
-
-const (
-	logicAll logic = iota
-	logicAny
-	logicNot
-)
-
-func (r *Rule) logic() logic {
-	switch {
-	case len(r.AllOf) > 0:
-		return logicAll
-	case len(r.AnyOf) > 0:
-		return logicAny
-	}
-	return logicNot
-}
-
-// kind is how a rule is judged.
-type kind int8
-
-const (
-	kindInstant kind = iota
-	kindWindow
-	kindComposite
-	kindAge
-	kindSilence
-)
-
-func (r *Rule) kind() kind {
-	switch {
-	case r.IsComposite():
-		return kindComposite
-	case !r.MaxAge.IsZero():
-		return kindAge
-	case !r.SilentFor.IsZero():
-		return kindSilence
-	case r.IsWindowed():
-		return kindWindow
-	}
-	return kindInstant
-}
-
 // compile finds what follows from the policy in force.
 func (m *Machine) compile() {
 	rules := m.state.Policy.Rules
 	n := len(rules)
 	m.compiled = compiled{
-		kinds: make([]kind, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
+		forms: make([]form, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
 		isTurned: make([]bool, n),
 		streaks:  make([]streak, n+1+len(suppressions)),
 	}
 	for i := range rules {
 		m.ruleNumber[rules[i].Name] = i
-		m.kinds[i] = rules[i].kind()
-		m.hasComposites = m.hasComposites || m.kinds[i] == kindComposite
+		m.forms[i] = rules[i].form()
+		m.hasComposites = m.hasComposites || m.forms[i] == formComposite
 		m.mayRest = m.mayRest || rules[i].Missing == MissingOK
-		m.hasWindows = m.hasWindows || m.kinds[i] == kindWindow
-		m.hasAges = m.hasAges || m.kinds[i] == kindAge || m.kinds[i] == kindSilence
+		m.hasWindows = m.hasWindows || m.forms[i] == formWindow
+		m.hasAges = m.hasAges || m.forms[i] == formAge || m.forms[i] == formSilence
 	}
 	if m.hasComposites {
 		m.compileComposites()
@@ -119,7 +75,7 @@ func (m *Machine) compileComposites() {
 	var stand ruleSet
 	var place func(i int)
 	place = func(i int) {
-		if placed[i] || m.kinds[i] != kindComposite {
+		if placed[i] || m.forms[i] != formComposite {
 			return
 		}
 		placed[i] = true
@@ -130,7 +86,7 @@ func (m *Machine) compileComposites() {
 			place(member)
 			m.members[i] = append(m.members[i], member)
 			c.members.add(member)
-			if m.kinds[member] != kindInstant && m.kinds[member] != kindComposite {
+			if m.forms[member] != formInstant && m.forms[member] != formComposite {
 				stand.add(member)
 			}
 		}

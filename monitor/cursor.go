@@ -8,22 +8,22 @@ import (
 	"unsafe"
 )
 
-// cursor reads JSON text once, from left to right, at a few nanoseconds a byte and
+// jsonCursor reads JSON text once, from left to right, at a few nanoseconds a byte and
 // without recursion, so that no nesting costs more than its bytes. Whoever uses it
-// knows what must come next; anything else makes it bad, and a bad cursor reads
+// knows what must come next; anything else makes it bad, and a bad jsonCursor reads
 // nothing any more. What is wrong it does not say: encoding/json explains that, for
 // the few inputs that are explained.
 //
 // It takes what encoding/json takes of numbers and strings, to the last bit
 // (FuzzCursorReadsAsEncodingJSON).
-type cursor struct {
+type jsonCursor struct {
 	data  []byte
 	at    int
 	isBad bool
 }
 
 // blank passes over white space.
-func (c *cursor) blank() {
+func (c *jsonCursor) blank() {
 	for c.at < len(c.data) && isBlank(c.data[c.at]) {
 		c.at++
 	}
@@ -32,7 +32,7 @@ func (c *cursor) blank() {
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
 // next returns the byte that comes after white space, or 0 at the end.
-func (c *cursor) next() byte {
+func (c *jsonCursor) next() byte {
 	c.blank()
 	if c.at >= len(c.data) || c.isBad {
 		return 0
@@ -41,7 +41,7 @@ func (c *cursor) next() byte {
 }
 
 // take passes over one byte that must come next.
-func (c *cursor) take(b byte) {
+func (c *jsonCursor) take(b byte) {
 	if c.next() != b {
 		c.isBad = true
 		return
@@ -53,7 +53,7 @@ func (c *cursor) take(b byte) {
 // anything in it:
 //
 //	for more := c.open('{', '}'); more; more = c.more('}') {
-func (c *cursor) open(begin, end byte) (more bool) {
+func (c *jsonCursor) open(begin, end byte) (more bool) {
 	c.take(begin)
 	if c.next() == end {
 		c.at++
@@ -64,7 +64,7 @@ func (c *cursor) open(begin, end byte) (more bool) {
 
 // more passes over a comma, or over the end of an object or a list, and says
 // whether something comes.
-func (c *cursor) more(end byte) bool {
+func (c *jsonCursor) more(end byte) bool {
 	switch c.next() {
 	case ',':
 		c.at++
@@ -78,23 +78,23 @@ func (c *cursor) more(end byte) bool {
 }
 
 // key reads the name of a member.
-func (c *cursor) key() []byte {
+func (c *jsonCursor) key() []byte {
 	key := c.text()
 	c.take(':')
 	return key
 }
 
 // ended says that all was read, and was good.
-func (c *cursor) ended() bool {
+func (c *jsonCursor) ended() bool {
 	c.blank()
 	return !c.isBad && c.at == len(c.data)
 }
 
 // null passes over null, and says whether it was there.
-func (c *cursor) null() bool { return c.word("null") }
+func (c *jsonCursor) null() bool { return c.word("null") }
 
 // word passes over a bare word, and says whether it was there.
-func (c *cursor) word(word string) bool {
+func (c *jsonCursor) word(word string) bool {
 	if c.next() != word[0] || !bytes.HasPrefix(c.data[c.at:], []byte(word)) {
 		return false
 	}
@@ -103,7 +103,7 @@ func (c *cursor) word(word string) bool {
 }
 
 // boolean reads true or false.
-func (c *cursor) boolean() bool {
+func (c *jsonCursor) boolean() bool {
 	if c.word("true") {
 		return true
 	}
@@ -114,7 +114,7 @@ func (c *cursor) boolean() bool {
 }
 
 // text reads a string. Without escapes it is a part of the data.
-func (c *cursor) text() []byte {
+func (c *jsonCursor) text() []byte {
 	if c.next() != '"' {
 		c.isBad = true
 		return nil
@@ -146,7 +146,7 @@ func (c *cursor) text() []byte {
 }
 
 // escaped reads a string that has escapes.
-func (c *cursor) escaped() []byte {
+func (c *jsonCursor) escaped() []byte {
 	end := stringEnd(c.data, c.at)
 	var value string
 	if !utf8.Valid(c.data[c.at:end]) || json.Unmarshal(c.data[c.at:end], &value) != nil {
@@ -178,7 +178,7 @@ const maxExactDigits = 15
 var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // number reads a number that a float64 can hold.
-func (c *cursor) number() float64 {
+func (c *jsonCursor) number() float64 {
 	isNegative := c.next() == '-'
 	start := c.at
 	if isNegative {
@@ -230,7 +230,7 @@ func borrowed(data []byte) string {
 
 // digits reads decimal digits, and returns how many. Where there are more than 19
 // the mantissa overflows, and must not be used.
-func (c *cursor) digits(mantissa *uint64) int {
+func (c *jsonCursor) digits(mantissa *uint64) int {
 	from := c.at
 	for ; c.at < len(c.data) && c.data[c.at]-'0' <= 9; c.at++ {
 		*mantissa = *mantissa*10 + uint64(c.data[c.at]-'0')
@@ -239,7 +239,7 @@ func (c *cursor) digits(mantissa *uint64) int {
 }
 
 // exponent passes over an exponent, and says whether it has digits.
-func (c *cursor) exponent() bool {
+func (c *jsonCursor) exponent() bool {
 	c.at++
 	if c.at < len(c.data) && (c.data[c.at] == '+' || c.data[c.at] == '-') {
 		c.at++
@@ -250,7 +250,7 @@ func (c *cursor) exponent() bool {
 
 // integer reads a whole number that an int64 can hold, written without a fraction
 // or an exponent.
-func (c *cursor) integer() int64 {
+func (c *jsonCursor) integer() int64 {
 	isNegative := c.next() == '-'
 	start := c.at
 	if isNegative {
@@ -275,7 +275,7 @@ func (c *cursor) integer() int64 {
 // element passes over whatever stands up to the next comma, or up to the end of
 // the list that it is in, and returns it. Brackets and strings are kept together,
 // and nothing else is asked of it: one element that is no JSON spoils no other.
-func (c *cursor) element() []byte {
+func (c *jsonCursor) element() []byte {
 	c.blank()
 	start, depth := c.at, 0
 	for c.at < len(c.data) {
@@ -303,7 +303,7 @@ func (c *cursor) element() []byte {
 // countMembers counts the members of the object, or the elements of the list, that
 // data is, by its commas. It builds nothing, so it may be asked of anything.
 func countMembers(data []byte) int {
-	c := cursor{data: data}
+	c := jsonCursor{data: data}
 	if b := c.next(); b != '{' && b != '[' {
 		return 0
 	}

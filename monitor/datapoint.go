@@ -183,14 +183,6 @@ func (w *window) conclude(r *Rule, p point) finding {
 	return f
 }
 
-// clear is the threshold beyond which a breaching rule stays so.
-func (r *Rule) clear() (float64, bool) {
-	if clear, ok := r.ClearBelow.Get(); ok {
-		return clear, true
-	}
-	return r.ClearAbove.Get()
-}
-
 // detect shows a datapoint to the rule's detector of change.
 func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding {
 	w := t.Window
@@ -220,7 +212,7 @@ func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding
 func (m *Machine) forgetChanges(triggered time.Time) {
 	for _, seen := range m.state.Versions {
 		for i, t := range seen.Rules {
-			if m.kinds[i] == kindWindow && !t.Window.Changed.IsZero() && !t.Window.Changed.After(triggered) {
+			if m.forms[i] == formWindow && !t.Window.Changed.IsZero() && !t.Window.Changed.After(triggered) {
 				t.Window.Changed, t.Verdict = time.Time{}, Healthy
 			}
 		}

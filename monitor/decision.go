@@ -3,45 +3,9 @@ package monitor
 import (
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
-
-// Kind is what the machine decided.
-type Kind string
-
-// The kinds of decision.
-const (
-	Triggered        Kind = "triggered"  // a retraining was asked for
-	Suppressed       Kind = "suppressed" // a breach led to none, for the reason in SuppressedBy
-	Accepted         Kind = "accepted"   // scheduled in a backend that can't be followed
-	Succeeded        Kind = "succeeded"
-	Failed           Kind = "failed"        // the backend said no, or the training failed
-	TimedOut         Kind = "timed_out"     // no outcome within the policy's timeout
-	Cancelled        Kind = "cancelled"     // an operator ended the retraining in flight
-	CancelFailed     Kind = "cancel_failed" // the backend could not be told to end a retraining
-	Warned           Kind = "warned"        // a rule of severity warning breached
-	Held             Kind = "held"          // would have triggered, but the policy is a dry run; or a freeze of the fleet holds it
-	AwaitingApproval Kind = "awaiting_approval"
-	Approved         Kind = "approved"
-	ApprovalRejected Kind = "approval_rejected"
-	Verified         Kind = "verified"       // the new version held the rules
-	Unverified       Kind = "unverified"     // it had too few events to say so
-	Regressed        Kind = "regressed"      // it broke them
-	CircuitOpened    Kind = "circuit_opened" // too many failures in a row: paused
-	Paused           Kind = "paused"
-	Resumed          Kind = "resumed"
-	PolicyChanged    Kind = "policy_changed"
-	Stopped          Kind = "stopped"
-	FleetFrozen      Kind = "fleet_frozen"   // a freeze holds retrainings back: a decision of the fleet, not of a model
-	FleetUnfrozen    Kind = "fleet_unfrozen" // it is lifted
-)
-
-// Kinds are all kinds of decision that a monitor takes.
-func Kinds() []Kind {
-	return []Kind{
-		Triggered, Suppressed, Accepted, Succeeded, Failed, TimedOut, Cancelled, CancelFailed, Warned, Held, AwaitingApproval, Approved,
-		ApprovalRejected, Verified, Unverified, Regressed, CircuitOpened, Paused, Resumed, PolicyChanged, Stopped,
-	}
-}
 
 // Suppression is why a breaching observation did not trigger. Where several
 // hold, the first in this order is named.
@@ -63,9 +27,6 @@ var suppressions = []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByAp
 
 // Suppressions are all reasons for suppression.
 func Suppressions() []Suppression { return slices.Clone(suppressions) }
-
-// RuleManual stands for the rule in a retraining that an operator asked for.
-const RuleManual = "manual"
 
 // Decision is what the machine did, and why.
 type Decision struct {
@@ -94,7 +55,7 @@ const maxDecisions = 50
 
 // decide records a decision in an entry of its own.
 func (m *Machine) decide(decision Decision) {
-	decision.Reason, decision.By = cut(decision.Reason, maxTextBytes), cut(decision.By, maxTextBytes)
+	decision.Reason, decision.By = plain.Cut(decision.Reason, maxTextBytes), plain.Cut(decision.By, maxTextBytes)
 	if m.Trace != nil && decision.IsNotable() {
 		decision.Trace = m.Trace(m.cause(&decision), decision)
 	}

@@ -7,16 +7,15 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // maxCount bounds what is counted at the edge, so that no total overflows: the
 // events of a digest, a batch's number.
 const maxCount = 1_000_000_000_000
-
-// maxObservations bounds the events, or the digests, of one signal. 10,000 are
-// judged in some 50 ms, and a workflow that computes for a second is taken for
-// deadlocked by the SDK, again at each replay.
-const maxObservations = 10_000
 
 // Digest is what a publisher saw of one model version: any number of events,
 // folded. One event is a digest of one, so the machine sees only digests.
@@ -99,8 +98,8 @@ func oneReading(value float64, stamp time.Time) *MetricDigest {
 // associative and commutative, sums within rounding.
 func (d *Digest) Merge(other *Digest) {
 	d.Events += other.Events
-	d.First, d.Last = earlier(d.First, other.First), later(d.Last, other.Last)
-	d.FoldedFrom, d.FoldedUntil = earlier(d.FoldedFrom, other.FoldedFrom), later(d.FoldedUntil, other.FoldedUntil)
+	d.First, d.Last = clock.Earlier(d.First, other.First), clock.Later(d.Last, other.Last)
+	d.FoldedFrom, d.FoldedUntil = clock.Earlier(d.FoldedFrom, other.FoldedFrom), clock.Later(d.FoldedUntil, other.FoldedUntil)
 	for name, metric := range other.Metrics {
 		if mine, measured := d.Metrics[name]; measured {
 			mine.Merge(metric)
@@ -126,28 +125,14 @@ func (m *MetricDigest) Merge(other *MetricDigest) {
 	case other.Min < m.Min:
 		m.Min, m.MinAt = other.Min, other.MinAt
 	case other.Min == m.Min:
-		m.MinAt = earlier(m.MinAt, other.MinAt)
+		m.MinAt = clock.Earlier(m.MinAt, other.MinAt)
 	}
 	switch {
 	case other.Max > m.Max:
 		m.Max, m.MaxAt = other.Max, other.MaxAt
 	case other.Max == m.Max:
-		m.MaxAt = earlier(m.MaxAt, other.MaxAt)
+		m.MaxAt = clock.Earlier(m.MaxAt, other.MaxAt)
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // Validate names the faults of a digest received at now, ten at most.
@@ -174,7 +159,7 @@ func (d *Digest) Validate(now time.Time) error {
 		if faults.isFull() && d.Metrics[name].isValid(d.Events) {
 			continue
 		}
-		where := join("metrics", cut(name, maxPathBytes))
+		where := join("metrics", plain.Cut(name, maxPathBytes))
 		faults.add(where, checkName(name, 1, MaxMetricNameBytes))
 		faults.add(where, d.Metrics[name].validate(d.Events))
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Duration is a time.Duration that reads and writes as Go's text, "1h30m".
@@ -28,11 +30,11 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()
 func (d *Duration) UnmarshalJSON(data []byte) error {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
-		return fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %s`, cut(string(data), 40))
+		return fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %s`, plain.Cut(string(data), 40))
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %q`, cut(text, 40))
+		return fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %q`, plain.Cut(text, 40))
 	}
 	*d = Duration(parsed)
 	return nil

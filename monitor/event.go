@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // The three metrics that an event names itself; any other is in its Metrics.
@@ -72,7 +74,7 @@ func (e *MetricEvent) Validate(now time.Time) error {
 		return faults.err()
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
-		where := join("metrics", cut(name, 60))
+		where := join("metrics", plain.Cut(name, 60))
 		faults.add(where, checkName(name, 1, MaxMetricNameBytes))
 		faults.add(where, checkReading(e.Metrics[name]))
 		if isNamedMetric(name) {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // EventReader reads events in the form of the wire contract, one after another. It
@@ -53,7 +55,7 @@ func (r *EventReader) Try(data []byte) (event *MetricEvent, isEvent bool) {
 // refuses is only explained by explainEvent, and so needs not be read at once.
 func (r *EventReader) scan(data []byte) bool {
 	r.event = MetricEvent{}
-	c := cursor{data: data}
+	c := cursor{jsonCursor{data: data}}
 	seen := 0
 	for more := c.open('{', '}'); more; more = c.more('}') {
 		field := r.field(&c, c.key())
@@ -222,7 +224,7 @@ func (m *furtherMetrics) decodeAt(data []byte, path string) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		err := json.Unmarshal(object[name], new(Reading))
 		if err != nil {
-			faults.add(join(path, cut(name, maxPathBytes)), got(err, object[name]))
+			faults.add(join(path, plain.Cut(name, maxPathBytes)), got(err, object[name]))
 		}
 	}
 	return faults.err()
@@ -233,7 +235,7 @@ type timestampText struct{}
 
 // UnmarshalJSON reads what cursor.timestamp reads.
 func (timestampText) UnmarshalJSON(data []byte) error {
-	c := cursor{data: data}
+	c := cursor{jsonCursor{data: data}}
 	var event MetricEvent
 	c.timestamp(&event)
 	if c.ended() {
@@ -241,10 +243,10 @@ func (timestampText) UnmarshalJSON(data []byte) error {
 	}
 
 	text := string(data)
-	if c = (cursor{data: data}); c.next() == '"' {
+	if c = (cursor{jsonCursor{data: data}}); c.next() == '"' {
 		text = string(c.text())
 	}
-	_, err := ParseTimestamp(cut(text, maxTimestampBytes), nil)
+	_, err := ParseTimestamp(plain.Cut(text, maxTimestampBytes), nil)
 	if err == nil {
 		err = noTimestamp(text)
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Fleet is what is known of all monitors together: who holds which retrainings
@@ -91,7 +93,7 @@ func (f *Freeze) String() string {
 	if f.Reason != "" {
 		text += ": " + f.Reason
 	}
-	return cut(text, maxTextBytes)
+	return plain.Cut(text, maxTextBytes)
 }
 
 // Validate says what is wrong with a freeze, field by field.
@@ -111,7 +113,7 @@ func (f *Freeze) Validate() error {
 		if len(pattern) > maxPatternBytes {
 			faults = append(faults, fmt.Errorf("models[%d]: must be at most %d bytes, got %d", i, maxPatternBytes, len(pattern)))
 		} else if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, cut(pattern, maxTextBytes)))
+			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, plain.Cut(pattern, maxTextBytes)))
 		}
 	}
 	return errors.Join(faults...)
@@ -119,7 +121,7 @@ func (f *Freeze) Validate() error {
 
 // Add puts a valid freeze into force; one of the same scope replaces the older.
 func (f *Fleet) Add(now time.Time, freeze Freeze) error {
-	freeze.By, freeze.Reason, freeze.At = cut(freeze.By, maxTextBytes), cut(freeze.Reason, maxTextBytes), now
+	freeze.By, freeze.Reason, freeze.At = plain.Cut(freeze.By, maxTextBytes), plain.Cut(freeze.Reason, maxTextBytes), now
 	others := slices.DeleteFunc(slices.Clone(f.Freezes), func(old Freeze) bool { return old.Scope() == freeze.Scope() })
 	if len(others) >= maxFreezes {
 		return fmt.Errorf("%d freezes are in force, which is as many as can be; lift some", maxFreezes)

@@ -58,3 +58,7 @@ func validateFootprint(rules []Rule) error {
 		"look back over fewer datapoints, shorten its grace, or measure no percentile",
 		total>>10, maxTracksBytes>>10, costliest.Name, costliest.footprint()>>10)
 }
+
+// maxTracked bounds the versions whose windows are kept: one in service, one
+// before it, and two canaries. Those heard of longest ago go first.
+const maxTracked = 4

@@ -45,31 +45,3 @@ func HealthyPace(publishers int) time.Duration {
 func UrgentPace(publishers int) time.Duration {
 	return max(time.Second, time.Duration(publishers)*time.Second/MaxSignalRate)
 }
-
-// Guidance returns what publishers should know at now.
-func (m *Machine) Guidance(now time.Time) Guidance {
-	return Guidance{
-		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
-		Publishers: m.activePublishers(now), BatchVersions: BatchVersions(),
-	}
-}
-
-// activePublishers counts those heard of within two of their own intervals.
-// Which that is depends on their number, so it is found by shrinking: counted
-// from below, a hundred that report at the same time would be taken for one in
-// between, and hurry.
-func (m *Machine) activePublishers(now time.Time) int {
-	active := len(m.state.Publishers)
-	for {
-		heard := 0
-		for _, known := range m.state.Publishers {
-			if !known.Closed && now.Sub(known.LastWord) <= 2*HealthyPace(active) {
-				heard++
-			}
-		}
-		if heard >= active {
-			return heard
-		}
-		active = heard
-	}
-}

@@ -68,7 +68,7 @@ func (m *Machine) stillBreaches(now time.Time, request RetrainingRequest) bool {
 func (m *Machine) judgeStanding(now time.Time, seen *version) {
 	for i, t := range seen.Rules {
 		m.findings[i] = finding{verdict: t.Verdict}
-		if m.kinds[i] != kindInstant {
+		if m.forms[i] != formInstant {
 			m.findings[i].verdict = m.stands(i, seen, now)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Names of the wire contract: any language's Temporal client speaks them.
@@ -59,17 +61,17 @@ func WorkflowID(modelName string) string {
 func ModelName(workflowID string) (string, error) {
 	encoded, ours := strings.CutPrefix(workflowID, workflowIDPrefix)
 	if !ours {
-		return "", fmt.Errorf("workflow id %q: must begin with %q", cut(workflowID, 80), workflowIDPrefix)
+		return "", fmt.Errorf("workflow id %q: must begin with %q", plain.Cut(workflowID, 80), workflowIDPrefix)
 	}
 	name, err := url.PathUnescape(encoded)
 	if err == nil {
 		err = checkName(name, 1, MaxModelNameBytes)
 	}
 	if err != nil {
-		return "", fmt.Errorf("workflow id %q: model name: %w", cut(workflowID, 80), err)
+		return "", fmt.Errorf("workflow id %q: model name: %w", plain.Cut(workflowID, 80), err)
 	}
 	if want := WorkflowID(name); want != workflowID {
-		return "", fmt.Errorf("workflow id %q: the monitor of model %q is %q", cut(workflowID, 80), name, want)
+		return "", fmt.Errorf("workflow id %q: the monitor of model %q is %q", plain.Cut(workflowID, 80), name, want)
 	}
 	return name, nil
 }

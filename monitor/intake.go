@@ -128,7 +128,7 @@ func (p elementPath) String() string {
 
 // countElements counts the elements of a payload; one that is no list is one.
 func countElements(payload []byte) int {
-	c := cursor{data: payload}
+	c := jsonCursor{data: payload}
 	if c.next() != '[' {
 		return 1
 	}
@@ -139,7 +139,7 @@ func countElements(payload []byte) int {
 // is behind the list, or its missing end, is an element too: a broken one.
 func elements(payload []byte) iter.Seq2[elementPath, []byte] {
 	return func(yield func(elementPath, []byte) bool) {
-		c := cursor{data: payload}
+		c := jsonCursor{data: payload}
 		if c.next() != '[' {
 			yield(-1, payload)
 			return

@@ -37,8 +37,8 @@ func (m *Machine) observe(now time.Time, o *observation) {
 	for i := range rules {
 		r, t, f := &rules[i], seen.Rules[i], &m.findings[i]
 		*f = finding{}
-		switch m.kinds[i] {
-		case kindInstant:
+		switch m.forms[i] {
+		case formInstant:
 			metric := o.metric(r.Metric)
 			if metric == nil {
 				continue
@@ -50,7 +50,7 @@ func (m *Machine) observe(now time.Time, o *observation) {
 			}
 			t.At, t.Verdict = now, f.verdict
 			t.Value, t.Threshold = Some(value), Some(threshold)
-		case kindWindow:
+		case formWindow:
 			if t.Window.feed(r, o, now, m.passed(now)) {
 				m.dirty = true
 			}
@@ -201,10 +201,10 @@ func verdictOf(breaches, isHealthy bool) Verdict {
 // stands is what a rule says of a version when nothing new was measured.
 func (m *Machine) stands(i int, seen *version, now time.Time) Verdict {
 	r := &m.state.Policy.Rules[i]
-	switch m.kinds[i] {
-	case kindWindow:
+	switch m.forms[i] {
+	case formWindow:
 		return seen.Rules[i].standing(r, now)
-	case kindAge, kindSilence:
+	case formAge, formSilence:
 		return m.ageVerdict(r, now)
 	}
 	return Unknown
@@ -240,20 +240,20 @@ func (t *track) reason(r *Rule) string {
 	what := fmt.Sprintf("%s %s", word(r.Metric), r.Stat)
 	if r.Change != nil {
 		way := "rose"
-		if w.To.value < w.From.value {
+		if w.To.Value() < w.From.Value() {
 			way = "fell"
 		}
-		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.quantity(w.From.value), r.quantity(w.To.value), r.Change.detector())
+		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.quantity(w.From.Value()), r.quantity(w.To.Value()), r.Change.detector())
 	}
 	suffix := ""
 	if _, n := r.MOfN(); n > 1 {
 		breaching, of := w.count(r)
-		suffix = fmt.Sprintf(", %d of %d periods of %s", breaching, of, r.Period.value)
+		suffix = fmt.Sprintf(", %d of %d periods of %s", breaching, of, r.Period.Value())
 	} else {
-		suffix = fmt.Sprintf(" over %s", r.Period.value)
+		suffix = fmt.Sprintf(" over %s", r.Period.Value())
 	}
 	value, measured := t.Value.Get()
-	threshold, base := t.Threshold.value, r.base(w)
+	threshold, base := t.Threshold.Value(), w.baseOf(r)
 	what += " " + r.quantity(value)
 	switch {
 	case !measured:
@@ -263,30 +263,12 @@ func (t *track) reason(r *Rule) string {
 			return fmt.Sprintf("%s not past %s since it was beyond threshold %s%s", what, r.quantity(clear), r.quantity(threshold), suffix)
 		}
 		return fmt.Sprintf("%s, earlier ones beyond threshold %s%s", what, r.quantity(threshold), suffix)
-	case r.Below.present:
+	case !r.Below.IsZero():
 		return fmt.Sprintf("%s below threshold %s%s", what, r.quantity(threshold), suffix)
-	case r.Above.present:
+	case !r.Above.IsZero():
 		return fmt.Sprintf("%s above threshold %s%s", what, r.quantity(threshold), suffix)
-	case r.BelowBaselineBy.present:
-		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.quantity(base.value), r.BelowBaselineBy.value, suffix)
+	case !r.BelowBaselineBy.IsZero():
+		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.quantity(base.Value()), r.BelowBaselineBy.Value(), suffix)
 	}
-	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.quantity(base.value), r.AboveBaselineBy.value, suffix)
-}
-
-// isBeyond says that a value is on the breaching side of a threshold.
-func (r *Rule) isBeyond(value, threshold float64) bool {
-	if r.falls() {
-		return value < threshold
-	}
-	return value > threshold
-}
-
-// falls says that low values breach.
-func (r *Rule) falls() bool { return r.Below.present || r.BelowBaselineBy.present }
-
-func (c *Change) detector() Detector {
-	if c.Detector == "" {
-		return DetectorADWIN
-	}
-	return c.Detector
+	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.quantity(base.Value()), r.AboveBaselineBy.Value(), suffix)
 }

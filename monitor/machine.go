@@ -5,25 +5,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
-
-// Phase is what a monitor is doing, derived from its state.
-type Phase string
-
-// The phases; the first that holds.
-const (
-	PhaseStopping         Phase = "stopping"          // ends when its retraining in flight is recorded
-	PhasePaused           Phase = "paused"            // counts, but triggers nothing
-	PhaseAwaitingApproval Phase = "awaiting_approval" // a trigger waits for an operator's word
-	PhaseRetraining       Phase = "retraining"        // a retraining is in flight
-	PhaseCoolingDown      Phase = "cooling_down"      // less than the cooldown since the last trigger
-	PhaseWatching         Phase = "watching"
-)
-
-// Phases are all phases, the first that holds first.
-func Phases() []Phase {
-	return []Phase{PhaseStopping, PhasePaused, PhaseAwaitingApproval, PhaseRetraining, PhaseCoolingDown, PhaseWatching}
-}
 
 // Machine decides. It is pure and deterministic: the same inputs, with the same
 // clock, give the same state, in one run or cut anywhere by a round trip of
@@ -133,8 +117,8 @@ func (m *Machine) Reject(now time.Time, source string, why error, payload []byte
 	m.state.Counters.Rejected++
 	payload = payload[:min(len(payload), maxPayloadBytes+1)] // it may be megabytes, of thousands of faults
 	rejection := Rejection{
-		At: m.clock(now), Source: cut(source, MaxMetricNameBytes),
-		Reason: cut(why.Error(), maxRejectionBytes), Payload: cut(string(payload), maxPayloadBytes),
+		At: m.clock(now), Source: plain.Cut(source, MaxMetricNameBytes),
+		Reason: plain.Cut(why.Error(), maxRejectionBytes), Payload: plain.Cut(string(payload), maxPayloadBytes),
 	}
 	if m.OnRejection != nil {
 		m.OnRejection(rejection, 1)

@@ -68,12 +68,12 @@ func (n *naive) countSuppressed(by monitor.Suppression) {
 func (n *naive) request(r *monitor.Rule, v *naiveVersion, all findings) monitor.RetrainingRequest {
 	l := v.ledgers[r.Name]
 	request := monitor.RetrainingRequest{
-		ModelVersion: v.name, Reason: n.reason(r, v, all), Rule: r.Name, Metric: r.Metric, Value: l.value, Threshold: l.threshold,
+		ModelVersion: v.name, Reason: n.reason(r, v, all), Rule: r.Name, Metric: r.Metric, Value: l.value.Pointer(), Threshold: l.threshold.Pointer(),
 	}
 	for _, name := range membersOf(r) {
 		if member := n.rule(name); all[name].verdict == monitor.Breaching && member.Metric != "" {
 			l := v.ledgers[name]
-			request.Metric, request.Value, request.Threshold = member.Metric, l.value, l.threshold
+			request.Metric, request.Value, request.Threshold = member.Metric, l.value.Pointer(), l.threshold.Pointer()
 			break
 		}
 	}
@@ -83,7 +83,7 @@ func (n *naive) request(r *monitor.Rule, v *naiveVersion, all findings) monitor.
 // about is a decision about a request.
 func (n *naive) about(now time.Time, kind monitor.Kind, r monitor.RetrainingRequest) monitor.Decision {
 	return monitor.Decision{
-		At: now, Kind: kind, Rule: r.Rule, Reason: r.Reason, ModelVersion: r.ModelVersion, Value: r.Value, Threshold: r.Threshold, RequestID: r.RequestID,
+		At: now, Kind: kind, Rule: r.Rule, Reason: r.Reason, ModelVersion: r.ModelVersion, Value: monitor.FromPointer(r.Value), Threshold: monitor.FromPointer(r.Threshold), RequestID: r.RequestID,
 	}
 }
 

@@ -1,24 +1,13 @@
 package monitor
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
-
-// Notify says which decisions a channel is told of.
-type Notify struct {
-	Channel string `json:"channel"`         // as the worker's file of channels names it
-	Kinds   []Kind `json:"kinds,omitempty"` // default DefaultNotifyKinds
-}
-
-// DefaultNotifyKinds are the decisions that somebody should know of.
-func DefaultNotifyKinds() []Kind {
-	return []Kind{Triggered, AwaitingApproval, Failed, TimedOut, Regressed, CircuitOpened}
-}
 
 // Notice is a decision that a channel is to be told of.
 type Notice struct {
@@ -46,37 +35,10 @@ type NoticeCounters struct {
 }
 
 const (
-	maxNotify  = 10 // channels of one policy
 	maxNotices = 50 // that wait to be delivered; some 1 KiB each
 	// noticesAfterStop is how long a monitor that stops waits for its last notices.
 	noticesAfterStop = 30 * time.Second
 )
-
-// settles says which kinds of decision another one ends.
-var settles = map[Kind][]Kind{
-	Accepted:         {Triggered, Failed, TimedOut, Held},
-	Succeeded:        {Triggered, Failed, TimedOut, Held},
-	Failed:           {Triggered},
-	TimedOut:         {Triggered},
-	Cancelled:        {Triggered, Held},
-	Approved:         {AwaitingApproval},
-	ApprovalRejected: {AwaitingApproval},
-	Verified:         {Regressed},
-	Resumed:          {Paused, CircuitOpened},
-	Stopped:          {AwaitingApproval, Failed, TimedOut, Held, Regressed, Paused, CircuitOpened},
-	FleetUnfrozen:    {FleetFrozen},
-}
-
-// IsOpen says that a decision of this kind stands until another one settles it. All
-// others are of a moment.
-func (k Kind) IsOpen() bool {
-	for _, ended := range settles { // in any order
-		if slices.Contains(ended, k) {
-			return true
-		}
-	}
-	return false
-}
 
 // notify makes the notices of a decision. Of a streak the first is enough.
 func (m *Machine) notify(decision Decision) {
@@ -92,7 +54,7 @@ func (m *Machine) notify(decision Decision) {
 			kinds = DefaultNotifyKinds()
 		}
 		var ends []Kind
-		for _, kind := range settles[decision.Kind] {
+		for _, kind := range decision.Kind.Settles() {
 			if slices.Contains(kinds, kind) {
 				ends = append(ends, kind)
 			}
@@ -135,7 +97,7 @@ func (m *Machine) NoticeTold(id string, err error) {
 
 func (m *Machine) undelivered(why string) {
 	m.state.Counters.Notices.Failed++
-	m.state.Counters.Notices.LastFailure = cut(why, maxTextBytes)
+	m.state.Counters.Notices.LastFailure = plain.Cut(why, maxTextBytes)
 }
 
 // noticesUntil is until when a monitor that stops waits for its last notices.
@@ -144,32 +106,6 @@ func (m *Machine) noticesUntil() time.Time { return m.state.Stop.At.Add(noticesA
 // awaitsNotices says that a monitor that stops has notices to deliver yet.
 func (m *Machine) awaitsNotices(now time.Time) bool {
 	return len(m.state.Notices) > 0 && now.Before(m.noticesUntil())
-}
-
-func (n *Notify) decodeAt(data []byte, path string) error {
-	return decodeFields(data, path, fields{"channel": &n.Channel, "kinds": &n.Kinds})
-}
-
-func validateNotify(all []Notify) (faults []error) {
-	if len(all) > maxNotify {
-		faults = append(faults, fmt.Errorf("notify: must be at most %d, got %d", maxNotify, len(all)))
-	}
-	for i, n := range all {
-		path := fmt.Sprintf("notify[%d]", i)
-		faults = append(faults, at(path+".channel", checkName(n.Channel, 1, MaxMetricNameBytes)))
-		if n.Kinds != nil && len(n.Kinds) == 0 {
-			faults = append(faults, fmt.Errorf("%s.kinds: must not be empty; leave the field out for the default", path))
-		}
-		for j, kind := range n.Kinds {
-			if err := oneOf(kind, Notifiable()...); err != nil || kind == "" {
-				faults = append(faults, at(fmt.Sprintf("%s.kinds[%d]", path, j), cmp.Or(err, errors.New("must not be empty"))))
-			}
-		}
-		if slices.ContainsFunc(all[:i], func(before Notify) bool { return before.Channel == n.Channel }) {
-			faults = append(faults, fmt.Errorf("%s.channel: must be unique, %q is there already", path, n.Channel))
-		}
-	}
-	return faults
 }
 
 // Notifiable are the decisions that a channel can be told of: all of a model but

@@ -92,14 +92,14 @@ func (m *Machine) ofEvent(e *MetricEvent, now time.Time) *observation {
 		m.readings = append(m.readings, MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp})
 		o.metrics = append(o.metrics, observed{name, &m.readings[len(m.readings)-1]})
 	}
-	if e.Accuracy.present {
-		put(Accuracy, e.Accuracy.value)
+	if !e.Accuracy.IsZero() {
+		put(Accuracy, e.Accuracy.Value())
 	}
-	if e.DriftScore.present {
-		put(DriftScore, e.DriftScore.value)
+	if !e.DriftScore.IsZero() {
+		put(DriftScore, e.DriftScore.Value())
 	}
-	if e.LatencyMS.present {
-		put(LatencyMS, e.LatencyMS.value)
+	if !e.LatencyMS.IsZero() {
+		put(LatencyMS, e.LatencyMS.Value())
 	}
 	if len(e.Metrics) == 0 {
 		return o // sorted by name already

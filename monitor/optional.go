@@ -19,8 +19,19 @@ type Optional[T any] struct {
 // Some returns a present value.
 func Some[T any](value T) Optional[T] { return Optional[T]{value: value, present: true} }
 
+// FromPointer returns what a pointer points to; absent where it is nil.
+func FromPointer[T any](value *T) Optional[T] {
+	if value == nil {
+		return Optional[T]{}
+	}
+	return Some(*value)
+}
+
 // Get returns the value and whether it is present.
 func (o Optional[T]) Get() (T, bool) { return o.value, o.present }
+
+// Value returns the value, or the zero value when it is absent.
+func (o Optional[T]) Value() T { return o.value }
 
 // Or returns the value, or fallback when it is absent.
 func (o Optional[T]) Or(fallback T) T {
@@ -28,6 +39,14 @@ func (o Optional[T]) Or(fallback T) T {
 		return o.value
 	}
 	return fallback
+}
+
+// Pointer is the value where it is present, and nil where it is not.
+func (o Optional[T]) Pointer() *T {
+	if !o.present {
+		return nil
+	}
+	return &o.value
 }
 
 // IsZero reports absence; it is what encoding/json's omitzero asks.

@@ -4,6 +4,8 @@ import (
 	linked "container/list"
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
 )
 
 const (
@@ -93,7 +95,7 @@ func (m *Machine) observeDigests(now time.Time, digests []*Digest, forgotten err
 // publisher that is known, if only by a batch that was refused, has what follows
 // counted: it numbers a batch only when the one before has its outcome.
 func (s *State) refusal(batch *Batch, known *publisher, now time.Time) error {
-	made := batch.made(now)
+	made := madeAt(batch, now)
 	if known != nil || made == 0 || made > s.Hearing.Watermark {
 		return nil
 	}
@@ -110,7 +112,7 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 	if now.Sub(s.Hearing.Last) > deafAfter {
 		s.Hearing.Since = now
 	}
-	s.Hearing.Last = later(now, s.Hearing.Last.Add(1))
+	s.Hearing.Last = clock.Later(now, s.Hearing.Last.Add(1))
 	if m.roll == nil {
 		m.roll = newRoll(s)
 	}
@@ -127,7 +129,7 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 
 	known.Sequence, known.Closed = batch.Sequence, batch.Closed
 	known.LastWord = s.Hearing.Last
-	known.Made = max(known.Made, batch.made(now))
+	known.Made = max(known.Made, madeAt(batch, now))
 	m.roll.add(known)
 
 	if now.After(m.forgetAt) { // or it is not known yet
@@ -138,11 +140,11 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 	}
 }
 
-// made is when a batch was made, by its publisher's clock: the latest instant at
+// madeAt is when a batch was made, by its publisher's clock: the latest instant at
 // which folding ended, in Unix milliseconds. It is 0 where no digest has one that is
 // not ahead of the clock: such digests are never counted, and must not carry the
 // watermark along.
-func (b *Batch) made(now time.Time) (latest int64) {
+func madeAt(b *Batch, now time.Time) (latest int64) {
 	for _, digest := range b.Digests {
 		if until := digest.FoldedUntil; !until.IsZero() && checkTime(until, now) == nil {
 			latest = max(latest, until.UnixMilli())
@@ -156,12 +158,12 @@ func (b *Batch) made(now time.Time) (latest int64) {
 func (m *Machine) forgetSilent(now time.Time) {
 	m.forgetAt = now.Add(publisherMemory)
 	for _, known := range m.state.Publishers {
-		until := later(known.LastWord, m.state.Hearing.Since).Add(publisherMemory)
+		until := clock.Later(known.LastWord, m.state.Hearing.Since).Add(publisherMemory)
 		if now.After(until) {
 			m.forgetPublisher(known)
 			continue
 		}
-		m.forgetAt = earlier(m.forgetAt, until)
+		m.forgetAt = clock.Earlier(m.forgetAt, until)
 	}
 	m.work += int64(len(m.state.Publishers))
 }

@@ -1,39 +1,14 @@
 package monitor
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
-
-// RetrainingRequest is what a backend is asked for. In JSON it is the data of
-// the webhook backend's CloudEvent.
-type RetrainingRequest struct {
-	// RequestID identifies the retraining for good: the same id asked for again
-	// is the same job.
-	RequestID    string                     `json:"request_id"`
-	ModelName    string                     `json:"model_name"`
-	ModelVersion string                     `json:"model_version,omitempty"` // the version that breached
-	Reason       string                     `json:"reason"`
-	Rule         string                     `json:"rule"` // RuleManual where an operator asked
-	Metric       string                     `json:"metric,omitempty"`
-	Value        Reading                    `json:"value,omitzero"`
-	Threshold    Reading                    `json:"threshold,omitzero"`
-	TriggeredAt  time.Time                  `json:"triggered_at"`
-	Params       map[string]json.RawMessage `json:"params,omitempty"` // the policy's retraining.params
-}
-
-// Job is a backend's answer to a request.
-type Job struct {
-	Backend   string `json:"backend"`              // which one took it
-	ID        string `json:"job_id,omitempty"`     // its own name for the job
-	StatusURL string `json:"status_url,omitempty"` // where the job is asked after
-	// Followed says that the backend can be asked for the outcome.
-	Followed bool `json:"followed,omitempty"`
-}
 
 // Flight is the retraining in flight.
 type Flight struct {
@@ -54,24 +29,6 @@ type Flight struct {
 	LastTrigger time.Time `json:"last_trigger,omitzero"`
 }
 
-// OutcomeState is what a training pipeline says of a retraining.
-type OutcomeState string
-
-// The states of a retraining that has ended.
-const (
-	OutcomeSucceeded OutcomeState = "succeeded"
-	OutcomeFailed    OutcomeState = "failed"
-)
-
-// Outcome is the end of a retraining, as the `retraining-outcome` signal or a
-// followed backend tells it.
-type Outcome struct {
-	RequestID    string       `json:"request_id"`
-	State        OutcomeState `json:"state"`
-	Message      string       `json:"message,omitempty"`
-	ModelVersion string       `json:"model_version,omitempty"` // the version it made
-}
-
 // DecodeOutcome reads the payload of a `retraining-outcome` signal.
 func DecodeOutcome(payload []byte) (Outcome, error) {
 	var o Outcome
@@ -82,7 +39,7 @@ func DecodeOutcome(payload []byte) (Outcome, error) {
 		return o, err
 	}
 	if o.State != OutcomeSucceeded && o.State != OutcomeFailed {
-		err = at("state", fmt.Errorf("must be %q or %q, got %q", OutcomeSucceeded, OutcomeFailed, cut(string(o.State), 40)))
+		err = at("state", fmt.Errorf("must be %q or %q, got %q", OutcomeSucceeded, OutcomeFailed, plain.Cut(string(o.State), 40)))
 	}
 	if o.RequestID == "" {
 		err = errors.Join(err, at("request_id", errors.New("is missing")))
@@ -123,7 +80,7 @@ func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) s
 	s.LastTrigger = now
 	m.decide(Decision{
 		At: now, Kind: Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
-		Value: request.Value, Threshold: request.Threshold, RequestID: request.RequestID, By: by,
+		Value: FromPointer(request.Value), Threshold: FromPointer(request.Threshold), RequestID: request.RequestID, By: by,
 	})
 	return request.RequestID
 }
@@ -136,8 +93,8 @@ func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
 	if flight == nil || flight.RequestID != requestID {
 		return
 	}
-	job.Backend = cut(job.Backend, MaxMetricNameBytes)
-	job.ID = cut(job.ID, maxTextBytes)
+	job.Backend = plain.Cut(job.Backend, MaxMetricNameBytes)
+	job.ID = plain.Cut(job.ID, maxTextBytes)
 	if len(job.StatusURL) > maxStatusURLBytes {
 		job.StatusURL, job.Followed = "", false // a part of it would ask about something else
 	}
@@ -182,12 +139,12 @@ func (m *Machine) Outcome(now time.Time, outcome Outcome) {
 			m.record(now, kind, *recent, outcome.Message, outcome.ModelVersion)
 		case recent.Kind != kind:
 			m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %s is recorded as %s already, this says %s",
-				cut(outcome.RequestID, maxTextBytes), recent.Kind, kind), nil)
+				plain.Cut(outcome.RequestID, maxTextBytes), recent.Kind, kind), nil)
 		}
 		return
 	}
 	m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %q is none of the last %d retrainings of this monitor",
-		cut(outcome.RequestID, maxTextBytes), maxRecent), nil)
+		plain.Cut(outcome.RequestID, maxTextBytes), maxRecent), nil)
 }
 
 // land ends the flight.

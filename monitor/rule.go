@@ -3,6 +3,8 @@ package monitor
 import (
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Rule says when a model is out of order. What is set says what kind it is;
@@ -146,6 +148,9 @@ const (
 	Warning  Severity = "warning"  // it writes the decision Warned
 )
 
+// maxTextBytes bounds free text that is kept: reasons, messages, who did it.
+const maxTextBytes = 300
+
 // Defaults of a rule.
 const (
 	DefaultBaselineSamples = 1000
@@ -164,73 +169,14 @@ func Above(metric string, threshold float64) Rule {
 	return Rule{Name: word(metric), Metric: metric, Above: Some(threshold)}
 }
 
-// IsInstant says that the rule is a threshold judged on each observation.
-func (r *Rule) IsInstant() bool { return r.Metric != "" && r.Period.IsZero() }
-
-// IsWindowed says that the rule is judged on datapoints over periods.
-func (r *Rule) IsWindowed() bool { return !r.Period.IsZero() }
-
-// IsComposite says that the rule is made of others.
-func (r *Rule) IsComposite() bool { return len(r.AllOf) > 0 || len(r.AnyOf) > 0 || r.Not != "" }
-
-// CanTrigger says that a breach of the rule may lead to a retraining by itself.
-func (r *Rule) CanTrigger() bool { return !r.Condition && r.Severity != Warning }
-
-// PeriodLength is the rule's period; 0 without one.
-func (r *Rule) PeriodLength() time.Duration { return time.Duration(r.Period.Or(0)) }
-
-// GraceLength is how long after its period a datapoint is judged.
-func (r *Rule) GraceLength() time.Duration {
-	return time.Duration(r.Grace.Or(Duration(min(maxDefaultGrace, r.PeriodLength()/10))))
-}
-
-// MOfN is how many of how many datapoints must breach.
-func (r *Rule) MOfN() (m, n int) {
-	if r.Datapoints == nil {
-		return 1, 1
-	}
-	m, n = r.Datapoints.Breaching, r.Datapoints.Of
-	switch {
-	case m == 0 && n == 0:
-		return 1, 1
-	case m == 0:
-		return n, n
-	case n == 0:
-		return m, m
-	}
-	return m, n
-}
-
-// members are the rules that a composite is made of.
-func (r *Rule) members() []string {
-	switch {
-	case len(r.AllOf) > 0:
-		return r.AllOf
-	case len(r.AnyOf) > 0:
-		return r.AnyOf
-	case r.Not != "":
-		return []string{r.Not}
-	}
-	return nil
-}
-
-// judge holds the extremes of readings against the threshold.
-func (r *Rule) judge(metric *MetricDigest) (value, threshold float64, breaches bool) {
-	if below, ok := r.Below.Get(); ok {
-		return metric.Min, below, metric.Min < below
-	}
-	above := r.Above.Or(0)
-	return metric.Max, above, metric.Max > above
-}
-
 // breachReason is a breach of a rule without a period in words: `accuracy 0.8000
 // below threshold 0.9500`.
 func (r *Rule) breachReason(value, threshold float64) string {
 	side := "above"
-	if r.Below.present {
+	if !r.Below.IsZero() {
 		side = "below"
 	}
-	return cut(fmt.Sprintf("%s %s %s threshold %s", word(r.Metric), r.quantity(value), side, r.quantity(threshold)), maxTextBytes)
+	return plain.Cut(fmt.Sprintf("%s %s %s threshold %s", word(r.Metric), r.quantity(value), side, r.quantity(threshold)), maxTextBytes)
 }
 
 // quantity is a value of the rule's metric, as a reason has it.

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 func (r *Rule) decodeAt(data []byte, path string) error {
@@ -94,5 +96,5 @@ func (m *Margin) UnmarshalJSON(data []byte) error {
 	} else if json.Unmarshal(data, &m.Value) == nil {
 		return nil
 	}
-	return fmt.Errorf(`must be a number such as 0.03 or a share such as "3%%", got %s`, cut(string(data), 40))
+	return fmt.Errorf(`must be a number such as 0.03 or a share such as "3%%", got %s`, plain.Cut(string(data), 40))
 }

@@ -60,15 +60,15 @@ func (r *Rule) subject() string {
 	case r.Not != "":
 		return "not " + r.Not
 	case !r.MaxAge.IsZero():
-		return fmt.Sprintf("not retrained for %s", r.MaxAge.value)
+		return fmt.Sprintf("not retrained for %s", r.MaxAge.Value())
 	case !r.SilentFor.IsZero():
-		return fmt.Sprintf("no event for %s", r.SilentFor.value)
+		return fmt.Sprintf("no event for %s", r.SilentFor.Value())
 	case r.IsWindowed():
 		by := ""
 		if r.Time == TimeOfArrival {
 			by = ", by arrival,"
 		}
-		return fmt.Sprintf("%s %s over %s%s", r.Metric, r.Stat, r.Period.value, by)
+		return fmt.Sprintf("%s %s over %s%s", r.Metric, r.Stat, r.Period.Value(), by)
 	}
 	return r.Metric
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Bounds of a rule's settings.
@@ -249,7 +251,7 @@ func (s Stat) validate() error {
 	if _, ok := s.percentile(); ok {
 		return nil
 	}
-	return fmt.Errorf("must be min, max, mean, sum, count, or a percentile from p%s to p%s, got %q", minPercentile.FloatString(1), maxPercentile.FloatString(1), cut(string(s), 40))
+	return fmt.Errorf("must be min, max, mean, sum, count, or a percentile from p%s to p%s, got %q", minPercentile.FloatString(1), maxPercentile.FloatString(1), plain.Cut(string(s), 40))
 }
 
 // isPercentile tells a valid statistic that is a percentile from the others.
@@ -276,7 +278,7 @@ func oneOf[W ~string](word W, known ...W) error {
 	for _, k := range known {
 		names = append(names, string(k))
 	}
-	return fmt.Errorf("must be %s, got %q", strings.Join(names, " or "), cut(string(word), 40))
+	return fmt.Errorf("must be %s, got %q", strings.Join(names, " or "), plain.Cut(string(word), 40))
 }
 
 func checkOptional(r Reading) error {
@@ -306,7 +308,7 @@ func validateComposites(rules []Rule) (faults []error) {
 			member, known := number[name]
 			switch {
 			case !known:
-				faults = append(faults, fmt.Errorf("rules[%d].%s: names rule %q, which is not in this policy", i, rules[i].kindsSet()[0], cut(name, 60)))
+				faults = append(faults, fmt.Errorf("rules[%d].%s: names rule %q, which is not in this policy", i, rules[i].kindsSet()[0], plain.Cut(name, 60)))
 			case state[member] == visiting:
 				faults = append(faults, fmt.Errorf("rules[%d].%s: a cycle: %q leads back to itself", i, rules[i].kindsSet()[0], rules[member].Name))
 			case state[member] == unvisited:

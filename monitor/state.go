@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // StateVersion is the version of State that this code writes. It reads no newer
@@ -124,7 +126,7 @@ func DecodeControl(payload []byte) (Control, error) {
 		return control, nil
 	}
 	err := decodeFields(payload, "", fields{"by": &control.By, "reason": &control.Reason, "force": &control.Force})
-	control.By, control.Reason = cut(control.By, maxTextBytes), cut(control.Reason, maxTextBytes)
+	control.By, control.Reason = plain.Cut(control.By, maxTextBytes), plain.Cut(control.Reason, maxTextBytes)
 	return control, err
 }
 

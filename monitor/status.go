@@ -1,6 +1,10 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
+)
 
 // Status is the answer to the `status` query.
 type Status struct {
@@ -116,7 +120,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	}
 	if s.Pending != nil {
 		pending := *s.Pending
-		pending.Until = later(pending.Until, m.answeredAt(now)) // a blackout may hold no answer up
+		pending.Until = clock.Later(pending.Until, m.answeredAt(now)) // a blackout may hold no answer up
 		status.Pending = &pending
 	}
 	if status.Suppressed == nil {
@@ -145,14 +149,14 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 	for i, t := range seen.Rules {
 		r := &m.state.Policy.Rules[i]
 		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
-		if kind := m.kinds[i]; kind == kindWindow || kind == kindAge || kind == kindSilence {
+		if kind := m.forms[i]; kind == formWindow || kind == formAge || kind == formSilence {
 			s.Verdict = m.stands(i, seen, now)
 		}
 		if m.isAge(i) {
 			s.At = m.looked(i).At
 		}
 		if w := t.Window; w != nil {
-			s.Baseline, s.Late, s.LateAt = r.base(w), w.Late, w.LateAt
+			s.Baseline, s.Late, s.LateAt = w.baseOf(r), w.Late, w.LateAt
 			if w.First != nil {
 				s.BaselineSamples = w.First.Count
 			}

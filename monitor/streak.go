@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Breaches that lead to nothing, and warnings, can come with every event. The log
@@ -75,7 +77,7 @@ func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
 	}
 	s.owed = j.evidence
 	s.rule = rule
-	s.value = j.seen.Rules[rule].Value.value
+	s.value = j.seen.Rules[rule].Value.Value()
 	m.owes = true
 }
 
@@ -215,7 +217,7 @@ func (m *Machine) keepEvidence(seen *version) *evidence {
 	if m.hasComposites {
 		e.values = make([]float64, len(seen.Rules))
 		for i, t := range seen.Rules {
-			e.values[i] = t.Value.value
+			e.values[i] = t.Value.Value()
 		}
 	}
 	return e
@@ -235,15 +237,15 @@ func (m *Machine) settleStreaks() {
 		}
 
 		e := s.owed
-		if e.values == nil && m.kinds[s.rule] == kindInstant {
+		if e.values == nil && m.forms[s.rule] == formInstant {
 			e.values = make([]float64, len(e.tracks))
 		}
-		if m.kinds[s.rule] == kindInstant {
+		if m.forms[s.rule] == formInstant {
 			e.values[s.rule] = s.value
 		}
 		entry := &m.state.Decisions[s.entry-1]
 		entry.Value, entry.Threshold = m.measured(e, s.rule)
-		entry.Reason = cut(m.words(e, s.rule), maxTextBytes)
+		entry.Reason = plain.Cut(m.words(e, s.rule), maxTextBytes)
 		s.owed = nil
 	}
 }
@@ -256,7 +258,7 @@ func (e *evidence) valueOf(rule int) float64 {
 	if e.values != nil {
 		return e.values[rule]
 	}
-	return e.tracks[rule].Value.value
+	return e.tracks[rule].Value.Value()
 }
 
 // measured is the value and the threshold of a rule's decision; of a composite's,
@@ -264,7 +266,7 @@ func (e *evidence) valueOf(rule int) float64 {
 func (m *Machine) measured(e *evidence, rule int) (value, threshold Reading) {
 	rule = m.measuring(e, rule)
 	t := e.tracks[rule]
-	if m.kinds[rule] == kindInstant {
+	if m.forms[rule] == formInstant {
 		return Some(e.valueOf(rule)), t.Threshold
 	}
 	return t.Value, t.Threshold
@@ -283,17 +285,17 @@ func (m *Machine) measuring(e *evidence, rule int) int {
 // words say why a rule breaches.
 func (m *Machine) words(e *evidence, rule int) string {
 	r := &m.state.Policy.Rules[rule]
-	switch m.kinds[rule] {
-	case kindComposite:
+	switch m.forms[rule] {
+	case formComposite:
 		var text strings.Builder
 		m.writeComposite(&text, e, rule)
-		return cut(text.String(), maxTextBytes)
-	case kindWindow:
-		return cut(e.tracks[rule].reason(r), maxTextBytes)
-	case kindAge, kindSilence:
+		return plain.Cut(text.String(), maxTextBytes)
+	case formWindow:
+		return plain.Cut(e.tracks[rule].reason(r), maxTextBytes)
+	case formAge, formSilence:
 		return m.ageReason(r)
 	}
-	return r.breachReason(e.valueOf(rule), e.tracks[rule].Threshold.value)
+	return r.breachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())
 }
 
 // writeComposite writes why the members of a composite breach, as far as a reason
@@ -311,7 +313,7 @@ func (m *Machine) writeComposite(text *strings.Builder, e *evidence, rule int) {
 		}
 		text.WriteString(separator)
 		separator = "; "
-		if m.kinds[member] == kindComposite {
+		if m.forms[member] == formComposite {
 			m.writeComposite(text, e, member)
 			continue
 		}

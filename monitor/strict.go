@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // fields names where each field of a JSON object goes.
@@ -43,7 +45,7 @@ func decodeFields(data []byte, path string, into fields) error {
 	var faults faultList
 	known := ""
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		where := join(path, cut(name, maxPathBytes))
+		where := join(path, plain.Cut(name, maxPathBytes))
 		target, isKnown := into[name]
 		if !isKnown {
 			if known == "" {
@@ -109,13 +111,13 @@ func got(err error, data []byte) error {
 	var badTime *time.ParseError
 	switch {
 	case errors.As(err, &badTime):
-		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", cut(string(data), 60))
+		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", plain.Cut(string(data), 60))
 	case errors.As(err, &wrongType) && strings.HasPrefix(wrongType.Value, "number "):
 		return fmt.Errorf("%s is out of range", wrongType.Value)
 	case errors.As(err, &wrongType):
 		return fmt.Errorf("must be a %s, got a %s", typeWord(wrongType.Type.Kind().String()), wrongType.Value)
 	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("not JSON: %w, in %s", err, cut(string(bytes.TrimSpace(data)), 60))
+		return fmt.Errorf("not JSON: %w, in %s", err, plain.Cut(string(bytes.TrimSpace(data)), 60))
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // The largest magnitudes that are read as Unix seconds, milliseconds and
@@ -115,7 +117,7 @@ func layoutOf(text string) (layout string, hasZone bool) {
 }
 
 func noTimestamp(text string) error {
-	return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, or Unix seconds or milliseconds, got %q", cut(text, 60))
+	return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, or Unix seconds or milliseconds, got %q", plain.Cut(text, 60))
 }
 
 func parseUnix(text string) (time.Time, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
 )
 
 // breach decides about a breaching moment: it triggers, or it is suppressed for a
@@ -34,7 +36,7 @@ func (m *Machine) request(rule int, version string, seen *version) RetrainingReq
 	value, threshold := m.measured(e, rule)
 	return RetrainingRequest{
 		ModelVersion: version, Reason: m.words(e, rule), Rule: m.state.Policy.Rules[rule].Name,
-		Metric: m.state.Policy.Rules[m.measuring(e, rule)].Metric, Value: value, Threshold: threshold,
+		Metric: m.state.Policy.Rules[m.measuring(e, rule)].Metric, Value: value.Pointer(), Threshold: threshold.Pointer(),
 	}
 }
 
@@ -70,7 +72,7 @@ type Pending struct {
 func decisionOf(now time.Time, kind Kind, request RetrainingRequest) Decision {
 	return Decision{
 		At: now, Kind: kind, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
-		Value: request.Value, Threshold: request.Threshold, RequestID: request.RequestID,
+		Value: FromPointer(request.Value), Threshold: FromPointer(request.Threshold), RequestID: request.RequestID,
 	}
 }
 
@@ -118,7 +120,7 @@ func (m *Machine) CooldownUntil() time.Time {
 // cooldownFrom is the trigger from which the cooldown counts; zero before any.
 func (m *Machine) cooldownFrom() time.Time {
 	if m.state.Policy.DryRun {
-		return later(m.state.LastTrigger, m.state.LastHeld)
+		return clock.Later(m.state.LastTrigger, m.state.LastHeld)
 	}
 	return m.state.LastTrigger
 }
@@ -227,14 +229,6 @@ func (m *Machine) turnDown(now time.Time, reason, by string) {
 	m.decide(d)
 }
 
-// asks says that an operator is asked before a retraining goes out.
-func (p *Policy) asks() bool { return p.Approval != nil && p.Approval.Required }
-
-// approvesByItself says that a trigger which waits goes out without anybody's word.
-func (p *Policy) approvesByItself() bool {
-	return !p.asks() || p.Approval.OnTimeout == ApproveOnTimeout
-}
-
 // answeredAt is when no answer to a pending trigger is one too: when its time is
 // over, or at once where a policy since then asks nobody. To go out it waits for the
 // end of a blackout: nobody's word is none for a retraining in one.
@@ -242,7 +236,7 @@ func (m *Machine) answeredAt(now time.Time) time.Time {
 	pending, p := m.state.Pending, &m.state.Policy
 	at := pending.Until
 	if !p.asks() && m.state.Pause == nil {
-		at = earlier(at, now)
+		at = clock.Earlier(at, now)
 	}
 	if end, in := m.state.Calendar.At(now); in && !now.Before(at) && p.approvesByItself() {
 		return end

@@ -166,10 +166,6 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 	return seen
 }
 
-// maxTracked bounds the versions whose windows are kept: one in service, one
-// before it, and two canaries. Those heard of longest ago go first.
-const maxTracked = 4
-
 // track makes sure that a version has a track of each rule.
 func (m *Machine) track(seen *version) {
 	rules := m.state.Policy.Rules

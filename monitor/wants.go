@@ -3,6 +3,8 @@ package monitor
 import (
 	"fmt"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Wants is what the machine wants done and isn't yet, as far as it can know. It
@@ -85,5 +87,5 @@ func (m *Machine) wakeSummary(what string, until, now time.Time) string {
 	if until.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
 		format = "2006-01-02 15:04 UTC"
 	}
-	return fmt.Sprintf("%s of %s until %s", what, cut(m.state.ModelName, maxTextBytes), until.UTC().Format(format))
+	return fmt.Sprintf("%s of %s until %s", what, plain.Cut(m.state.ModelName, maxTextBytes), until.UTC().Format(format))
 }

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
 )
 
 // track is what a monitor knows of one rule on one model version.
@@ -159,33 +161,6 @@ func nearestRank(percent *big.Rat, n int64) int64 {
 	return max(1, rank.Int64())
 }
 
-// periodOf is the start of the period, in Unix seconds, that an instant is in.
-func (r *Rule) periodOf(at time.Time) int64 {
-	period := int64(r.PeriodLength() / time.Second)
-	start := at.Unix() / period * period
-	if start > at.Unix() { // before 1970
-		start -= period
-	}
-	return start
-}
-
-// dueOf is when the period that begins at start is judged.
-func (r *Rule) dueOf(start int64) time.Time {
-	return time.Unix(start, 0).Add(r.PeriodLength() + r.GraceLength()).UTC()
-}
-
-// firstOpen is the first period that is not due yet.
-func (r *Rule) firstOpen(now time.Time) int64 {
-	start := r.periodOf(now.Add(-r.PeriodLength() - r.GraceLength()))
-	for !r.dueOf(start).After(now) {
-		start += r.seconds()
-	}
-	return start
-}
-
-// seconds is the period's length.
-func (r *Rule) seconds() int64 { return int64(r.PeriodLength() / time.Second) }
-
 // feed puts an observation handled at now into the window of a rule, and says
 // whether that opened a period. passed is until when the machine has let time pass.
 func (w *window) feed(r *Rule, o *observation, now, passed time.Time) (opened bool) {
@@ -205,16 +180,16 @@ func (w *window) feed(r *Rule, o *observation, now, passed time.Time) (opened bo
 
 	percentile := r.Stat.isPercentile()
 	w.fillBaseline(r, metric, percentile)
-	at := r.instant(o, now)
+	at := instantOf(r, o, now)
 	start := r.periodOf(at)
-	crosses := r.crosses(o, start)
+	crosses := o.beganBefore(r, start)
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
 		w.Open[n-1].add(metric, percentile, crosses)
 		return opened
 	}
 	if start < w.Through || !r.dueOf(start).After(passed) {
 		w.Late += metric.Count
-		w.LateAt = later(w.LateAt, o.last)
+		w.LateAt = clock.Later(w.LateAt, o.last)
 		return opened
 	}
 
@@ -245,9 +220,9 @@ func (w *window) rest(r *Rule, passed time.Time) {
 // knows it; 0 before the version's first event.
 func (w *window) nextSilence() int64 { return max(w.Through, w.Silence) }
 
-// instant is what puts an observation into its period. One that is ahead of the
+// instantOf is what puts an observation into its period. One that is ahead of the
 // clock goes to the next period at most.
-func (r *Rule) instant(o *observation, now time.Time) time.Time {
+func instantOf(r *Rule, o *observation, now time.Time) time.Time {
 	at := o.last
 	if r.Time == TimeOfArrival {
 		at = o.foldedUntil
@@ -255,38 +230,18 @@ func (r *Rule) instant(o *observation, now time.Time) time.Time {
 			at = at.Add(-1) // the end of folding is exclusive
 		}
 	}
-	return earlier(at, now.Add(r.PeriodLength()))
+	return clock.Earlier(at, now.Add(r.PeriodLength()))
 }
 
-// crosses says that part of an observation was in an earlier period.
-func (r *Rule) crosses(o *observation, start int64) bool {
+// beganBefore says that part of an observation was in a period before the one that
+// begins at start.
+func (o *observation) beganBefore(r *Rule, start int64) bool {
 	first := o.first
 	if r.Time == TimeOfArrival {
 		first = o.foldedFrom
 	}
 	return first.Before(time.Unix(start, 0))
 }
-
-// knowsSilence says that a period without a reading is a datapoint too.
-func (r *Rule) knowsSilence() bool {
-	return r.Stat == StatCount || r.Stat == StatSum || !r.ignoresMissing()
-}
-
-// reach is how many periods back a rule looks.
-func (r *Rule) reach() int {
-	_, n := r.MOfN()
-	if r.ignoresMissing() {
-		return missingReach * n
-	}
-	return n
-}
-
-// ignoresMissing says that earlier datapoints are looked at instead of missing ones.
-func (r *Rule) ignoresMissing() bool { return r.Missing == "" || r.Missing == MissingIgnored }
-
-// missingReach is how many times N periods a rule that ignores missing
-// datapoints looks back.
-const missingReach = 3
 
 // nextDue is when the window's next datapoint is judged; ok is false while none
 // is to come. silence says that a period without a reading is one too.

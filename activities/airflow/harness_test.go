@@ -97,7 +97,7 @@ func breach() monitor.RetrainingRequest {
 	return monitor.RetrainingRequest{
 		RequestID: "model-monitor/fraud/" + uuid.NewString() + "/1", ModelName: "fraud", ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
-		Value: monitor.Some(0.8), Threshold: monitor.Some(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		Params: map[string]json.RawMessage{"epochs": json.RawMessage("3")},
 	}
 }

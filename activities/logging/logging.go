@@ -34,11 +34,11 @@ func (b Backend) ScheduleRetraining(ctx context.Context, request monitor.Retrain
 	if request.Metric != "" {
 		attributes = append(attributes, slog.String("metric", request.Metric))
 	}
-	if value, known := request.Value.Get(); known {
-		attributes = append(attributes, slog.Float64("value", value))
+	if value := request.Value; value != nil {
+		attributes = append(attributes, slog.Float64("value", *value))
 	}
-	if threshold, known := request.Threshold.Get(); known {
-		attributes = append(attributes, slog.Float64("threshold", threshold))
+	if threshold := request.Threshold; threshold != nil {
+		attributes = append(attributes, slog.Float64("threshold", *threshold))
 	}
 	attributes = append(attributes, slog.Time("triggered_at", request.TriggeredAt))
 	if len(request.Params) > 0 {

@@ -27,7 +27,7 @@ func TestARequestIsLoggedWithAllItsFields(t *testing.T) {
 			request: monitor.RetrainingRequest{
 				RequestID: "model-monitor/fraud/run/1", ModelName: "fraud", ModelVersion: "v3",
 				Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
-				Value: monitor.Some(0.8), Threshold: monitor.Some(0.9), TriggeredAt: at,
+				Value: new(0.8), Threshold: new(0.9), TriggeredAt: at,
 				Params: map[string]json.RawMessage{"epochs": json.RawMessage("3")},
 			},
 			want: map[string]any{

@@ -115,7 +115,7 @@ func breach() monitor.RetrainingRequest {
 	return monitor.RetrainingRequest{
 		RequestID: monitor.WorkflowID(model) + "/" + uuid.NewString() + "/1", ModelName: model, ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
-		Value: monitor.Some(0.8), Threshold: monitor.Some(0.9), TriggeredAt: time.Now().UTC().Truncate(time.Millisecond),
+		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Now().UTC().Truncate(time.Millisecond),
 		Params: map[string]json.RawMessage{"epochs": json.RawMessage("3"), "note": json.RawMessage(`"it's \"quoted\""`)},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/clock"
+
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -81,7 +83,7 @@ func (r *rival) advance(until time.Time, recorded *monitor.Machine) {
 	for !r.isDone {
 		wake, ok := r.machine.NextWake()
 		if common, has := recorded.NextWake(); ok && has && common.Equal(wake) {
-			ok, until = false, earlier(until, wake)
+			ok, until = false, clock.Earlier(until, wake)
 		}
 		switch {
 		case len(r.due) > 0 && r.due[0].at.Before(until) && (!ok || !wake.Before(r.due[0].at)):
@@ -95,13 +97,6 @@ func (r *rival) advance(until time.Time, recorded *monitor.Machine) {
 			return
 		}
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // pass is a task of the rival's own.

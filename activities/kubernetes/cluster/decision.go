@@ -131,12 +131,11 @@ func Variables(request monitor.RetrainingRequest) ([]Variable, error) {
 	return variables, nil
 }
 
-func reading(r monitor.Reading) string {
-	value, taken := r.Get()
-	if !taken {
+func reading(value *float64) string {
+	if value == nil {
 		return ""
 	}
-	return strconv.FormatFloat(value, 'g', -1, 64)
+	return strconv.FormatFloat(*value, 'g', -1, 64)
 }
 
 // FieldManager is whose the fields of what is created are said to be.

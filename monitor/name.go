@@ -3,6 +3,8 @@ package monitor
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Bounds of what a name may hold, in bytes. They keep the state of a monitor
@@ -11,7 +13,6 @@ const (
 	MaxModelNameBytes    = 200
 	MaxModelVersionBytes = 200
 	MaxMetricNameBytes   = 100
-	maxTextBytes         = 300 // free text that is kept: reasons, messages, who did it
 )
 
 // isName says whether checkName finds nothing wrong with a name.
@@ -27,20 +28,7 @@ func checkName(name string, min, max int) error {
 	case len(name) > max:
 		return fmt.Errorf("must be %d to %d bytes of UTF-8, got %d bytes", min, max, len(name))
 	case !utf8.ValidString(name):
-		return fmt.Errorf("must be %d to %d bytes of UTF-8, got %q", min, max, cut(name, 40))
+		return fmt.Errorf("must be %d to %d bytes of UTF-8, got %q", min, max, plain.Cut(name, 40))
 	}
 	return nil
-}
-
-// cut shortens text to at most max bytes, never within a character.
-func cut(text string, max int) string {
-	if len(text) <= max {
-		return text
-	}
-	const ellipsis = "…"
-	end := max - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
 }
