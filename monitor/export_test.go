@@ -19,8 +19,8 @@ func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults [
 	m := NewMachine("any", "any", Policy{})
 	for path, element := range elements(payload) {
 		var reader EventReader
-		if reader.scan(element) && reader.event.isValid(now) {
-			events = append(events, reader.event)
+		if event, isEvent := reader.Try(element); isEvent && event.isValid(now) {
+			events = append(events, *event)
 			continue
 		}
 		faults = append(faults, EventFault{max(0, int(path)), at(path.String(), m.explainEvent(now, &reader, element))})

@@ -143,7 +143,7 @@ func (f *Fleet) add(freeze Freeze) {
 func (f *Fleet) notice(decision Decision) {
 	f.Noticed++
 	id := fmt.Sprintf("%d-%d", decision.At.Unix(), f.Noticed) // below the fleet's own
-	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: settles[decision.Kind]}), maxFleetNotices)
+	f.Notices = keepLast(append(f.Notices, Notice{ID: id, Decision: decision, Ends: decision.Kind.Settles()}), maxFleetNotices)
 }
 
 // Unaddressed is the oldest notice that has no channel yet, or nil.

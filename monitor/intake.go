@@ -35,8 +35,9 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	refused := refusals{source: SignalMetric}
 	for path, element := range elements(payload) {
 		m.breathe()
-		if reader.scan(element) && reader.event.isValid(now) && reader.event.ModelName == m.state.ModelName {
-			m.observe(now, m.ofEvent(&reader.event, now))
+		event, isEvent := reader.Try(element)
+		if isEvent && event.isValid(now) && event.ModelName == m.state.ModelName {
+			m.observe(now, m.ofEvent(event, now))
 			continue
 		}
 		refused.add(path, element)
