@@ -10,8 +10,8 @@ TEMPORAL := $(CURDIR)/tools/temporal.sh
 # RACE= runs the tests without the race detector, which needs a C compiler.
 RACE ?= -race
 # What decides starts no goroutine: there the race detector only makes tests slower, and waits for test-long.
-PURE       := ./monitor/...
-CONCURRENT := go list ./... | grep -v '^$(MODULE)/\(monitor\|e2e\)'
+PURE       := ./metric ./policy ./modelops ./contract ./monitor/...
+CONCURRENT := go list ./... | grep -v '^$(MODULE)/\(metric\|policy\|modelops\|contract\|monitor\|e2e\)'
 # Tests of built programs, which the test cache does not know, and which wait more than they compute.
 PROGRAMS   := -count=1 -parallel=4
 # The modules beside the main one, whose dependencies stay out of it.

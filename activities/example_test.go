@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Nightly is a backend of one's own: it puts models on the list of tonight's
@@ -20,39 +20,39 @@ import (
 // makes it the default.
 type Nightly struct {
 	mu      sync.Mutex
-	pending map[string]monitor.RetrainingRequest // by request id
-	trained map[string]string                    // request id to the new version
+	pending map[string]modelops.Request // by request id
+	trained map[string]string           // request id to the new version
 }
 
 var (
-	_ activities.ModelOps = (*Nightly)(nil)
-	_ activities.Follower = (*Nightly)(nil) // may be left out: the job is then not followed
+	_ modelops.ModelOps = (*Nightly)(nil)
+	_ modelops.Follower = (*Nightly)(nil) // may be left out: the job is then not followed
 )
 
 // ScheduleRetraining puts a model on the list. The same request again finds
 // itself there: Temporal calls again whenever it can't know that a call arrived.
-func (n *Nightly) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (n *Nightly) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	if request.ModelName == "legacy" {
-		return monitor.Job{}, activities.Final(errors.New("legacy models are not trained any more")) // trying again can't help
+		return modelops.Job{}, modelops.Final(errors.New("legacy models are not trained any more")) // trying again can't help
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending == nil {
-		n.pending = map[string]monitor.RetrainingRequest{}
+		n.pending = map[string]modelops.Request{}
 	}
 	n.pending[request.RequestID] = request
-	return monitor.Job{ID: "nightly/" + request.RequestID, Followed: true}, nil
+	return modelops.Job{ID: "nightly/" + request.RequestID, Followed: true}, nil
 }
 
 // RetrainingOutcome is asked every MODELOPS_POLL_INTERVAL until it has an answer.
-func (n *Nightly) RetrainingOutcome(_ context.Context, request monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+func (n *Nightly) RetrainingOutcome(_ context.Context, request modelops.Request, _ modelops.Job) (modelops.Outcome, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	version, done := n.trained[request.RequestID]
 	if !done {
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	}
-	return monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version}, nil
+	return modelops.Outcome{State: modelops.Succeeded, ModelVersion: version}, nil
 }
 
 // Train is the nightly run.
@@ -71,11 +71,11 @@ func Example() {
 	ctx := context.Background()
 	nightly := &Nightly{}
 	retraining := &activities.Retraining{
-		Backends: map[string]activities.ModelOps{"nightly": nightly},
+		Backends: map[string]modelops.ModelOps{"nightly": nightly},
 		Default:  "nightly",
 	}
 
-	call := activities.Call{Request: monitor.RetrainingRequest{
+	call := activities.Call{Request: modelops.Request{
 		RequestID: "model-monitor/fraud/7c1e/1", ModelName: "fraud", ModelVersion: "v1",
 		Reason: "accuracy 0.8000 below threshold 0.9000",
 	}}
@@ -94,7 +94,7 @@ func Example() {
 	outcome, err := retraining.AwaitRetraining(ctx, call)
 	fmt.Println("next morning:", outcome.State, outcome.ModelVersion, err)
 
-	_, err = retraining.ScheduleRetraining(ctx, activities.Call{Request: monitor.RetrainingRequest{RequestID: "model-monitor/legacy/9d20/1", ModelName: "legacy"}})
+	_, err = retraining.ScheduleRetraining(ctx, activities.Call{Request: modelops.Request{RequestID: "model-monitor/legacy/9d20/1", ModelName: "legacy"}})
 	fmt.Println(err)
 	// Output:
 	// nightly took it as nightly/model-monitor/fraud/7c1e/1 and has 1 on its list

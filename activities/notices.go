@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -36,12 +36,12 @@ func (c Channels) For(team, name string) (DeclaredChannel, error) {
 	channel, known := c[name]
 	switch {
 	case !known && len(c) == 0:
-		return channel, Final(fmt.Errorf("the worker has no %q, and no other channel: NOTIFICATIONS_FILE declares them", name))
+		return channel, modelops.Final(fmt.Errorf("the worker has no %q, and no other channel: NOTIFICATIONS_FILE declares them", name))
 	case !known:
-		return channel, Final(fmt.Errorf("the worker has no %q, only %s; correct the name, or declare it in NOTIFICATIONS_FILE",
+		return channel, modelops.Final(fmt.Errorf("the worker has no %q, only %s; correct the name, or declare it in NOTIFICATIONS_FILE",
 			name, strings.Join(slices.Sorted(maps.Keys(c)), ", ")))
 	case channel.Teams != nil && !slices.Contains(channel.Teams, team):
-		return channel, Final(fmt.Errorf("%q is for policies of team %s, and this one's is %q", name, strings.Join(channel.Teams, ", "), team))
+		return channel, modelops.Final(fmt.Errorf("%q is for policies of team %s, and this one's is %q", name, strings.Join(channel.Teams, ", "), team))
 	}
 	return channel, nil
 }
@@ -68,16 +68,14 @@ func (n *Notices) Notify(ctx context.Context, notice monitor.Notice) error {
 		labels := map[string]string{"channel": notice.Channel, "channel_kind": channel.Kind}
 		err = measured(ctx, MetricChannelCall, labels, func() error { return channel.Tell(ctx, notice) })
 	}
+
 	if err == nil {
 		return nil
 	}
+
 	message := err.Error() // the monitor says of which channel
 	message = strings.ToValidUTF8(message[:min(len(message), maxMessageBytes)], "\uFFFD")
-	options := temporal.ApplicationErrorOptions{NonRetryable: IsFinal(err)}
-	var later *throttledError
-	if errors.As(err, &later) && later.pause > 0 {
-		options.NextRetryDelay = later.pause
-	}
+	options := temporal.ApplicationErrorOptions{NonRetryable: modelops.IsFinal(err), NextRetryDelay: modelops.PauseOf(err)}
 	kind := ErrorUntold
 	if options.NonRetryable {
 		kind = ErrorUntellable

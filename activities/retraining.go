@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // DefaultPollInterval is how often a retraining under way is asked after.
@@ -21,10 +21,10 @@ const DefaultPollInterval = 15 * time.Second
 // Retraining holds the activities, and what they depend on. Register it on a
 // worker of the retraining task queue.
 type Retraining struct {
-	Backends     map[string]ModelOps // by the name that policies use
-	Default      string              // the backend of policies that name none
-	PollInterval time.Duration       // zero means DefaultPollInterval
-	Gate         Gate                // asked before every retraining; nil lets all pass
+	Backends     map[string]modelops.ModelOps // by the name that policies use
+	Default      string                       // the backend of policies that name none
+	PollInterval time.Duration                // zero means DefaultPollInterval
+	Gate         Gate                         // asked before every retraining; nil lets all pass
 }
 
 // Gate holds retrainings back, for reasons that no single model knows.
@@ -40,70 +40,76 @@ const maxMessageBytes = 2000
 
 // Call is the argument of both activities.
 type Call struct {
-	Backend string                    `json:"backend,omitempty"` // empty means the worker's default
-	Team    string                    `json:"team,omitempty"`    // the policy's, for ScheduleRetraining
-	Request monitor.RetrainingRequest `json:"request"`
-	Job     monitor.Job               `json:"job,omitzero"` // for AwaitRetraining
+	Backend string           `json:"backend,omitempty"` // empty means the worker's default
+	Team    string           `json:"team,omitempty"`    // the policy's, for ScheduleRetraining
+	Request modelops.Request `json:"request"`
+	Job     modelops.Job     `json:"job,omitzero"` // for AwaitRetraining
 }
 
 // ScheduleRetraining asks the backend for a retraining. Temporal retries it
 // until the backend has taken the request or has refused it for good. While the
 // gate is closed it fails with ErrorHeld, and has asked nobody.
-func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (monitor.Job, error) {
+func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (modelops.Job, error) {
 	name, backend, err := r.backend(call)
 	if err != nil {
-		return monitor.Job{}, r.failure(name, call, err)
+		return modelops.Job{}, r.failure(name, call, err)
 	}
+
 	defer keepAlive(ctx)()
 	if r.Gate != nil {
 		held, err := r.Gate.Permit(ctx, call.Request.ModelName, call.Team)
 		if err != nil {
-			return monitor.Job{}, r.failure(name, call, fmt.Errorf("ask whether the fleet is frozen: %w", err))
+			return modelops.Job{}, r.failure(name, call, fmt.Errorf("ask whether the fleet is frozen: %w", err))
 		}
 		if held != "" {
-			return monitor.Job{}, temporal.NewNonRetryableApplicationError(held, ErrorHeld, nil)
+			return modelops.Job{}, temporal.NewNonRetryableApplicationError(held, ErrorHeld, nil)
 		}
 	}
-	var job monitor.Job
+
+	var job modelops.Job
 	err = measured(ctx, MetricBackendCall, ofBackend(name, callSchedule), func() (err error) {
 		job, err = backend.ScheduleRetraining(ctx, call.Request)
 		return err
 	})
 	if err != nil {
-		return monitor.Job{}, r.failure(name, call, err)
+		return modelops.Job{}, r.failure(name, call, err)
 	}
-	_, follows := backend.(Follower)
-	job.Backend, job.Followed = name, job.Followed && follows
+
+	_, follows := backend.(modelops.Follower)
+	job.Backend = name
+	job.Followed = job.Followed && follows
 	return job, nil
 }
 
 // AwaitRetraining asks the backend what became of a job, once; while it is under
 // way the activity fails with the poll interval as its retry delay. Such retries
 // add nothing to the workflow's history.
-func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (monitor.Outcome, error) {
+func (r *Retraining) AwaitRetraining(ctx context.Context, call Call) (modelops.Outcome, error) {
 	name, backend, err := r.backend(call)
 	if err != nil {
-		return monitor.Outcome{}, r.failure(name, call, err)
+		return modelops.Outcome{}, r.failure(name, call, err)
 	}
-	follower, follows := backend.(Follower)
+	follower, follows := backend.(modelops.Follower)
 	if !follows {
-		return monitor.Outcome{}, r.failure(name, call, Final(errors.New("can't be asked for an outcome any more")))
+		return modelops.Outcome{}, r.failure(name, call, modelops.Final(errors.New("can't be asked for an outcome any more")))
 	}
+
 	defer keepAlive(ctx)()
-	var outcome monitor.Outcome
+	var outcome modelops.Outcome
 	err = measured(ctx, MetricBackendCall, ofBackend(name, callAwait), func() (err error) {
 		outcome, err = follower.RetrainingOutcome(ctx, call.Request, call.Job)
-		if err == nil && outcome.State != monitor.OutcomeSucceeded && outcome.State != monitor.OutcomeFailed {
-			err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, monitor.OutcomeSucceeded, monitor.OutcomeFailed)
+		if err == nil && outcome.State != modelops.Succeeded && outcome.State != modelops.Failed {
+			err = fmt.Errorf("answered with state %q, neither %q nor %q", outcome.State, modelops.Succeeded, modelops.Failed)
 		}
 		if err == nil {
-			err = monitor.ValidateModelVersion(outcome.ModelVersion)
+			err = modelops.ValidateVersion(outcome.ModelVersion)
 		}
 		return err
 	})
 	if err != nil {
-		return monitor.Outcome{}, r.failure(name, call, err)
+		return modelops.Outcome{}, r.failure(name, call, err)
 	}
+
 	outcome.RequestID = call.Request.RequestID
 	return outcome, nil
 }
@@ -115,15 +121,17 @@ func (r *Retraining) CancelRetraining(ctx context.Context, call Call) error {
 	if err != nil {
 		return r.failure(name, call, err)
 	}
-	canceller, cancels := backend.(Canceller)
+	canceller, cancels := backend.(modelops.Canceller)
 	if !cancels {
-		return r.failure(name, call, Final(errors.New("can't be told to end a retraining; end it there by hand")))
+		return r.failure(name, call, modelops.Final(errors.New("can't be told to end a retraining; end it there by hand")))
 	}
+
 	defer keepAlive(ctx)()
 	err = measured(ctx, MetricBackendCall, ofBackend(name, callCancel), func() error { return canceller.CancelRetraining(ctx, call.Request, call.Job) })
 	if err != nil {
 		return r.failure(name, call, err)
 	}
+
 	return nil
 }
 
@@ -136,6 +144,7 @@ func keepAlive(ctx context.Context) (stop func()) {
 	if !activity.IsActivity(ctx) { // called by a test of a backend
 		return func() {}
 	}
+
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -156,7 +165,7 @@ func keepAlive(ctx context.Context) (stop func()) {
 	}
 }
 
-func (r *Retraining) backend(call Call) (string, ModelOps, error) {
+func (r *Retraining) backend(call Call) (string, modelops.ModelOps, error) {
 	name := call.Backend
 	if name == "" {
 		name = r.Default
@@ -164,7 +173,7 @@ func (r *Retraining) backend(call Call) (string, ModelOps, error) {
 	backend, known := r.Backends[name]
 	if !known {
 		names := strings.Join(slices.Sorted(maps.Keys(r.Backends)), ", ")
-		return name, nil, Final(fmt.Errorf("this worker has no such backend, only %s; correct the policy's retraining.backend or configure the worker", names))
+		return name, nil, modelops.Final(fmt.Errorf("this worker has no such backend, only %s; correct the policy's retraining.backend or configure the worker", names))
 	}
 	return name, backend, nil
 }
@@ -172,21 +181,20 @@ func (r *Retraining) backend(call Call) (string, ModelOps, error) {
 // failure is a backend's error in the form that tells Temporal whether and when
 // to try again.
 func (r *Retraining) failure(name string, call Call, err error) error {
-	var later *throttledError
-	options := temporal.ApplicationErrorOptions{NonRetryable: IsFinal(err)}
+	options := temporal.ApplicationErrorOptions{NonRetryable: modelops.IsFinal(err), NextRetryDelay: modelops.PauseOf(err)}
 	switch {
-	case errors.As(err, &later) && later.pause > 0:
-		options.NextRetryDelay = later.pause
+	case options.NextRetryDelay > 0:
 	case call.Job.Backend != "": // a poll, tried again at its own pace
 		options.NextRetryDelay = r.PollInterval
 		if options.NextRetryDelay <= 0 {
 			options.NextRetryDelay = DefaultPollInterval
 		}
 	}
-	if errors.Is(err, ErrRunning) {
+
+	if errors.Is(err, modelops.ErrRunning) {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 	}
-	wrapped := &monitor.ModelOpsError{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
+	wrapped := &modelops.Error{Backend: name, RequestID: call.Request.RequestID, Final: options.NonRetryable, Err: err}
 	message := wrapped.Error()
 	message = strings.ToValidUTF8(message[:min(len(message), maxMessageBytes)], "\uFFFD")
 	return temporal.NewApplicationErrorWithOptions(message, typeOf(err), options)

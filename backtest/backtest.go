@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Training is what becomes of the retrainings that a backtest imagines.
@@ -53,7 +54,7 @@ type Policy struct {
 	Label     string // what results call it: its file
 	Document  int    // its number in its file, from 1, where that holds several; else 0
 	ModelName string // the model it is for; empty means every model
-	monitor.Policy
+	policy.Policy
 }
 
 // Summary counts what a policy would have done with a model's events.
@@ -73,7 +74,7 @@ type Summary struct {
 	Last  time.Time `json:"last,omitzero"`  // and at the last
 	// TimeInBreach is the length of all spans together in which a rule that can
 	// trigger was breaching; see breachSpans.
-	TimeInBreach monitor.Duration `json:"time_in_breach"`
+	TimeInBreach policy.Duration `json:"time_in_breach"`
 	// Detection holds triggers against the known points of drift; nil without any.
 	Detection *Detection `json:"detection,omitempty"`
 }
@@ -106,10 +107,12 @@ func tasks(recording *Recording, policies []Policy) (all []task) {
 			all = append(all, task{policy, model})
 			continue
 		}
+
 		for i := range recording.Models {
 			all = append(all, task{policy, &recording.Models[i]})
 		}
 	}
+
 	return all
 }
 
@@ -130,6 +133,7 @@ func Run(ctx context.Context, recording *Recording, policies []Policy, options O
 	if len(recording.Models) == 0 {
 		return nil, ErrNoEvents
 	}
+
 	all := tasks(recording, policies)
 	results := make([]Result, len(all))
 	group, ctx := errgroup.WithContext(ctx)
@@ -140,6 +144,7 @@ func Run(ctx context.Context, recording *Recording, policies []Policy, options O
 			return err
 		})
 	}
+
 	return results, group.Wait()
 }
 
@@ -152,6 +157,7 @@ func replay(ctx context.Context, t task, options Options) (Result, error) {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("backtest %s over %q: %w", t.policy.Label, t.model.Name, err)
 		}
+
 		for i := range batch {
 			simulator.Observe(&batch[i])
 		}
@@ -159,8 +165,10 @@ func replay(ctx context.Context, t task, options Options) (Result, error) {
 			options.Progress(int64(len(batch)))
 		}
 	}
+
 	result := simulator.Finish()
-	result.Policy, result.Document = t.policy.Label, t.policy.Document
+	result.Policy = t.policy.Label
+	result.Document = t.policy.Document
 	result.Rejected += t.model.Rejected
 	return result, nil
 }

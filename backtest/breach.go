@@ -4,7 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // breachSpans adds up the time in which some rule that can trigger was breaching.
@@ -38,21 +40,22 @@ type lasting struct {
 	metric    string        // an event that measures this does; empty: any event
 }
 
-func lastings(rules []monitor.Rule) map[string]lasting {
+func lastings(rules []policy.Rule) map[string]lasting {
 	all := make(map[string]lasting, len(rules))
-	byName := make(map[string]*monitor.Rule, len(rules))
+	byName := make(map[string]*policy.Rule, len(rules))
 	for i := range rules {
 		byName[rules[i].Name] = &rules[i]
 	}
-	shortest := map[*monitor.Rule]time.Duration{} // of a composite's members, 0 where they aren't all windowed
-	var periodOf func(r *monitor.Rule) time.Duration
-	periodOf = func(r *monitor.Rule) (period time.Duration) {
+	shortest := map[*policy.Rule]time.Duration{} // of a composite's members, 0 where they aren't all windowed
+	var periodOf func(r *policy.Rule) time.Duration
+	periodOf = func(r *policy.Rule) (period time.Duration) {
 		if !r.IsComposite() {
 			return r.PeriodLength()
 		}
 		if known, found := shortest[r]; found {
 			return known
 		}
+
 		defer func() { shortest[r] = period }()
 
 		for _, name := range slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}) {
@@ -64,21 +67,28 @@ func lastings(rules []monitor.Rule) map[string]lasting {
 			if length == 0 {
 				return 0
 			}
+
 			if period == 0 || length < period {
 				period = length
 			}
 		}
+
 		return period
 	}
+
 	for i := range rules {
 		r := &rules[i]
 		all[r.Name] = lasting{period: periodOf(r), retrained: !r.MaxAge.IsZero(), metric: r.Metric}
 	}
+
 	return all
 }
 
 // begin begins an event.
-func (b *breachSpans) begin(now time.Time) { b.now, b.breached = now, false }
+func (b *breachSpans) begin(now time.Time) {
+	b.now = now
+	b.breached = false
+}
 
 // breach hears of a decision about a breach.
 func (b *breachSpans) breach(decision *monitor.Decision) {
@@ -86,22 +96,29 @@ func (b *breachSpans) breach(decision *monitor.Decision) {
 	if !known {
 		return
 	}
+
 	b.expire(decision.At)
 	if !b.isOpen {
-		b.isOpen, b.from, b.until = true, decision.At, decision.At
+		b.isOpen = true
+		b.from = decision.At
+		b.until = decision.At
 	}
+
 	if lasts.period > 0 {
 		if !b.until.IsZero() {
 			b.until = latest(b.until, decision.At.Add(lasts.period))
 		}
 		return
 	}
-	b.until, b.ending, b.breached = time.Time{}, lasts, true
+
+	b.until = time.Time{}
+	b.ending = lasts
+	b.breached = true
 }
 
 // end ends an event. One that is no breach, and measures what breached before,
 // closes the span.
-func (b *breachSpans) end(event *monitor.MetricEvent) {
+func (b *breachSpans) end(event *metric.Event) {
 	if b.isOpen && b.until.IsZero() && !b.breached && !b.ending.retrained && measures(event, b.ending.metric) {
 		b.close(b.now)
 	}
@@ -138,17 +155,17 @@ func (b *breachSpans) total(until time.Time) time.Duration {
 }
 
 // measures says whether an event holds a metric; every event holds none.
-func measures(event *monitor.MetricEvent, metric string) bool {
-	switch metric {
+func measures(event *metric.Event, name string) bool {
+	switch name {
 	case "":
 		return true
-	case monitor.Accuracy:
+	case metric.Accuracy:
 		return !event.Accuracy.IsZero()
-	case monitor.LatencyMS:
+	case metric.LatencyMS:
 		return !event.LatencyMS.IsZero()
-	case monitor.DriftScore:
+	case metric.DriftScore:
 		return !event.DriftScore.IsZero()
 	}
-	_, measured := event.Metrics[metric]
+	_, measured := event.Metrics[name]
 	return measured
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Fields of an event that a column can hold; any other name is a further metric.
@@ -21,7 +21,7 @@ const (
 )
 
 var ownFields = []string{
-	fieldTimestamp, fieldModelName, fieldModelVersion, monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore,
+	fieldTimestamp, fieldModelName, fieldModelVersion, metric.Accuracy, metric.LatencyMS, metric.DriftScore,
 }
 
 // column is what one column of a CSV holds.
@@ -55,6 +55,7 @@ func (r *Reader) readCSV() error {
 	if err := t.name(r.Columns, r.ModelName != ""); err != nil {
 		return err
 	}
+
 	for {
 		line, err := r.next()
 		switch {
@@ -71,6 +72,7 @@ func (r *Reader) readCSV() error {
 		case err == nil:
 			err = r.addRow(t, line)
 		}
+
 		if err != nil {
 			return err
 		}
@@ -82,15 +84,18 @@ func (r *Reader) addRow(t *table, line []byte) error {
 		r.Reject("")
 		return r.rejected(r.line, err)
 	}
-	event := monitor.MetricEvent{ModelName: r.ModelName}
+
+	event := metric.Event{ModelName: r.ModelName}
 	faults := t.fill(&event, func(name string) { r.note("column %q holds no numbers, and is passed over", name) })
 	if faults == nil {
-		if faults = r.Add(event); faults == nil {
+		faults = r.Add(event)
+		if faults == nil {
 			return nil
 		}
 	} else {
 		r.Reject(event.ModelName)
 	}
+
 	return r.rejected(r.line, faults)
 }
 
@@ -109,32 +114,41 @@ func (t *table) split(line []byte) error {
 	if !utf8.Valid(line) {
 		return errors.New("is not UTF-8 text")
 	}
-	t.cells, t.scratch = t.cells[:0], t.scratch[:0]
+
+	t.cells = t.cells[:0]
+	t.scratch = t.scratch[:0]
 	for {
 		var cell []byte
 		var more bool
 		if trimmed := bytes.TrimLeft(line, " "); len(trimmed) > 0 && trimmed[0] == '"' {
 			var err error
-			if cell, line, more, err = t.quoted(trimmed[1:]); err != nil {
+			cell, line, more, err = t.quoted(trimmed[1:])
+			if err != nil {
 				return err
 			}
 		} else {
 			at := bytes.IndexByte(line, t.comma)
-			if more = at >= 0; more {
-				cell, line = line[:at], line[at+1:]
+			more = at >= 0
+			if more {
+				cell = line[:at]
+				line = line[at+1:]
 			} else {
 				cell = line
 			}
+
 			cell = bytes.TrimSpace(cell)
 		}
+
 		t.cells = append(t.cells, cell)
 		if !more {
 			break
 		}
 	}
+
 	if t.columns != nil && len(t.cells) != len(t.columns) {
 		return fmt.Errorf("must have %d columns as the header, got %d", len(t.columns), len(t.cells))
 	}
+
 	return nil
 }
 
@@ -146,14 +160,17 @@ func (t *table) quoted(line []byte) (cell, rest []byte, more bool, err error) {
 		if at < 0 {
 			return nil, nil, false, errors.New("a quote is opened and not closed on its line")
 		}
+
 		t.scratch = append(t.scratch, line[:at]...)
 		line = line[at+1:]
 		if len(line) == 0 || line[0] != '"' {
 			break
 		}
+
 		t.scratch = append(t.scratch, '"')
 		line = line[1:]
 	}
+
 	cell = t.scratch[from:len(t.scratch):len(t.scratch)]
 	line = bytes.TrimLeft(line, " ")
 	switch {
@@ -162,6 +179,7 @@ func (t *table) quoted(line []byte) (cell, rest []byte, more bool, err error) {
 	case line[0] == t.comma:
 		return cell, line[1:], true, nil
 	}
+
 	return nil, nil, false, errors.New("a closing quote must be followed by the next column; a quote within quotes is written twice")
 }
 
@@ -183,6 +201,7 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 			t.columns[i] = column{name, !slices.Contains(ownFields, name)}
 		}
 	}
+
 	for _, field := range sortedKeys(mapped) {
 		at := slices.Index(names, mapped[field])
 		if at < 0 {
@@ -191,6 +210,7 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 		}
 		t.columns[at] = column{field: field}
 	}
+
 	holds := func(field string) bool {
 		return slices.ContainsFunc(t.columns, func(c column) bool { return c.field == field })
 	}
@@ -205,13 +225,14 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 
 // fill makes an event of the row last split, and names every fault. passedOver
 // hears of a column that turns out to hold no numbers.
-func (t *table) fill(event *monitor.MetricEvent, passedOver func(name string)) error {
+func (t *table) fill(event *metric.Event, passedOver func(name string)) error {
 	var faults []error
 	for i := range t.columns {
 		c, cell := &t.columns[i], t.cells[i]
 		if len(cell) == 0 || c.field == "" {
 			continue
 		}
+
 		switch c.field {
 		case fieldTimestamp:
 			stamp, err := ParseTimestamp(string(cell))
@@ -227,6 +248,7 @@ func (t *table) fill(event *monitor.MetricEvent, passedOver func(name string)) e
 			event.ModelVersion = keep(&t.version, cell)
 			continue
 		}
+
 		value, err := strconv.ParseFloat(string(cell), 64)
 		if err != nil && c.maybe {
 			passedOver(c.field)
@@ -238,13 +260,14 @@ func (t *table) fill(event *monitor.MetricEvent, passedOver func(name string)) e
 			faults = append(faults, fmt.Errorf("%s: must be a number, got %q", c.field, short(string(cell))))
 			continue
 		}
+
 		switch c.field {
-		case monitor.Accuracy:
-			event.Accuracy = monitor.Some(value)
-		case monitor.LatencyMS:
-			event.LatencyMS = monitor.Some(value)
-		case monitor.DriftScore:
-			event.DriftScore = monitor.Some(value)
+		case metric.Accuracy:
+			event.Accuracy = metric.Some(value)
+		case metric.LatencyMS:
+			event.LatencyMS = metric.Some(value)
+		case metric.DriftScore:
+			event.DriftScore = metric.Some(value)
 		default:
 			if event.Metrics == nil {
 				event.Metrics = make(map[string]float64, len(t.columns))
@@ -252,6 +275,7 @@ func (t *table) fill(event *monitor.MetricEvent, passedOver func(name string)) e
 			event.Metrics[c.field] = value
 		}
 	}
+
 	return errors.Join(faults...)
 }
 

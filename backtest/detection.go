@@ -3,7 +3,9 @@ package backtest
 import (
 	"time"
 
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Detection holds alarms against the instants at which drift is known to have
@@ -12,10 +14,10 @@ import (
 type Detection struct {
 	Points []DriftPoint `json:"points"` // in order of time
 	// MeanDelay is over the points that were detected; 0 if none was.
-	MeanDelay   monitor.Duration `json:"mean_delay"`
-	Detected    int              `json:"detected"`
-	Missed      int              `json:"missed"`
-	FalseAlarms int              `json:"false_alarms"` // before the first point
+	MeanDelay   policy.Duration `json:"mean_delay"`
+	Detected    int             `json:"detected"`
+	Missed      int             `json:"missed"`
+	FalseAlarms int             `json:"false_alarms"` // before the first point
 	// Repeated are further alarms after a point was detected. A monitor that goes on
 	// breaching in the recording goes on alarming, so they are not held against it.
 	Repeated int `json:"repeated"`
@@ -24,33 +26,35 @@ type Detection struct {
 // DriftPoint is one instant of drift, and when it was detected: by the first
 // alarm at or after it and before the next point.
 type DriftPoint struct {
-	At         time.Time        `json:"at"`
-	DetectedAt time.Time        `json:"detected_at,omitzero"` // zero: missed
-	Delay      monitor.Duration `json:"delay,omitempty"`
-	Rule       string           `json:"rule,omitempty"` // that triggered
+	At         time.Time       `json:"at"`
+	DetectedAt time.Time       `json:"detected_at,omitzero"` // zero: missed
+	Delay      policy.Duration `json:"delay,omitempty"`
+	Rule       string          `json:"rule,omitempty"` // that triggered
 }
 
 // detect holds decisions in order of time against ascending points.
-func detect(decisions []monitor.Decision, points []time.Time, policy *monitor.Policy) *Detection {
+func detect(decisions []monitor.Decision, points []time.Time, wanted *policy.Policy) *Detection {
 	if len(points) == 0 {
 		return nil
 	}
+
 	d := &Detection{Points: make([]DriftPoint, len(points))}
 	for i, at := range points {
 		d.Points[i].At = at.UTC()
 	}
-	asks := policy.Approval != nil && policy.Approval.Required
+	asks := wanted.Approval != nil && wanted.Approval.Required
 	next := 0 // the first point that is not reached yet
 	for _, decision := range decisions {
 		switch decision.Kind {
-		case monitor.Held, monitor.AwaitingApproval:
-		case monitor.Triggered:
-			if asks && decision.Rule != monitor.RuleManual {
+		case policy.Held, policy.AwaitingApproval:
+		case policy.Triggered:
+			if asks && decision.Rule != modelops.RuleManual {
 				continue // its alarm was the question
 			}
 		default:
 			continue
 		}
+
 		for next < len(points) && !points[next].After(decision.At) {
 			next++
 		}
@@ -63,16 +67,20 @@ func detect(decisions []monitor.Decision, points []time.Time, policy *monitor.Po
 			d.Repeated++
 			continue
 		}
-		point.DetectedAt, point.Rule = decision.At, decision.Rule
-		point.Delay = monitor.Duration(decision.At.Sub(point.At))
+
+		point.DetectedAt = decision.At
+		point.Rule = decision.Rule
+		point.Delay = policy.Duration(decision.At.Sub(point.At))
 	}
+
 	for _, point := range d.Points {
 		if point.DetectedAt.IsZero() {
 			d.Missed++
 		} else {
 			d.Detected++
-			d.MeanDelay += (point.Delay - d.MeanDelay) / monitor.Duration(d.Detected)
+			d.MeanDelay += (point.Delay - d.MeanDelay) / policy.Duration(d.Detected)
 		}
 	}
+
 	return d
 }

@@ -8,7 +8,7 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // arrayOnOneLine looks ahead, without reading, whether the line that comes is a
@@ -41,6 +41,7 @@ func (r *Reader) readJSONLines() error {
 		case err == nil:
 			err = r.addJSON(r.line, line)
 		}
+
 		if err != nil {
 			return err
 		}
@@ -73,6 +74,7 @@ func (r *Reader) readArray() error {
 		if i%contextLines == 0 && r.ctx.Err() != nil {
 			return r.ctx.Err()
 		}
+
 		var element json.RawMessage
 		err := decoder.Decode(&element)
 		r.line = counter.lineAt(decoder.InputOffset())
@@ -83,12 +85,14 @@ func (r *Reader) readArray() error {
 			return err
 		}
 	}
+
 	if _, err := decoder.Token(); err != nil {
 		return notJSON(err)
 	}
 	if decoder.More() {
 		return errors.New("goes on after its array; a file is one array, or has one value to a line")
 	}
+
 	return nil
 }
 
@@ -106,13 +110,14 @@ func (r *Reader) addElement(line, index int, element []byte) error {
 
 // addJSON takes one event in the form of the wire contract, or rejects it.
 func (r *Reader) addJSON(line int, text []byte) error {
-	var event monitor.MetricEvent
+	var event metric.Event
 	var err error
 	if !utf8.Valid(text) {
 		err = errors.New("is not UTF-8 text")
 	} else if err = json.Unmarshal(text, &event); err != nil {
 		err = notJSON(err)
 	}
+
 	if err != nil {
 		r.Reject(r.modelOf(text))
 		return r.rejected(line, err)
@@ -123,6 +128,7 @@ func (r *Reader) addJSON(line int, text []byte) error {
 	if err := r.Add(event); err != nil {
 		return r.rejected(line, err)
 	}
+
 	return nil
 }
 

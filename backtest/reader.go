@@ -55,7 +55,10 @@ func (r *Reader) Read(ctx context.Context, file string, source io.Reader) error 
 	} else {
 		source = buffered
 	}
-	r.ctx, r.file, r.line = ctx, file, 0
+
+	r.ctx = ctx
+	r.file = file
+	r.line = 0
 	r.lines = bufio.NewReaderSize(source, maxLineBytes)
 	if mark, _ := r.lines.Peek(3); bytes.Equal(mark, []byte("\uFEFF")) {
 		_, _ = r.lines.Discard(3)
@@ -72,6 +75,7 @@ func (r *Reader) Read(ctx context.Context, file string, source io.Reader) error 
 	default:
 		err = r.readCSV()
 	}
+
 	var rejection *Rejection
 	switch {
 	case err == nil || errors.As(err, &rejection):
@@ -79,6 +83,7 @@ func (r *Reader) Read(ctx context.Context, file string, source io.Reader) error 
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: interrupted after line %d: %w", file, r.line, err)
 	}
+
 	return fmt.Errorf("%s: after line %d: %w", file, r.line, err)
 }
 
@@ -107,6 +112,7 @@ func (r *Reader) next() ([]byte, error) {
 		if r.line%contextLines == 0 && r.ctx.Err() != nil {
 			return nil, r.ctx.Err()
 		}
+
 		line, err := r.lines.ReadSlice('\n')
 		if len(line) > 0 || err == nil {
 			r.line++

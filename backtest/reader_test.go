@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // reading is what came of reading texts one after the other.
@@ -233,7 +233,7 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 		if recording.Events() > 0 {
-			_, err := backtest.Run(context.Background(), recording, []backtest.Policy{{Policy: monitor.Policy{}}}, backtest.Options{})
+			_, err := backtest.Run(context.Background(), recording, []backtest.Policy{{Policy: policy.Policy{}}}, backtest.Options{})
 			if err != nil {
 				t.Error(err)
 			}

@@ -8,7 +8,8 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Recording is what was measured, in memory.
@@ -22,7 +23,7 @@ type Model struct {
 	Name string
 	// Events are valid, have a timestamp, and are in order of it; those of the same
 	// instant are in the order in which they were read.
-	Events []monitor.MetricEvent
+	Events []metric.Event
 	// Rejected are the rows known to be this model's that could not be taken. Where
 	// a recording has one model alone, all are.
 	Rejected int64
@@ -71,7 +72,7 @@ type Recorder struct {
 
 // Add takes an event, which must have a timestamp, or says what is wrong with
 // it. The event's texts and map are kept.
-func (r *Recorder) Add(event monitor.MetricEvent) error {
+func (r *Recorder) Add(event metric.Event) error {
 	model := r.last
 	if model == nil || model.Name != event.ModelName {
 		model = r.models[event.ModelName]
@@ -79,6 +80,7 @@ func (r *Recorder) Add(event monitor.MetricEvent) error {
 	if event.Timestamp.IsZero() {
 		return r.reject(event.ModelName, errNoTimestamp)
 	}
+
 	event.Timestamp = event.Timestamp.Round(0).UTC()
 	// The names were looked at when they were first seen.
 	_, known := r.texts[event.ModelVersion]
@@ -105,7 +107,7 @@ func (r *Recorder) Reject(modelName string) { _ = r.reject(modelName, nil) }
 
 func (r *Recorder) reject(modelName string, err error) error {
 	r.rejected++
-	if monitor.ValidateModelName(modelName) == nil {
+	if contract.ValidateModelName(modelName) == nil {
 		r.model(modelName).Rejected++
 	}
 	return err
@@ -116,7 +118,8 @@ func (r *Recorder) model(name string) *Model {
 		return model
 	}
 	if r.models == nil {
-		r.models, r.unsorted = map[string]*Model{}, map[*Model]bool{}
+		r.models = map[string]*Model{}
+		r.unsorted = map[*Model]bool{}
 	}
 	model := &Model{Name: strings.Clone(name)}
 	r.models[model.Name] = model
@@ -142,7 +145,7 @@ func (r *Recorder) Recording() *Recording {
 	recording := &Recording{Rejected: r.rejected}
 	for _, model := range r.models {
 		if r.unsorted[model] {
-			slices.SortStableFunc(model.Events, func(a, b monitor.MetricEvent) int { return a.Timestamp.Compare(b.Timestamp) })
+			slices.SortStableFunc(model.Events, func(a, b metric.Event) int { return a.Timestamp.Compare(b.Timestamp) })
 		}
 		recording.Models = append(recording.Models, *model)
 	}

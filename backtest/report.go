@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 //go:embed assets/report.html
@@ -56,7 +57,7 @@ type pageModel struct {
 
 type pageResult struct {
 	Summary
-	Rules     []monitor.Rule     `json:"rules"`
+	Rules     []policy.Rule      `json:"rules"`
 	Cooldowns [][2]int64         `json:"cooldowns"` // Unix seconds, from and until
 	Decisions []monitor.Decision `json:"decisions"`
 	Omitted   int                `json:"omitted,omitempty"` // decisions
@@ -81,6 +82,7 @@ func WriteReport(w io.Writer, recording *Recording, policies []Policy, results [
 		model := &recording.Models[i]
 		p.Models = append(p.Models, pageModel{model.Name, len(model.Events), downsample(model.Events)})
 	}
+
 	for i, t := range tasks(recording, policies) {
 		p.Results = append(p.Results, newPageResult(t.policy.WithDefaults(), results[i]))
 	}
@@ -90,10 +92,12 @@ func WriteReport(w io.Writer, recording *Recording, policies []Policy, results [
 			p.Sweep = append(p.Sweep, newPageSweep(result))
 		}
 	}
+
 	data, err := json.Marshal(p) // which escapes what could end the script
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+
 	// What the licence asks for goes along; a link would be the page's only one.
 	_, code, _ := strings.Cut(uPlotJS, "*/")
 	buffered := bufio.NewWriter(w)
@@ -107,19 +111,21 @@ func WriteReport(w io.Writer, recording *Recording, policies []Policy, results [
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+
 	return nil
 }
 
-func newPageResult(policy monitor.Policy, result Result) pageResult {
+func newPageResult(wanted policy.Policy, result Result) pageResult {
 	made := pageResult{
-		Summary: result.Summary, Rules: policy.Rules, Cooldowns: [][2]int64{},
+		Summary: result.Summary, Rules: wanted.Rules, Cooldowns: [][2]int64{},
 		Seconds: time.Duration(result.TimeInBreach).Seconds(),
 	}
-	cooldown := time.Duration(policy.Cooldown.Or(monitor.Duration(monitor.DefaultCooldown)))
+	cooldown := time.Duration(wanted.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
 	for _, decision := range result.Decisions {
-		if decision.Kind != monitor.Triggered || cooldown == 0 {
+		if decision.Kind != policy.Triggered || cooldown == 0 {
 			continue
 		}
+
 		from, until := decision.At.Unix(), decision.At.Add(cooldown).Unix()
 		if n := len(made.Cooldowns); n > 0 && from <= made.Cooldowns[n-1][1] {
 			made.Cooldowns[n-1][1] = until
@@ -127,6 +133,7 @@ func newPageResult(policy monitor.Policy, result Result) pageResult {
 			made.Cooldowns = append(made.Cooldowns, [2]int64{from, until})
 		}
 	}
+
 	made.Decisions = thin(result.Decisions)
 	made.Omitted = len(result.Decisions) - len(made.Decisions)
 	return made
@@ -140,7 +147,7 @@ func thin(decisions []monitor.Decision) []monitor.Decision {
 	}
 	kept := make([]monitor.Decision, 0, maxReportDecisions)
 	for _, decision := range decisions {
-		if decision.Kind != monitor.Suppressed && decision.Kind != monitor.Warned {
+		if decision.Kind != policy.Suppressed && decision.Kind != policy.Warned {
 			kept = append(kept, decision)
 		}
 	}
@@ -150,7 +157,8 @@ func thin(decisions []monitor.Decision) []monitor.Decision {
 func newPageSweep(result SweepResult) pageSweep {
 	made := pageSweep{SweepResult: result, Seconds: time.Duration(result.TimeInBreach).Seconds()}
 	if value, form, err := Number(result.Value); err == nil {
-		made.Number, made.Form = &value, form
+		made.Number = &value
+		made.Form = form
 	}
 	if d := result.Detection; d != nil && d.Detected > 0 {
 		seconds := time.Duration(d.MeanDelay).Seconds()

@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // report writes one about events, and returns it and the data within.
-func report(t *testing.T, policy monitor.Policy, events ...monitor.MetricEvent) (page string, data map[string]any) {
+func report(t *testing.T, policy policy.Policy, events ...metric.Event) (page string, data map[string]any) {
 	t.Helper()
 	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
 	policies := []backtest.Policy{{Label: "</script><b>&.yaml", Policy: policy}}
@@ -35,7 +36,7 @@ func report(t *testing.T, policy monitor.Policy, events ...monitor.MetricEvent) 
 }
 
 func TestAReportNeedsNothingBesideItself(t *testing.T) {
-	page, data := report(t, monitor.Policy{}, event(noon, 0.5, 100), event(at(30), 0.95, 100))
+	page, data := report(t, policy.Policy{}, event(noon, 0.5, 100), event(at(30), 0.95, 100))
 	assert.NotRegexp(t, `https?://`, page)
 	assert.NotRegexp(t, `(src|href)="[^d]`, page)
 	assert.NotContains(t, page, "@import")
@@ -52,14 +53,14 @@ func TestAReportNeedsNothingBesideItself(t *testing.T) {
 }
 
 func TestAReportKeepsTheExtremesOfManyEvents(t *testing.T) {
-	var events []monitor.MetricEvent
+	var events []metric.Event
 	for i := range 50_000 {
 		e := event(noon.Add(time.Duration(i)*time.Second), 0.95, 100)
 		e.Metrics = map[string]float64{"auc": 0.9}
 		events = append(events, e)
 	}
-	events[33_333].LatencyMS = monitor.Some(999.0)
-	page, data := report(t, monitor.Policy{}, events...)
+	events[33_333].LatencyMS = metric.Some(999.0)
+	page, data := report(t, policy.Policy{}, events...)
 	assert.Less(t, len(page), 1<<20)
 	series := data["models"].([]any)[0].(map[string]any)["series"].([]any)
 	require.Len(t, series, 3)
@@ -71,13 +72,13 @@ func TestAReportKeepsTheExtremesOfManyEvents(t *testing.T) {
 }
 
 func TestAReportOfAStormLeavesOutSuppressionsFirst(t *testing.T) {
-	var events []monitor.MetricEvent
+	var events []metric.Event
 	for i := range 3000 { // a trigger, a success, two suppressions
 		for j := range 3 {
 			events = append(events, event(at(float64(i)).Add(time.Duration(j)*time.Second), 0.5, 100))
 		}
 	}
-	_, data := report(t, monitor.Policy{}.WithCooldown(time.Minute), events...)
+	_, data := report(t, policy.Policy{}.WithCooldown(time.Minute), events...)
 	result := data["results"].([]any)[0].(map[string]any)
 	assert.Len(t, result["decisions"], 5000)
 	assert.InDelta(t, 7000, result["omitted"], 0)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // buckets is how many points a chart has at most: more than a page is wide.
@@ -38,7 +38,8 @@ type bucket struct {
 
 func (b *bucket) add(value float64) {
 	if b.count == 0 {
-		b.min, b.max = value, value
+		b.min = value
+		b.max = value
 	}
 	b.count++
 	b.min, b.max, b.sum = math.Min(b.min, value), math.Max(b.max, value), b.sum+value
@@ -46,10 +47,11 @@ func (b *bucket) add(value float64) {
 
 // downsample makes the series of a model's metrics: the three of the event
 // first, then further ones by name.
-func downsample(events []monitor.MetricEvent) []series {
+func downsample(events []metric.Event) []series {
 	if len(events) == 0 {
 		return []series{}
 	}
+
 	first := events[0].Timestamp
 	width := max(events[len(events)-1].Timestamp.Sub(first)/buckets+1, time.Second)
 	all := map[string][]bucket{}
@@ -59,23 +61,25 @@ func downsample(events []monitor.MetricEvent) []series {
 		}
 		all[metric][at].add(value)
 	}
+
 	for i := range events {
 		e := &events[i]
 		at := min(int(e.Timestamp.Sub(first)/width), buckets)
 		if value, taken := e.Accuracy.Get(); taken {
-			add(monitor.Accuracy, at, value)
+			add(metric.Accuracy, at, value)
 		}
 		if value, taken := e.LatencyMS.Get(); taken {
-			add(monitor.LatencyMS, at, value)
+			add(metric.LatencyMS, at, value)
 		}
 		if value, taken := e.DriftScore.Get(); taken {
-			add(monitor.DriftScore, at, value)
+			add(metric.DriftScore, at, value)
 		}
 		for name, value := range e.Metrics {
 			add(name, at, value)
 		}
 	}
-	own := []string{monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore}
+
+	own := []string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
 	names := slices.DeleteFunc(sortedKeys(all), func(name string) bool { return slices.Contains(own, name) })
 	own = slices.DeleteFunc(own, func(name string) bool { return all[name] == nil })
 	made := make([]series, 0, len(all))
@@ -90,7 +94,9 @@ func downsample(events []monitor.MetricEvent) []series {
 			s.Max = append(s.Max, shortened(b.max))
 			s.Mean = append(s.Mean, shortened(b.sum/float64(b.count)))
 		}
+
 		made = append(made, s)
 	}
+
 	return made
 }

@@ -3,7 +3,10 @@ package backtest
 import (
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // requestBase is what the request ids of imagined retrainings begin with.
@@ -15,7 +18,7 @@ const requestBase = "backtest/"
 type Simulator struct {
 	machine *monitor.Machine
 	options Options
-	policy  monitor.Policy // nothing left out
+	policy  policy.Policy // nothing left out
 	result  Result
 	spans   breachSpans
 
@@ -29,11 +32,11 @@ type Simulator struct {
 
 // NewSimulator returns the simulator of a model that was never watched before.
 // The policy must be valid.
-func NewSimulator(modelName string, policy monitor.Policy, options Options) *Simulator {
-	s := &Simulator{options: options, policy: policy.WithDefaults()}
-	s.machine = monitor.NewMachine(modelName, requestBase+modelName, policy)
+func NewSimulator(modelName string, wanted policy.Policy, options Options) *Simulator {
+	s := &Simulator{options: options, policy: wanted.WithDefaults()}
+	s.machine = monitor.NewMachine(modelName, requestBase+modelName, wanted)
 	s.machine.OnDecision = s.decided
-	s.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
+	s.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
 	s.result.ModelName = modelName
 	s.result.Decisions = []monitor.Decision{}
 	s.spans.lasts = lastings(s.policy.Rules)
@@ -43,7 +46,7 @@ func NewSimulator(modelName string, policy monitor.Policy, options Options) *Sim
 // Observe lets the clock go on to a valid event's arrival and judges it. Events
 // come in order of time; one from before the last is handled at the last's
 // instant. The event must not change any more.
-func (s *Simulator) Observe(event *monitor.MetricEvent) {
+func (s *Simulator) Observe(event *metric.Event) {
 	now := event.Timestamp.Add(s.options.ArrivalDelay)
 	if now.Before(s.now) {
 		now = s.now
@@ -88,7 +91,7 @@ func (s *Simulator) advance(now time.Time) {
 // calendar lets the machine know the spans of its policy's blackouts.
 func (s *Simulator) calendar(now time.Time) {
 	if wanted, ok := s.machine.CalendarWanted(now); ok {
-		spans, err := monitor.BlackoutSpans(s.machine.Blackouts(), wanted.From, wanted.Until)
+		spans, err := policy.BlackoutSpans(s.machine.Blackouts(), wanted.From, wanted.Until)
 		s.machine.SetCalendar(now, wanted, spans, err)
 	}
 }
@@ -104,6 +107,7 @@ func (s *Simulator) settle(now time.Time) {
 		case wants.Schedule == nil && wants.Await == nil:
 			s.requestID = "" // it has timed out, or an operator would have ended it
 		}
+
 		if s.requestID != "" && !s.lands.After(now) {
 			s.land()
 		}
@@ -111,7 +115,7 @@ func (s *Simulator) settle(now time.Time) {
 }
 
 func (s *Simulator) schedule(now time.Time, requestID string) {
-	job := monitor.Job{Backend: "backtest", Followed: s.options.Training != TrainingAccepted}
+	job := modelops.Job{Backend: "backtest", Followed: s.options.Training != TrainingAccepted}
 	if job.Followed {
 		s.requestID, s.lands = requestID, now.Add(s.options.TrainingTime)
 	}
@@ -120,9 +124,9 @@ func (s *Simulator) schedule(now time.Time, requestID string) {
 
 // land ends the retraining under way.
 func (s *Simulator) land() {
-	outcome := monitor.Outcome{RequestID: s.requestID, State: monitor.OutcomeSucceeded}
+	outcome := modelops.Outcome{RequestID: s.requestID, State: modelops.Succeeded}
 	if s.options.Training == TrainingFails {
-		outcome.State = monitor.OutcomeFailed
+		outcome.State = modelops.Failed
 	}
 	s.requestID = ""
 	s.machine.Outcome(s.lands, outcome)
@@ -133,14 +137,14 @@ func (s *Simulator) land() {
 func (s *Simulator) decided(decision monitor.Decision) {
 	s.result.Decisions = monitor.AppendDecision(s.result.Decisions, decision)
 	switch decision.Kind {
-	case monitor.Suppressed, monitor.Held:
+	case policy.Suppressed, policy.Held:
 		s.spans.breach(&decision)
-	case monitor.Triggered, monitor.AwaitingApproval:
+	case policy.Triggered, policy.AwaitingApproval:
 		s.spans.breach(&decision)
 		s.look = true
-	case monitor.Warned:
+	case policy.Warned:
 		s.result.Warnings++
-	case monitor.Succeeded, monitor.Accepted:
+	case policy.Succeeded, policy.Accepted:
 		s.spans.retrained(decision.At)
 		s.look = true
 	default:
@@ -162,11 +166,15 @@ func (s *Simulator) Finish() Result {
 		}
 		s.advance(until)
 	}
+
 	status := s.machine.Status(until)
 	r := &s.result
-	r.Events, r.Rejected, r.Breaches = status.Events, status.Rejected, status.Breaches
-	r.Suppressed, r.Retrainings = status.Suppressed, status.Retrainings
-	r.TimeInBreach = monitor.Duration(s.spans.total(until))
+	r.Events = status.Events
+	r.Rejected = status.Rejected
+	r.Breaches = status.Breaches
+	r.Suppressed = status.Suppressed
+	r.Retrainings = status.Retrainings
+	r.TimeInBreach = policy.Duration(s.spans.total(until))
 	r.Detection = detect(r.Decisions, s.options.DriftPoints, &s.policy)
 	return *r
 }

@@ -11,20 +11,22 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func event(at time.Time, accuracy, latency float64) monitor.MetricEvent {
-	return monitor.MetricEvent{
+func event(at time.Time, accuracy, latency float64) metric.Event {
+	return metric.Event{
 		Timestamp: at, ModelName: "fraud", ModelVersion: "v1",
-		Accuracy: monitor.Some(accuracy), LatencyMS: monitor.Some(latency),
+		Accuracy: metric.Some(accuracy), LatencyMS: metric.Some(latency),
 	}
 }
 
 // replay runs one policy over events that are in order.
-func replay(t require.TestingT, policy monitor.Policy, options backtest.Options, events ...monitor.MetricEvent) backtest.Result {
+func replay(t require.TestingT, policy policy.Policy, options backtest.Options, events ...metric.Event) backtest.Result {
 	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
 	results, err := backtest.Run(context.Background(), recording, []backtest.Policy{{Label: "p", Policy: policy}}, options)
 	require.NoError(t, err)
@@ -48,79 +50,79 @@ func happened(r backtest.Result) (all []string) {
 }
 
 func TestWhatAPolicyWouldHaveDone(t *testing.T) {
-	bad := func(minute float64) monitor.MetricEvent { return event(at(minute), 0.5, 100) }
-	good := func(minute float64) monitor.MetricEvent { return event(at(minute), 0.95, 100) }
-	periods := monitor.Policy{Rules: []monitor.Rule{{
-		Name: "mean", Metric: "accuracy", Stat: monitor.StatMean, Period: monitor.Some(monitor.Duration(10 * time.Minute)),
-		Grace: monitor.Some(monitor.Duration(time.Minute)), Below: monitor.Some(0.9),
+	bad := func(minute float64) metric.Event { return event(at(minute), 0.5, 100) }
+	good := func(minute float64) metric.Event { return event(at(minute), 0.95, 100) }
+	periods := policy.Policy{Rules: []policy.Rule{{
+		Name: "mean", Metric: "accuracy", Stat: policy.StatMean, Period: metric.Some(policy.Duration(10 * time.Minute)),
+		Grace: metric.Some(policy.Duration(time.Minute)), Below: metric.Some(0.9),
 	}}}
 	for name, c := range map[string]struct {
-		policy  monitor.Policy
+		policy  policy.Policy
 		options backtest.Options
-		events  []monitor.MetricEvent
+		events  []metric.Event
 		want    []string
 	}{
-		"a breach triggers, and succeeds at once": {events: []monitor.MetricEvent{good(0), bad(1)}, want: []string{"1 triggered", "1 succeeded"}},
+		"a breach triggers, and succeeds at once": {events: []metric.Event{good(0), bad(1)}, want: []string{"1 triggered", "1 succeeded"}},
 		"in the cooldown it is suppressed, at its end it triggers": {
-			events: []monitor.MetricEvent{bad(0), bad(59), bad(60)},
+			events: []metric.Event{bad(0), bad(59), bad(60)},
 			want:   []string{"0 triggered", "0 succeeded", "59 suppressed by cooldown x1", "60 triggered", "60 succeeded"},
 		},
 		"in a blackout it is suppressed, and triggers at its end if it still breaches": {
-			policy: monitor.Policy{Blackout: []monitor.Blackout{{From: "00:00", To: at(10).Format("15:04")}}},
-			events: []monitor.MetricEvent{bad(0), bad(5), good(20)},
+			policy: policy.Policy{Blackout: []policy.Blackout{{From: "00:00", To: at(10).Format("15:04")}}},
+			events: []metric.Event{bad(0), bad(5), good(20)},
 			want:   []string{"0 suppressed by blackout x1", "5 suppressed by blackout x1", "10 triggered", "10 succeeded"},
 		},
 		"a training ends after its time, between two events": {
-			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []monitor.MetricEvent{bad(0), good(45)},
+			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []metric.Event{bad(0), good(45)},
 			want: []string{"0 triggered", "30 succeeded"},
 		},
 		"one that the recording ends before stays in flight": {
-			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []monitor.MetricEvent{bad(0), good(10)},
+			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []metric.Event{bad(0), good(10)},
 			want: []string{"0 triggered"},
 		},
 		"an outcome comes before an event of the same instant": {
-			policy:  monitor.Policy{}.WithCooldown(0),
-			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []monitor.MetricEvent{bad(0), bad(10), bad(30)},
+			policy:  policy.Policy{}.WithCooldown(0),
+			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []metric.Event{bad(0), bad(10), bad(30)},
 			want: []string{"0 triggered", "10 suppressed by in_flight x1", "30 succeeded", "30 triggered"},
 		},
-		"a training can fail":           {options: backtest.Options{Training: backtest.TrainingFails}, events: []monitor.MetricEvent{bad(0)}, want: []string{"0 triggered", "0 failed"}},
-		"a backend may not be followed": {options: backtest.Options{Training: backtest.TrainingAccepted}, events: []monitor.MetricEvent{bad(0)}, want: []string{"0 triggered", "0 accepted"}},
+		"a training can fail":           {options: backtest.Options{Training: backtest.TrainingFails}, events: []metric.Event{bad(0)}, want: []string{"0 triggered", "0 failed"}},
+		"a backend may not be followed": {options: backtest.Options{Training: backtest.TrainingAccepted}, events: []metric.Event{bad(0)}, want: []string{"0 triggered", "0 accepted"}},
 		"a training longer than the policy's timeout times out": {
-			policy:  monitor.Policy{Retraining: monitor.RetrainingPolicy{Timeout: monitor.Some(monitor.Duration(20 * time.Minute))}},
-			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []monitor.MetricEvent{bad(0), good(90)},
+			policy:  policy.Policy{Retraining: policy.Retraining{Timeout: metric.Some(policy.Duration(20 * time.Minute))}},
+			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []metric.Event{bad(0), good(90)},
 			want: []string{"0 triggered", "20 timed_out"},
 		},
 		"one exactly as long is in time": {
-			policy:  monitor.Policy{Retraining: monitor.RetrainingPolicy{Timeout: monitor.Some(monitor.Duration(20 * time.Minute))}},
-			options: backtest.Options{TrainingTime: 20 * time.Minute}, events: []monitor.MetricEvent{bad(0), good(90)},
+			policy:  policy.Policy{Retraining: policy.Retraining{Timeout: metric.Some(policy.Duration(20 * time.Minute))}},
+			options: backtest.Options{TrainingTime: 20 * time.Minute}, events: []metric.Event{bad(0), good(90)},
 			want: []string{"0 triggered", "20 succeeded"},
 		},
 		"failures in a row open the circuit": {
-			policy:  monitor.Policy{MaxFailures: 2}.WithCooldown(time.Minute),
-			options: backtest.Options{Training: backtest.TrainingFails}, events: []monitor.MetricEvent{bad(0), bad(1), bad(2)},
+			policy:  policy.Policy{MaxFailures: 2}.WithCooldown(time.Minute),
+			options: backtest.Options{Training: backtest.TrainingFails}, events: []metric.Event{bad(0), bad(1), bad(2)},
 			want: []string{"0 triggered", "0 failed", "1 triggered", "1 failed", "1 circuit_opened", "2 suppressed by paused x1"},
 		},
 		"the clock is that of arrival": {
-			options: backtest.Options{ArrivalDelay: 24 * time.Hour}, events: []monitor.MetricEvent{bad(0)},
+			options: backtest.Options{ArrivalDelay: 24 * time.Hour}, events: []metric.Event{bad(0)},
 			want: []string{"1440 triggered", "1440 succeeded"},
 		},
 		"a period is judged after its grace, between two events": {
-			policy: periods, events: []monitor.MetricEvent{bad(1), bad(5), good(30)}, want: []string{"11 triggered", "11 succeeded"},
+			policy: periods, events: []metric.Event{bad(1), bad(5), good(30)}, want: []string{"11 triggered", "11 succeeded"},
 		},
-		"the last period is judged after the last event": {policy: periods, events: []monitor.MetricEvent{bad(1)}, want: []string{"11 triggered", "11 succeeded"}},
+		"the last period is judged after the last event": {policy: periods, events: []metric.Event{bad(1)}, want: []string{"11 triggered", "11 succeeded"}},
 		"nobody answers a question": {
-			policy: monitor.Policy{Approval: &monitor.Approval{Required: true, Timeout: monitor.Some(monitor.Duration(time.Hour))}},
-			events: []monitor.MetricEvent{bad(0), good(100)}, want: []string{"0 awaiting_approval", "60 approval_rejected"},
+			policy: policy.Policy{Approval: &policy.Approval{Required: true, Timeout: metric.Some(policy.Duration(time.Hour))}},
+			events: []metric.Event{bad(0), good(100)}, want: []string{"0 awaiting_approval", "60 approval_rejected"},
 		},
 		"a policy can take no answer for a yes": {
-			policy: monitor.Policy{Approval: &monitor.Approval{
-				Required: true, Timeout: monitor.Some(monitor.Duration(time.Hour)), OnTimeout: monitor.ApproveOnTimeout,
+			policy: policy.Policy{Approval: &policy.Approval{
+				Required: true, Timeout: metric.Some(policy.Duration(time.Hour)), OnTimeout: policy.ApproveOnTimeout,
 			}},
-			events: []monitor.MetricEvent{bad(0), good(100)}, want: []string{"0 awaiting_approval", "60 approved", "60 triggered", "60 succeeded"},
+			events: []metric.Event{bad(0), good(100)}, want: []string{"0 awaiting_approval", "60 approved", "60 triggered", "60 succeeded"},
 		},
 		"silence is noticed between two events": {
-			policy: monitor.Policy{Rules: []monitor.Rule{{Name: "silent", SilentFor: monitor.Some(monitor.Duration(20 * time.Minute))}}},
-			events: []monitor.MetricEvent{good(0), good(70)}, want: []string{"20 triggered", "20 succeeded"},
+			policy: policy.Policy{Rules: []policy.Rule{{Name: "silent", SilentFor: metric.Some(policy.Duration(20 * time.Minute))}}},
+			events: []metric.Event{good(0), good(70)}, want: []string{"20 triggered", "20 succeeded"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +136,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cooldown := time.Duration(rapid.IntRange(0, 90).Draw(t, "cooldown")) * time.Minute
 		training := time.Duration(rapid.IntRange(0, 90).Draw(t, "training")) * time.Minute
-		var events []monitor.MetricEvent
+		var events []metric.Event
 		stamp := noon
 		for range rapid.IntRange(1, 60).Draw(t, "events") {
 			stamp = stamp.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "gap")) * time.Minute)
@@ -164,10 +166,10 @@ func TestAgainstBruteForce(t *testing.T) {
 			}
 		}
 
-		r := replay(t, monitor.Policy{}.WithCooldown(cooldown), backtest.Options{TrainingTime: training}, events...)
+		r := replay(t, policy.Policy{}.WithCooldown(cooldown), backtest.Options{TrainingTime: training}, events...)
 		var triggered []time.Time
 		for _, d := range r.Decisions {
-			if d.Kind == monitor.Triggered {
+			if d.Kind == policy.Triggered {
 				triggered = append(triggered, d.At)
 			}
 		}
@@ -182,40 +184,40 @@ func TestAgainstBruteForce(t *testing.T) {
 }
 
 func TestTimeInBreach(t *testing.T) {
-	ten := monitor.Some(monitor.Duration(10 * time.Minute))
-	mean := monitor.Rule{Name: "mean", Metric: "accuracy", Stat: monitor.StatMean, Period: ten, Grace: monitor.Some(monitor.Duration(0)), Below: monitor.Some(0.9)}
-	only := func(rules ...monitor.Rule) monitor.Policy { return monitor.Policy{Rules: rules} }
-	bad := func(minute float64) monitor.MetricEvent { return event(at(minute), 0.5, 100) }
-	good := func(minute float64) monitor.MetricEvent { return event(at(minute), 0.95, 100) }
-	slow := func(minute, latency float64) monitor.MetricEvent {
-		return monitor.MetricEvent{Timestamp: at(minute), ModelName: "fraud", LatencyMS: monitor.Some(latency)}
+	ten := metric.Some(policy.Duration(10 * time.Minute))
+	mean := policy.Rule{Name: "mean", Metric: "accuracy", Stat: policy.StatMean, Period: ten, Grace: metric.Some(policy.Duration(0)), Below: metric.Some(0.9)}
+	only := func(rules ...policy.Rule) policy.Policy { return policy.Policy{Rules: rules} }
+	bad := func(minute float64) metric.Event { return event(at(minute), 0.5, 100) }
+	good := func(minute float64) metric.Event { return event(at(minute), 0.95, 100) }
+	slow := func(minute, latency float64) metric.Event {
+		return metric.Event{Timestamp: at(minute), ModelName: "fraud", LatencyMS: metric.Some(latency)}
 	}
 	for name, c := range map[string]struct {
-		policy monitor.Policy
-		events []monitor.MetricEvent
+		policy policy.Policy
+		events []metric.Event
 		want   time.Duration
 	}{
-		"none without a breach":                         {events: []monitor.MetricEvent{good(0), good(9)}},
-		"until the next healthy event":                  {events: []monitor.MetricEvent{good(0), bad(2), bad(4), good(7), good(9)}, want: 5 * time.Minute},
-		"spans add up":                                  {events: []monitor.MetricEvent{bad(0), good(1), bad(5), good(7)}, want: 3 * time.Minute},
-		"an event that doesn't measure it ends nothing": {events: []monitor.MetricEvent{bad(0), slow(3, 100), good(5)}, want: 5 * time.Minute},
-		"another rule's breach goes on":                 {events: []monitor.MetricEvent{bad(0), slow(3, 900), slow(5, 100)}, want: 5 * time.Minute},
-		"the last ends with the recording":              {events: []monitor.MetricEvent{bad(0), bad(4)}, want: 4 * time.Minute},
-		"a period, from its decision":                   {policy: only(mean), events: []monitor.MetricEvent{bad(1), good(11), good(40)}, want: 10 * time.Minute},
-		"periods in a row make one span":                {policy: only(mean), events: []monitor.MetricEvent{bad(1), bad(11), good(21), good(40)}, want: 20 * time.Minute},
+		"none without a breach":                         {events: []metric.Event{good(0), good(9)}},
+		"until the next healthy event":                  {events: []metric.Event{good(0), bad(2), bad(4), good(7), good(9)}, want: 5 * time.Minute},
+		"spans add up":                                  {events: []metric.Event{bad(0), good(1), bad(5), good(7)}, want: 3 * time.Minute},
+		"an event that doesn't measure it ends nothing": {events: []metric.Event{bad(0), slow(3, 100), good(5)}, want: 5 * time.Minute},
+		"another rule's breach goes on":                 {events: []metric.Event{bad(0), slow(3, 900), slow(5, 100)}, want: 5 * time.Minute},
+		"the last ends with the recording":              {events: []metric.Event{bad(0), bad(4)}, want: 4 * time.Minute},
+		"a period, from its decision":                   {policy: only(mean), events: []metric.Event{bad(1), good(11), good(40)}, want: 10 * time.Minute},
+		"periods in a row make one span":                {policy: only(mean), events: []metric.Event{bad(1), bad(11), good(21), good(40)}, want: 20 * time.Minute},
 		"a warning is none": {
-			policy: only(monitor.Rule{Name: "w", Metric: "accuracy", Below: monitor.Some(0.9), Severity: monitor.Warning}, monitor.Above("latency_ms", 1e6)),
-			events: []monitor.MetricEvent{bad(0), good(5)},
+			policy: only(policy.Rule{Name: "w", Metric: "accuracy", Below: metric.Some(0.9), Severity: policy.Warning}, policy.Above("latency_ms", 1e6)),
+			events: []metric.Event{bad(0), good(5)},
 		},
 		"silence, until an event": {
-			policy: only(monitor.Rule{Name: "silent", SilentFor: ten}), events: []monitor.MetricEvent{good(0), good(25)}, want: 15 * time.Minute,
+			policy: only(policy.Rule{Name: "silent", SilentFor: ten}), events: []metric.Event{good(0), good(25)}, want: 15 * time.Minute,
 		},
 		"a model's age, until it is retrained": {
-			policy: only(monitor.Rule{Name: "old", MaxAge: ten}), events: []monitor.MetricEvent{good(0), good(25)},
+			policy: only(policy.Rule{Name: "old", MaxAge: ten}), events: []metric.Event{good(0), good(25)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, monitor.Duration(c.want), replay(t, c.policy, backtest.Options{}, c.events...).TimeInBreach)
+			assert.Equal(t, policy.Duration(c.want), replay(t, c.policy, backtest.Options{}, c.events...).TimeInBreach)
 		})
 	}
 }
@@ -224,8 +226,8 @@ func TestAPolicyIsForItsModelOrForAll(t *testing.T) {
 	other := event(noon, 0.5, 100)
 	other.ModelName = "spam"
 	recording := &backtest.Recording{Models: []backtest.Model{
-		{Name: "fraud", Events: []monitor.MetricEvent{event(noon, 0.5, 100)}, Rejected: 3},
-		{Name: "spam", Events: []monitor.MetricEvent{other}},
+		{Name: "fraud", Events: []metric.Event{event(noon, 0.5, 100)}, Rejected: 3},
+		{Name: "spam", Events: []metric.Event{other}},
 	}}
 	results, err := backtest.Run(t.Context(), recording, []backtest.Policy{
 		{Label: "all"}, {Label: "one", ModelName: "spam"}, {Label: "none", ModelName: "absent"},
@@ -246,42 +248,42 @@ func TestAPolicyIsForItsModelOrForAll(t *testing.T) {
 }
 
 func TestWarningsAreCounted(t *testing.T) {
-	policy := monitor.Policy{}.With(monitor.Rule{Name: "slow", Metric: "latency_ms", Above: monitor.Some(150.0), Severity: monitor.Warning})
+	policy := policy.Policy{}.With(policy.Rule{Name: "slow", Metric: "latency_ms", Above: metric.Some(150.0), Severity: policy.Warning})
 	r := replay(t, policy, backtest.Options{}, event(at(0), 0.95, 160), event(at(1), 0.95, 160), event(at(2), 0.95, 100))
 	assert.EqualValues(t, []int64{2, 0, 0}, []int64{r.Warnings, r.Breaches, r.Retrainings.Requested})
 }
 
 func TestNoDecisionIsEverDropped(t *testing.T) {
-	var events []monitor.MetricEvent
+	var events []metric.Event
 	for i := range 500 {
 		events = append(events, event(at(float64(i)), 0.5, 100))
 	}
-	r := replay(t, monitor.Policy{}.WithCooldown(0), backtest.Options{}, events...)
+	r := replay(t, policy.Policy{}.WithCooldown(0), backtest.Options{}, events...)
 	assert.Len(t, r.Decisions, 1000)
 }
 
 func TestDetection(t *testing.T) {
-	bad := func(minute float64) monitor.MetricEvent { return event(at(minute), 0.5, 100) }
+	bad := func(minute float64) metric.Event { return event(at(minute), 0.5, 100) }
 	options := backtest.Options{DriftPoints: []time.Time{at(10), at(20), at(30)}}
-	d := replay(t, monitor.Policy{}.WithCooldown(0), options, bad(5), bad(10), bad(12), bad(34), bad(39)).Detection
+	d := replay(t, policy.Policy{}.WithCooldown(0), options, bad(5), bad(10), bad(12), bad(34), bad(39)).Detection
 	assert.Equal(t, []backtest.DriftPoint{
 		{At: at(10), DetectedAt: at(10), Rule: "accuracy"},
 		{At: at(20)},
-		{At: at(30), DetectedAt: at(34), Delay: monitor.Duration(4 * time.Minute), Rule: "accuracy"},
+		{At: at(30), DetectedAt: at(34), Delay: policy.Duration(4 * time.Minute), Rule: "accuracy"},
 	}, d.Points)
 	assert.Equal(t, backtest.Detection{
-		Points: d.Points, MeanDelay: monitor.Duration(2 * time.Minute), Detected: 2, Missed: 1, FalseAlarms: 1, Repeated: 2,
+		Points: d.Points, MeanDelay: policy.Duration(2 * time.Minute), Detected: 2, Missed: 1, FalseAlarms: 1, Repeated: 2,
 	}, *d)
-	approval := monitor.Policy{Approval: &monitor.Approval{Required: true, Timeout: monitor.Some(monitor.Duration(time.Minute)), OnTimeout: monitor.ApproveOnTimeout}}
+	approval := policy.Policy{Approval: &policy.Approval{Required: true, Timeout: metric.Some(policy.Duration(time.Minute)), OnTimeout: policy.ApproveOnTimeout}}
 	d = replay(t, approval, options, bad(12), bad(19)).Detection
 	assert.Equal(t, at(12), d.Points[0].DetectedAt, "the question is the alarm")
 	assert.Zero(t, d.Repeated, "what is approved is no second one")
-	d = replay(t, monitor.Policy{DryRun: true}, options, bad(12)).Detection
+	d = replay(t, policy.Policy{DryRun: true}, options, bad(12)).Detection
 	assert.Equal(t, at(12), d.Points[0].DetectedAt, "a dry run alarms, too")
 }
 
 func TestASimulatorAllocatesNothingForAHealthyEvent(t *testing.T) {
-	simulator := backtest.NewSimulator("fraud", monitor.Policy{}, backtest.Options{})
+	simulator := backtest.NewSimulator("fraud", policy.Policy{}, backtest.Options{})
 	e := event(noon, 0.95, 100)
 	simulator.Observe(&e)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
@@ -292,24 +294,24 @@ func TestASimulatorAllocatesNothingForAHealthyEvent(t *testing.T) {
 
 // BenchmarkBacktest replays in memory; ns/op is for one event.
 func BenchmarkBacktest(b *testing.B) {
-	mean := monitor.Rule{Name: "mean", Metric: "accuracy", Stat: monitor.StatMean, Period: monitor.Some(monitor.Duration(time.Hour)), Below: monitor.Some(0.9)}
+	mean := policy.Rule{Name: "mean", Metric: "accuracy", Stat: policy.StatMean, Period: metric.Some(policy.Duration(time.Hour)), Below: metric.Some(0.9)}
 	for name, c := range map[string]struct {
-		policy monitor.Policy
+		policy policy.Policy
 		worst  float64 // accuracy of one event in a hundred
 	}{
 		"three rules, healthy":              {worst: 0.95},
 		"three rules, 1 in 100 breaches":    {worst: 0.5},
-		"three rules and one with a period": {policy: monitor.Policy{}.With(mean), worst: 0.95},
+		"three rules and one with a period": {policy: policy.Policy{}.With(mean), worst: 0.95},
 	} {
 		b.Run(name, func(b *testing.B) {
-			events := make([]monitor.MetricEvent, 100_000)
+			events := make([]metric.Event, 100_000)
 			for i := range events {
-				events[i] = monitor.MetricEvent{
+				events[i] = metric.Event{
 					Timestamp: noon.Add(time.Duration(i) * time.Second), ModelName: "fraud", ModelVersion: "v1",
-					Accuracy: monitor.Some(0.95), LatencyMS: monitor.Some(100.0), DriftScore: monitor.Some(0.05),
+					Accuracy: metric.Some(0.95), LatencyMS: metric.Some(100.0), DriftScore: metric.Some(0.05),
 				}
 				if i%100 == 99 {
-					events[i].Accuracy = monitor.Some(c.worst)
+					events[i].Accuracy = metric.Some(c.worst)
 				}
 			}
 			b.ReportAllocs()
@@ -330,12 +332,12 @@ func BenchmarkBacktest(b *testing.B) {
 // A mean over periods fits into a few lines, too.
 func TestPeriodsAgainstBruteForce(t *testing.T) {
 	const period, grace = 10 * time.Minute, time.Minute
-	policy := monitor.Policy{Rules: []monitor.Rule{{
-		Name: "mean", Metric: "accuracy", Stat: monitor.StatMean, Below: monitor.Some(0.9),
-		Period: monitor.Some(monitor.Duration(period)), Grace: monitor.Some(monitor.Duration(grace)),
+	wanted := policy.Policy{Rules: []policy.Rule{{
+		Name: "mean", Metric: "accuracy", Stat: policy.StatMean, Below: metric.Some(0.9),
+		Period: metric.Some(policy.Duration(period)), Grace: metric.Some(policy.Duration(grace)),
 	}}}.WithCooldown(0)
 	rapid.Check(t, func(t *rapid.T) {
-		var events []monitor.MetricEvent
+		var events []metric.Event
 		stamp := noon
 		for range rapid.IntRange(1, 60).Draw(t, "events") {
 			stamp = stamp.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "gap")) * time.Second)
@@ -352,8 +354,8 @@ func TestPeriodsAgainstBruteForce(t *testing.T) {
 			}
 		}
 		var got []time.Time
-		for _, d := range replay(t, policy, backtest.Options{}, events...).Decisions {
-			if d.Kind == monitor.Triggered {
+		for _, d := range replay(t, wanted, backtest.Options{}, events...).Decisions {
+			if d.Kind == policy.Triggered {
 				got = append(got, d.At)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // maxSweepValues bounds the values of a sweep.
@@ -45,12 +45,14 @@ func ParseSweep(text string) (Sweep, error) {
 		sweep.Values, err = stepped(bounds)
 		return sweep, err
 	}
+
 	for value := range strings.SplitSeq(values, ",") {
 		sweep.Values = append(sweep.Values, strings.TrimSpace(value))
 	}
 	if len(sweep.Values) > maxSweepValues {
 		return Sweep{}, fmt.Errorf("must be at most %d values, got %d", maxSweepValues, len(sweep.Values))
 	}
+
 	return sweep, nil
 }
 
@@ -68,6 +70,7 @@ func stepped(bounds []string) ([]string, error) {
 		}
 		numbers[i], form = value, of
 	}
+
 	from, to, step := numbers[0], numbers[1], numbers[2]
 	steps := math.Floor((to-from)/step + 1e-9)
 	switch {
@@ -76,13 +79,15 @@ func stepped(bounds []string) ([]string, error) {
 	case steps >= maxSweepValues:
 		return nil, fmt.Errorf("must be at most %d values, got %.0f", maxSweepValues, steps+1)
 	}
+
 	values := make([]string, 0, int(steps)+1)
 	for i := range int(steps) + 1 {
 		value := from + float64(i)*step
 		if form == "duration" {
-			values = append(values, monitor.Duration(math.Round(value*float64(time.Second))).String())
+			values = append(values, policy.Duration(math.Round(value*float64(time.Second))).String())
 			continue
 		}
+
 		// 12 digits hide that 0.1 three times is 0.30000000000000004.
 		text := strconv.FormatFloat(value, 'g', 12, 64)
 		if form == "share" {
@@ -90,6 +95,7 @@ func stepped(bounds []string) ([]string, error) {
 		}
 		values = append(values, text)
 	}
+
 	return values, nil
 }
 
@@ -112,15 +118,16 @@ func Number(text string) (value float64, form string, err error) {
 
 // Apply returns the policy with the parameter set to a value, or every fault of
 // what that makes.
-func (s Sweep) Apply(policy monitor.Policy, value string) (monitor.Policy, error) {
-	encoded, err := json.Marshal(policy.WithDefaults())
+func (s Sweep) Apply(wanted policy.Policy, value string) (policy.Policy, error) {
+	encoded, err := json.Marshal(wanted.WithDefaults())
 	if err != nil {
-		return policy, err
+		return wanted, err
 	}
 	var object map[string]any
 	if err := json.Unmarshal(encoded, &object); err != nil {
-		return policy, err
+		return wanted, err
 	}
+
 	inside, path := object, s.Parameter
 	rules, _ := object["rules"].([]any)
 	names := make([]string, 0, len(rules))
@@ -129,9 +136,11 @@ func (s Sweep) Apply(policy monitor.Policy, value string) (monitor.Policy, error
 		name, _ := fields["name"].(string)
 		names = append(names, name)
 		if rest, is := strings.CutPrefix(s.Parameter, name+"."); is && len(rest) < len(path) {
-			inside, path = fields, rest // the longest name that fits
+			inside = fields
+			path = rest // the longest name that fits
 		}
 	}
+
 	steps := strings.Split(path, ".")
 	for _, step := range steps[:len(steps)-1] {
 		next, is := inside[step].(map[string]any)
@@ -141,15 +150,19 @@ func (s Sweep) Apply(policy monitor.Policy, value string) (monitor.Policy, error
 		}
 		inside = next
 	}
+
 	inside[steps[len(steps)-1]] = raw(value)
-	if encoded, err = json.Marshal(object); err != nil {
-		return policy, err
+	encoded, err = json.Marshal(object)
+	if err != nil {
+		return wanted, err
 	}
-	changed, err := monitor.DecodePolicy(encoded)
+
+	changed, err := policy.Decode(encoded)
 	if err != nil {
 		err = fmt.Errorf("%s=%s: %w; the rules are %s", s.Parameter, value,
 			errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")), strings.Join(names, ", "))
 	}
+
 	return changed, err
 }
 
@@ -181,17 +194,21 @@ func RunSweep(ctx context.Context, recording *Recording, policies []Policy, swee
 		for _, value := range sweep.Values {
 			changed := t
 			var err error
-			if changed.policy.Policy, err = sweep.Apply(t.policy.Policy, value); err != nil {
+			changed.policy.Policy, err = sweep.Apply(t.policy.Policy, value)
+			if err != nil {
 				faults = append(faults, fmt.Errorf("%s: %w", t.policy.Label, err))
 				break // the next value has the same fault, mostly
 			}
+
 			all = append(all, changed)
 			results = append(results, SweepResult{Value: value})
 		}
 	}
+
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, t := range all {
@@ -201,5 +218,6 @@ func RunSweep(ctx context.Context, recording *Recording, policies []Policy, swee
 			return err
 		})
 	}
+
 	return results, group.Wait()
 }

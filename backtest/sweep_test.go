@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestParseSweep(t *testing.T) {
@@ -46,24 +47,24 @@ func TestParseSweep(t *testing.T) {
 }
 
 func TestASweepSetsAnyField(t *testing.T) {
-	policy := monitor.Policy{}.With(monitor.Rule{
-		Name: "auc.mean", Metric: "auc", Stat: monitor.StatMean, Period: monitor.Some(monitor.Duration(time.Hour)), Below: monitor.Some(0.7),
+	wanted := policy.Policy{}.With(policy.Rule{
+		Name: "auc.mean", Metric: "auc", Stat: policy.StatMean, Period: metric.Some(policy.Duration(time.Hour)), Below: metric.Some(0.7),
 	})
 	for parameter, c := range map[string]struct {
 		value string
-		got   func(monitor.Policy) any
+		got   func(policy.Policy) any
 		want  any
 	}{
-		"latency.above":                 {"250", func(p monitor.Policy) any { return p.Rules[1].Above.Or(0) }, 250.0},
-		"auc.mean.below":                {".8", func(p monitor.Policy) any { return p.Rules[3].Below.Or(0) }, 0.8},
-		"auc.mean.period":               {"2h", func(p monitor.Policy) any { return p.Rules[3].PeriodLength() }, 2 * time.Hour},
-		"auc.mean.datapoints.breaching": {"3", func(p monitor.Policy) any { return p.Rules[3].Datapoints.Breaching }, 3},
-		"cooldown":                      {"2h", func(p monitor.Policy) any { return time.Duration(p.Cooldown.Or(0)) }, 2 * time.Hour},
-		"retraining.timeout":            {"3h", func(p monitor.Policy) any { return time.Duration(p.Retraining.Timeout.Or(0)) }, 3 * time.Hour},
-		"dry_run":                       {"true", func(p monitor.Policy) any { return p.DryRun }, true},
-		"max_failures":                  {"+4", func(p monitor.Policy) any { return p.MaxFailures }, 4},
+		"latency.above":                 {"250", func(p policy.Policy) any { return p.Rules[1].Above.Or(0) }, 250.0},
+		"auc.mean.below":                {".8", func(p policy.Policy) any { return p.Rules[3].Below.Or(0) }, 0.8},
+		"auc.mean.period":               {"2h", func(p policy.Policy) any { return p.Rules[3].PeriodLength() }, 2 * time.Hour},
+		"auc.mean.datapoints.breaching": {"3", func(p policy.Policy) any { return p.Rules[3].Datapoints.Breaching }, 3},
+		"cooldown":                      {"2h", func(p policy.Policy) any { return time.Duration(p.Cooldown.Or(0)) }, 2 * time.Hour},
+		"retraining.timeout":            {"3h", func(p policy.Policy) any { return time.Duration(p.Retraining.Timeout.Or(0)) }, 3 * time.Hour},
+		"dry_run":                       {"true", func(p policy.Policy) any { return p.DryRun }, true},
+		"max_failures":                  {"+4", func(p policy.Policy) any { return p.MaxFailures }, 4},
 	} {
-		changed, err := backtest.Sweep{Parameter: parameter}.Apply(policy, c.value)
+		changed, err := backtest.Sweep{Parameter: parameter}.Apply(wanted, c.value)
 		require.NoError(t, err, parameter)
 		assert.Equal(t, c.want, c.got(changed), parameter)
 	}
@@ -71,19 +72,19 @@ func TestASweepSetsAnyField(t *testing.T) {
 		"latncy.above": `latncy.above=1: latncy: unknown field`, "latency.abve": "rules[1].abve: unknown field",
 		"cooldown": "cooldown: must be a duration", "accuracy.above": "rules[0]",
 	} {
-		_, err := backtest.Sweep{Parameter: parameter}.Apply(policy, "1")
+		_, err := backtest.Sweep{Parameter: parameter}.Apply(wanted, "1")
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, "the rules are accuracy, latency, drift, auc.mean")
 	}
 }
 
 func TestASweepIsARunForEachValue(t *testing.T) {
-	var events []monitor.MetricEvent
+	var events []metric.Event
 	for i := range 300 {
 		events = append(events, event(at(float64(i)), 0.95, float64(i)))
 	}
 	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
-	policies := []backtest.Policy{{Label: "a"}, {Label: "b", Policy: monitor.Policy{}.WithCooldown(0)}}
+	policies := []backtest.Policy{{Label: "a"}, {Label: "b", Policy: policy.Policy{}.WithCooldown(0)}}
 	sweep, err := backtest.ParseSweep("latency.above=100:250:50")
 	require.NoError(t, err)
 	results, err := backtest.RunSweep(t.Context(), recording, policies, sweep, backtest.Options{DriftPoints: []time.Time{at(100)}})

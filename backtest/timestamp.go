@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // ParseTimestamp reads a timestamp of a recording in any of the forms of an event's
@@ -15,7 +15,7 @@ func ParseTimestamp(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, errNoTimestamp
 	}
-	stamp, err := monitor.ParseTimestamp(text, time.UTC)
+	stamp, err := metric.ParseTimestamp(text, time.UTC)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("timestamp: must be RFC 3339, 2006-01-02 15:04:05 in UTC, or Unix seconds or milliseconds, got %q", short(text))
 	}

@@ -22,10 +22,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/demo/learner"
 	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -60,12 +62,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
+
 	defer func() { _ = os.RemoveAll(dir) }()
 	d := &demo{Options: o, dir: dir, parts: &parts{dir: dir}}
 	defer d.parts.stop()
 	if err := d.start(ctx); err != nil {
 		return err
 	}
+
 	defer d.client.Close()
 	story, err := d.watch(ctx)
 	if err != nil {
@@ -77,6 +81,7 @@ func Run(ctx context.Context, o Options) error {
 		<-ctx.Done()
 		return nil
 	}
+
 	return story.verdict()
 }
 
@@ -108,7 +113,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.address, d.ui = "127.0.0.1:"+ports[0], "http://127.0.0.1:"+ports[1]
+
+	d.address = "127.0.0.1:" + ports[0]
+	d.ui = "http://127.0.0.1:" + ports[1]
 	trainer := "127.0.0.1:" + ports[2]
 	secret := newSecret()
 	initial := filepath.Join(d.dir, "training.json")
@@ -124,8 +131,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.dial(ctx); err != nil {
 		return err
 	}
+
 	d.say("starting the worker, the trainer and the serving process")
-	at := []string{"TEMPORAL_ADDRESS=" + d.address, "TEMPORAL_NAMESPACE=default", "TASK_QUEUE=" + monitor.DefaultTaskQueue}
+	at := []string{"TEMPORAL_ADDRESS=" + d.address, "TEMPORAL_NAMESPACE=default", "TASK_QUEUE=" + contract.DefaultTaskQueue}
 	if err := d.parts.start(ctx, "worker", worker, append(at,
 		"MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL=http://"+trainer+"/retrainings", "MODELOPS_WEBHOOK_SECRET="+secret,
 		"MODELOPS_POLL_INTERVAL=500ms", "LISTEN_ADDRESS=127.0.0.1:"+ports[3])); err != nil {
@@ -138,6 +146,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.apply(ctx); err != nil {
 		return err
 	}
+
 	lines, err := d.parts.startReading(ctx, "serving", self, at,
 		"demo", "serving", "--trainer", "http://"+trainer, "--initial", initial, "--seed", strconv.FormatUint(d.Seed, 10))
 	d.windows = readWindows(lines)
@@ -146,16 +155,20 @@ func (d *demo) start(ctx context.Context) error {
 
 // programs finds what the demo runs.
 func (d *demo) programs() (temporal, worker, self string, err error) {
-	if self, err = os.Executable(); err != nil {
+	self, err = os.Executable()
+	if err != nil {
 		return "", "", "", fmt.Errorf("find this program: %w", err)
 	}
-	if worker = d.Worker; worker == "" {
+
+	worker = d.Worker
+	if worker == "" {
 		worker = filepath.Join(filepath.Dir(self), "worker")
 	}
 	if _, statErr := os.Stat(worker); statErr != nil {
 		err = fmt.Errorf("find the worker: %w; build both with `make build`, or name it with --worker", statErr)
 	}
-	if temporal = d.Temporal; temporal == "" {
+	temporal = d.Temporal
+	if temporal == "" {
 		temporal = "temporal"
 	}
 	temporal, lookErr := exec.LookPath(temporal)
@@ -179,6 +192,7 @@ func (d *demo) dial(ctx context.Context) error {
 		if err := d.parts.failed(); err != nil {
 			return err
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("connect to the dev server on %s: %w", d.address, err)
@@ -189,10 +203,10 @@ func (d *demo) dial(ctx context.Context) error {
 
 // apply starts the model's monitor with the demo's policy, as `starter apply`.
 func (d *demo) apply(ctx context.Context) error {
-	policy := monitor.Policy{}.With(monitor.Below(monitor.Accuracy, minAccuracy)).
-		With(monitor.Above(monitor.DriftScore, learner.MajorShift)).WithCooldown(cooldown)
-	_, err := d.client.ExecuteWorkflow(ctx, hub.StartOptions(ModelName, monitor.DefaultTaskQueue),
-		monitor.WorkflowType, workflows.Input{ModelName: ModelName, Policy: &policy})
+	policy := policy.Policy{}.With(policy.Below(metric.Accuracy, minAccuracy)).
+		With(policy.Above(metric.DriftScore, learner.MajorShift)).WithCooldown(cooldown)
+	_, err := d.client.ExecuteWorkflow(ctx, hub.StartOptions(ModelName, contract.DefaultTaskQueue),
+		contract.WorkflowType, workflows.Input{ModelName: ModelName, Policy: &policy})
 	if err != nil {
 		return fmt.Errorf("start the monitor of %s: %w", ModelName, err)
 	}

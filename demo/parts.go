@@ -49,25 +49,32 @@ func (ps *parts) run(ctx context.Context, name, path string, env, args []string,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	p := &part{name, exec.Command(path, args...), filepath.Join(ps.dir, name+".log"), make(chan struct{})}
 	file, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), env...), file, file
+
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout = file
+	p.cmd.Stderr = file
 	p.cmd.SysProcAttr = ownGroup() // Ctrl-C is for us; we end them in order
 	var pipe io.ReadCloser
 	if read {
 		p.cmd.Stdout = nil
-		if pipe, err = p.cmd.StdoutPipe(); err != nil {
+		pipe, err = p.cmd.StdoutPipe()
+		if err != nil {
 			return nil, fmt.Errorf("start %s: %w", name, err)
 		}
 		out = pipe
 	}
+
 	if err := p.cmd.Start(); err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+
 	ps.mu.Lock()
 	ps.running = append(ps.running, p)
 	ps.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/modelvigil/modelvigil/demo/learner"
 	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Window is what the serving process measured of one window of predictions, one
@@ -52,15 +52,18 @@ func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	sea, err := newSea(o.Seed)
 	if err != nil {
 		return err
 	}
+
 	sea.Take(trainingSamples) // the training set was taken from its beginning
 	models := &modelStore{url: o.Trainer + "/models/latest"}
 	if err := models.waitForFirst(ctx); err != nil {
 		return err
 	}
+
 	static := models.current
 
 	h := hub.New(o.Client, hub.Options{TaskQueue: o.Queue})
@@ -83,8 +86,12 @@ func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return err
 		}
-		w.At, w.Accuracy, w.Static, w.Drift = time.Now(), accuracy, onStatic, drift
-		event := monitor.NewMetricEvent(ModelName, w.Version, w.Accuracy, latency.Seconds()*1000, w.Drift)
+
+		w.At = time.Now()
+		w.Accuracy = accuracy
+		w.Static = onStatic
+		w.Drift = drift
+		event := metric.NewEvent(ModelName, w.Version, w.Accuracy, latency.Seconds()*1000, w.Drift)
 		if err := h.Publish(ctx, event); err != nil {
 			return err
 		}
@@ -94,15 +101,18 @@ func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
 		if err := lines.Encode(w); err != nil {
 			return fmt.Errorf("write window: %w", err)
 		}
+
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
 		}
+
 		if err := models.refresh(ctx); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -118,6 +128,7 @@ func (s *modelStore) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if s.etag != "" {
 		request.Header.Set("If-None-Match", s.etag)
 	}
@@ -125,6 +136,7 @@ func (s *modelStore) refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for the newest model: %w", err)
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
 	case http.StatusNotModified:
@@ -133,6 +145,7 @@ func (s *modelStore) refresh(ctx context.Context) error {
 	default:
 		return fmt.Errorf("ask for the newest model: GET %s: %s", s.url, response.Status)
 	}
+
 	var model learner.Model
 	if err := json.NewDecoder(response.Body).Decode(&model); err != nil {
 		return fmt.Errorf("read the newest model: %w", err)
@@ -140,7 +153,9 @@ func (s *modelStore) refresh(ctx context.Context) error {
 	if err := model.Validate(); err != nil {
 		return fmt.Errorf("read the newest model: %w", err)
 	}
-	s.current, s.etag = &model, response.Header.Get("ETag")
+
+	s.current = &model
+	s.etag = response.Header.Get("ETag")
 	return nil
 }
 
@@ -152,6 +167,7 @@ func (s *modelStore) waitForFirst(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return err
@@ -169,6 +185,7 @@ func postSamples(ctx context.Context, trainer string, samples []stream.Sample) e
 	if err != nil {
 		return err
 	}
+
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -178,6 +195,7 @@ func postSamples(ctx context.Context, trainer string, samples []stream.Sample) e
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("send labelled samples: %s", response.Status)
 	}
+
 	return nil
 }
 
@@ -214,6 +232,7 @@ func readWindows(lines io.Reader) <-chan Window {
 		if lines == nil {
 			return
 		}
+
 		for scanner := bufio.NewScanner(lines); scanner.Scan(); {
 			var w Window
 			if json.Unmarshal(scanner.Bytes(), &w) == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // story is what happened: every window, and every decision of the monitor.
@@ -59,20 +60,23 @@ func (s *story) drift(first, end int) drift {
 			d.during = min(d.during, w.Accuracy)
 			continue
 		}
+
 		healed++
 		d.after += w.Accuracy
 		d.static += w.Static
 	}
+
 	if healed > 0 {
 		d.after, d.static = d.after/float64(healed), d.static/float64(healed)
 	}
 	for _, decision := range s.decisions {
-		if decision.Kind == monitor.Triggered && !decision.At.Before(d.at) && decision.At.Before(windows[len(windows)-1].At) {
+		if decision.Kind == policy.Triggered && !decision.At.Before(d.at) && decision.At.Before(windows[len(windows)-1].At) {
 			if d.triggers++; d.triggers == 1 {
 				d.detected = decision.At.Sub(d.at)
 			}
 		}
 	}
+
 	return d
 }
 
@@ -86,12 +90,14 @@ func (s *story) print(w io.Writer) {
 		row("%d\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f s\t%.1f s\t%s\t%d", i+1, d.before, d.during, d.after, d.static,
 			d.detected.Seconds(), d.recovered.Seconds(), d.version, d.triggers)
 	}
+
 	_ = table.Flush()
 	with, without := 0.0, 0.0
 	for _, window := range s.windows {
 		with += window.Accuracy / float64(len(s.windows))
 		without += window.Static / float64(len(s.windows))
 	}
+
 	_, _ = fmt.Fprintf(w, "\nOver the whole stream: %.3f with retraining, %.3f with the first model alone.\n", with, without)
 }
 
@@ -101,6 +107,7 @@ func (s *story) verdict() error {
 	if len(drifts) != 3 {
 		return fmt.Errorf("the demo should have seen three drifts, and saw %d", len(drifts))
 	}
+
 	for i, d := range drifts {
 		switch {
 		case d.triggers == 0:
@@ -111,5 +118,6 @@ func (s *story) verdict() error {
 			return fmt.Errorf("drift %d led to %d retrainings instead of one", i+1, d.triggers)
 		}
 	}
+
 	return nil
 }

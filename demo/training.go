@@ -34,10 +34,12 @@ func Train(ctx context.Context, o TrainOptions) error {
 	if err != nil {
 		return err
 	}
+
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return fmt.Errorf("trainer: %w", err)
 	}
+
 	server := &http.Server{Handler: service, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -46,6 +48,7 @@ func Train(ctx context.Context, o TrainOptions) error {
 		return fmt.Errorf("trainer: %w", err)
 	case <-ctx.Done():
 	}
+
 	closing, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	return errors.Join(service.Close(closing), server.Shutdown(closing))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/guptarohit/asciigraph"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -30,15 +31,18 @@ func (d *demo) watch(ctx context.Context) (*story, error) {
 				}
 				return s, ctx.Err()
 			}
+
 			s.windows = append(s.windows, w)
 			status, err := d.status(ctx)
 			if err != nil {
 				return nil, err
 			}
+
 			v.show(s, status)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+
 		if err := d.parts.failed(); err != nil {
 			return nil, err
 		}
@@ -50,7 +54,7 @@ func (d *demo) status(ctx context.Context) (monitor.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var status monitor.Status
-	answer, err := d.client.QueryWorkflow(ctx, monitor.WorkflowID(ModelName), "", monitor.QueryStatus)
+	answer, err := d.client.QueryWorkflow(ctx, contract.WorkflowID(ModelName), "", contract.QueryStatus)
 	if err == nil {
 		err = answer.Get(&status)
 	}
@@ -73,6 +77,7 @@ func (v *view) show(s *story, status monitor.Status) {
 		v.draw(s, status)
 		return
 	}
+
 	w := s.windows[len(s.windows)-1]
 	for ; v.told < len(s.decisions); v.told++ {
 		_, _ = fmt.Fprintln(v.Out, decisionLine(s.decisions[v.told]))
@@ -99,14 +104,17 @@ func merge(known, latest []monitor.Decision) []monitor.Decision {
 func (v *view) draw(s *story, status monitor.Status) {
 	accuracy, threshold := make([]float64, 0, chartWidth), make([]float64, 0, chartWidth)
 	for _, w := range s.windows[max(0, len(s.windows)-chartWidth):] {
-		accuracy, threshold = append(accuracy, w.Accuracy), append(threshold, minAccuracy)
+		accuracy = append(accuracy, w.Accuracy)
+		threshold = append(threshold, minAccuracy)
 	}
+
 	w := s.windows[len(s.windows)-1]
 	var text strings.Builder
 	if !v.drawn {
 		text.WriteString("\x1b[2J")
 		v.drawn = true
 	}
+
 	text.WriteString("\x1b[H")
 	line := func(format string, args ...any) { text.WriteString(fmt.Sprintf(format, args...) + "\x1b[K\n") }
 	line("modelvigil watches %s   %s   version %s   window %d of %d", ModelName, phase(status), w.Version, w.Number+1, 4*conceptWindows)

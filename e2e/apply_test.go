@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -64,8 +65,8 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 	assert.Equal(t, 1, code, "without a terminal it does not guess")
 	assert.Contains(t, stderr, "--yes")
 	assert.Contains(t, mustStarter(t, queue, "", "apply", dir, "--owner", "payments-repo", "--prune", "--yes"), "apply-churn: stopped")
-	assert.Equal(t, monitor.PhaseWatching, status(t, "apply-other").Phase)
-	assert.Equal(t, monitor.PhaseStopping, status(t, "apply-churn").Phase)
+	assert.Equal(t, contract.PhaseWatching, status(t, "apply-other").Phase)
+	assert.Equal(t, contract.PhaseStopping, status(t, "apply-churn").Phase)
 }
 
 func TestAModelThatNobodyAppliedIsWatchedAsThePublisherSays(t *testing.T) {

@@ -11,7 +11,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Two instances of one kind, and a workflow as a trainer: each model is retrained
@@ -49,7 +51,7 @@ func TestEachPolicyIsRetrainedByTheBackendItNames(t *testing.T) {
 	t.Cleanup(trainer.Stop)
 	done := until(t, "named-trainer", "its success", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
 	last := done.Decisions[len(done.Decisions)-1]
-	assert.Equal(t, monitor.Succeeded, last.Kind)
+	assert.Equal(t, policy.Succeeded, last.Kind)
 	assert.Equal(t, "v7+3", last.ModelVersion)
 	assert.NotContains(t, p.output.String(), key)
 
@@ -59,6 +61,6 @@ func TestEachPolicyIsRetrainedByTheBackendItNames(t *testing.T) {
 }
 
 // train is a user's workflow that retrains a model.
-func train(_ workflow.Context, request monitor.RetrainingRequest) (map[string]string, error) {
+func train(_ workflow.Context, request modelops.Request) (map[string]string, error) {
 	return map[string]string{"model_version": request.ModelVersion + "+" + string(request.Params["epochs"]), "message": "trained"}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -34,7 +35,7 @@ func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
 	tr.finish()
 	second := startWorker(t, queue, webhookEnv(tr)...)
 	s := until(t, model, "the outcome is recorded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
-	assert.Equal(t, monitor.PhaseCoolingDown, s.Phase)
+	assert.Equal(t, contract.PhaseCoolingDown, s.Phase)
 
 	second.kill() // in cooldown
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
@@ -75,18 +76,18 @@ func TestPlainJSONOfAnotherLanguageIsUnderstood(t *testing.T) {
 	t.Parallel()
 	const queue, model = "plain", "plain / 100% ü"
 	startWorker(t, queue)
-	id := monitor.WorkflowID(model)
-	temporal(t, "workflow", "start", "--workflow-id", id, "--type", monitor.WorkflowType, "--task-queue", queue)
+	id := contract.WorkflowID(model)
+	temporal(t, "workflow", "start", "--workflow-id", id, "--type", contract.WorkflowType, "--task-queue", queue)
 	for _, input := range []string{
 		breach(model),
 		"[" + breach(model) + "," + breach("another") + `, {"model_name": "` + model + `", "acuracy": 1}]`,
 		`{"model_name": "` + model + `", "accuracy": 1e999}`,
 		`"not an event"`,
 	} {
-		temporal(t, "workflow", "signal", "--workflow-id", id, "--name", monitor.SignalMetric, "--input", input)
+		temporal(t, "workflow", "signal", "--workflow-id", id, "--name", contract.SignalMetric, "--input", input)
 	}
 	temporal(t, "workflow", "signal", "--workflow-id", id, "--name", "nonsense", "--input", "1")
-	temporal(t, "workflow", "signal", "--workflow-id", id, "--name", monitor.SignalRetrainingOutcome,
+	temporal(t, "workflow", "signal", "--workflow-id", id, "--name", contract.SignalRetrainingOutcome,
 		"--input", `{"request_id": "none", "state": "failed"}`)
 
 	s := until(t, model, "all signals are counted", func(s monitor.Status) bool { return s.Rejected == 6 && s.Events == 2 })
@@ -96,13 +97,13 @@ func TestPlainJSONOfAnotherLanguageIsUnderstood(t *testing.T) {
 	var answer struct {
 		QueryResult []json.RawMessage `json:"queryResult"`
 	}
-	out := temporal(t, "workflow", "query", "--workflow-id", id, "--type", monitor.QueryStatus, "-o", "json")
+	out := temporal(t, "workflow", "query", "--workflow-id", id, "--type", contract.QueryStatus, "-o", "json")
 	require.NoError(t, json.Unmarshal(out, &answer), "%s", out)
 
-	out = temporal(t, "workflow", "update", "execute", "--workflow-id", id, "--name", monitor.UpdatePause, "--input", `{"by": "cli"}`, "-o", "json")
+	out = temporal(t, "workflow", "update", "execute", "--workflow-id", id, "--name", contract.UpdatePause, "--input", `{"by": "cli"}`, "-o", "json")
 	assert.Contains(t, string(out), `"paused"`)
 	refused, err := exec.Command(temporalPath, "workflow", "update", "execute", "--address", server.FrontendHostPort(),
-		"--workflow-id", id, "--name", monitor.UpdateSetPolicy, "--input", `{"cooldown": "-1h", "colour": "red"}`).CombinedOutput()
+		"--workflow-id", id, "--name", contract.UpdateSetPolicy, "--input", `{"cooldown": "-1h", "colour": "red"}`).CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(refused), "colour: unknown field")
 	assert.Contains(t, string(refused), "cooldown: must be")
@@ -142,16 +143,16 @@ func TestTheTemporalUIShowsWhatAMonitorDoes(t *testing.T) {
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model), "publish", "--file", "-")
 	until(t, model, "the retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
-	d, err := server.Client().DescribeWorkflow(t.Context(), monitor.WorkflowID(model), "")
+	d, err := server.Client().DescribeWorkflow(t.Context(), contract.WorkflowID(model), "")
 	require.NoError(t, err)
 	summary, err := d.GetStaticSummary()
 	require.NoError(t, err)
 	assert.Equal(t, "Watches model visible", summary)
-	out := temporal(t, "workflow", "metadata", "--workflow-id", monitor.WorkflowID(model))
+	out := temporal(t, "workflow", "metadata", "--workflow-id", contract.WorkflowID(model))
 	assert.Contains(t, string(out), "retraining")
 	assert.Contains(t, string(out), "accuracy 0.8000 below threshold 0.9000")
 	var summaries []string
-	for history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), "", false, 0); history.HasNext(); {
+	for history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), "", false, 0); history.HasNext(); {
 		event, err := history.Next()
 		require.NoError(t, err)
 		summaries = append(summaries, string(event.GetUserMetadata().GetSummary().GetData()))

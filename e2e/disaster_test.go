@@ -15,8 +15,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -24,7 +26,7 @@ import (
 func statusAt(t *testing.T, c client.Client, model string, wanted func(monitor.Status) bool) (s monitor.Status) {
 	t.Helper()
 	patience.Until(t, "the monitor of "+model+" is as wanted", func() bool {
-		answer, err := c.QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
+		answer, err := c.QueryWorkflow(t.Context(), contract.WorkflowID(model), "", contract.QueryStatus)
 		s = monitor.Status{}
 		return err == nil && answer.Get(&s) == nil && wanted(s)
 	})
@@ -52,7 +54,7 @@ func TestADatabaseRestoredFromABackupLosesWhatCameSinceAndSaysSo(t *testing.T) {
 	h := hub.New(c, hub.Options{TaskQueue: "restored"})
 	publish := func(accuracy float64) {
 		t.Helper()
-		require.NoError(t, h.PublishDurable(t.Context(), monitor.NewMetricEvent(model, "v1", accuracy, 120, 0.02)))
+		require.NoError(t, h.PublishDurable(t.Context(), metric.NewEvent(model, "v1", accuracy, 120, 0.02)))
 	}
 	publish(0.95)
 	statusAt(t, c, model, func(s monitor.Status) bool { return s.Events == 1 })
@@ -102,7 +104,7 @@ func TestATerminatedMonitorComesBackWithItsPolicyByApply(t *testing.T) {
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
 	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
 
-	require.NoError(t, server.Client().TerminateWorkflow(t.Context(), monitor.WorkflowID(model), "", "by mistake"))
+	require.NoError(t, server.Client().TerminateWorkflow(t.Context(), contract.WorkflowID(model), "", "by mistake"))
 	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, model, " terminated ") == 1 })
 	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
@@ -129,7 +131,7 @@ func TestAResetMonitorCountsOnceAndRetrainsOnce(t *testing.T) {
 	before := until(t, model, "it has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
 
 	first := int64(0) // task that was completed
-	for history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); first == 0; {
+	for history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); first == 0; {
 		event, err := history.Next()
 		require.NoError(t, err)
 		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
@@ -172,7 +174,7 @@ func TestAfterRetentionAStoppedModelIsANewOne(t *testing.T) {
 	})
 	require.NoError(t, err)
 	patience.Until(t, "the server has forgotten it", func() bool {
-		_, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+		_, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 		return err != nil
 	})
 	_, stderr, code := starter(t, queue, breach(model)+"\n", "publish", "--file", "-", "--enrol", "refuse")
@@ -184,7 +186,7 @@ func TestAfterRetentionAStoppedModelIsANewOne(t *testing.T) {
 
 func described(t *testing.T, model string) *commonpb.WorkflowExecution {
 	t.Helper()
-	description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+	description, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 	require.NoError(t, err)
 	return description.GetWorkflowExecutionInfo().GetExecution()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/demo/trainer"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -76,8 +77,8 @@ func TestRetrainingKeepsARealModelUseful(t *testing.T) {
 		response, err := http.Post(web.URL+"/samples", "application/json", bytes.NewReader(body))
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		require.NoError(t, h.PublishDurable(t.Context(), monitor.MetricEvent{
-			Timestamp: time.Now(), ModelName: model, ModelVersion: current.Version, Accuracy: monitor.Some(accuracy),
+		require.NoError(t, h.PublishDurable(t.Context(), metric.Event{
+			Timestamp: time.Now(), ModelName: model, ModelVersion: current.Version, Accuracy: metric.Some(accuracy),
 		}))
 
 		// The trainer has the next weeks from when it was asked, whatever the machine's pace.

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -48,7 +49,7 @@ func starterWith(t *testing.T, queue, stdin string, env []string, args ...string
 func historyOf(t *testing.T, model string) string {
 	t.Helper()
 	var all strings.Builder
-	history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
 		require.NoError(t, err)
@@ -57,7 +58,7 @@ func historyOf(t *testing.T, model string) string {
 		all.Write(text)
 		all.WriteString("\n")
 	}
-	description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+	description, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 	require.NoError(t, err)
 	text, err := protojson.Marshal(description)
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func TestWithKeysTheServerReadsNothingAndEveryCommandStillDoes(t *testing.T) {
 		address := freeAddress(t)
 		start(t, starterPath, []string{"codec", "--listen", address, "--origin", "http://ui.example"}, keys)
 		show := func() string {
-			out, _ := exec.Command(temporalPath, "workflow", "show", "--address", server.FrontendHostPort(), "--workflow-id", monitor.WorkflowID(model),
+			out, _ := exec.Command(temporalPath, "workflow", "show", "--address", server.FrontendHostPort(), "--workflow-id", contract.WorkflowID(model),
 				"-o", "json", "--codec-endpoint", "http://"+address).CombinedOutput()
 			return string(out)
 		}
@@ -138,7 +139,7 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 	startWithout := startWorker(t, queue)
 	starterWith(t, queue, event, []string{ours}, "publish", "--file", "-")
 	patience.Until(t, "it has failed to read it", func() bool { return len(tasksFailed(t, model)) > 0 })
-	description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+	description, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 	require.NoError(t, err)
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, description.GetWorkflowExecutionInfo().GetStatus())
 	startWithout.kill()
@@ -160,12 +161,12 @@ func TestAPayloadThatCannotBeDecryptedIsCountedAndExplained(t *testing.T) {
 	keys, err := encryption.Open(strings.TrimPrefix(both, "ENCRYPTION_KEYS_FILE="))
 	require.NoError(t, err)
 	options := client.Options{HostPort: server.FrontendHostPort(), Logger: quietLog}
-	require.NoError(t, server.Client().SignalWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.SignalMetric, json.RawMessage(event)))
+	require.NoError(t, server.Client().SignalWorkflow(t.Context(), contract.WorkflowID(model), "", contract.SignalMetric, json.RawMessage(event)))
 	keys.Apply(&options)
 	ourClient, err := client.Dial(options)
 	require.NoError(t, err)
 	defer ourClient.Close()
-	require.NoError(t, ourClient.SignalWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.SignalMetric, json.RawMessage(event)))
+	require.NoError(t, ourClient.SignalWorkflow(t.Context(), contract.WorkflowID(model), "", contract.SignalMetric, json.RawMessage(event)))
 	patience.Until(t, "both are counted", func() bool { return told(ours).Events == 3 })
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -172,7 +173,7 @@ func TestEveryEventIsCountedOnceThroughAFaultyNetwork(t *testing.T) {
 			for !p.hasDealt(20) {
 				for m := range models {
 					for range 10 {
-						if assert.NoError(t, h.Publish(t.Context(), monitor.NewMetricEvent(faultyModel(m), "v1", 0.95, 120, 0.02))) {
+						if assert.NoError(t, h.Publish(t.Context(), metric.NewEvent(faultyModel(m), "v1", 0.95, 120, 0.02))) {
 							published[m].Add(1)
 						}
 					}

@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const feedingExamples = "../examples/feeding"
@@ -100,11 +102,11 @@ func TestFeedingFromPlainTemporalClients(t *testing.T) {
 			assert.Zero(t, told.Rejected)
 			assert.LessOrEqual(t, told.Signals, int64(4), "events are sent in arrays")
 			require.NotEmpty(t, told.Decisions)
-			assert.Equal(t, monitor.Triggered, told.Decisions[0].Kind)
+			assert.Equal(t, policy.Triggered, told.Decisions[0].Kind)
 			assert.Equal(t, "accuracy 0.5000 below threshold 0.9000", told.Decisions[0].Reason)
 
 			p.must(t, queue, "", "pause", model, `a "quoted" reason`)
-			paused := until(t, model, "it is paused", func(s monitor.Status) bool { return s.Phase == monitor.PhasePaused })
+			paused := until(t, model, "it is paused", func(s monitor.Status) bool { return s.Phase == contract.PhasePaused })
 			assert.Equal(t, `a "quoted" reason`, paused.Paused.Reason)
 			_, stderr, code := p.run(t, queue, "", "approve", model, "nothing waits")
 			assert.NotZero(t, code)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Something upstream breaks: an operator freezes a team, one model recovers and one
@@ -31,7 +32,7 @@ func TestAFreezeHoldsRetrainingsAndEachIsJudgedAgain(t *testing.T) {
 	patience.Until(t, "the other team's model is retrained", func() bool { return len(trainer.asked()) == 1 })
 	held := until(t, "freeze-sick", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsHeld })
 	last := held.Decisions[len(held.Decisions)-1]
-	assert.Equal(t, monitor.Held, last.Kind)
+	assert.Equal(t, policy.Held, last.Kind)
 	assert.Regexp(t, `^team a frozen since .+ by ada: bad features$`, last.Reason)
 	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, "freeze-sick", " held ") == 1 })
 	until(t, "freeze-cured", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsHeld })

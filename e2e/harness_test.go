@@ -29,7 +29,9 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -172,7 +174,7 @@ func status(t *testing.T, model string) monitor.Status {
 	t.Helper()
 	var s monitor.Status
 	patience.Until(t, "the monitor of "+model+" answers", func() bool {
-		answer, err := server.Client().QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
+		answer, err := server.Client().QueryWorkflow(t.Context(), contract.WorkflowID(model), "", contract.QueryStatus)
 		return err == nil && answer.Get(&s) == nil
 	})
 	return s
@@ -240,7 +242,7 @@ func startPipeline(t *testing.T) *pipeline {
 
 func (tr *pipeline) take(w http.ResponseWriter, r *http.Request) {
 	var event struct {
-		Data monitor.RetrainingRequest `json:"data"`
+		Data modelops.Request `json:"data"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

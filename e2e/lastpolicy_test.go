@@ -11,8 +11,10 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // An operator terminates a monitor in the UI, and nobody notices but its events: the
@@ -50,7 +52,7 @@ func TestATerminatedMonitorThatAnEventRaisesHasItsPolicyAgain(t *testing.T) {
 					listed, err := server.Client().ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "RunId = '" + run + "'"})
 					return err == nil && len(listed.GetExecutions()) == 1
 				})
-				require.NoError(t, server.Client().TerminateWorkflow(t.Context(), monitor.WorkflowID(model), "", "by mistake"))
+				require.NoError(t, server.Client().TerminateWorkflow(t.Context(), contract.WorkflowID(model), "", "by mistake"))
 				return run
 			}
 			apply("40m")
@@ -63,7 +65,7 @@ func TestATerminatedMonitorThatAnEventRaisesHasItsPolicyAgain(t *testing.T) {
 			assert.Equal(t, 42*time.Minute, time.Duration(s.Policy.Cooldown.Or(0)))
 			assert.Zero(t, s.Retrainings.Requested, "what the default policy takes for a breach it doesn't")
 			require.NotEmpty(t, s.Decisions)
-			assert.Equal(t, monitor.PolicyChanged, s.Decisions[0].Kind)
+			assert.Equal(t, policy.PolicyChanged, s.Decisions[0].Kind)
 			assert.Equal(t, "that of the model's last monitor, which was terminated (run "+first+")", s.Decisions[0].Reason)
 
 			second := terminate() // of which only the marker says by what policy it watched
@@ -88,12 +90,12 @@ func TestACancelledMonitorStopsInGoodOrder(t *testing.T) {
 	startWorker(t, queue, webhookEnv(tr)...)
 	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
 	patience.Until(t, "the retraining is asked for", func() bool { return len(tr.asked()) == 1 })
-	require.NoError(t, server.Client().CancelWorkflow(t.Context(), monitor.WorkflowID(model), ""))
-	until(t, model, "it is stopping", func(s monitor.Status) bool { return s.Phase == monitor.PhaseStopping && s.Current != nil })
+	require.NoError(t, server.Client().CancelWorkflow(t.Context(), contract.WorkflowID(model), ""))
+	until(t, model, "it is stopping", func(s monitor.Status) bool { return s.Phase == contract.PhaseStopping && s.Current != nil })
 
 	tr.finish()
 	patience.Until(t, "it has completed", func() bool {
-		description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+		description, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 		require.NoError(t, err)
 		return description.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	})

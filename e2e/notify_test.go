@@ -17,9 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/activities/notify"
-	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/cloudevent"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const noticeKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -114,16 +115,16 @@ notify:
 
 	verifier, err := standardwebhooks.NewWebhook(noticeKey)
 	require.NoError(t, err)
-	var kinds []monitor.Kind
+	var kinds []policy.Kind
 	for _, h := range lake.got() {
 		require.NoError(t, verifier.Verify([]byte(h.body), h.header))
-		var event webhook.CloudEvent[notify.Notification]
+		var event cloudevent.Event[notify.Notification]
 		require.NoError(t, json.Unmarshal([]byte(h.body), &event))
 		assert.Equal(t, event.ID, h.header.Get("Webhook-Id"))
 		assert.Equal(t, "http://localhost:8233/namespaces/default/workflows/model-monitor%2Fnotify", event.Data.Link)
 		kinds = append(kinds, event.Data.Decision.Kind)
 	}
-	assert.Equal(t, []monitor.Kind{monitor.Triggered, monitor.Succeeded}, kinds, "in the order of the decisions")
+	assert.Equal(t, []policy.Kind{policy.Triggered, policy.Succeeded}, kinds, "in the order of the decisions")
 	assert.Contains(t, hanging.got()[0].body, "notify v1 is to be retrained\naccuracy 0.5000 below threshold 0.9000\n")
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -39,11 +40,11 @@ func TestFeedingFromTheOpenTelemetrySDK(t *testing.T) {
 			require.NotEmpty(t, s.Decisions)
 			assert.Equal(t, "latency 231.50ms above threshold 200.00ms", s.Decisions[0].Reason)
 			s = until(t, model, "all is counted", func(s monitor.Status) bool { return s.Events == healthy+2 })
-			latency := s.Versions["v7"].Metrics[monitor.LatencyMS]
+			latency := s.Versions["v7"].Metrics[metric.LatencyMS]
 			assert.EqualValues(t, healthy+1, latency.Count)
 			assert.Equal(t, 84.0, latency.Min)
 			assert.InDelta(t, (healthy*84+231.5)/(healthy+1), latency.Mean, 1e-9)
-			assert.EqualValues(t, 1, s.Versions["v7"].Metrics[monitor.Accuracy].Count)
+			assert.EqualValues(t, 1, s.Versions["v7"].Metrics[metric.Accuracy].Count)
 			assert.NotContains(t, s.Versions["v7"].Metrics, "requests")
 		})
 	}

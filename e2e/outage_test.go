@@ -16,6 +16,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -86,7 +87,7 @@ func publishFor(t *testing.T, h *hub.Hub, span time.Duration, perSecond, models 
 	defer ticker.Stop()
 	for begin := time.Now(); time.Since(begin) < span; <-ticker.C {
 		for due := int64(time.Since(begin).Seconds() * float64(perSecond)); published < due; published++ {
-			event := monitor.NewMetricEvent(outageModel(int(published)%models), "v1", 0.95, float64(80+published%100), 0.02)
+			event := metric.NewEvent(outageModel(int(published)%models), "v1", 0.95, float64(80+published%100), 0.02)
 			if err := h.Publish(t.Context(), event); err != nil {
 				t.Fatal(err)
 			}

@@ -25,6 +25,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -39,7 +40,7 @@ func signalUntilTaken(ctx context.Context, model, name string, payload any) erro
 		return err
 	}
 	request := &workflowservice.SignalWorkflowExecutionRequest{
-		Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: monitor.WorkflowID(model)},
+		Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: contract.WorkflowID(model)},
 		SignalName: name, Input: input, RequestId: uuid.NewString(),
 	}
 
@@ -93,15 +94,15 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 	startWorker(t, queue, "LOG_LEVEL=error")
 	mustStarter(t, queue, "model_name: "+model+"\n", "apply", "-")
 	signals := []struct{ name, payload string }{
-		{monitor.SignalMetric, `{"model_name": "poison", "model_version": "v1", "accuracy": 0.93, "latency_ms": 84, "metrics": {"auc": 0.91}}`},
-		{monitor.SignalMetric, `[{"model_name": "poison"}, {"model_name": "other"}, {"accuracy": 1e200}, {"timestamp": "2099-01-01T00:00:00Z"}]`},
-		{monitor.SignalMetricDigest, `{"version": 1, "model_name": "poison", "publisher": "p", "sequence": 5, "digests": [{"model_version": "v1", "events": 1,
+		{contract.SignalMetric, `{"model_name": "poison", "model_version": "v1", "accuracy": 0.93, "latency_ms": 84, "metrics": {"auc": 0.91}}`},
+		{contract.SignalMetric, `[{"model_name": "poison"}, {"model_name": "other"}, {"accuracy": 1e200}, {"timestamp": "2099-01-01T00:00:00Z"}]`},
+		{contract.SignalMetricDigest, `{"version": 1, "model_name": "poison", "publisher": "p", "sequence": 5, "digests": [{"model_version": "v1", "events": 1,
 			"first": "2026-01-01T00:00:00Z", "last": "2026-01-01T00:00:00Z", "folded_from": "2026-01-01T00:00:00Z", "folded_until": "2026-01-01T00:00:00Z",
 			"metrics": {"auc": {"count": 1, "sum": 1, "min": 1, "max": 1, "min_at": "2026-01-01T00:00:00Z", "max_at": "2026-01-01T00:00:00Z", "sketch": "CgIIAQ=="}}}]}`},
-		{monitor.SignalRetrainingOutcome, `{"request_id": "model-monitor/poison/x/1", "state": "succeeded", "model_version": "v2"}`},
+		{contract.SignalRetrainingOutcome, `{"request_id": "model-monitor/poison/x/1", "state": "succeeded", "model_version": "v2"}`},
 		{"no-such-signal", `{}`},
 	}
-	updates := []string{monitor.UpdateSetPolicy, monitor.UpdatePause, monitor.UpdateResume, monitor.UpdateRetrain, monitor.UpdateApprove, monitor.UpdateCancel, "no-such-update"}
+	updates := []string{contract.UpdateSetPolicy, contract.UpdatePause, contract.UpdateResume, contract.UpdateRetrain, contract.UpdateApprove, contract.UpdateCancel, "no-such-update"}
 	var taken, answered, started atomic.Int64
 	var next atomic.Int64
 	var work sync.WaitGroup
@@ -117,7 +118,7 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 				case 0: // an update, of a policy or an operator
 					body := mutate(random, `{"by": "ada", "reason": "why", "cooldown": "1h", "rules": [{"metric": "accuracy", "below": 0.9}]}`)
 					handle, err := server.Client().UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-						WorkflowID: monitor.WorkflowID(model), UpdateName: updates[random.IntN(len(updates))], Args: []any{rawJSON(body)}, WaitForStage: client.WorkflowUpdateStageCompleted,
+						WorkflowID: contract.WorkflowID(model), UpdateName: updates[random.IntN(len(updates))], Args: []any{rawJSON(body)}, WaitForStage: client.WorkflowUpdateStageCompleted,
 					})
 					if err == nil {
 						err = handle.Get(t.Context(), nil)
@@ -126,7 +127,7 @@ func TestRandomInputsAreCountedAndAMonitorLivesOn(t *testing.T) {
 					answered.Add(1)
 				case 25: // a monitor of another model, started by an argument that may make no sense
 					options := hub.StartOptions(fmt.Sprintf("poison-%d", n), queue)
-					_, err := server.Client().ExecuteWorkflow(t.Context(), options, monitor.WorkflowType, rawJSON(mutate(random, `{"model_name": "poison-`+strconv.FormatInt(n, 10)+`", "policy": {"cooldown": "1h"}}`)))
+					_, err := server.Client().ExecuteWorkflow(t.Context(), options, contract.WorkflowType, rawJSON(mutate(random, `{"model_name": "poison-`+strconv.FormatInt(n, 10)+`", "policy": {"cooldown": "1h"}}`)))
 					assert.NoError(t, err)
 					started.Add(1)
 				default:
@@ -163,7 +164,7 @@ func TestMetricNamesWithoutEndAreBoundedAndCounted(t *testing.T) {
 		for j := range names {
 			fmt.Fprintf(&events, `,{"model_name": "overflow", "model_version": "v%d", "metrics": {"metric-%d": 1}}`, i, i*names+j)
 		}
-		require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON([]byte("["+events.String()[1:]+"]"))))
+		require.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric, rawJSON([]byte("["+events.String()[1:]+"]"))))
 	}
 	s := until(t, model, "all are counted", func(s monitor.Status) bool { return s.Events == signals*names })
 	assert.EqualValues(t, signals*names-200, s.Overflow)
@@ -188,8 +189,8 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 	sent := 0
 	for ended := false; !ended; sent++ {
 		require.Less(t, sent, 100)
-		err := server.Client().SignalWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.SignalMetric, huge)
-		description, describeErr := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+		err := server.Client().SignalWorkflow(t.Context(), contract.WorkflowID(model), "", contract.SignalMetric, huge)
+		description, describeErr := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 		require.NoError(t, describeErr)
 		ended = description.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 		require.True(t, err == nil || ended, "%v", err)
@@ -211,7 +212,7 @@ func TestSignalsOf2MiBWhileWorkersAreAwayEndAMonitorAndApplyBringsItBack(t *test
 
 	// A worker that can keep up with them hands on in time.
 	for i := range int64(30) {
-		require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, huge))
+		require.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric, huge))
 		if i%5 == 4 {
 			s = until(t, model, "all are counted", func(s monitor.Status) bool { return s.Rejected == i+1 })
 		}

@@ -15,9 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // control sends an operator's update, as any client would.
@@ -25,7 +28,7 @@ func control(t *testing.T, model, update string) (result monitor.UpdateResult, e
 	t.Helper()
 	ctx := patience.Context(t)
 	handle, err := server.Client().UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		UpdateID: uuid.NewString(), WorkflowID: monitor.WorkflowID(model), UpdateName: update,
+		UpdateID: uuid.NewString(), WorkflowID: contract.WorkflowID(model), UpdateName: update,
 		Args: []any{monitor.Control{By: "ada", Reason: "e2e"}}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
@@ -58,7 +61,7 @@ cooldown: 1h
 		for {
 			select {
 			case <-ticker.C:
-				if h.Publish(context.Background(), monitor.MetricEvent{ModelName: model, ModelVersion: "v1", Accuracy: monitor.Some(0.8)}) == nil {
+				if h.Publish(context.Background(), metric.Event{ModelName: model, ModelVersion: "v1", Accuracy: metric.Some(0.8)}) == nil {
 					n++
 				}
 			case <-stop:
@@ -73,24 +76,24 @@ cooldown: 1h
 	})
 	first.kill()
 	startWorker(t, queue)
-	until(t, model, "it asks for approval", func(s monitor.Status) bool { return s.Phase == monitor.PhaseAwaitingApproval })
-	result, err := control(t, model, monitor.UpdateApprove)
+	until(t, model, "it asks for approval", func(s monitor.Status) bool { return s.Phase == contract.PhaseAwaitingApproval })
+	result, err := control(t, model, contract.UpdateApprove)
 	require.NoError(t, err)
 	require.NotEmpty(t, result.RequestID)
 	close(stop)
 	n := <-published
 	require.NoError(t, h.Close(t.Context()))
 	s := until(t, model, "silence is noticed, and all is counted", func(s monitor.Status) bool {
-		return len(kinds(s, monitor.Warned)) > 0 && s.Events == n
+		return len(kinds(s, policy.Warned)) > 0 && s.Events == n
 	})
-	require.Len(t, kinds(s, monitor.AwaitingApproval), 1)
-	require.Len(t, kinds(s, monitor.Triggered), 1)
-	assert.Equal(t, "decay", kinds(s, monitor.Triggered)[0].Rule)
-	assert.InDelta(t, 0.8, kinds(s, monitor.Triggered)[0].Value.Or(0), 1e-9)
+	require.Len(t, kinds(s, policy.AwaitingApproval), 1)
+	require.Len(t, kinds(s, policy.Triggered), 1)
+	assert.Equal(t, "decay", kinds(s, policy.Triggered)[0].Rule)
+	assert.InDelta(t, 0.8, kinds(s, policy.Triggered)[0].Value.Or(0), 1e-9)
 	assert.EqualValues(t, 1, s.Retrainings.Accepted)
 }
 
-func kinds(s monitor.Status, kind monitor.Kind) (found []monitor.Decision) {
+func kinds(s monitor.Status, kind policy.Kind) (found []monitor.Decision) {
 	for _, d := range s.Decisions {
 		if d.Kind == kind {
 			found = append(found, d)
@@ -121,12 +124,12 @@ func TestACancelledRetrainingIsDeletedAtTheEndpoint(t *testing.T) {
 	startWorker(t, queue, "MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL="+endpoint.URL+"/retrainings", "MODELOPS_POLL_INTERVAL=1s")
 	mustStarter(t, queue, "", "publish", "--model", model, "--version", "v1", "--accuracy", "0.5")
 	until(t, model, "the retraining is followed", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
-	_, err := control(t, model, monitor.UpdateCancel)
+	_, err := control(t, model, contract.UpdateCancel)
 	require.NoError(t, err)
 	patience.Until(t, "the endpoint is told", func() bool { return deleted.Load() == 2 })
 	s := until(t, model, "it is recorded", func(s monitor.Status) bool { return s.Retrainings.Cancelled == 1 })
 	assert.Nil(t, s.Current)
-	assert.Empty(t, kinds(s, monitor.CancelFailed))
-	_, err = control(t, model, monitor.UpdateCancel)
+	assert.Empty(t, kinds(s, policy.CancelFailed))
+	_, err = control(t, model, contract.UpdateCancel)
 	require.ErrorContains(t, err, "no retraining is in flight")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -136,9 +137,9 @@ queries:
 		stdout, stderr, code := starter(t, queue, "", "scrape", "--check", write("check.yaml", queries+
 			"  - {query: model_auc, metric: auc, model_name: {label: model}}\n  - {query: model_accuracy, metric: accuracy, model_name: {label: mdl}}\n  - {query: 'a(', metric: b, model_name: c}\n"))
 		assert.Equal(t, 1, code)
-		var event monitor.MetricEvent
+		var event metric.Event
 		require.NoError(t, json.Unmarshal([]byte(strings.SplitN(stdout, "\n", 2)[0]), &event))
-		assert.Equal(t, monitor.Some(0.95), event.Accuracy)
+		assert.Equal(t, metric.Some(0.95), event.Accuracy)
 		assert.Equal(t, "v7", event.ModelVersion)
 		assert.Contains(t, stdout, `"latency_ms":84`)
 		assert.Contains(t, stderr, "queries[2]: skipped: ")
@@ -154,11 +155,11 @@ queries:
 	counted := func(why string) {
 		t.Helper()
 		until(t, model, why, func(s monitor.Status) bool {
-			return s.Versions["v7"].Metrics[monitor.Accuracy].Count == prometheus.samples(t, "model_accuracy")
+			return s.Versions["v7"].Metrics[metric.Accuracy].Count == prometheus.samples(t, "model_accuracy")
 		})
 	}
 	scraper := run()
-	until(t, model, "it is watched", func(s monitor.Status) bool { return s.Versions["v7"].Metrics[monitor.Accuracy].Count > 3 })
+	until(t, model, "it is watched", func(s monitor.Status) bool { return s.Versions["v7"].Metrics[metric.Accuracy].Count > 3 })
 	assert.Zero(t, status(t, model).Breaches)
 
 	prometheus.process.kill()
@@ -171,7 +172,7 @@ queries:
 	serving.exposed.Store(strings.Replace(healthy, "0.95", "0.5", 1))
 	s := until(t, model, "the breach triggers", func(s monitor.Status) bool { return s.Retrainings.Requested == 1 })
 	assert.Equal(t, "accuracy 0.5000 below threshold 0.9000", s.Decisions[0].Reason)
-	assert.Equal(t, 84.0, s.Versions[""].Metrics[monitor.LatencyMS].Max)
+	assert.Equal(t, 84.0, s.Versions[""].Metrics[metric.LatencyMS].Max)
 
 	require.Zero(t, scraper.terminate(t))
 	scraper = run()

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -19,7 +20,7 @@ import (
 // updatePayloads are what the server holds of the updates that a monitor has accepted.
 func updatePayloads(t *testing.T, model string) (payloads []*commonpb.Payload, ids []string) {
 	t.Helper()
-	history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
 		require.NoError(t, err)
@@ -49,7 +50,7 @@ func TestASealIsForOneUpdateOfOneMonitor(t *testing.T) {
 	}
 	update := func(model, name, id string, argument any) error {
 		handle, err := intruder.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			UpdateID: id, WorkflowID: monitor.WorkflowID(model), UpdateName: name, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			UpdateID: id, WorkflowID: contract.WorkflowID(model), UpdateName: name, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		if err != nil {
 			return err
@@ -68,7 +69,7 @@ func TestASealIsForOneUpdateOfOneMonitor(t *testing.T) {
 	require.NoError(t, update("sealed-a", "pause", id, pause), "the same again is known, and changes nothing")
 
 	var s monitor.Status
-	for model, phase := range map[string]monitor.Phase{"sealed-a": monitor.PhasePaused, "sealed-b": monitor.PhaseWatching} {
+	for model, phase := range map[string]contract.Phase{"sealed-a": contract.PhasePaused, "sealed-b": contract.PhaseWatching} {
 		patience.Until(t, "the monitor answers", func() bool {
 			return json.Unmarshal([]byte(starterWith(t, queue, "", []string{keys}, "status", model, "-o", "json")), &s) == nil
 		})

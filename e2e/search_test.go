@@ -15,8 +15,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Whoever looks after a fleet finds monitors by what they do, without asking each.
@@ -65,14 +65,14 @@ func TestTheDocumentedQueriesAreTaken(t *testing.T) {
 func find(t *testing.T, query string) (models []string) {
 	t.Helper()
 	answer, err := server.Client().ListWorkflow(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: client.DefaultNamespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND %s", monitor.WorkflowType, query),
+		Namespace: client.DefaultNamespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND %s", contract.WorkflowType, query),
 	})
 	if err != nil {
 		t.Logf("%s: %v", query, err)
 		return nil
 	}
 	for _, execution := range answer.GetExecutions() {
-		model, err := monitor.ModelName(execution.GetExecution().GetWorkflowId())
+		model, err := contract.ModelName(execution.GetExecution().GetWorkflowId())
 		assert.NoError(t, err)
 		models = append(models, model)
 	}

@@ -14,8 +14,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // Secrets of every kind of backend and channel, each of which then fails or succeeds: none is
@@ -72,7 +72,7 @@ channels:
 		text, err := json.Marshal(s)
 		require.NoError(t, err)
 		everything["status of "+name] = string(text)
-		history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID("secrets-"+name), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID("secrets-"+name), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for history.HasNext() {
 			event, err := history.Next()
 			require.NoError(t, err)

@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -54,9 +56,9 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 	defer ticker.Stop()
 	for n := range int(length / pace) { // longer on a slow machine, where ticks are dropped
 		for m := range models {
-			event := monitor.NewMetricEvent(soaked(m), fmt.Sprintf("v%d", n/2000), 0.95, 120, 0.02) // versions come and go
+			event := metric.NewEvent(soaked(m), fmt.Sprintf("v%d", n/2000), 0.95, 120, 0.02) // versions come and go
 			if (n+m*7)%200 == 0 {
-				event.Accuracy = monitor.Some(0.5)
+				event.Accuracy = metric.Some(0.5)
 			}
 			require.NoError(t, h.Publish(t.Context(), event))
 		}
@@ -72,7 +74,7 @@ func TestMemoryGoroutinesAndHistoriesStayFlat(t *testing.T) {
 	require.NoError(t, h.Close(t.Context()))
 	longest, runs, retrainings := int64(0), 0, int64(0)
 	for m := range models {
-		description, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(soaked(m)), "")
+		description, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(soaked(m)), "")
 		require.NoError(t, err)
 		longest = max(longest, description.GetWorkflowExecutionInfo().GetHistoryLength())
 		if description.GetWorkflowExecutionInfo().GetFirstRunId() != description.GetWorkflowExecutionInfo().GetExecution().GetRunId() {

@@ -17,8 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -80,7 +82,7 @@ func (s *story) serve(t *testing.T) *hub.Hub {
 	t.Helper()
 	h := hub.New(server.Client(), hub.Options{TaskQueue: s.queue})
 	slow := make(chan struct{})
-	require.NoError(t, h.Register("audit", hub.ObserverFunc(func(ctx context.Context, _ monitor.MetricEvent) error {
+	require.NoError(t, h.Register("audit", hub.ObserverFunc(func(ctx context.Context, _ metric.Event) error {
 		select {
 		case <-slow:
 		case <-ctx.Done():
@@ -98,7 +100,7 @@ func (s *story) serve(t *testing.T) *hub.Hub {
 		ticker := time.NewTicker(100 * time.Millisecond)
 		defer ticker.Stop()
 		for ctx.Err() == nil {
-			_ = h.PublishDurable(ctx, monitor.MetricEvent{ModelName: "story-steady", ModelVersion: "v1", Accuracy: monitor.Some(0.95), LatencyMS: monitor.Some(40.0)})
+			_ = h.PublishDurable(ctx, metric.Event{ModelName: "story-steady", ModelVersion: "v1", Accuracy: metric.Some(0.95), LatencyMS: metric.Some(40.0)})
 			<-ticker.C
 		}
 	}()
@@ -137,7 +139,7 @@ func (s *story) happen(t *testing.T, gateway string, trainer *pipeline, serving 
 		breach(model)
 	}
 	breach("story-long") // is suppressed
-	until(t, "story-refused", "its retraining has failed, and the circuit is open", func(s monitor.Status) bool { return s.Phase == monitor.PhasePaused })
+	until(t, "story-refused", "its retraining has failed, and the circuit is open", func(s monitor.Status) bool { return s.Phase == contract.PhasePaused })
 	until(t, "story-asks", "somebody is told", func(s monitor.Status) bool { return s.Notices.Delivered == 1 })
 	until(t, "story-fraud", "its retraining is in flight", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
 	_, _, code := starter(t, s.queue, "", "retrain", "story-fraud", "--force")
@@ -147,9 +149,9 @@ func (s *story) happen(t *testing.T, gateway string, trainer *pipeline, serving 
 	breach("story-fraud") // whose next retraining is asked after as long as the test runs
 
 	ctx := t.Context()
-	require.NoError(t, server.Client().SignalWorkflow(ctx, monitor.WorkflowID("story-fraud"), "", monitor.SignalMetric, "nonsense"))
+	require.NoError(t, server.Client().SignalWorkflow(ctx, contract.WorkflowID("story-fraud"), "", contract.SignalMetric, "nonsense"))
 	_, err := server.Client().ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "story-unknown", TaskQueue: s.queue}, "SomebodyElses")
 	require.NoError(t, err)
 	mustStarter(t, s.queue, "", "freeze", "--team", "nobody", "--reason", "the story")
-	require.NoError(t, serving.Publish(ctx, monitor.MetricEvent{ModelName: "story-steady", ModelVersion: "v1", Accuracy: monitor.Some(0.96)}))
+	require.NoError(t, serving.Publish(ctx, metric.Event{ModelName: "story-steady", ModelVersion: "v1", Accuracy: metric.Some(0.96)}))
 }

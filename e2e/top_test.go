@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -35,10 +36,10 @@ func TestTopShowsTheFleetAndSteersIt(t *testing.T) {
 	// The visibility store is a moment behind the monitors.
 	patience.Until(t, "all are listed, and the one that waits first", func() bool {
 		var listed struct {
-			Models []struct{ Phase monitor.Phase }
+			Models []struct{ Phase contract.Phase }
 		}
 		err := json.Unmarshal([]byte(mustStarter(t, queue, "", "top", "--once", "--filter", "top-", "-o", "json")), &listed)
-		return err == nil && len(listed.Models) == models && listed.Models[0].Phase == monitor.PhaseAwaitingApproval
+		return err == nil && len(listed.Models) == models && listed.Models[0].Phase == contract.PhaseAwaitingApproval
 	})
 	assert.Regexp(t, `top-waits +awaiting approval +top-team +v1 +awaiting approval`, mustStarter(t, queue, "", "top", "--once", "--filter", "top-team"))
 

@@ -15,8 +15,10 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // spans is what an OpenTelemetry collector has got over OTLP/HTTP.
@@ -101,7 +103,7 @@ func TestATraceGoesFromTheRequestToTheBackend(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusAccepted, response.StatusCode)
-	until(t, model, "it waits for approval", func(s monitor.Status) bool { return s.Phase == monitor.PhaseAwaitingApproval })
+	until(t, model, "it waits for approval", func(s monitor.Status) bool { return s.Phase == contract.PhaseAwaitingApproval })
 
 	const toMonitor = "POST /v1/events > deliver batch > SignalWithStartWorkflow:MonitorWorkflow > decide awaiting_approval"
 	patience.Until(t, "the decision is exported", func() bool { return collector.trace(id)[toMonitor] })
@@ -122,7 +124,7 @@ func TestATraceGoesFromTheRequestToTheBackend(t *testing.T) {
 		assert.NotContains(t, path, "AwaitRetraining", "which would be a span for each poll")
 	}
 	for _, d := range s.Decisions {
-		if d.Kind != monitor.PolicyChanged {
+		if d.Kind != policy.PolicyChanged {
 			assert.Equal(t, id, traceOf(d.Trace), d.Kind)
 		}
 	}

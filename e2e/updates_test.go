@@ -16,6 +16,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -49,7 +50,7 @@ func TestAFleetAnswersMoreUpdatesThanARunMayTakeWhileItsChatIsAway(t *testing.T)
 	require.NoError(t, send(workflows.UpdateFreeze, monitor.Freeze{Teams: []string{"search"}, By: "ada"}))
 	patience.Until(t, "the chat is tried", func() bool { return len(chat.got()) > 0 })
 
-	brake := monitor.Brake{Share: 1, Within: monitor.Duration(time.Hour), Monitors: 1000}
+	brake := monitor.Brake{Share: 1, Within: policy.Duration(time.Hour), Monitors: 1000}
 	var workers errgroup.Group
 	var sent atomic.Int64
 	for range 4 {

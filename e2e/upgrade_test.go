@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -74,7 +76,7 @@ var brokenRelease = []edit{{"workflows/monitor.go", "		m.perform(ctx, wants)\n",
 func tasksFailed(t *testing.T, model string) (causes []string) {
 	t.Helper()
 	for run := ""; ; {
-		history := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		history := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		run = ""
 		for history.HasNext() {
 			event, err := history.Next()
@@ -128,9 +130,9 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 		ticker := time.NewTicker(5 * time.Millisecond)
 		defer ticker.Stop()
 		for i := 0; ; i++ {
-			event := monitor.NewMetricEvent(upgraded(i%models), "v1", 0.95, 120, 0.02)
+			event := metric.NewEvent(upgraded(i%models), "v1", 0.95, 120, 0.02)
 			if i%800 < models {
-				event.Accuracy = monitor.Some(0.5)
+				event.Accuracy = metric.Some(0.5)
 			}
 			if assert.NoError(t, h.Publish(t.Context(), event)) {
 				published[i%models].Add(1)
@@ -170,7 +172,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 		before := described(t, upgraded(m)).GetRunId()
 		patience.Until(t, "it has continued as new", func() bool {
 			for range 100 {
-				require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), monitor.SignalMetric, json.RawMessage("[]")))
+				require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), contract.SignalMetric, json.RawMessage("[]")))
 			}
 			return described(t, upgraded(m)).GetRunId() != before
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -36,10 +37,10 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		_, before := runsOf(t, model)
 		for events := before; events-before <= scaledLimit; _, events = runsOf(t, model) {
 			for range scaledSuggestion / 4 {
-				require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON(fmt.Appendf(nil, healthy, model))))
+				require.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric, rawJSON(fmt.Appendf(nil, healthy, model))))
 			}
 		}
-		d, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+		d, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 		require.NoError(t, err)
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, d.GetWorkflowExecutionInfo().GetStatus())
 	}
@@ -73,7 +74,7 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		outlives(t, model)
 
 		tr.Close() // who would cancel it is away
-		_, err := control(t, model, monitor.UpdateCancel)
+		_, err := control(t, model, contract.UpdateCancel)
 		require.NoError(t, err)
 		outlives(t, model)
 		assert.EqualValues(t, 1, livesOn(t, model).Retrainings.Cancelled)
@@ -95,11 +96,11 @@ func TestNoReasonToWaitHoldsARunUntilTheServerEndsIt(t *testing.T) {
 		startWorker(t, model, "LOG_LEVEL=error")
 		watched(t, model, model, accuracyRule)
 		for runs, i := 1, 0; runs <= 3; i++ {
-			_, err := control(t, model, []string{monitor.UpdatePause, monitor.UpdateResume}[i%2])
+			_, err := control(t, model, []string{contract.UpdatePause, contract.UpdateResume}[i%2])
 			require.NoError(t, err)
 			runs, _ = runsOf(t, model)
 		}
-		_, err := control(t, model, monitor.UpdateResume)
+		_, err := control(t, model, contract.UpdateResume)
 		require.NoError(t, err)
 		livesOn(t, model)
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -103,7 +104,7 @@ func startFlood(t *testing.T, model string, clients, rate int, length time.Durat
 
 func (f *flood) signal(t *testing.T, accuracy float64) {
 	event := fmt.Sprintf(`{"model_name": %q, "accuracy": %g}`, f.model, accuracy)
-	if assert.NoError(t, signalUntilTaken(t.Context(), f.model, monitor.SignalMetric, rawJSON([]byte(event)))) {
+	if assert.NoError(t, signalUntilTaken(t.Context(), f.model, contract.SignalMetric, rawJSON([]byte(event)))) {
 		f.taken.Add(1)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -89,10 +90,10 @@ func useScaledServer(t *testing.T) {
 func runsOf(t *testing.T, model string) (runs, events int) {
 	t.Helper()
 	for run := ""; runs == 0 || run != ""; runs++ {
-		d, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), run)
+		d, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), run)
 		require.NoError(t, err)
 		events += int(d.GetWorkflowExecutionInfo().GetHistoryLength())
-		first, err := server.Client().GetWorkflowHistory(t.Context(), monitor.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+		first, err := server.Client().GetWorkflowHistory(t.Context(), contract.WorkflowID(model), run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
 		require.NoError(t, err)
 		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
 	}
@@ -113,7 +114,7 @@ func watched(t *testing.T, queue, model string, rules ...string) {
 func livesOn(t *testing.T, model string) monitor.Status {
 	t.Helper()
 	before := status(t, model)
-	require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON([]byte(breach(model)))))
+	require.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric, rawJSON([]byte(breach(model)))))
 	after := until(t, model, "another breach is counted, and one was acted upon", func(s monitor.Status) bool {
 		return s.Events > before.Events && s.Retrainings.Requested > 0 && s.Current == nil
 	})

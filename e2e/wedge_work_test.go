@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
@@ -77,9 +78,9 @@ func TestWhatCostsMostIsTakenOnAQuarterOfAProcessor(t *testing.T) {
 // replay replays the run that took a model's pile, and tells how long that took.
 func replay(t *testing.T, model string) {
 	t.Helper()
-	d, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+	d, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 	require.NoError(t, err)
-	execution := workflow.Execution{ID: monitor.WorkflowID(model), RunID: d.GetWorkflowExecutionInfo().GetFirstRunId()}
+	execution := workflow.Execution{ID: contract.WorkflowID(model), RunID: d.GetWorkflowExecutionInfo().GetFirstRunId()}
 	var recorded historypb.History
 	for events := server.Client().GetWorkflowHistory(t.Context(), execution.ID, execution.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
@@ -88,7 +89,7 @@ func replay(t *testing.T, model string) {
 	}
 
 	replayer := worker.NewWorkflowReplayer()
-	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	began := time.Now()
 	require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(quietLog, &recorded, worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}))
 	t.Logf("%s: %d events of history, %.1f MiB, replayed in %v", model, len(recorded.Events), float64(recorded.Size())/(1<<20), time.Since(began).Round(time.Millisecond))
@@ -111,7 +112,7 @@ func pile(t *testing.T, model, payload string, signals int) {
 	for sender := range senders {
 		work.Go(func() {
 			for i := sender; i < signals; i += senders {
-				assert.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric, rawJSON([]byte(payload))))
+				assert.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric, rawJSON([]byte(payload))))
 			}
 		})
 	}
@@ -137,9 +138,9 @@ func TestUpdatesOfTwoMegabytesOfUnknownFieldsAreRefused(t *testing.T) {
 	const queue, model = "wedge-update", "wedge-update"
 	startThrottledWorker(t, queue)
 	watched(t, queue, model, accuracyRule)
-	for _, name := range []string{monitor.UpdatePause, monitor.UpdateRetrain, monitor.UpdateSetPolicy} {
+	for _, name := range []string{contract.UpdatePause, contract.UpdateRetrain, contract.UpdateSetPolicy} {
 		handle, err := server.Client().UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-			WorkflowID: monitor.WorkflowID(model), UpdateName: name, Args: []any{rawJSON([]byte(unknownFields()))},
+			WorkflowID: contract.WorkflowID(model), UpdateName: name, Args: []any{rawJSON([]byte(unknownFields()))},
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		if err == nil {
@@ -159,7 +160,7 @@ func TestSilenceThatCountsFromNowOnIsNotCountedBackwards(t *testing.T) {
 	const rule = `{"name": "quality", "metric": "auc", "stat": "mean", "below": 0.7, "period": "1s", "severity": "warning"`
 	startThrottledWorker(t, queue)
 	watched(t, queue, model, accuracyRule, rule+"}")
-	require.NoError(t, signalUntilTaken(t.Context(), model, monitor.SignalMetric,
+	require.NoError(t, signalUntilTaken(t.Context(), model, contract.SignalMetric,
 		rawJSON([]byte(`{"model_name": "`+model+`", "model_version": "v1", "metrics": {"auc": 0.9}}`))))
 	s := until(t, model, "it is counted", func(s monitor.Status) bool { return s.Events == 1 })
 	heard := s.Versions["v1"].LastSeen
@@ -182,13 +183,13 @@ func TestUpdatesAreAnsweredWhileAPileIsWorkedOff(t *testing.T) {
 	pile(t, model, times(events, breach(model)), signals)
 
 	startThrottledWorker(t, queue)
-	_, err := control(t, model, monitor.UpdatePause)
+	_, err := control(t, model, contract.UpdatePause)
 	require.NoError(t, err)
 	s := until(t, model, "all are counted", func(s monitor.Status) bool { return s.Signals == signals })
 	assert.EqualValues(t, signals*events, s.Events)
 	assert.EqualValues(t, s.Breaches, s.Retrainings.Requested+sum(s.Suppressed))
-	assert.Equal(t, monitor.PhasePaused, s.Phase)
-	_, err = control(t, model, monitor.UpdateResume)
+	assert.Equal(t, contract.PhasePaused, s.Phase)
+	_, err = control(t, model, contract.UpdateResume)
 	require.NoError(t, err)
 	livesOn(t, model)
 }

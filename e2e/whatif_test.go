@@ -12,9 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const whatIfTemplate = `
@@ -83,7 +87,7 @@ func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
 			senders.Go(func() {
 				for i := range 600 {
 					event := fmt.Sprintf(`{"model_name": %q, "model_version": "v%d", "accuracy": %v, "latency_ms": %d}`, model, i%3, 0.6+float64(i%20)/40, 100+i%200)
-					if err := signalUntilTaken(t.Context(), model, monitor.SignalMetric, json.RawMessage(event)); err != nil {
+					if err := signalUntilTaken(t.Context(), model, contract.SignalMetric, json.RawMessage(event)); err != nil {
 						t.Errorf("sender %d: %v", sender, err)
 						return
 					}
@@ -102,15 +106,15 @@ func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
 		}
 		until(t, model, "nothing is to come", func(s monitor.Status) bool {
 			tr.finish()
-			return s.Current == nil && s.Phase == monitor.PhaseWatching && s.NextWake.IsZero()
+			return s.Current == nil && s.Phase == contract.PhaseWatching && s.NextWake.IsZero()
 		})
 		reproduces(t, queue, model, "")
 		runs := whatIf(t, queue, "", model).Runs
 		require.GreaterOrEqual(t, runs, 2)
 
-		found, err := server.Client().DescribeWorkflowExecution(t.Context(), monitor.WorkflowID(model), "")
+		found, err := server.Client().DescribeWorkflowExecution(t.Context(), contract.WorkflowID(model), "")
 		require.NoError(t, err)
-		temporal(t, "workflow", "delete", "--workflow-id", monitor.WorkflowID(model), "--run-id", found.GetWorkflowExecutionInfo().GetFirstRunId())
+		temporal(t, "workflow", "delete", "--workflow-id", contract.WorkflowID(model), "--run-id", found.GetWorkflowExecutionInfo().GetFirstRunId())
 		patience.Until(t, "the first run is forgotten", func() bool { return whatIf(t, queue, "", model).Runs == runs-1 })
 		reproduces(t, queue, model, "")
 	})
@@ -147,12 +151,12 @@ func live(t *testing.T, queue, model string, tr *pipeline, change func()) {
 	h := hub.New(server.Client(), hub.Options{TaskQueue: queue, Logger: slog.New(slog.DiscardHandler)})
 	publish := func(accuracy, latency float64) {
 		for range 10 {
-			require.NoError(t, h.PublishDurable(t.Context(), monitor.MetricEvent{
-				ModelName: model, ModelVersion: "v1", Accuracy: monitor.Some(accuracy), LatencyMS: monitor.Some(latency),
+			require.NoError(t, h.PublishDurable(t.Context(), metric.Event{
+				ModelName: model, ModelVersion: "v1", Accuracy: metric.Some(accuracy), LatencyMS: metric.Some(latency),
 			}))
 		}
 	}
-	id := monitor.WorkflowID(model)
+	id := contract.WorkflowID(model)
 	publish(0.95, 100)
 	publish(0.5, 100)
 	until(t, model, "the retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
@@ -163,9 +167,9 @@ func live(t *testing.T, queue, model string, tr *pipeline, change func()) {
 	change()
 	until(t, model, "the cooldown is over", func(s monitor.Status) bool {
 		tr.finish()
-		return s.Phase == monitor.PhaseWatching
+		return s.Phase == contract.PhaseWatching
 	})
-	for name, payload := range map[string]any{monitor.SignalMetric: "poison", "unheard-of": 1, monitor.SignalRetrainingOutcome: monitor.Outcome{RequestID: "x", State: "failed"}} {
+	for name, payload := range map[string]any{contract.SignalMetric: "poison", "unheard-of": 1, contract.SignalRetrainingOutcome: modelops.Outcome{RequestID: "x", State: "failed"}} {
 		require.NoError(t, server.Client().SignalWorkflow(t.Context(), id, "", name, payload))
 	}
 	mustStarter(t, queue, "", "pause", model, "--by", "ada", "--reason", "e2e")
@@ -181,11 +185,11 @@ func live(t *testing.T, queue, model string, tr *pipeline, change func()) {
 		publish(accuracy, 400)
 		time.Sleep(700 * time.Millisecond) // its periods are of wall-clock time
 	}
-	_, err := control(t, model, monitor.UpdateCancel)
+	_, err := control(t, model, contract.UpdateCancel)
 	require.NoError(t, err)
 	require.NoError(t, h.Close(t.Context()))
 	until(t, model, "the silence is noticed, and the cooldown over", func(s monitor.Status) bool {
 		tr.finish()
-		return len(kinds(s, monitor.Warned)) > 0 && s.Phase == monitor.PhaseWatching && s.NextWake.IsZero()
+		return len(kinds(s, policy.Warned)) > 0 && s.Phase == contract.PhaseWatching && s.NextWake.IsZero()
 	})
 }

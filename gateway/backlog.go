@@ -105,9 +105,11 @@ func (b *backlog) events(from *party, all *parties) error {
 			own = b.counted[p].pending + since
 		}
 	}
+
 	if pending < b.maxEvents && (from.name == "" || own < b.maxEvents-pending) {
 		return nil
 	}
+
 	return fmt.Errorf("%d events are not durable yet, of which %d are of this token, and %d may be, of which nobody may have more than is left", pending, own, b.maxEvents)
 }
 
@@ -123,7 +125,10 @@ func (b *backlog) count(h *hub.Hub, all *parties, now time.Time) {
 		c.pending = events[p.account]
 		before[p] = c
 	}
+
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.counted, b.all, b.at = before, backlog.Events, now
+	b.counted = before
+	b.all = backlog.Events
+	b.at = now
 }

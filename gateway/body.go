@@ -117,6 +117,7 @@ func (b *bodies) fill(into *memory, source io.Reader, first int64, what string) 
 		if buffer == nil {
 			return nil, b.noRoom(into.held)
 		}
+
 		n, err := source.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
 		switch {
@@ -147,6 +148,7 @@ func (b *bodies) buffer(into *memory, old []byte, size int64) []byte {
 	if !into.take(size) {
 		return nil
 	}
+
 	if buffer == nil {
 		buffer = make([]byte, 0, size)
 	}

@@ -38,9 +38,11 @@ func (a *attributes) check() error {
 			faults = append(faults, fmt.Errorf("%s: must be given, as CloudEvents 1.0 demands", required.name))
 		}
 	}
+
 	if a.Time != "" {
 		var err error
-		if a.occurred, err = time.Parse(time.RFC3339, a.Time); err != nil {
+		a.occurred, err = time.Parse(time.RFC3339, a.Time)
+		if err != nil {
 			faults = append(faults, fmt.Errorf("time: must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %q", plain.Cut(a.Time, 60)))
 		}
 	}
@@ -50,6 +52,7 @@ func (a *attributes) check() error {
 			faults = append(faults, fmt.Errorf("datacontenttype: must be %s, got %q", typeJSON, plain.Cut(*a.ContentType, 60)))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -92,6 +95,7 @@ func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 		t.outcome.reject(err)
 		return true
 	}
+
 	err := envelope.check()
 	data := []byte(envelope.Data)
 	switch {
@@ -99,16 +103,19 @@ func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 		err = errors.Join(err, errors.New("data: must not be given with data_base64"))
 	case envelope.DataBase64 != nil:
 		var decodeErr error
-		if data, decodeErr = base64.StdEncoding.DecodeString(*envelope.DataBase64); decodeErr != nil {
+		data, decodeErr = base64.StdEncoding.DecodeString(*envelope.DataBase64)
+		if decodeErr != nil {
 			err = errors.Join(err, fmt.Errorf("data_base64: %w", decodeErr))
 		}
 	case data == nil:
 		err = errors.Join(err, errors.New("data: must be an event, is missing"))
 	}
+
 	if err != nil {
 		t.outcome.reject(err)
 		return true
 	}
+
 	t.occurred = envelope.occurred
 	return t.one(ctx, data)
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // errUnexplained is what is wrong with an event where nobody will read it.
@@ -12,13 +12,13 @@ var errUnexplained = errors.New("is no event")
 
 // decoder reads events as every other way in does, and leaves it to the hub to say
 // whether the values make sense.
-type decoder struct{ reader monitor.EventReader }
+type decoder struct{ reader metric.EventReader }
 
 func newDecoder() *decoder { return &decoder{} }
 
 // decode reads one event, good until the next one. To say of a text why it is none
 // costs a hundred times what it costs to send it: that is done only to explain.
-func (d *decoder) decode(item []byte, now time.Time, explain bool) (*monitor.MetricEvent, error) {
+func (d *decoder) decode(item []byte, now time.Time, explain bool) (*metric.Event, error) {
 	event, isEvent := d.reader.Try(item)
 	switch {
 	case isEvent && event.ModelName != "":
@@ -28,9 +28,11 @@ func (d *decoder) decode(item []byte, now time.Time, explain bool) (*monitor.Met
 	case isEvent: // no token may publish to it, which would be the lesser word
 		return nil, event.Validate(now)
 	}
+
 	if i := space(item, 0); i < len(item) && item[i] == '[' {
 		return nil, errors.New("must be one event, a JSON object, got a list")
 	}
+
 	_, err := d.reader.Read(item)
 	return nil, err
 }
@@ -60,6 +62,7 @@ func isClosedList(text []byte) bool {
 	if start == len(text) || text[start] != '[' {
 		return false
 	}
+
 	depth := 0
 	for i := start; i < len(text); i++ {
 		switch text[i] {
@@ -77,5 +80,6 @@ func isClosedList(text []byte) bool {
 			}
 		}
 	}
+
 	return false
 }

@@ -25,7 +25,8 @@ type doors struct {
 func (d *doors) open(h *hub.Hub) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.hub, d.shut = h, nil
+	d.hub = h
+	d.shut = nil
 }
 
 func (d *doors) ready() error {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // The media types of bodies.
@@ -42,6 +42,7 @@ func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake,
 		receipt = in.party.account.NewReceipt()
 		t.publish = receipt.Publish
 	}
+
 	t.decoder = decoders.Get().(*decoder)
 	refused := t.take(r.Context(), f)
 	decoders.Put(t.decoder)
@@ -71,12 +72,14 @@ func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub
 		o.write(w, http.StatusOK)
 		return
 	}
+
 	answer := problem{Status: http.StatusConflict, outcome: o, Detail: plain.Faults(err)}
 	if ctx.Err() != nil {
 		answer.Status = http.StatusGatewayTimeout
 		answer.Detail = fmt.Sprintf("accepted, but not durable within %v; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
 			g.options.DurableTimeout, plain.Faults(err))
 	}
+
 	var not *hub.NotDurableError
 	if errors.As(err, &not) {
 		answer.NotDurable = not.Events
@@ -91,7 +94,8 @@ func (o *outcome) refusal() problem {
 	case o.forbidden == o.RejectedTotal:
 		answer.Status = http.StatusForbidden
 	case o.noRoom > 0:
-		answer.Status, answer.retryAfter = http.StatusTooManyRequests, retryAfter
+		answer.Status = http.StatusTooManyRequests
+		answer.retryAfter = retryAfter
 	}
 	return answer
 }
@@ -108,6 +112,7 @@ func formOf(r *http.Request) (f form, durable bool, refused *problem) {
 	if err != nil {
 		return f, false, badRequest("the query: %v", err)
 	}
+
 	for name, values := range query {
 		switch {
 		case name != "durable":
@@ -117,18 +122,22 @@ func formOf(r *http.Request) (f form, durable bool, refused *problem) {
 		}
 		durable = values[0] == "true"
 	}
-	if f.media = mediaOf(r.Header.Get("Content-Type")); f.media == "" {
+
+	f.media = mediaOf(r.Header.Get("Content-Type"))
+	if f.media == "" {
 		return f, false, &problem{
 			Status: http.StatusUnsupportedMediaType, header: http.Header{"Accept-Post": {allTypes}},
 			Detail: fmt.Sprintf("Content-Type: must be one of %s, in UTF-8, got %q; nothing was accepted", allTypes, plain.Cut(r.Header.Get("Content-Type"), 100)),
 		}
 	}
+
 	if f.media == typeJSON || f.media == typeNDJSON {
 		f.cloud, err = attributesOf(r.Header)
 		if err != nil {
 			return f, false, badRequest("%s", plain.Faults(err))
 		}
 	}
+
 	return f, durable, nil
 }
 
@@ -156,7 +165,7 @@ type taking struct {
 	gateway *Gateway
 	in      *intake
 	decoder *decoder
-	publish func(context.Context, monitor.MetricEvent) error
+	publish func(context.Context, metric.Event) error
 	outcome *outcome
 	now     time.Time
 	// occurred, where it is set, is the timestamp of events that have none.
@@ -172,7 +181,8 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	body := t.in.body
 	if f.media == typeNDJSON {
 		for line := range bytes.Lines(body) {
-			if line = bytes.TrimSpace(line); len(line) > 0 && !t.one(ctx, line) {
+			line = bytes.TrimSpace(line)
+			if len(line) > 0 && !t.one(ctx, line) {
 				break
 			}
 		}
@@ -181,6 +191,7 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	if fault := checkJSON(body); fault != nil && !isClosedList(body) {
 		return badRequest("%v", fault)
 	}
+
 	one := t.one
 	if f.media == typeCloud || f.media == typeClouds {
 		one = t.cloud
@@ -200,6 +211,7 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	default:
 		one(ctx, body)
 	}
+
 	return nil
 }
 
@@ -209,6 +221,7 @@ func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
 	if t.outcome.next()%1024 == 0 && ctx.Err() != nil {
 		return false
 	}
+
 	event, err := t.decoder.decode(item, t.now, t.outcome.RejectedTotal < maxListed)
 	if err == nil {
 		if event.Timestamp.IsZero() {
@@ -216,10 +229,12 @@ func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
 		}
 		err = t.in.publish(ctx, t.gateway, event, t.publish)
 	}
+
 	if err != nil {
 		t.outcome.reject(err)
 		return true
 	}
+
 	t.outcome.Accepted++
 	return true
 }
@@ -267,6 +282,7 @@ func elements(list []byte) func(yield func([]byte) bool) {
 				if len(element) > 0 && !yield(element) { // nothing is in an empty list
 					return
 				}
+
 				start = i + 1
 			}
 		}

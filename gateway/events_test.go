@@ -17,7 +17,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }
@@ -156,7 +156,7 @@ func TestReasonsAreBounded(t *testing.T) {
 func TestTimestampsThatAreLeftOut(t *testing.T) {
 	s := serve(t, Options{})
 	seen := make(chan time.Time, 3)
-	require.NoError(t, s.hub.Register("clock", observed(func(event monitor.MetricEvent) { seen <- event.Timestamp }), hub.ObserverOptions{}))
+	require.NoError(t, s.hub.Register("clock", observed(func(event metric.Event) { seen <- event.Timestamp }), hub.ObserverOptions{}))
 	const envelope = `"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026-01-02T03:04:05Z"`
 	s.ask(t, "/v1/events", `[{`+envelope+`,"data":{"model_name":"a"}},{`+envelope+`,"data":{"model_name":"a","timestamp":"2025-01-01T00:00:00Z"}}]`, contentType, typeClouds)
 	s.ask(t, "/v1/events", `{"model_name":"a"}`, contentType, typeJSON)
@@ -165,9 +165,9 @@ func TestTimestampsThatAreLeftOut(t *testing.T) {
 	assert.True(t, (<-seen).IsZero(), "the hub stamps it as it folds it")
 }
 
-type observed func(monitor.MetricEvent)
+type observed func(metric.Event)
 
-func (o observed) Observe(_ context.Context, event monitor.MetricEvent) error {
+func (o observed) Observe(_ context.Context, event metric.Event) error {
 	o(event)
 	return nil
 }
@@ -215,9 +215,9 @@ func TestRoutesSeeWhatIsWholeAndPlain(t *testing.T) {
 			body, err := io.ReadAll(r.Body)
 			assert.NoError(t, err)
 			assert.EqualValues(t, len(body), r.ContentLength)
-			err = p.Publish(r.Context(), monitor.MetricEvent{ModelName: string(body)})
+			err = p.Publish(r.Context(), metric.Event{ModelName: string(body)})
 			assert.NoError(t, err)
-			assert.EqualError(t, p.Publish(r.Context(), monitor.MetricEvent{}), "model_name: must be 1 to 200 bytes of UTF-8, is missing or empty")
+			assert.EqualError(t, p.Publish(r.Context(), metric.Event{}), "model_name: must be 1 to 200 bytes of UTF-8, is missing or empty")
 			_, _ = io.WriteString(w, "{}")
 		})
 	}}}})
@@ -225,7 +225,7 @@ func TestRoutesSeeWhatIsWholeAndPlain(t *testing.T) {
 	assert.Equal(t, 200, answer.status)
 	assert.EqualValues(t, 1, s.parties.of(s.hub, "").accepted.Load())
 	assert.Equal(t, 405, statusOf(t, s, http.MethodGet, "/v1/metrics"))
-	assert.EqualError(t, publisher.Publish(context.Background(), monitor.MetricEvent{}), "publish with the context of the request")
+	assert.EqualError(t, publisher.Publish(context.Background(), metric.Event{}), "publish with the context of the request")
 }
 
 func statusOf(t *testing.T, s *served, method, path string) int {

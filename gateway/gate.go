@@ -40,5 +40,6 @@ func (g *gate) places(token string) chan struct{} {
 		}
 		g.by[token] = places
 	}
+
 	return places
 }

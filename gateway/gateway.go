@@ -13,7 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/share"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Defaults of Options.
@@ -103,6 +103,7 @@ func New(options Options) *Gateway {
 			return func(w http.ResponseWriter, r *http.Request, in *intake) { hand(w, r, in, handler) }, nil
 		}, route.Refuse)
 	}
+
 	g.mux.HandleFunc("GET /v1/openapi.json", serveDocument)
 	g.mux.HandleFunc("/v1/openapi.json", onlyMethods("GET, HEAD"))
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +140,7 @@ type intake struct {
 }
 
 // publish hands an event to the hub, if the token may and there is room.
-func (in *intake) publish(ctx context.Context, g *Gateway, event *monitor.MetricEvent, publish func(context.Context, monitor.MetricEvent) error) error {
+func (in *intake) publish(ctx context.Context, g *Gateway, event *metric.Event, publish func(context.Context, metric.Event) error) error {
 	if err := in.token.allow(event.ModelName); err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 func TestABodyThatIsTooLargePublishesNothing(t *testing.T) {
@@ -224,7 +224,7 @@ func TestDurableAnswersSayWhatIsKnown(t *testing.T) {
 	s := serve(t, Options{})
 	s.temporal.setRefuse(func(model string) error {
 		if model == "stopped" {
-			return fmt.Errorf("%w: model-monitor/stopped", monitor.ErrMonitorStopped)
+			return fmt.Errorf("%w: model-monitor/stopped", hub.ErrMonitorStopped)
 		}
 		return nil
 	})

@@ -37,6 +37,7 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 			other(w, r)
 			return
 		}
+
 		if refused := g.receive(w, r, prepare); refused != nil {
 			g.log.Debug("request refused", "path", path, "status", refused.Status, "detail", refused.Detail)
 			if refused.Status != http.StatusRequestTimeout { // it was waited for in vain
@@ -47,6 +48,7 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 				refuse(w, r, refused.Status, refused.Detail)
 				return
 			}
+
 			refused.outcome = newOutcome()
 			refused.write(w)
 		}
@@ -79,11 +81,13 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepa
 	if !g.requests.Take(by.label(), 1) {
 		return notNow(http.StatusTooManyRequests, "too many requests of this token are under way; nothing was accepted, try again")
 	}
+
 	defer g.requests.Give(by.label(), 1)
 	in, refused := g.enter(by) // rather refused now than after megabytes
 	if refused != nil {
 		return refused
 	}
+
 	in.leave()
 
 	memory := &memory{bodies: g.bodies, party: by.label()}
@@ -96,6 +100,7 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepa
 	if err != nil { // nobody waits for the answer
 		return notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
 	}
+
 	rest := sync.OnceFunc(func() {
 		in.leave()
 		g.bodies.release(memory, body)
@@ -105,18 +110,23 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepa
 	defer rest()
 	if packed {
 		sent := body
-		if body, refused = g.bodies.unpack(sent, memory); refused != nil {
+		body, refused = g.bodies.unpack(sent, memory)
+		if refused != nil {
 			return refused
 		}
 		g.bodies.release(memory, sent)
 	}
+
 	g.metrics.bodyBytes.Add(float64(len(body)))
 	again, refused := g.enter(by)
 	if refused != nil {
 		return refused
 	}
+
 	in = again
-	in.body, in.memory, in.rest = body, memory, rest
+	in.body = body
+	in.memory = memory
+	in.rest = rest
 	take(w, r, in)
 	return nil
 }
@@ -158,6 +168,7 @@ func (g *Gateway) fromBrowser(r *http.Request) *problem {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		return &problem{Status: http.StatusForbidden, Detail: fmt.Sprintf("pages of browsers may not publish without a token, got one of %q; nothing was accepted", plain.Cut(origin, 100))}
 	}
+
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -168,6 +179,7 @@ func (g *Gateway) fromBrowser(r *http.Request) *problem {
 			Detail: fmt.Sprintf("Host: must be localhost or 127.0.0.1, got %q; set GATEWAY_TOKENS_FILE or GATEWAY_ALLOW_ANONYMOUS=true where it is reached by another name; nothing was accepted", plain.Cut(r.Host, 100)),
 		}
 	}
+
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Route is a further way in, for events in another form. It is behind the same
@@ -35,7 +35,8 @@ func hand(w http.ResponseWriter, r *http.Request, in *intake, handler http.Handl
 	plain := r.WithContext(context.WithValue(r.Context(), intakeKey{}, in))
 	plain.Header = r.Header.Clone()
 	plain.Header.Del("Content-Encoding")
-	plain.Body, plain.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
+	plain.Body = io.NopCloser(bytes.NewReader(in.body))
+	plain.ContentLength = int64(len(in.body))
 	handler.ServeHTTP(w, plain)
 }
 
@@ -49,7 +50,7 @@ func (p Publisher) Sender(ctx context.Context) string {
 
 // Check says why an event would be refused, and publishes nothing. What it refuses is
 // counted as rejected.
-func (p Publisher) Check(ctx context.Context, event *monitor.MetricEvent) error {
+func (p Publisher) Check(ctx context.Context, event *metric.Event) error {
 	in, _ := ctx.Value(intakeKey{}).(*intake)
 	if in == nil {
 		return errNoRequest
@@ -65,7 +66,7 @@ func (p Publisher) Check(ctx context.Context, event *monitor.MetricEvent) error 
 }
 
 // Publish hands an event to the hub.
-func (p Publisher) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (p Publisher) Publish(ctx context.Context, event metric.Event) error {
 	in, _ := ctx.Value(intakeKey{}).(*intake)
 	if in == nil {
 		return errNoRequest

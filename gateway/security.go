@@ -32,14 +32,17 @@ func parseTLS(contents [][]byte) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate and key: %w", err)
 	}
+
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"},
 	}
 	if len(contents) > 2 {
-		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		config.ClientCAs = x509.NewCertPool()
+		config.ClientAuth = tls.RequireAndVerifyClientCert
 		if !config.ClientCAs.AppendCertsFromPEM(contents[2]) {
 			return nil, errors.New("the clients' authorities: no certificate in PEM form")
 		}
 	}
+
 	return config, nil
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // fakeTemporal takes batches as a server would, or refuses them. End to end tests
@@ -33,7 +33,7 @@ type fakeTemporal struct {
 func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, _, _ string, arg any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	batch := arg.(*monitor.Batch)
+	batch := arg.(*metric.Batch)
 	if f.refuse != nil {
 		if err := f.refuse(batch.ModelName); err != nil {
 			return nil, err

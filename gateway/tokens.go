@@ -9,7 +9,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -29,8 +29,8 @@ func (t *token) allow(model string) error {
 	if t == nil || len(t.models) == 0 {
 		return nil
 	}
-	if len(model) > monitor.MaxModelNameBytes { // of no model, and too long to be held against patterns
-		return fmt.Errorf("model_name: must be at most %d bytes", monitor.MaxModelNameBytes)
+	if len(model) > metric.MaxModelNameBytes { // of no model, and too long to be held against patterns
+		return fmt.Errorf("model_name: must be at most %d bytes", metric.MaxModelNameBytes)
 	}
 	for _, pattern := range t.models {
 		if matched, _ := path.Match(pattern, model); matched {
@@ -61,6 +61,7 @@ func parseTokens(text string) ([]token, error) {
 		if len(fields) == 0 {
 			continue
 		}
+
 		t, err := parseToken(fields)
 		if err == nil && names[t.name] {
 			err = fmt.Errorf("%q is the name of another token, too", t.name)
@@ -72,10 +73,12 @@ func parseTokens(text string) ([]token, error) {
 			faults = append(faults, fmt.Errorf("line %d: %w", number, err))
 			continue
 		}
+
 		names[t.name] = true
 		hashes[t.hash] = t.name
 		tokens = append(tokens, t)
 	}
+
 	if len(tokens) == 0 && len(faults) == 0 {
 		faults = append(faults, errors.New("has no token; a line is: NAME TOKEN [MODEL-PATTERN…]"))
 	}
@@ -86,6 +89,7 @@ func parseToken(fields []string) (token, error) {
 	if len(fields) < 2 {
 		return token{}, errors.New("must be NAME TOKEN [MODEL-PATTERN…], has one word")
 	}
+
 	t := token{name: fields[0], models: fields[2:]}
 	secret, hashed := strings.CutPrefix(fields[1], hashPrefix)
 	switch sum, err := hex.DecodeString(secret); {
@@ -98,11 +102,13 @@ func parseToken(fields []string) (token, error) {
 	default:
 		t.hash = sha256.Sum256([]byte(secret))
 	}
+
 	for _, pattern := range t.models {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return token{}, fmt.Errorf("the pattern %q of %q: %w; such as fraud-*", pattern, t.name, err)
 		}
 	}
+
 	return t, nil
 }
 
@@ -127,10 +133,13 @@ func (t *Tokens) find(headers []string) (*token, error) {
 	if len(headers) != 1 {
 		return nil, errNoToken
 	}
+
 	scheme, secret, _ := strings.Cut(headers[0], " ")
-	if secret = strings.TrimSpace(secret); !strings.EqualFold(scheme, "Bearer") || secret == "" {
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return nil, errNoToken
 	}
+
 	hash := sha256.Sum256([]byte(secret))
 	tokens := t.file.get()
 	found := -1
@@ -140,5 +149,6 @@ func (t *Tokens) find(headers []string) (*token, error) {
 	if found < 0 {
 		return nil, errUnknownToken
 	}
+
 	return &tokens[found], nil
 }

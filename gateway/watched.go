@@ -57,9 +57,11 @@ func (w *watched[T]) look(now time.Time) error {
 		contents[i], err = os.ReadFile(path)
 		faults = append(faults, err)
 	}
+
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
+
 	isSame := w.contents != nil
 	for i := range contents {
 		isSame = isSame && bytes.Equal(contents[i], w.contents[i])
@@ -71,6 +73,7 @@ func (w *watched[T]) look(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.paths[0], err)
 	}
+
 	if w.contents != nil {
 		w.log.Info("file has changed, and holds from now on", "path", w.paths[0])
 	}

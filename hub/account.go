@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Account is one of several parties that publish through one hub, such as the
@@ -45,7 +45,7 @@ func (h *Hub) Account(name string) *Account {
 }
 
 // Publish is Hub.Publish, on this account.
-func (a *Account) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (a *Account) Publish(ctx context.Context, event metric.Event) error {
 	_, err := a.hub.publish(ctx, a, &event)
 	return err
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/share"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func TestOneAccountLeavesModelsToTheOthers(t *testing.T) {
@@ -99,7 +100,7 @@ func TestAModelIsNotForgottenWhileSomebodyPublishesToIt(t *testing.T) {
 }
 
 func TestManyModelsOfOneAccountDoNotHoldUpThoseOfAnother(t *testing.T) {
-	for name, event := range map[string]func(string) monitor.MetricEvent{"that breach": breaching, "that are healthy": healthy} {
+	for name, event := range map[string]func(string) metric.Event{"that breach": breaching, "that are healthy": healthy} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				carrier := newFakeCarrier()
@@ -135,13 +136,13 @@ func TestABacklogTakesNoMoreThanIsCounted(t *testing.T) {
 	carrier := newFakeCarrier()
 	h := newHub(carrier, quiet)
 	defer closeHub(t, h)
-	carrier.set(func(*monitor.Batch) error { return errors.Join(context.DeadlineExceeded) }, nil)
+	carrier.set(func(*metric.Batch) error { return errors.Join(context.DeadlineExceeded) }, nil)
 	before := inUse()
 	const models = 40
-	event := func(model, version int, spread float64) monitor.MetricEvent {
+	event := func(model, version int, spread float64) metric.Event {
 		e := healthy(fmt.Sprint("model-", model))
 		e.ModelVersion, e.Metrics = fmt.Sprint("v", version), map[string]float64{}
-		for i := range monitor.MaxExtraMetrics {
+		for i := range metric.MaxExtraMetrics {
 			e.Metrics[fmt.Sprintf("%s%d", strings.Repeat("m", 90), i)] = spread
 		}
 		return e
@@ -218,7 +219,7 @@ func TestTheAgeOfWhatIsPendingIsThatOfTheOldestEvent(t *testing.T) {
 // hanging is a server that takes batches and never answers.
 type hanging struct{ now, most, models atomic.Int64 }
 
-func (c *hanging) send(ctx context.Context, batch *monitor.Batch) error {
+func (c *hanging) send(ctx context.Context, batch *metric.Batch) error {
 	c.models.Add(1)
 	bytes := int64(0)
 	for _, digest := range batch.Digests {
@@ -232,9 +233,9 @@ func (c *hanging) send(ctx context.Context, batch *monitor.Batch) error {
 	return ctx.Err()
 }
 
-func (c *hanging) ask(ctx context.Context, _ string) (monitor.Guidance, error) {
+func (c *hanging) ask(ctx context.Context, _ string) (contract.Guidance, error) {
 	<-ctx.Done()
-	return monitor.Guidance{}, ctx.Err()
+	return contract.Guidance{}, ctx.Err()
 }
 
 func TestAServerThatHangsHoldsNoMoreThanSoMuchAtOnce(t *testing.T) {
@@ -243,7 +244,7 @@ func TestAServerThatHangsHoldsNoMoreThanSoMuchAtOnce(t *testing.T) {
 		h := newHub(carrier, quick(quiet))
 		event := healthy("")
 		event.Metrics = map[string]float64{}
-		for i := range monitor.MaxExtraMetrics {
+		for i := range metric.MaxExtraMetrics {
 			event.Metrics[fmt.Sprint("m", i)] = float64(i)
 		}
 		for model := range 1000 {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // The metrics that an event names itself, in the order of accumulator.named.
-var namedMetrics = [3]string{monitor.Accuracy, monitor.LatencyMS, monitor.DriftScore}
+var namedMetrics = [3]string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
 
 // compartment says what is folded together: one version's events, late ones
 // apart, of the seconds between two ends of periods.
@@ -35,32 +35,37 @@ type accumulator struct {
 	since       time.Time // when folding began
 	events      int64
 	first, last time.Time
-	named       [3]monitor.MetricDigest
-	further     map[string]*monitor.MetricDigest
+	named       [3]metric.Summary
+	further     map[string]*metric.Summary
 	bytes       int // of memory
 }
 
 // add folds an event. grown is how many bytes of memory that took, be it in vain.
-func (a *accumulator) add(event *monitor.MetricEvent, stamp time.Time) (grown int, err error) {
+func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err error) {
 	if len(event.Metrics) > 0 { // before anything is folded: it may fail
-		if grown, err = a.addFurther(event.Metrics, stamp); err != nil {
+		grown, err = a.addFurther(event.Metrics, stamp)
+		if err != nil {
 			return grown, err
 		}
 	}
+
 	switch {
 	case a.events == 0:
-		a.first, a.last = stamp, stamp
+		a.first = stamp
+		a.last = stamp
 	case stamp.Before(a.first):
 		a.first = stamp
 	case stamp.After(a.last):
 		a.last = stamp
 	}
+
 	a.events++
-	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
+	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
 		if value, taken := reading.Get(); taken {
 			grown += addTo(&a.named[i], value, stamp)
 		}
 	}
+
 	return grown, nil
 }
 
@@ -69,37 +74,40 @@ func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (g
 		if a.further[name] != nil {
 			continue
 		}
-		if len(a.further) >= monitor.MaxExtraMetrics {
-			return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, monitor.MaxExtraMetrics)
+		if len(a.further) >= metric.MaxExtraMetrics {
+			return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
 		}
+
 		if a.further == nil {
-			a.further = map[string]*monitor.MetricDigest{}
+			a.further = map[string]*metric.Summary{}
 		}
-		a.further[name] = &monitor.MetricDigest{}
+		a.further[name] = &metric.Summary{}
 		grown += a.further[name].Bytes()
 	}
+
 	for name, value := range metrics {
 		grown += addTo(a.further[name], value, stamp)
 	}
 	return grown, nil
 }
 
-func (a *accumulator) digest(until time.Time) *monitor.Digest {
+func (a *accumulator) digest(until time.Time) *metric.Digest {
 	since, until := a.since.UTC().Round(0), until.UTC().Round(0)
 	if until.Before(since) { // the clock was set back
 		until = since
 	}
-	d := &monitor.Digest{
+	d := &metric.Digest{
 		ModelVersion: a.version, Events: a.events, Late: a.late,
 		First: a.first.UTC(), Last: a.last.UTC(), FoldedFrom: since, FoldedUntil: until,
-		Metrics: make(map[string]*monitor.MetricDigest, len(a.named)+len(a.further)),
+		Metrics: make(map[string]*metric.Summary, len(a.named)+len(a.further)),
 	}
-	put := func(name string, m *monitor.MetricDigest) {
+	put := func(name string, m *metric.Summary) {
 		if m.Count > 0 {
 			m.MinAt, m.MaxAt = m.MinAt.UTC(), m.MaxAt.UTC()
 			d.Metrics[name] = m
 		}
 	}
+
 	for i, name := range namedMetrics {
 		put(name, &a.named[i])
 	}

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -41,6 +41,7 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 	default:
 		return time.Hour
 	}
+
 	if p.batch == nil {
 		due = earliest(due, p.due())
 	}
@@ -64,6 +65,7 @@ func (p *pipe) handOver(ctx context.Context, pressing bool) {
 			p.hub.flying.Give(p.account.name, bytes)
 		}
 	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sending, p.pause = false, p.hub.now().Add(pause)
@@ -73,10 +75,11 @@ func (p *pipe) handOver(ctx context.Context, pressing bool) {
 // send hands a batch over, in a span of its own. One that has waited too long for
 // an outcome, as after the machine slept, is not sent again: the monitor may have
 // forgotten that it has it.
-func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
+func (p *pipe) send(ctx context.Context, batch *metric.Batch) error {
 	if p.isOverdue(p.hub.now()) {
 		return p.unsure
 	}
+
 	if p.batchOf != nil {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, *p.batchOf)
 	}
@@ -86,6 +89,7 @@ func (p *pipe) send(ctx context.Context, batch *monitor.Batch) error {
 		span.SetAttributes(attribute.String("modelvigil.model_name", batch.ModelName), attribute.Int64("modelvigil.events", eventsIn(batch.Digests)),
 			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", p.isBreach))
 	}
+
 	err := p.hub.carrier.send(ctx, batch)
 	p.hub.metrics.signals(p.isBreach, p.attempts > 0, err)
 	if err != nil {
@@ -107,7 +111,7 @@ func elapsed(since, now time.Time) time.Duration {
 
 // freeze returns the batch to hand over: the one without an outcome again, or a
 // new one of what waits; nil when there is nothing.
-func (p *pipe) freeze() *monitor.Batch {
+func (p *pipe) freeze() *metric.Batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.hub.now()
@@ -115,6 +119,7 @@ func (p *pipe) freeze() *monitor.Batch {
 	if p.batch != nil {
 		return p.batch
 	}
+
 	p.fold.forgetVersions() // before the cut: what is folded after it is remembered again
 	p.cut(now)
 	if p.closing && p.sequence == 0 && len(p.waiting) == 0 {
@@ -125,14 +130,17 @@ func (p *pipe) freeze() *monitor.Batch {
 		p.wakeWaiters()
 		return nil
 	}
+
 	p.sequence++
-	p.batch = &monitor.Batch{
+	p.batch = &metric.Batch{
 		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.publisher, Sequence: p.sequence,
-		Digests: []*monitor.Digest{},
+		Digests: []*metric.Digest{},
 	}
 	p.batchOf = p.cause.Swap(nil)
 	p.fold.rememberVersions(p.waiting)
-	p.batchCut, p.firstTry, p.attempts = p.cuts, now, 0
+	p.batchCut = p.cuts
+	p.firstTry = now
+	p.attempts = 0
 	p.isBreach = p.hastens
 	metrics := 0
 	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].digest.Metrics) <= maxBatchMetrics) {
@@ -143,6 +151,7 @@ func (p *pipe) freeze() *monitor.Batch {
 		metrics += len(digest.Metrics)
 		p.waiting = p.waiting[1:]
 	}
+
 	p.hastens = p.hastens && len(p.waiting) > 0
 	p.batch.Closed = p.closing && len(p.waiting) == 0
 	return p.batch
@@ -176,7 +185,8 @@ func (p *pipe) settle(ctx context.Context, err error) {
 		}
 	}
 
-	p.closed, p.repeats = p.batch.Closed, p.isBreach
+	p.closed = p.batch.Closed
+	p.repeats = p.isBreach
 	p.batch = nil
 	p.account.hold(-p.batchBytes)
 	p.batchBytes = 0

@@ -79,6 +79,7 @@ func (b *budget) healthyOf(of *Account) *rate.Limiter {
 		of.healthy.SetLimit(part)
 		of.healthy.SetBurst(burst)
 	}
+
 	return of.healthy
 }
 
@@ -89,6 +90,7 @@ func (b *budget) next(ctx context.Context, of *Account) error {
 		b.mu.Unlock()
 		return nil
 	}
+
 	mine := &turn{come: make(chan struct{})}
 	if len(b.waiting[of]) == 0 {
 		b.turns = append(b.turns, of)
@@ -98,6 +100,7 @@ func (b *budget) next(ctx context.Context, of *Account) error {
 		b.serving = true
 		of.hub.work.Go(func() { b.serve(ctx) })
 	}
+
 	b.mu.Unlock()
 
 	select {
@@ -138,6 +141,7 @@ func (b *budget) handOut() bool {
 			delete(b.waiting, of)
 			continue
 		}
+
 		close(queue[0].come)
 		b.waiting[of] = queue[1:]
 		if len(queue) > 1 {
@@ -145,7 +149,9 @@ func (b *budget) handOut() bool {
 		} else {
 			delete(b.waiting, of)
 		}
+
 		return true
 	}
+
 	return false
 }

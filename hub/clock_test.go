@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // afterSleep is what a machine's clocks say after it slept for whole seconds: the
@@ -54,7 +55,7 @@ func TestTheTimeWithoutAnOutcomeIsThatOfTheClockThatSaysMore(t *testing.T) {
 func TestABatchIsNotSentAgainAfterTheMachineHasSleptForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.set(nil, func(*monitor.Batch) error { return serviceerror.NewUnavailable("the answer is lost") })
+		carrier.set(nil, func(*metric.Batch) error { return serviceerror.NewUnavailable("the answer is lost") })
 		h := newHub(carrier, quiet)
 		asleep := time.Duration(0)
 		h.now = sleepyClock(t, &asleep)
@@ -114,7 +115,7 @@ func TestTheAgeOfWhatIsPendingIsThatOfItsOldestEvent(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		assert.InDelta(t, 3, oldest(), 0, "folded")
 
-		carrier.set(func(*monitor.Batch) error {
+		carrier.set(func(*metric.Batch) error {
 			<-release
 			return nil
 		}, nil)
@@ -133,7 +134,7 @@ func TestTheAgeOfWhatIsPendingIsThatOfItsOldestEvent(t *testing.T) {
 
 func TestABreachStaysUrgentWhateverItIsCutFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", time.Minute, monitor.TimeOfArrival, 5*time.Minute), monitor.Below(monitor.Accuracy, 0.9))
+		c := ruled(over("a", time.Minute, policy.TimeOfArrival, 5*time.Minute), policy.Below(metric.Accuracy, 0.9))
 		h := learnt(t, c, c)
 		p, err := h.pipe(h.own, "fraud")
 		require.NoError(t, err)
@@ -149,7 +150,7 @@ func TestABreachStaysUrgentWhateverItIsCutFor(t *testing.T) {
 		sent := c.deliveries()
 		last := sent[len(sent)-1]
 		assert.Equal(t, end.Add(500*time.Millisecond), last.at)
-		assert.InDelta(t, 0.8, last.batch.Digests[0].Metrics[monitor.Accuracy].Min, 0)
+		assert.InDelta(t, 0.8, last.batch.Digests[0].Metrics[metric.Accuracy].Min, 0)
 		assert.EqualValues(t, 1, c.status("fraud").Retrainings.Requested)
 		closeHub(t, h)
 	})

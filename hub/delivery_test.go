@@ -16,7 +16,9 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }
@@ -89,7 +91,7 @@ func TestNoDigestStraddlesTheEndOfTheCooldown(t *testing.T) {
 func TestABreachFoldedInCooldownTriggersNothingWhenItArrivesAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.WithCooldown(6*time.Second))
+		carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{}.WithCooldown(6*time.Second))
 		h := newHub(carrier, quiet)
 		require.NoError(t, h.PublishDurable(t.Context(), breaching("fraud")))
 		time.Sleep(time.Second) // the hub learns of the cooldown
@@ -122,7 +124,7 @@ func TestRedeliveryCountsOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				carrier := newFakeCarrier()
 				failures := 0
-				carrier.set(nil, func(*monitor.Batch) error { // taken in, but not told
+				carrier.set(nil, func(*metric.Batch) error { // taken in, but not told
 					if failures++; failures <= 5 {
 						return fault
 					}
@@ -146,7 +148,7 @@ func TestEveryEventIsCountedOnceThroughRandomFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(7, 7))
 		var mu sync.Mutex
-		fault := func(*monitor.Batch) error {
+		fault := func(*metric.Batch) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if random.IntN(3) == 0 {
@@ -182,7 +184,7 @@ func TestEveryEventIsCountedOnceThroughRandomFaults(t *testing.T) {
 func TestAServerThatIsAwayCostsBoundedMemoryAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		carrier.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		h := newHub(carrier, quiet)
 		for range 1000 {
 			require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
@@ -209,14 +211,14 @@ func TestAServerThatIsAwayCostsBoundedMemoryAndLosesNothing(t *testing.T) {
 
 func TestWhatIsRefusedForGoodIsReported(t *testing.T) {
 	for name, refusal := range map[string]error{
-		"the monitor was stopped":        fmt.Errorf("%w: x", monitor.ErrMonitorStopped),
+		"the monitor was stopped":        fmt.Errorf("%w: x", ErrMonitorStopped),
 		"the server calls it invalid":    serviceerror.NewInvalidArgument("blob too large"),
 		"the credentials are not enough": serviceerror.NewPermissionDenied("no", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				carrier := newFakeCarrier()
-				carrier.set(func(*monitor.Batch) error { return refusal }, nil)
+				carrier.set(func(*metric.Batch) error { return refusal }, nil)
 				h := newHub(carrier, quiet)
 				err := h.PublishDurable(t.Context(), healthy("fraud"))
 				require.ErrorIs(t, err, refusal)
@@ -233,7 +235,7 @@ func TestWhatIsRefusedForGoodIsReported(t *testing.T) {
 func TestABatchIsGivenUpAfterADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		carrier.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		h := newHub(carrier, quiet)
 		require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
 		time.Sleep(giveUpAfter + time.Minute)
@@ -245,12 +247,12 @@ func TestABatchIsGivenUpAfterADay(t *testing.T) {
 func TestPublishRefusesWhatMakesNoSense(t *testing.T) {
 	h := newHub(newFakeCarrier(), quiet)
 	defer closeHub(t, h)
-	for name, event := range map[string]monitor.MetricEvent{
-		"accuracy: must be a finite number":     monitor.NewMetricEvent("fraud", "v1", math.NaN(), 1, 1),
-		"latency_ms: must be a finite number":   monitor.NewMetricEvent("fraud", "v1", 1, math.Inf(1), 1),
-		"drift_score: must be a finite number":  monitor.NewMetricEvent("fraud", "v1", 1, 1, -1e101),
+	for name, event := range map[string]metric.Event{
+		"accuracy: must be a finite number":     metric.NewEvent("fraud", "v1", math.NaN(), 1, 1),
+		"latency_ms: must be a finite number":   metric.NewEvent("fraud", "v1", 1, math.Inf(1), 1),
+		"drift_score: must be a finite number":  metric.NewEvent("fraud", "v1", 1, 1, -1e101),
 		"metrics.auc: must be a finite number":  {ModelName: "fraud", Metrics: map[string]float64{"auc": math.NaN()}},
-		"model_name: must be 1 to 200 bytes":    {Accuracy: monitor.Some(1.0)},
+		"model_name: must be 1 to 200 bytes":    {Accuracy: metric.Some(1.0)},
 		"model_version: must be 0 to 200 bytes": {ModelName: "fraud", ModelVersion: string(make([]byte, 201))},
 		"ahead of the clock":                    {ModelName: "fraud", Timestamp: time.Now().Add(time.Hour)},
 	} {
@@ -271,7 +273,7 @@ func TestAClosedHubRefusesEventsAndLosesNone(t *testing.T) {
 		work.Go(func() {
 			for {
 				err := h.Publish(t.Context(), healthy("fraud"))
-				if errors.Is(err, monitor.ErrHubClosed) {
+				if errors.Is(err, ErrClosed) {
 					return
 				}
 				assert.NoError(t, err)
@@ -284,16 +286,16 @@ func TestAClosedHubRefusesEventsAndLosesNone(t *testing.T) {
 	closeHub(t, h)
 	work.Wait()
 	assert.Equal(t, taken, carrier.status("fraud").Events)
-	require.ErrorIs(t, h.Publish(t.Context(), healthy("other")), monitor.ErrHubClosed)
-	require.ErrorIs(t, h.Close(t.Context()), monitor.ErrHubClosed)
+	require.ErrorIs(t, h.Publish(t.Context(), healthy("other")), ErrClosed)
+	require.ErrorIs(t, h.Close(t.Context()), ErrClosed)
 }
 
 func TestLateEventsAreFoldedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
 		h := newHub(carrier, quiet)
-		late := monitor.MetricEvent{
-			ModelName: "fraud", ModelVersion: "v1", Timestamp: time.Now().Add(-5 * time.Hour), Accuracy: monitor.Some(0.95),
+		late := metric.Event{
+			ModelName: "fraud", ModelVersion: "v1", Timestamp: time.Now().Add(-5 * time.Hour), Accuracy: metric.Some(0.95),
 		}
 		require.NoError(t, h.Publish(t.Context(), late))
 		require.NoError(t, h.Publish(t.Context(), healthy("fraud")))

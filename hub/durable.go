@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Flush returns when all that was published before the call is durable. When it
@@ -17,7 +17,7 @@ import (
 // of no events but its own, publishes through a Receipt.
 //
 // On a closed hub Flush waits for nothing: what Close could not deliver never will
-// be, and is named with an error that wraps monitor.ErrHubClosed.
+// be, and is named with an error that wraps ErrClosed.
 func (h *Hub) Flush(ctx context.Context) error {
 	pipes := h.allPipes()
 	faded := make(map[*pipe]int64, len(pipes))
@@ -49,6 +49,7 @@ func settle(pipes []*pipe, action func(*pipe) error) map[*pipe]error {
 		o := <-ended
 		outcomes[o.pipe] = o.err
 	}
+
 	return outcomes
 }
 
@@ -78,9 +79,10 @@ func (p *pipe) await(ctx context.Context, done func() bool) error {
 	for !done() {
 		select {
 		case <-p.hub.ended: // nobody is left who would settle anything
-			return monitor.ErrHubClosed
+			return ErrClosed
 		default:
 		}
+
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -92,8 +94,10 @@ func (p *pipe) await(ctx context.Context, done func() bool) error {
 		case <-ctx.Done():
 		case <-p.hub.ended:
 		}
+
 		p.mu.Lock()
 	}
+
 	return nil
 }
 
@@ -110,13 +114,15 @@ func (p *pipe) pendingSince() time.Duration {
 			since = earliest(since, digest.FoldedFrom)
 		}
 	}
+
 	if since.IsZero() {
 		return 0
 	}
+
 	return max(0, p.hub.now().Sub(since)) // the clock may have been set back
 }
 
-func eventsIn(digests []*monitor.Digest) (events int64) {
+func eventsIn(digests []*metric.Digest) (events int64) {
 	for _, d := range digests {
 		events += d.Events
 	}

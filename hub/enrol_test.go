@@ -15,7 +15,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // startingClient starts machines as a server starts monitors.
@@ -26,7 +28,7 @@ type startingClient struct {
 
 func (c *startingClient) SignalWithStartWorkflow(ctx context.Context, _, _ string, batch any, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	var input struct {
-		Policy monitor.Policy `json:"policy"`
+		Policy policy.Policy `json:"policy"`
 	}
 	encoded, err := json.Marshal(args[0])
 	if err == nil {
@@ -35,7 +37,7 @@ func (c *startingClient) SignalWithStartWorkflow(ctx context.Context, _, _ strin
 	if err != nil {
 		return nil, err
 	}
-	b := batch.(*monitor.Batch)
+	b := batch.(*metric.Batch)
 	c.mu.Lock()
 	if c.machines[b.ModelName] == nil {
 		c.machines[b.ModelName] = monitor.NewMachine(b.ModelName, "run", input.Policy)
@@ -45,7 +47,7 @@ func (c *startingClient) SignalWithStartWorkflow(ctx context.Context, _, _ strin
 }
 
 func (c *startingClient) SignalWorkflow(ctx context.Context, _, _, _ string, batch any) error {
-	b := batch.(*monitor.Batch)
+	b := batch.(*metric.Batch)
 	c.mu.Lock()
 	known := c.machines[b.ModelName] != nil
 	c.mu.Unlock()

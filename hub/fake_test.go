@@ -10,8 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // fakeCarrier is a server of monitors: real machines behind a wire that tests
@@ -22,17 +26,17 @@ type fakeCarrier struct {
 	sent     []delivery
 	// before, where set, decides about an attempt: an error before or after the
 	// batch is taken in.
-	before, after func(batch *monitor.Batch) error
+	before, after func(batch *metric.Batch) error
 }
 
 type delivery struct {
 	at    time.Time
-	batch monitor.Batch
+	batch metric.Batch
 }
 
 func newFakeCarrier() *fakeCarrier { return &fakeCarrier{machines: map[string]*monitor.Machine{}} }
 
-func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+func (c *fakeCarrier) send(ctx context.Context, batch *metric.Batch) error {
 	encoded, err := json.Marshal(batch)
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 			return err
 		}
 	}
-	received, err := monitor.DecodeBatch(encoded)
+	received, err := metric.DecodeBatch(encoded)
 	if err != nil {
 		return err
 	}
@@ -52,7 +56,7 @@ func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 	m := c.machine(batch.ModelName)
 	m.ObserveBatch(time.Now(), received)
 	if flight := m.Wants(time.Now()).Schedule; flight != nil {
-		m.Scheduled(time.Now(), flight.RequestID, monitor.Job{Backend: "log"})
+		m.Scheduled(time.Now(), flight.RequestID, modelops.Job{Backend: "log"})
 	}
 	if c.after != nil {
 		return c.after(batch)
@@ -62,12 +66,12 @@ func (c *fakeCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 
 func (c *fakeCarrier) machine(model string) *monitor.Machine {
 	if c.machines[model] == nil {
-		c.machines[model] = monitor.NewMachine(model, monitor.WorkflowID(model)+"/run", monitor.Policy{})
+		c.machines[model] = monitor.NewMachine(model, contract.WorkflowID(model)+"/run", policy.Policy{})
 	}
 	return c.machines[model]
 }
 
-func (c *fakeCarrier) ask(_ context.Context, model string) (monitor.Guidance, error) {
+func (c *fakeCarrier) ask(_ context.Context, model string) (contract.Guidance, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.machine(model).Guidance(time.Now()), nil
@@ -79,7 +83,7 @@ func (c *fakeCarrier) status(model string) monitor.Status {
 	return c.machine(model).Status(time.Now())
 }
 
-func (c *fakeCarrier) set(before, after func(*monitor.Batch) error) {
+func (c *fakeCarrier) set(before, after func(*metric.Batch) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.before, c.after = before, after
@@ -93,12 +97,12 @@ func (c *fakeCarrier) deliveries() []delivery {
 
 var quiet = Options{Logger: slog.New(slog.DiscardHandler)}
 
-func healthy(model string) monitor.MetricEvent {
-	return monitor.NewMetricEvent(model, "v1", 0.95, 120, 0.02)
+func healthy(model string) metric.Event {
+	return metric.NewEvent(model, "v1", 0.95, 120, 0.02)
 }
 
-func breaching(model string) monitor.MetricEvent {
-	return monitor.NewMetricEvent(model, "v1", 0.80, 120, 0.02)
+func breaching(model string) metric.Event {
+	return metric.NewEvent(model, "v1", 0.80, 120, 0.02)
 }
 
 func closeHub(t *testing.T, h *Hub) {

@@ -12,12 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // fleet publishes one event a second from each of n hubs for so long, and
 // returns the signals that arrived in it.
-func fleet(t *testing.T, carrier *fakeCarrier, hubs []*Hub, span time.Duration, event func(string) monitor.MetricEvent) int {
+func fleet(t *testing.T, carrier *fakeCarrier, hubs []*Hub, span time.Duration, event func(string) metric.Event) int {
 	t.Helper()
 	start := time.Now()
 	for time.Since(start) < span {
@@ -49,7 +51,7 @@ func TestTheSignalsOfAFleetStayWithinWhatOneWorkflowTakes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				carrier := newFakeCarrier()
 				// Breaches that never lead to a cooldown: the longest storm there can be.
-				carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.WithCooldown(0))
+				carrier.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{}.WithCooldown(0))
 				hubs := make([]*Hub, publishers)
 				for i := range hubs {
 					hubs[i] = newHub(carrier, quiet)
@@ -83,7 +85,7 @@ func TestAFleetHandsEachPeriodOverWithinItsGrace(t *testing.T) {
 		t.Run(fmt.Sprintf("%d publishers", publishers), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const period, grace = 5 * time.Minute, 30 * time.Second
-				carrier := ruled(over("a", period, monitor.TimeOfEvent), over("b", period, monitor.TimeOfArrival))
+				carrier := ruled(over("a", period, policy.TimeOfEvent), over("b", period, policy.TimeOfArrival))
 				hubs := make([]*Hub, publishers)
 				for i := range hubs {
 					hubs[i] = newHub(carrier, quiet)
@@ -151,7 +153,7 @@ func TestADigestOfThreeMetricsIsAtMostTwoKiB(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			f := newFold(newHub(newFakeCarrier(), quiet).own, time.Now())
 			for range 100_000 {
-				event := monitor.NewMetricEvent("fraud", "2026-11-23-candidate", 0.9+0.05*random.Float64(), latency(random), 0.03*math.Exp(0.3*random.NormFloat64()))
+				event := metric.NewEvent("fraud", "2026-11-23-candidate", 0.9+0.05*random.Float64(), latency(random), 0.03*math.Exp(0.3*random.NormFloat64()))
 				_, err := f.add(&event, time.Now)
 				require.NoError(t, err)
 			}

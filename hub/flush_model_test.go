@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // toll is a server that loses batches, delays answers and loses those, and books
@@ -34,7 +35,7 @@ func (c *toll) draw(n int) int {
 	return c.random.IntN(n)
 }
 
-func (c *toll) book(ledger map[string]int64, batch *monitor.Batch) {
+func (c *toll) book(ledger map[string]int64, batch *metric.Batch) {
 	for _, digest := range batch.Digests {
 		for name, metric := range digest.Metrics {
 			ledger[name] += metric.Count
@@ -42,7 +43,7 @@ func (c *toll) book(ledger map[string]int64, batch *monitor.Batch) {
 	}
 }
 
-func (c *toll) send(ctx context.Context, batch *monitor.Batch) error {
+func (c *toll) send(ctx context.Context, batch *metric.Batch) error {
 	select {
 	case <-time.After(time.Duration(c.draw(3)*c.draw(3)) * time.Second):
 	case <-ctx.Done():
@@ -61,7 +62,7 @@ func (c *toll) send(ctx context.Context, batch *monitor.Batch) error {
 		return serviceerror.NewUnavailable("away")
 	case fate < 4 && isNews: // one that was taken is not refused for good
 		c.book(c.refused, batch)
-		return monitor.ErrMonitorStopped
+		return ErrMonitorStopped
 	case isNews:
 		c.seen[batch.ModelName][batch.Sequence] = true
 		c.book(c.taken, batch)
@@ -72,8 +73,8 @@ func (c *toll) send(ctx context.Context, batch *monitor.Batch) error {
 	return nil
 }
 
-func (c *toll) ask(context.Context, string) (monitor.Guidance, error) {
-	return monitor.Guidance{}, errors.New("no guidance")
+func (c *toll) ask(context.Context, string) (contract.Guidance, error) {
+	return contract.Guidance{}, errors.New("no guidance")
 }
 
 // account is what the server has of one publisher, or of one of its deeds.
@@ -98,9 +99,9 @@ type flusher struct {
 
 func (f *flusher) deed() string { return fmt.Sprint(f.name, ".", f.deeds) }
 
-func (f *flusher) event() monitor.MetricEvent {
+func (f *flusher) event() metric.Event {
 	f.published++
-	return monitor.MetricEvent{ModelName: fmt.Sprint("m", f.random.IntN(2)), Metrics: map[string]float64{f.name: 1, f.deed(): 1}}
+	return metric.Event{ModelName: fmt.Sprint("m", f.random.IntN(2)), Metrics: map[string]float64{f.name: 1, f.deed(): 1}}
 }
 
 // act does one thing that a publisher may do; false once the hub is closed.
@@ -137,7 +138,7 @@ func (f *flusher) act(t *testing.T) bool {
 		err = receipt.Flush(ctx)
 		f.checkOwn(t, err, own)
 	}
-	return !errors.Is(err, monitor.ErrHubClosed)
+	return !errors.Is(err, ErrClosed)
 }
 
 // isTurnedAway says that an event was not published.
@@ -163,8 +164,8 @@ func (f *flusher) checkHub(ctx context.Context, t *testing.T, err error) {
 		named += events
 	}
 	assert.GreaterOrEqual(t, named, now.refused)
-	if ctx.Err() == nil && !errors.Is(err, monitor.ErrHubClosed) {
-		assert.ErrorIs(t, err, monitor.ErrMonitorStopped, "without a loss, and with time, there is no error")
+	if ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+		assert.ErrorIs(t, err, ErrMonitorStopped, "without a loss, and with time, there is no error")
 	}
 }
 
@@ -212,7 +213,7 @@ func TestNobodyIsToldThatALostEventIsDurable(t *testing.T) {
 			}
 			housekeeper := rand.New(rand.NewPCG(seed, 7))
 			acting.Go(func() {
-				for !errors.Is(h.Publish(t.Context(), monitor.MetricEvent{ModelName: "m2", Metrics: map[string]float64{"by housekeeper": 1}}), monitor.ErrHubClosed) {
+				for !errors.Is(h.Publish(t.Context(), metric.Event{ModelName: "m2", Metrics: map[string]float64{"by housekeeper": 1}}), ErrClosed) {
 					_ = h.Flush(t.Context())
 					time.Sleep(time.Duration(housekeeper.IntN(10_000)) * time.Millisecond)
 				}

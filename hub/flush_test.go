@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // refusing is a server whose monitors are stopped; each answer takes a while.
 func refusing() *fakeCarrier {
 	carrier := newFakeCarrier()
-	carrier.set(func(*monitor.Batch) error {
+	carrier.set(func(*metric.Batch) error {
 		time.Sleep(100 * time.Millisecond)
-		return monitor.ErrMonitorStopped
+		return ErrMonitorStopped
 	}, nil)
 	return carrier
 }
@@ -27,7 +27,7 @@ func refusing() *fakeCarrier {
 // away is a server that nobody reaches.
 func away() *fakeCarrier {
 	carrier := newFakeCarrier()
-	carrier.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+	carrier.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 	return carrier
 }
 
@@ -56,16 +56,16 @@ func TestALossIsToldToEveryoneWhoFlushesWithinTheHour(t *testing.T) {
 		}
 		flushing.Wait()
 		for _, err := range errs {
-			require.ErrorIs(t, err, monitor.ErrMonitorStopped)
+			require.ErrorIs(t, err, ErrMonitorStopped)
 			assert.EqualValues(t, 2, lostOf(t, err, "fraud"))
 		}
 
 		carrier.set(nil, nil)
 		time.Sleep(lossMemory - time.Second)
 		for range 3 {
-			require.ErrorIs(t, h.Flush(t.Context()), monitor.ErrMonitorStopped, "whoever comes, and however often the loss was told")
+			require.ErrorIs(t, h.Flush(t.Context()), ErrMonitorStopped, "whoever comes, and however often the loss was told")
 		}
-		require.ErrorIs(t, h.Close(t.Context()), monitor.ErrMonitorStopped)
+		require.ErrorIs(t, h.Close(t.Context()), ErrMonitorStopped)
 	})
 }
 
@@ -78,7 +78,7 @@ func TestALossIsNotToldForEver(t *testing.T) {
 		carrier.set(nil, nil)
 
 		time.Sleep(24 * time.Hour)
-		require.ErrorIs(t, h.Flush(t.Context()), monitor.ErrMonitorStopped, "nobody was told yet, however old it is")
+		require.ErrorIs(t, h.Flush(t.Context()), ErrMonitorStopped, "nobody was told yet, however old it is")
 		for range 2 {
 			time.Sleep(lossMemory)
 			require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
@@ -93,8 +93,8 @@ func TestAFlushUnderWayNamesWhatAnotherOneForgetsMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := refusing()
 		h := newHub(carrier, quiet)
-		require.ErrorIs(t, h.PublishDurable(t.Context(), healthy("fraud")), monitor.ErrMonitorStopped)
-		carrier.set(func(batch *monitor.Batch) error {
+		require.ErrorIs(t, h.PublishDurable(t.Context(), healthy("fraud")), ErrMonitorStopped)
+		carrier.set(func(batch *metric.Batch) error {
 			if batch.ModelName == "slow" {
 				return serviceerror.NewUnavailable("away")
 			}
@@ -146,15 +146,15 @@ func TestNothingWaitsOnAClosedHub(t *testing.T) {
 
 		for name := range waits { // those that began before
 			err := <-ended[name]
-			require.ErrorIs(t, err, monitor.ErrHubClosed, name)
+			require.ErrorIs(t, err, ErrClosed, name)
 			assert.Positive(t, lostOf(t, err, "fraud"), name)
 		}
 		start := time.Now()
-		require.ErrorIs(t, h.Flush(context.Background()), monitor.ErrHubClosed)
+		require.ErrorIs(t, h.Flush(context.Background()), ErrClosed)
 		assert.EqualValues(t, 2, lostOf(t, h.Flush(context.Background()), "fraud"))
 		assert.EqualValues(t, 1, lostOf(t, own.Flush(context.Background()), "fraud"))
-		require.ErrorIs(t, h.PublishDurable(context.Background(), healthy("fraud")), monitor.ErrHubClosed)
-		require.ErrorIs(t, h.Close(context.Background()), monitor.ErrHubClosed)
+		require.ErrorIs(t, h.PublishDurable(context.Background(), healthy("fraud")), ErrClosed)
+		require.ErrorIs(t, h.Close(context.Background()), ErrClosed)
 		assert.Equal(t, start, time.Now())
 	})
 }
@@ -162,7 +162,7 @@ func TestNothingWaitsOnAClosedHub(t *testing.T) {
 func TestOnAClosedHubWhatIsDurableIsFlushed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.set(func(*monitor.Batch) error { // a Flush that races with Close
+		carrier.set(func(*metric.Batch) error { // a Flush that races with Close
 			time.Sleep(time.Second)
 			return nil
 		}, nil)
@@ -182,7 +182,7 @@ func TestOnAClosedHubWhatIsDurableIsFlushed(t *testing.T) {
 func TestWhatHasNoOutcomeWhenCloseGivesUpIsNamedEverAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
-		carrier.set(func(*monitor.Batch) error { // after Close has given up, and whatever its ctx says
+		carrier.set(func(*metric.Batch) error { // after Close has given up, and whatever its ctx says
 			time.Sleep(2 * time.Second)
 			return nil
 		}, nil)

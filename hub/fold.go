@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -72,12 +73,13 @@ func newFold(of *Account, now time.Time) *fold {
 
 // add folds a valid event, and says whether it opened an accumulator. It fails
 // when the fold is closed or when the event names more versions or metrics than fit.
-func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) (opened bool, err error) {
+func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err error) {
 	s := f.lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false, monitor.ErrHubClosed
+		return false, ErrClosed
 	}
+
 	stamp := event.Timestamp
 	if stamp.IsZero() {
 		stamp = now()
@@ -85,17 +87,20 @@ func (f *fold) add(event *monitor.MetricEvent, now func() time.Time) (opened boo
 	second, late := stamp.Unix(), stamp.Before(s.lateBefore)
 	a := s.find(event.ModelVersion, late, second)
 	if a == nil {
-		if a, err = f.openIn(s, event.ModelVersion, late, second, now()); err != nil {
+		a, err = f.openIn(s, event.ModelVersion, late, second, now())
+		if err != nil {
 			return false, err
 		}
 		opened = a.events == 0
 	}
+
 	grown, err := a.add(event, stamp)
 	a.bytes += grown
 	f.account.hold(int64(grown))
 	if err != nil {
 		return opened, err
 	}
+
 	s.published++
 	return opened, nil
 }
@@ -131,11 +136,13 @@ func (f *fold) openIn(s *shard, version string, late bool, second int64, now tim
 	if err != nil {
 		return nil, err
 	}
+
 	for _, a := range s.accumulators {
 		if a.compartment == c {
 			return a, nil
 		}
 	}
+
 	a := &accumulator{compartment: c, since: now, bytes: accumulatorBytes}
 	f.account.hold(accumulatorBytes)
 	s.accumulators = append(s.accumulators, a)
@@ -150,25 +157,29 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 		if len(f.versions) >= maxVersions {
 			return compartment{}, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
 		}
-		if err := monitor.ValidateModelVersion(version); err != nil {
+		if err := contract.ValidateModelVersion(version); err != nil {
 			return compartment{}, err
 		}
 		f.versions[version] = struct{}{}
 	}
+
 	own := compartment{late: late, version: version}
 	own.from, own.until = f.periods.around(second)
 	if _, isOpen := f.open[own]; isOpen {
 		return own, nil
 	}
+
 	if len(f.open) >= maxOpen {
 		found, nearest := false, own
 		for c := range f.open {
 			if c.version == version && c.late == late && (!found || c.isNearer(&nearest, second)) {
-				found, nearest = true, c
+				found = true
+				nearest = c
 			}
 		}
 		own = nearest
 	}
+
 	f.open[own] = struct{}{}
 	return own, nil
 }
@@ -212,22 +223,26 @@ func (f *fold) rememberVersions(waiting []parcel) {
 // cut takes out what was folded until now, as digests, one per compartment, in
 // the order of their last events. until says when folding ended that began at an
 // instant. With last set nothing can be added any more.
-func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Time) []*monitor.Digest {
+func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Time) []*metric.Digest {
 	var whole []*accumulator
-	var digests []*monitor.Digest
+	var digests []*metric.Digest
 	for _, a := range f.take(now, last) {
 		if a.events == 0 { // its first event had too many metrics
 			continue
 		}
+
 		d := a.digest(until(a.since))
 		same := slices.IndexFunc(whole, func(b *accumulator) bool { return b.compartment == a.compartment })
 		if same >= 0 && digests[same].FoldedUntil.Equal(d.FoldedUntil) {
 			digests[same].Merge(d)
 			continue
 		}
-		whole, digests = append(whole, a), append(digests, d)
+
+		whole = append(whole, a)
+		digests = append(digests, d)
 	}
-	slices.SortStableFunc(digests, func(a, b *monitor.Digest) int { return a.Last.Compare(b.Last) })
+
+	slices.SortStableFunc(digests, func(a, b *metric.Digest) int { return a.Last.Compare(b.Last) })
 	return digests
 }
 
@@ -242,10 +257,12 @@ func (f *fold) take(now time.Time, last bool) (taken []*accumulator) {
 	for i := range f.shards {
 		s := &f.shards[i]
 		taken = append(taken, s.accumulators...)
-		s.accumulators, s.closed = nil, s.closed || last
+		s.accumulators = nil
+		s.closed = s.closed || last
 		s.lateBefore = now.Add(-lateAfter)
 		s.mu.Unlock()
 	}
+
 	for _, a := range taken {
 		f.account.hold(-int64(a.bytes))
 	}

@@ -17,8 +17,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/share"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 
 // Options are a hub's settings; the zero value of each is its default.
 type Options struct {
-	TaskQueue string       // of the monitors; default monitor.DefaultTaskQueue
+	TaskQueue string       // of the monitors; default contract.DefaultTaskQueue
 	Budget    float64      // signals per second over all models; default DefaultBudget
 	Logger    *slog.Logger // default slog.Default()
 	// Enrolment says what the first event of a model does that has no monitor.
@@ -49,14 +50,14 @@ type Options struct {
 	// OpenTelemetry's global one, which traces nothing unless somebody sets it.
 	TracerProvider trace.TracerProvider
 	// Pace overrides how often each of so many publishers of a model reports
-	// while healthy and repeats a breach. Defaults monitor.HealthyPace and
-	// monitor.UrgentPace.
+	// while healthy and repeats a breach. Defaults contract.HealthyPace and
+	// contract.UrgentPace.
 	HealthyPace, UrgentPace func(publishers int) time.Duration
 }
 
 func (o Options) withDefaults() Options {
 	if o.TaskQueue == "" {
-		o.TaskQueue = monitor.DefaultTaskQueue
+		o.TaskQueue = contract.DefaultTaskQueue
 	}
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
@@ -71,14 +72,15 @@ func (o Options) withDefaults() Options {
 	case o.Enrolment == "":
 		o.Enrolment = EnrolRetrain
 	}
+
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()
 	}
 	if o.HealthyPace == nil {
-		o.HealthyPace = monitor.HealthyPace
+		o.HealthyPace = contract.HealthyPace
 	}
 	if o.UrgentPace == nil {
-		o.UrgentPace = monitor.UrgentPace
+		o.UrgentPace = contract.UrgentPace
 	}
 	return o
 }
@@ -137,18 +139,18 @@ func newHub(c carrier, options Options) *Hub {
 
 // Publish folds an event and returns: it will be delivered while the process
 // lives. Observers that asked to Wait may hold it back until ctx ends. It fails
-// with every fault of an event that makes no sense, with monitor.ErrHubClosed
-// once the hub is closed, and with a *monitor.ObserverError when ctx ended before
+// with every fault of an event that makes no sense, with ErrClosed
+// once the hub is closed, and with a *ObserverError when ctx ended before
 // an observer's queue had room; in that last case the event is folded all the
 // same, and every other observer has it.
-func (h *Hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (h *Hub) Publish(ctx context.Context, event metric.Event) error {
 	_, err := h.publish(ctx, h.own, &event)
 	return err
 }
 
 // PublishDurable publishes an event and returns when it is durable. It fails as
 // Publish does, and as the Flush of a Receipt that has published this event alone.
-func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) error {
+func (h *Hub) PublishDurable(ctx context.Context, event metric.Event) error {
 	receipt := h.NewReceipt()
 	if err := receipt.Publish(ctx, event); err != nil {
 		return err
@@ -156,19 +158,21 @@ func (h *Hub) PublishDurable(ctx context.Context, event monitor.MetricEvent) err
 	return receipt.Flush(ctx)
 }
 
-func (h *Hub) publish(ctx context.Context, of *Account, event *monitor.MetricEvent) (*pipe, error) {
+func (h *Hub) publish(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
 	if !event.Passes(*h.latest.Load()) {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
 			return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
 		}
-		latest := now.Add(monitor.MaxClockSkew)
+		latest := now.Add(metric.MaxClockSkew)
 		h.latest.Store(&latest)
 	}
+
 	p, err := h.add(ctx, of, event)
 	if err != nil {
 		return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
 	}
+
 	return p, h.observers.deliver(ctx, event)
 }
 
@@ -181,13 +185,14 @@ func (h *Hub) Register(name string, observer Observer, options ObserverOptions) 
 // those of observers too, unless one hangs. The *NotDurableError, if there is one,
 // names every event that was lost since the hub began, told before or not, and
 // those that had no outcome when ctx ended. Closing again is an error that wraps
-// monitor.ErrHubClosed, at once.
+// ErrClosed, at once.
 func (h *Hub) Close(ctx context.Context) error {
 	h.adding.Lock()
 	if h.closed {
 		h.adding.Unlock()
-		return fmt.Errorf("close hub: %w", monitor.ErrHubClosed)
+		return fmt.Errorf("close hub: %w", ErrClosed)
 	}
+
 	h.closed = true
 	h.adding.Unlock()
 
@@ -206,15 +211,15 @@ func (h *Hub) Close(ctx context.Context) error {
 func (h *Hub) allPipes() []*pipe { return slices.Collect(h.models.all()) }
 
 // ask queries a monitor for guidance, within the share of an account.
-func (h *Hub) ask(ctx context.Context, of *Account, model string) (monitor.Guidance, error) {
+func (h *Hub) ask(ctx context.Context, of *Account, model string) (contract.Guidance, error) {
 	if err := h.budget.wait(ctx, of); err != nil {
-		return monitor.Guidance{}, err
+		return contract.Guidance{}, err
 	}
 	select {
 	case of.queries <- struct{}{}:
 		defer func() { <-of.queries }()
 	case <-ctx.Done():
-		return monitor.Guidance{}, ctx.Err()
+		return contract.Guidance{}, ctx.Err()
 	}
 	return h.carrier.ask(ctx, model)
 }

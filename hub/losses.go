@@ -34,7 +34,8 @@ func (l *losses) fade(now time.Time) {
 		return
 	}
 	l.faded = l.marked
-	l.marked, l.markAt = l.total, now
+	l.marked = l.total
+	l.markAt = now
 }
 
 // fadedLosses is how many of the pipe's first losses Flush names no longer.
@@ -74,13 +75,16 @@ func (p *pipe) missing(known int64, waiting error) (m missed) {
 		m.events += lost
 		m.causes = append(m.causes, p.losses.why)
 	}
+
 	if waiting == nil {
 		return m
 	}
+
 	if pending := p.unsettled(); pending > 0 {
 		m.events += pending
 		m.causes = append(m.causes, waiting)
 	}
+
 	return m
 }
 
@@ -95,7 +99,8 @@ func (s *shortfall) add(model string, m missed) {
 		return
 	}
 	if s.events == nil {
-		s.events, s.causes = map[string]int64{}, map[string]error{}
+		s.events = map[string]int64{}
+		s.causes = map[string]error{}
 	}
 	s.events[model] += m.events
 	for _, cause := range m.causes {

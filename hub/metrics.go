@@ -80,6 +80,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 		pending += p.pending()
 		oldest = max(oldest, p.pendingSince().Seconds())
 	}
+
 	count(publishedDesc, published)
 	count(durableDesc, m.durableEvents.Load())
 	count(lostDesc, m.lostEvents.Load())

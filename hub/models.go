@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
-
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // shardsOfModels is how many parts the table of models has. A part is replaced as a
@@ -85,16 +85,17 @@ func (h *Hub) pipe(of *Account, model string) (*pipe, error) {
 	if p := h.models.get(model); p != nil {
 		return p, nil
 	}
-	if err := monitor.ValidateModelName(model); err != nil {
+	if err := contract.ValidateModelName(model); err != nil {
 		return nil, err
 	}
+
 	h.adding.Lock()
 	defer h.adding.Unlock()
 	if p := h.models.get(model); p != nil {
 		return p, nil
 	}
 	if h.closed {
-		return nil, monitor.ErrHubClosed
+		return nil, ErrClosed
 	}
 	if !h.modelRoom.Take(of.name, 1) {
 		return nil, fmt.Errorf("%w: one hub holds %d, of which nobody may have more than are left to others; "+
@@ -113,14 +114,14 @@ func (h *Hub) pipe(of *Account, model string) (*pipe, error) {
 func newPublisher() string { return rand.Text() }
 
 // add folds an event into its model's pipe.
-func (h *Hub) add(ctx context.Context, of *Account, event *monitor.MetricEvent) (*pipe, error) {
+func (h *Hub) add(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
 	for {
 		p, err := h.pipe(of, event.ModelName)
 		if err != nil {
 			return nil, err
 		}
 		err = p.add(ctx, event)
-		if errors.Is(err, monitor.ErrHubClosed) && h.isForgotten(p) {
+		if errors.Is(err, ErrClosed) && h.isForgotten(p) {
 			continue
 		}
 		return p, err

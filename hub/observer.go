@@ -10,21 +10,21 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Observer gets every event of a hub, in the order in which its publisher
 // published them, on a goroutine of its own. An error or a panic is logged and
 // counted, and disturbs nobody. ctx ends when the hub's Close gives up.
 type Observer interface {
-	Observe(ctx context.Context, event monitor.MetricEvent) error
+	Observe(ctx context.Context, event metric.Event) error
 }
 
 // ObserverFunc is a function as an Observer.
-type ObserverFunc func(ctx context.Context, event monitor.MetricEvent) error
+type ObserverFunc func(ctx context.Context, event metric.Event) error
 
 // Observe calls the function.
-func (f ObserverFunc) Observe(ctx context.Context, event monitor.MetricEvent) error {
+func (f ObserverFunc) Observe(ctx context.Context, event metric.Event) error {
 	return f(ctx, event)
 }
 
@@ -52,16 +52,17 @@ type ObserverOptions struct {
 type LoggingObserver struct{ Logger *slog.Logger }
 
 // Observe logs the event; readings that were not taken are left out.
-func (o LoggingObserver) Observe(ctx context.Context, event monitor.MetricEvent) error {
+func (o LoggingObserver) Observe(ctx context.Context, event metric.Event) error {
 	attributes := []slog.Attr{
 		slog.Time("timestamp", event.Timestamp),
 		slog.String("model_name", event.ModelName), slog.String("model_version", event.ModelVersion),
 	}
-	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
+	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
 		if value, taken := reading.Get(); taken {
 			attributes = append(attributes, slog.Float64(namedMetrics[i], value))
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(event.Metrics)) {
 		attributes = append(attributes, slog.Float64(name, event.Metrics[name]))
 	}
@@ -104,7 +105,7 @@ type queue struct {
 	name     string
 	observer Observer
 	full     WhenFull
-	events   chan monitor.MetricEvent
+	events   chan metric.Event
 	dropped  atomic.Int64
 	failed   atomic.Int64
 	ended    bool          // events is closed; under observers.gate
@@ -115,22 +116,25 @@ func (o *observers) register(name string, observer Observer, options ObserverOpt
 	if observer == nil || name == "" {
 		return fmt.Errorf("register observer %q: it needs a name and an observer", name)
 	}
+
 	if options.Queue <= 0 {
 		options.Queue = DefaultQueue
 	}
 	o.adding.Lock()
 	defer o.adding.Unlock()
 	if o.isClosed {
-		return fmt.Errorf("register observer %q: %w", name, monitor.ErrHubClosed)
+		return fmt.Errorf("register observer %q: %w", name, ErrClosed)
 	}
+
 	for _, q := range o.all() {
 		if q.name == name {
 			return fmt.Errorf("register observer %q: there is one of this name already", name)
 		}
 	}
+
 	q := &queue{
 		name: name, observer: observer, full: options.WhenFull,
-		events: make(chan monitor.MetricEvent, options.Queue), idle: make(chan struct{}),
+		events: make(chan metric.Event, options.Queue), idle: make(chan struct{}),
 	}
 	grown := append(slices.Clone(o.all()), q)
 	o.queues.Store(&grown)
@@ -149,13 +153,13 @@ func (o *observers) serve(q *queue) {
 	}
 }
 
-func (q *queue) observe(ctx context.Context, event monitor.MetricEvent) (err error) {
+func (q *queue) observe(ctx context.Context, event metric.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 		if err != nil {
-			err = &monitor.ObserverError{Observer: q.name, Err: err}
+			err = &ObserverError{Observer: q.name, Err: err}
 		}
 	}()
 	return q.observer.Observe(ctx, event)
@@ -163,10 +167,11 @@ func (q *queue) observe(ctx context.Context, event monitor.MetricEvent) (err err
 
 // deliver queues an event for every observer: first for those with room, so that
 // a full one keeps nothing from the others.
-func (o *observers) deliver(ctx context.Context, event *monitor.MetricEvent) error {
+func (o *observers) deliver(ctx context.Context, event *metric.Event) error {
 	if o.queues.Load() == nil {
 		return nil
 	}
+
 	o.gate.RLock()
 	defer o.gate.RUnlock()
 	kept := *event
@@ -176,6 +181,7 @@ func (o *observers) deliver(ctx context.Context, event *monitor.MetricEvent) err
 		if q.ended {
 			continue // the event was folded just before the hub closed
 		}
+
 		select {
 		case q.events <- kept:
 		default:
@@ -186,6 +192,7 @@ func (o *observers) deliver(ctx context.Context, event *monitor.MetricEvent) err
 			}
 		}
 	}
+
 	var faults []error
 	for _, q := range full {
 		var err error
@@ -195,11 +202,13 @@ func (o *observers) deliver(ctx context.Context, event *monitor.MetricEvent) err
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-o.closing:
-			err = monitor.ErrHubClosed
+			err = ErrClosed
 		}
+
 		q.dropped.Add(1)
-		faults = append(faults, &monitor.ObserverError{Observer: q.name, Err: fmt.Errorf("queue is full: %w", err)})
+		faults = append(faults, &ObserverError{Observer: q.name, Err: fmt.Errorf("queue is full: %w", err)})
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -216,17 +225,19 @@ func (o *observers) close(ctx context.Context) error {
 		q.ended = true
 		close(q.events)
 	}
+
 	o.gate.Unlock()
 	var faults []error
 	for _, q := range o.all() {
 		select {
 		case <-q.idle:
 		case <-ctx.Done():
-			faults = append(faults, &monitor.ObserverError{
+			faults = append(faults, &ObserverError{
 				Observer: q.name,
 				Err:      fmt.Errorf("did not see its last %d events: %w", len(q.events)+1, ctx.Err()),
 			})
 		}
 	}
+
 	return errors.Join(faults...)
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // recorder is an observer that keeps what it sees.
 type recorder struct {
 	mu     sync.Mutex
-	events []monitor.MetricEvent
+	events []metric.Event
 }
 
-func (r *recorder) Observe(_ context.Context, event monitor.MetricEvent) error {
+func (r *recorder) Observe(_ context.Context, event metric.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, event)
@@ -49,7 +49,7 @@ func TestEveryObserverGetsEveryEventInOrder(t *testing.T) {
 		if i == 100 {
 			require.NoError(t, h.Register("late", late, ObserverOptions{}), "registering is safe at run time")
 		}
-		require.NoError(t, h.Publish(t.Context(), monitor.NewMetricEvent("fraud", "v1", 0.95, float64(i), 0)))
+		require.NoError(t, h.Publish(t.Context(), metric.NewEvent("fraud", "v1", 0.95, float64(i), 0)))
 		want = append(want, float64(i))
 	}
 	closeHub(t, h)
@@ -63,8 +63,8 @@ func TestAnObserverThatFailsOrPanicsDisturbsNobody(t *testing.T) {
 	var log bytes.Buffer
 	h.observers.log = slog.New(slog.NewTextHandler(&log, nil))
 	cause, seen := errors.New("disk full"), &recorder{}
-	require.NoError(t, h.Register("failing", ObserverFunc(func(context.Context, monitor.MetricEvent) error { return cause }), ObserverOptions{}))
-	require.NoError(t, h.Register("panicking", ObserverFunc(func(context.Context, monitor.MetricEvent) error { panic("boom") }), ObserverOptions{}))
+	require.NoError(t, h.Register("failing", ObserverFunc(func(context.Context, metric.Event) error { return cause }), ObserverOptions{}))
+	require.NoError(t, h.Register("panicking", ObserverFunc(func(context.Context, metric.Event) error { panic("boom") }), ObserverOptions{}))
 	require.NoError(t, h.Register("good", seen, ObserverOptions{}))
 	for range 10 {
 		require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
@@ -84,7 +84,7 @@ func TestAnObserverThatHangsFillsItsOwnQueueOnly(t *testing.T) {
 		carrier := newFakeCarrier()
 		h := newHub(carrier, quiet)
 		release, seen := make(chan struct{}), &recorder{}
-		hang := ObserverFunc(func(ctx context.Context, _ monitor.MetricEvent) error {
+		hang := ObserverFunc(func(ctx context.Context, _ metric.Event) error {
 			select {
 			case <-release:
 			case <-ctx.Done():
@@ -101,7 +101,7 @@ func TestAnObserverThatHangsFillsItsOwnQueueOnly(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := h.Publish(ctx, healthy("fraud"))
-		var failure *monitor.ObserverError
+		var failure *ObserverError
 		require.ErrorAs(t, err, &failure)
 		assert.Equal(t, "waits", failure.Observer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -118,7 +118,7 @@ func TestAnObserverThatHangsFillsItsOwnQueueOnly(t *testing.T) {
 func TestCloseNamesAnObserverThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(newFakeCarrier(), quiet)
-		require.NoError(t, h.Register("stuck", ObserverFunc(func(ctx context.Context, _ monitor.MetricEvent) error {
+		require.NoError(t, h.Register("stuck", ObserverFunc(func(ctx context.Context, _ metric.Event) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}), ObserverOptions{}))
@@ -126,7 +126,7 @@ func TestCloseNamesAnObserverThatHangs(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := h.Close(ctx)
-		var failure *monitor.ObserverError
+		var failure *ObserverError
 		require.ErrorAs(t, err, &failure)
 		assert.Equal(t, "stuck", failure.Observer)
 	})
@@ -137,7 +137,7 @@ func TestACallerMayReuseItsMetricsMapAfterPublish(t *testing.T) {
 	seen := &recorder{}
 	require.NoError(t, h.Register("audit", seen, ObserverOptions{}))
 	metrics := map[string]float64{"auc": 0.9}
-	require.NoError(t, h.Publish(t.Context(), monitor.MetricEvent{ModelName: "fraud", Metrics: metrics}))
+	require.NoError(t, h.Publish(t.Context(), metric.Event{ModelName: "fraud", Metrics: metrics}))
 	metrics["auc"] = 0.1
 	closeHub(t, h)
 	assert.InDelta(t, 0.9, seen.events[0].Metrics["auc"], 0)
@@ -146,7 +146,7 @@ func TestACallerMayReuseItsMetricsMapAfterPublish(t *testing.T) {
 func TestTheLoggingObserverLeavesOutWhatWasNotMeasured(t *testing.T) {
 	var log bytes.Buffer
 	o := LoggingObserver{slog.New(slog.NewTextHandler(&log, nil))}
-	require.NoError(t, o.Observe(t.Context(), monitor.MetricEvent{ModelName: "fraud", LatencyMS: monitor.Some(0.0)}))
+	require.NoError(t, o.Observe(t.Context(), metric.Event{ModelName: "fraud", LatencyMS: metric.Some(0.0)}))
 	assert.Contains(t, log.String(), "latency_ms=0")
 	assert.NotContains(t, log.String(), "accuracy")
 }

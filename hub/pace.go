@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -37,19 +39,23 @@ func (b band) holds(value float64) bool { return value >= b.low && value <= b.hi
 
 // newTripwire compiles the rules that each event is judged by, whatever a breach
 // leads to; without any nothing is urgent.
-func newTripwire(rules []monitor.Rule) *tripwire {
+func newTripwire(rules []policy.Rule) *tripwire {
 	t := &tripwire{named: [3]band{anything, anything, anything}, further: map[string]band{}}
 	for _, rule := range rules {
 		if !rule.IsInstant() {
 			continue
 		}
+
 		b, known := t.further[rule.Metric]
 		slot := -1
 		for i, name := range namedMetrics {
 			if name == rule.Metric {
-				slot, b, known = i, t.named[i], true
+				slot = i
+				b = t.named[i]
+				known = true
 			}
 		}
+
 		if !known {
 			b = anything
 		}
@@ -60,29 +66,33 @@ func newTripwire(rules []monitor.Rule) *tripwire {
 			t.further[rule.Metric] = b
 		}
 	}
+
 	return t
 }
 
-func (t *tripwire) isUrgent(event *monitor.MetricEvent) bool {
-	for i, reading := range [3]monitor.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
+func (t *tripwire) isUrgent(event *metric.Event) bool {
+	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
 		if value, taken := reading.Get(); taken && !t.named[i].holds(value) {
 			return true
 		}
 	}
+
 	if len(event.Metrics) == 0 { // ranging over none is not free
 		return false
 	}
+
 	for name, value := range event.Metrics {
 		if b, ruled := t.further[name]; ruled && !b.holds(value) {
 			return true
 		}
 	}
+
 	return false
 }
 
 // isCalm says that breaches trigger nothing at present, so none is urgent.
-func isCalm(g monitor.Guidance, now time.Time) bool {
-	return g.Phase != monitor.PhaseWatching && (g.Phase != monitor.PhaseCoolingDown || now.Before(g.CooldownUntil))
+func isCalm(g contract.Guidance, now time.Time) bool {
+	return g.Phase != contract.PhaseWatching && (g.Phase != contract.PhaseCoolingDown || now.Before(g.CooldownUntil))
 }
 
 // backoff is the pause before attempt n+1, from 1, with jitter: half of it is

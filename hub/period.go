@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -31,7 +33,7 @@ type span struct {
 	judged  time.Duration // and the largest
 }
 
-func newPeriods(g monitor.Guidance) *periods {
+func newPeriods(g contract.Guidance) *periods {
 	p := &periods{cooldown: g.CooldownUntil}
 	for i := range g.Rules {
 		r := &g.Rules[i]
@@ -39,15 +41,18 @@ func newPeriods(g monitor.Guidance) *periods {
 		if seconds < 1 {
 			continue
 		}
-		added := span{seconds, r.Time == monitor.TimeOfArrival, r.GraceLength(), r.GraceLength()}
+
+		added := span{seconds, r.Time == policy.TimeOfArrival, r.GraceLength(), r.GraceLength()}
 		same := func(s span) bool { return s.seconds == added.seconds && s.arrival == added.arrival }
 		if i := slices.IndexFunc(p.spans, same); i >= 0 {
 			known := &p.spans[i]
 			known.grace, known.judged = min(known.grace, added.grace), max(known.judged, added.judged)
 			continue
 		}
+
 		p.spans = append(p.spans, added)
 	}
+
 	return p
 }
 
@@ -66,11 +71,13 @@ func (s *span) end(at time.Time) time.Time { return time.Unix(s.start(at.Unix())
 // around returns the seconds that lie in the same period as one does, of every
 // length by timestamp; until is exclusive.
 func (p *periods) around(second int64) (from, until int64) {
-	from, until = math.MinInt64, math.MaxInt64
+	from = math.MinInt64
+	until = math.MaxInt64
 	for i := range p.spans {
 		if s := &p.spans[i]; !s.arrival {
 			start := s.start(second)
-			from, until = max(from, start), min(until, start+s.seconds)
+			from = max(from, start)
+			until = min(until, start+s.seconds)
 		}
 	}
 	return from, until
@@ -114,6 +121,7 @@ func (p *periods) due(since, last time.Time, share float64, again time.Time) (du
 			due = earliest(due, again)
 		}
 	}
+
 	return due
 }
 
@@ -126,7 +134,7 @@ const (
 )
 
 // price is what merging two digests of one kind costs.
-func (p *periods) price(a, b *monitor.Digest, now time.Time) (price int) {
+func (p *periods) price(a, b *metric.Digest, now time.Time) (price int) {
 	for i := range p.spans {
 		s := &p.spans[i]
 		x, y := s.start(s.instant(a).Unix()), s.start(s.instant(b).Unix())
@@ -138,6 +146,7 @@ func (p *periods) price(a, b *monitor.Digest, now time.Time) (price int) {
 			price += openPrice
 		}
 	}
+
 	if a.FoldedUntil.After(p.cooldown) != b.FoldedUntil.After(p.cooldown) {
 		price += cooldownPrice
 	}
@@ -145,7 +154,7 @@ func (p *periods) price(a, b *monitor.Digest, now time.Time) (price int) {
 }
 
 // instant is what puts a digest into its period, as the monitor has it.
-func (s *span) instant(d *monitor.Digest) time.Time {
+func (s *span) instant(d *metric.Digest) time.Time {
 	switch {
 	case !s.arrival:
 		return d.Last

@@ -12,22 +12,25 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // over is a rule over periods; it never breaches.
-func over(name string, period time.Duration, basis monitor.TimeBasis, grace ...time.Duration) monitor.Rule {
-	r := monitor.Below(monitor.Accuracy, 0.1)
-	r.Name, r.Stat, r.Period, r.Time = name, monitor.StatMean, monitor.Some(monitor.Duration(period)), basis
+func over(name string, period time.Duration, basis policy.TimeBasis, grace ...time.Duration) policy.Rule {
+	r := policy.Below(metric.Accuracy, 0.1)
+	r.Name, r.Stat, r.Period, r.Time = name, policy.StatMean, metric.Some(policy.Duration(period)), basis
 	for _, g := range grace {
-		r.Grace = monitor.Some(monitor.Duration(g))
+		r.Grace = metric.Some(policy.Duration(g))
 	}
 	return r
 }
 
-func ruled(rules ...monitor.Rule) *fakeCarrier {
+func ruled(rules ...policy.Rule) *fakeCarrier {
 	c := newFakeCarrier()
-	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{Rules: rules})
+	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{Rules: rules})
 	return c
 }
 
@@ -45,7 +48,7 @@ func learnt(t *testing.T, c carrier, sent *fakeCarrier) *Hub {
 	return h
 }
 
-func digestsOf(c *fakeCarrier) (digests []*monitor.Digest) {
+func digestsOf(c *fakeCarrier) (digests []*metric.Digest) {
 	for _, d := range c.deliveries() {
 		digests = append(digests, d.batch.Digests...)
 	}
@@ -56,7 +59,7 @@ func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			c := ruled(over("a", time.Minute, monitor.TimeOfEvent), over("b", 90*time.Second, ""), monitor.Below(monitor.Accuracy, 0.5))
+			c := ruled(over("a", time.Minute, policy.TimeOfEvent), over("b", 90*time.Second, ""), policy.Below(metric.Accuracy, 0.5))
 			h := learnt(t, c, c)
 			type slot struct {
 				version string
@@ -85,7 +88,7 @@ func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T
 
 func TestLateEventsLandInTheDigestsOfTheirOwnPeriods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", time.Hour, monitor.TimeOfEvent))
+		c := ruled(over("a", time.Hour, policy.TimeOfEvent))
 		h := learnt(t, c, c)
 		now := time.Now()
 		for hour := range 20 {
@@ -112,7 +115,7 @@ type slowCarrier struct {
 	takes time.Duration
 }
 
-func (c *slowCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+func (c *slowCarrier) send(ctx context.Context, batch *metric.Batch) error {
 	time.Sleep(c.takes)
 	return c.fakeCarrier.send(ctx, batch)
 }
@@ -120,7 +123,7 @@ func (c *slowCarrier) send(ctx context.Context, batch *monitor.Batch) error {
 func TestArrivalBoundariesCutEvenWhileABatchIsUnderWay(t *testing.T) {
 	for _, takes := range []time.Duration{0, 7 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			c := ruled(over("labels", 10*time.Second, monitor.TimeOfArrival), over("more", 15*time.Second, monitor.TimeOfArrival))
+			c := ruled(over("labels", 10*time.Second, policy.TimeOfArrival), over("more", 15*time.Second, policy.TimeOfArrival))
 			h := learnt(t, &slowCarrier{c, takes}, c)
 			want, got := map[int64]int64{}, map[int64]int64{}
 			for range 1000 {
@@ -148,7 +151,7 @@ func TestArrivalBoundariesCutEvenWhileABatchIsUnderWay(t *testing.T) {
 
 func TestWhatComesAfterItsPeriodWasHandedOverIsThereWithinTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", 10*time.Minute, monitor.TimeOfEvent))
+		c := ruled(over("a", 10*time.Minute, policy.TimeOfEvent))
 		options := quiet
 		options.HealthyPace = func(int) time.Duration { return time.Hour }
 		h := newHub(c, options)
@@ -179,9 +182,9 @@ func TestWhatComesAfterItsPeriodWasHandedOverIsThereWithinTheGrace(t *testing.T)
 
 func TestAYearOfTimestampsTakesBoundedMemoryAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", time.Minute, monitor.TimeOfEvent), over("b", time.Minute, monitor.TimeOfArrival))
+		c := ruled(over("a", time.Minute, policy.TimeOfEvent), over("b", time.Minute, policy.TimeOfArrival))
 		h := learnt(t, c, c)
-		c.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		c.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		random := rand.New(rand.NewPCG(3, 4))
 		p := h.models.get("fraud")
 		const events = 20_000
@@ -224,9 +227,9 @@ func open(p *pipe) (most int) {
 
 func TestEverNewVersionsAreRefusedWhileTheServerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", time.Second, monitor.TimeOfArrival))
+		c := ruled(over("a", time.Second, policy.TimeOfArrival))
 		h := learnt(t, c, c)
-		c.set(func(*monitor.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
+		c.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		taken := int64(0)
 		for i := range 1000 { // each second is cut apart
 			event := healthy("fraud")
@@ -246,13 +249,13 @@ func TestEverNewVersionsAreRefusedWhileTheServerIsAway(t *testing.T) {
 
 func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	minute := func(m int, until time.Time) *monitor.Digest {
+	minute := func(m int, until time.Time) *metric.Digest {
 		at := now.Add(time.Duration(m) * time.Minute)
-		return &monitor.Digest{ModelVersion: "v1", Events: 1, First: at, Last: at, FoldedFrom: until.Add(-time.Second), FoldedUntil: until}
+		return &metric.Digest{ModelVersion: "v1", Events: 1, First: at, Last: at, FoldedFrom: until.Add(-time.Second), FoldedUntil: until}
 	}
 	h := newHub(newFakeCarrier(), quiet)
 	p := newPipe(h, h.own, "fraud")
-	p.periods = newPeriods(monitor.Guidance{Rules: []monitor.Rule{over("a", time.Minute, "")}, CooldownUntil: now})
+	p.periods = newPeriods(contract.Guidance{Rules: []policy.Rule{over("a", time.Minute, "")}, CooldownUntil: now})
 	after := now.Add(time.Second)
 	for range 2 * maxWaiting { // one period, before and after the cooldown's end
 		p.put(parcel{digest: minute(0, now), cut: 1}, now)
@@ -276,21 +279,21 @@ func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
 }
 
 func TestOnlyThresholdsWithoutAPeriodAreUrgent(t *testing.T) {
-	warning, condition := monitor.Above(monitor.LatencyMS, 100), monitor.Above("errors", 5)
-	warning.Severity, condition.Condition = monitor.Warning, true
-	trip := newTripwire([]monitor.Rule{
+	warning, condition := policy.Above(metric.LatencyMS, 100), policy.Above("errors", 5)
+	warning.Severity, condition.Condition = policy.Warning, true
+	trip := newTripwire([]policy.Rule{
 		over("windowed", time.Minute, ""), warning, condition,
 		{Name: "both", AllOf: []string{"windowed", "errors"}},
-		{Name: "old", MaxAge: monitor.Some(monitor.Duration(time.Hour))},
+		{Name: "old", MaxAge: metric.Some(policy.Duration(time.Hour))},
 	})
 	for name, c := range map[string]struct {
-		event  monitor.MetricEvent
+		event  metric.Event
 		urgent bool
 	}{
-		"a reading that only a rule over a period minds": {monitor.MetricEvent{Accuracy: monitor.Some(0.0)}, false},
-		"a warning's":   {monitor.MetricEvent{LatencyMS: monitor.Some(101.0)}, true},
-		"a condition's": {monitor.MetricEvent{Metrics: map[string]float64{"errors": 6}}, true},
-		"a healthy one": {monitor.MetricEvent{LatencyMS: monitor.Some(100.0), Metrics: map[string]float64{"errors": 5}}, false},
+		"a reading that only a rule over a period minds": {metric.Event{Accuracy: metric.Some(0.0)}, false},
+		"a warning's":   {metric.Event{LatencyMS: metric.Some(101.0)}, true},
+		"a condition's": {metric.Event{Metrics: map[string]float64{"errors": 6}}, true},
+		"a healthy one": {metric.Event{LatencyMS: metric.Some(100.0), Metrics: map[string]float64{"errors": 5}}, false},
 	} {
 		assert.Equal(t, c.urgent, trip.isUrgent(&c.event), name)
 	}

@@ -10,7 +10,9 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // pipe takes one model's events to its monitor: folds them, and hands batches
@@ -39,7 +41,7 @@ type pipe struct {
 	waiting    []parcel  // cut, in order, not in a batch yet
 	sending    bool      // a batch is being handed over
 	pause      time.Time // until when the budget has nothing but for urgent ones
-	batch      *monitor.Batch
+	batch      *metric.Batch
 	batchOf    *trace.SpanContext // the event that made it urgent, if that has a trace
 	batchBytes int64              // of memory that are counted for it
 	batchCut   int64              // the oldest cut in batch, which is frozen until its outcome is known
@@ -56,7 +58,7 @@ type pipe struct {
 	closed     bool          // the last batch is settled
 	losses     losses        // events in batches that were refused for good
 	settled    chan struct{} // closed and renewed whenever a batch is settled
-	guidance   monitor.Guidance
+	guidance   contract.Guidance
 	learnt     time.Time // when guidance was asked for; zero if never
 	asking     bool
 }
@@ -66,13 +68,13 @@ func newPipe(h *Hub, of *Account, model string) *pipe {
 		hub: h, account: of, model: model, publisher: newPublisher(), fold: newFold(of, h.now()), made: h.now(), share: rand.Float64(), periods: &periods{},
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
-	p.guidance = monitor.Guidance{Phase: monitor.PhaseWatching, Rules: monitor.Policy{}.WithDefaults().Rules, Publishers: 1}
+	p.guidance = contract.Guidance{Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1}
 	p.tripwire.Store(newTripwire(p.guidance.Rules))
 	return p
 }
 
 // add folds a valid event. ctx is asked for its trace alone.
-func (p *pipe) add(ctx context.Context, event *monitor.MetricEvent) error {
+func (p *pipe) add(ctx context.Context, event *metric.Event) error {
 	if boundary := p.aligning.Load(); boundary != 0 {
 		if now := p.hub.now(); now.UnixNano() >= boundary {
 			p.mu.Lock()
@@ -80,10 +82,12 @@ func (p *pipe) add(ctx context.Context, event *monitor.MetricEvent) error {
 			p.mu.Unlock()
 		}
 	}
+
 	opened, err := p.fold.add(event, p.hub.now)
 	if err != nil {
 		return err
 	}
+
 	if !p.urgent.Load() && p.tripwire.Load().isUrgent(event) {
 		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 			p.cause.Store(&span)
@@ -130,6 +134,7 @@ func (p *pipe) step(ctx context.Context) time.Duration {
 		p.cut(now) // even if it can't be sent yet: it waits apart from what follows
 		due = time.Time{}
 	}
+
 	wait := p.untilBoundary(now)
 	if !due.IsZero() {
 		wait = min(wait, due.Sub(now))
@@ -140,6 +145,7 @@ func (p *pipe) step(ctx context.Context) time.Duration {
 	if next := p.untilDue(now); next > 0 {
 		return min(wait, next)
 	}
+
 	p.sending = true
 	pressing := p.oldest() <= p.hurry || p.isUrgent() || p.batch != nil && p.isBreach
 	p.hub.work.Go(func() { p.handOver(ctx, pressing) })
@@ -214,7 +220,9 @@ func (p *pipe) learn(ctx context.Context, now time.Time) {
 	if p.asking {
 		return
 	}
-	p.asking, p.learnt = true, now
+
+	p.asking = true
+	p.learnt = now
 	p.hub.work.Go(func() {
 		guidance, err := p.hub.ask(ctx, p.account, p.model)
 		p.mu.Lock()
@@ -224,20 +232,24 @@ func (p *pipe) learn(ctx context.Context, now time.Time) {
 			p.hub.log.Debug("no guidance from the monitor", "model_name", p.model, "error", err)
 			return
 		}
+
 		p.follow(guidance, p.hub.now())
 		p.nudge()
 	})
 }
 
 // follow takes guidance. p.mu is held.
-func (p *pipe) follow(guidance monitor.Guidance, now time.Time) {
+func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 	p.align(now)
 	learnt := newPeriods(guidance)
 	if !slices.Equal(learnt.spans, p.periods.spans) {
 		p.fold.setPeriods(learnt)
 		p.cut(now) // before they hold: what was folded until now may cross them
 	}
-	p.guidance, p.periods, p.calmUntil = guidance, learnt, time.Time{}
+
+	p.guidance = guidance
+	p.periods = learnt
+	p.calmUntil = time.Time{}
 	if now.Before(guidance.CooldownUntil) {
 		p.calmUntil = guidance.CooldownUntil
 	}
@@ -248,5 +260,6 @@ func (p *pipe) follow(guidance monitor.Guidance, now time.Time) {
 	} else {
 		p.tripwire.Store(newTripwire(guidance.Rules))
 	}
+
 	p.setBoundary(now)
 }

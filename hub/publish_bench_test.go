@@ -6,15 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // idleCarrier takes every batch at once.
 type idleCarrier struct{}
 
-func (idleCarrier) send(context.Context, *monitor.Batch) error { return nil }
-func (idleCarrier) ask(context.Context, string) (monitor.Guidance, error) {
-	return monitor.Guidance{Phase: monitor.PhaseWatching, Rules: monitor.Policy{}.WithDefaults().Rules, Publishers: 1}, nil
+func (idleCarrier) send(context.Context, *metric.Batch) error { return nil }
+func (idleCarrier) ask(context.Context, string) (contract.Guidance, error) {
+	return contract.Guidance{Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1}, nil
 }
 
 func BenchmarkPublish(b *testing.B) {
@@ -30,13 +32,13 @@ func BenchmarkPublish(b *testing.B) {
 func benchmarkPublish(b *testing.B, models, publishers int) {
 	h := newHub(idleCarrier{}, Options{})
 	defer func() { _ = h.Close(context.Background()) }()
-	events := make([]monitor.MetricEvent, 4096)
+	events := make([]metric.Event, 4096)
 	now := time.Now().UTC()
 	for i := range events {
-		events[i] = monitor.MetricEvent{
+		events[i] = metric.Event{
 			Timestamp: now.Add(time.Duration(i) * time.Millisecond), ModelName: fmt.Sprintf("model-%d", i%models), ModelVersion: "v1",
-			Accuracy: monitor.Some(0.93 + float64(i%50)/1000), LatencyMS: monitor.Some(100 + float64(i*7919%90)),
-			DriftScore: monitor.Some(0.01 + float64(i%80)/1000),
+			Accuracy: metric.Some(0.93 + float64(i%50)/1000), LatencyMS: metric.Some(100 + float64(i*7919%90)),
+			DriftScore: metric.Some(0.01 + float64(i%80)/1000),
 		}
 	}
 	ctx := context.Background()

@@ -3,7 +3,7 @@ package hub
 import (
 	"context"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Receipt publishes the events of one caller and tells when they are durable:
@@ -26,7 +26,7 @@ func (h *Hub) NewReceipt() *Receipt {
 }
 
 // Publish is Hub.Publish.
-func (r *Receipt) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (r *Receipt) Publish(ctx context.Context, event metric.Event) error {
 	part := r.parts[event.ModelName]
 	var before int64
 	if part == nil { // read first, for a refusal can be as fast as this
@@ -34,17 +34,21 @@ func (r *Receipt) Publish(ctx context.Context, event monitor.MetricEvent) error 
 			before = known.lost()
 		}
 	}
+
 	p, err := r.hub.publish(ctx, r.account, &event)
 	if p == nil {
 		return err
 	}
+
 	if part == nil {
 		part = &receiptPart{pipe: p, before: before}
 		r.parts[p.model] = part
 	}
 	if part.pipe != p { // the model was forgotten in between, when all was durable
-		part.pipe, part.before = p, 0
+		part.pipe = p
+		part.before = 0
 	}
+
 	part.events++
 	return err
 }
@@ -67,5 +71,6 @@ func (r *Receipt) Flush(ctx context.Context) error {
 		m.events = min(m.events, part.events)
 		missing.add(p.model, m)
 	}
+
 	return missing.err()
 }

@@ -12,17 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func TestAReceiptTellsOfItsOwnEventsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		carrier := newFakeCarrier()
 		h := newHub(carrier, quiet)
-		carrier.set(func(batch *monitor.Batch) error {
+		carrier.set(func(batch *metric.Batch) error {
 			switch batch.ModelName {
 			case "stopped":
-				return fmt.Errorf("%w: for good", monitor.ErrMonitorStopped)
+				return fmt.Errorf("%w: for good", ErrMonitorStopped)
 			case "away":
 				return serviceerror.NewUnavailable("away")
 			}
@@ -35,7 +35,7 @@ func TestAReceiptTellsOfItsOwnEventsOnly(t *testing.T) {
 		own := h.NewReceipt()
 		require.NoError(t, own.Publish(ctx, healthy("fine")))
 		require.NoError(t, own.Publish(ctx, healthy("fine")))
-		require.Error(t, own.Publish(ctx, monitor.MetricEvent{}), "an event without sense is not published")
+		require.Error(t, own.Publish(ctx, metric.Event{}), "an event without sense is not published")
 		require.NoError(t, own.Flush(ctx), "others' troubles are theirs")
 		assert.EqualValues(t, 2, carrier.status("fine").Events)
 
@@ -49,13 +49,13 @@ func TestAReceiptTellsOfItsOwnEventsOnly(t *testing.T) {
 		var not *NotDurableError
 		require.ErrorAs(t, err, &not)
 		assert.Equal(t, map[string]int64{"stopped": 1, "away": 2}, not.Events)
-		require.ErrorIs(t, err, monitor.ErrMonitorStopped)
+		require.ErrorIs(t, err, ErrMonitorStopped)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		carrier.set(nil, nil)
 		require.NoError(t, h.NewReceipt().Flush(ctx), "nothing is durable at once")
-		require.ErrorIs(t, h.Flush(ctx), monitor.ErrMonitorStopped, "what a receipt has told, Flush tells all the same")
-		require.ErrorIs(t, h.Close(ctx), monitor.ErrMonitorStopped, "and so does Close")
+		require.ErrorIs(t, h.Flush(ctx), ErrMonitorStopped, "what a receipt has told, Flush tells all the same")
+		require.ErrorIs(t, h.Close(ctx), ErrMonitorStopped, "and so does Close")
 	})
 }
 
@@ -65,7 +65,7 @@ func TestBacklogCountsUntilTheServerHasTakenThem(t *testing.T) {
 		h := newHub(carrier, quiet)
 		defer closeHub(t, h)
 		assert.Zero(t, h.Backlog())
-		carrier.set(func(*monitor.Batch) error { return errors.Join(context.DeadlineExceeded) }, nil)
+		carrier.set(func(*metric.Batch) error { return errors.Join(context.DeadlineExceeded) }, nil)
 		for range 7 {
 			require.NoError(t, h.Publish(t.Context(), healthy("a")))
 		}

@@ -12,8 +12,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/codes"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/markdown"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -29,16 +31,16 @@ const (
 // carrier takes batches to the monitors.
 type carrier interface {
 	// send returns nil once the batch is durable.
-	send(ctx context.Context, batch *monitor.Batch) error
+	send(ctx context.Context, batch *metric.Batch) error
 	// ask returns what the model's monitor tells publishers.
-	ask(ctx context.Context, modelName string) (monitor.Guidance, error)
+	ask(ctx context.Context, modelName string) (contract.Guidance, error)
 }
 
 // StartOptions are how a model's monitor is started, by the first event or by an
 // operator. A monitor that an operator stopped is not raised again by them.
 func StartOptions(modelName, taskQueue string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
-		ID:                    monitor.WorkflowID(modelName),
+		ID:                    contract.WorkflowID(modelName),
 		TaskQueue:             taskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:         staticSummary(modelName),
@@ -69,37 +71,40 @@ type temporalCarrier struct {
 }
 
 type startInput struct {
-	ModelName string          `json:"model_name"`
-	Policy    *monitor.Policy `json:"policy,omitempty"`
+	ModelName string         `json:"model_name"`
+	Policy    *policy.Policy `json:"policy,omitempty"`
 }
 
-func (c *temporalCarrier) send(ctx context.Context, batch *monitor.Batch) error {
+func (c *temporalCarrier) send(ctx context.Context, batch *metric.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	if c.enrolment == EnrolRefuse {
 		return c.signal(ctx, batch)
 	}
+
 	input := startInput{ModelName: batch.ModelName}
 	options := StartOptions(batch.ModelName, c.taskQueue)
 	if c.enrolment == EnrolObserve {
-		input.Policy = &monitor.Policy{DryRun: true}
-		options.Memo = map[string]any{monitor.MemoEnrolment: EnrolObserve}
+		input.Policy = &policy.Policy{DryRun: true}
+		options.Memo = map[string]any{contract.MemoEnrolment: EnrolObserve}
 	}
-	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, monitor.SignalMetricDigest, batch, options, monitor.WorkflowType, input)
+
+	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMetricDigest, batch, options, contract.WorkflowType, input)
 	var stopped *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &stopped):
-		return fmt.Errorf("%w: %s; start it anew with `starter apply`", monitor.ErrMonitorStopped, options.ID)
+		return fmt.Errorf("%w: %s; start it anew with `starter apply`", ErrMonitorStopped, options.ID)
 	}
+
 	return fmt.Errorf("signal %s: %w", options.ID, err)
 }
 
 // signal hands a batch to a monitor that runs, and starts none.
-func (c *temporalCarrier) signal(ctx context.Context, batch *monitor.Batch) error {
-	id := monitor.WorkflowID(batch.ModelName)
-	err := c.client.SignalWorkflow(ctx, id, "", monitor.SignalMetricDigest, batch)
+func (c *temporalCarrier) signal(ctx context.Context, batch *metric.Batch) error {
+	id := contract.WorkflowID(batch.ModelName)
+	err := c.client.SignalWorkflow(ctx, id, "", contract.SignalMetricDigest, batch)
 	var missing *serviceerror.NotFound
 	switch {
 	case err == nil:
@@ -110,11 +115,11 @@ func (c *temporalCarrier) signal(ctx context.Context, batch *monitor.Batch) erro
 	return fmt.Errorf("signal %s: %w", id, err)
 }
 
-func (c *temporalCarrier) ask(ctx context.Context, modelName string) (monitor.Guidance, error) {
+func (c *temporalCarrier) ask(ctx context.Context, modelName string) (contract.Guidance, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var guidance monitor.Guidance
-	answer, err := c.client.QueryWorkflow(ctx, monitor.WorkflowID(modelName), "", monitor.QueryGuidance)
+	var guidance contract.Guidance
+	answer, err := c.client.QueryWorkflow(ctx, contract.WorkflowID(modelName), "", contract.QueryGuidance)
 	if err == nil {
 		err = answer.Get(&guidance)
 	}
@@ -124,12 +129,13 @@ func (c *temporalCarrier) ask(ctx context.Context, modelName string) (monitor.Gu
 // passes says whether an error is known to pass, or leaves open whether the
 // batch arrived. Everything else is the server's last word.
 func passes(err error) bool {
-	if errors.Is(err, monitor.ErrMonitorStopped) {
+	if errors.Is(err, ErrMonitorStopped) {
 		return false
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return true
 	}
+
 	var status serviceerror.ServiceError
 	if !errors.As(err, &status) {
 		return false
@@ -138,6 +144,7 @@ func passes(err error) bool {
 	if errors.As(err, &missing) {
 		return true // so says a server that has just started, of a namespace that it has
 	}
+
 	switch serviceerror.ToStatus(status).Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted,
 		codes.Canceled, codes.Internal, codes.Unknown, codes.DataLoss:
@@ -145,5 +152,6 @@ func passes(err error) bool {
 	case codes.InvalidArgument:
 		return strings.Contains(err.Error(), signalsExceeded)
 	}
+
 	return false
 }

@@ -14,7 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // ledger is a server in front of one monitor, and keeps the books of what the
@@ -50,12 +54,12 @@ type books struct{ counted, refused int64 }
 
 func newLedger(seed uint64) *ledger {
 	return &ledger{
-		random: rand.New(rand.NewPCG(seed, 8)), machine: monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}),
+		random: rand.New(rand.NewPCG(seed, 8)), machine: monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{}),
 		cut: map[string]way{}, books: map[string]*books{}, batches: map[batchID]books{},
 	}
 }
 
-func (l *ledger) send(_ context.Context, batch *monitor.Batch) error {
+func (l *ledger) send(_ context.Context, batch *metric.Batch) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	open := l.cut[batch.Publisher]
@@ -83,7 +87,7 @@ func (l *ledger) send(_ context.Context, batch *monitor.Batch) error {
 func (l *ledger) handle() {
 	now := time.Now()
 	for _, encoded := range l.pile {
-		batch, err := monitor.DecodeBatch(encoded)
+		batch, err := metric.DecodeBatch(encoded)
 		if err != nil {
 			panic(err)
 		}
@@ -107,13 +111,13 @@ func (l *ledger) handle() {
 		}
 		l.batches[id] = known
 		if flight := l.machine.Wants(now).Schedule; flight != nil {
-			l.machine.Scheduled(now, flight.RequestID, monitor.Job{Backend: "log"})
+			l.machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "log"})
 		}
 	}
 	l.pile = nil
 }
 
-func (l *ledger) ask(context.Context, string) (monitor.Guidance, error) {
+func (l *ledger) ask(context.Context, string) (contract.Guidance, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.machine.Guidance(time.Now()), nil

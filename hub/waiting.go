@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 
 // parcel is a digest and the cut that it came from.
 type parcel struct {
-	digest *monitor.Digest
+	digest *metric.Digest
 	cut    int64
 	bytes  int64 // that are counted for it
 }
@@ -40,11 +40,14 @@ func (p *pipe) put(added parcel, now time.Time) {
 func (p *pipe) mergeWaiting(now time.Time) bool {
 	limit, from := 0, len(p.waiting)-1    // the others were held against each other before
 	if p.batch != nil && p.attempts > 0 { // the server is away
-		limit, from = openPrice-1, 1
+		limit = openPrice - 1
+		from = 1
 	}
 	if len(p.waiting) > maxApart {
-		limit, from = math.MaxInt, 1
+		limit = math.MaxInt
+		from = 1
 	}
+
 	best, a, b := math.MaxInt, 0, 0
 	for j := from; j < len(p.waiting) && best > 0; j++ {
 		for i := 0; i < j && best > 0; i++ {
@@ -52,14 +55,19 @@ func (p *pipe) mergeWaiting(now time.Time) bool {
 			if x.ModelVersion != y.ModelVersion || x.Late != y.Late {
 				continue
 			}
+
 			if price := p.periods.price(x, y, now); price < best {
-				best, a, b = price, i, j
+				best = price
+				a = i
+				b = j
 			}
 		}
 	}
+
 	if best == math.MaxInt || best > limit {
 		return false
 	}
+
 	p.waiting[a].digest.Merge(p.waiting[b].digest)
 	merged := bytesOf(p.waiting[a].digest)
 	p.account.hold(merged - p.waiting[a].bytes - p.waiting[b].bytes)

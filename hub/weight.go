@@ -3,7 +3,7 @@ package hub
 import (
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // What the parts of a backlog take of memory beside the digests of further metrics.
@@ -16,7 +16,7 @@ const (
 )
 
 // bytesOf is how much memory a digest takes.
-func bytesOf(d *monitor.Digest) (bytes int64) {
+func bytesOf(d *metric.Digest) (bytes int64) {
 	bytes = digestBytes
 	for _, metric := range d.Metrics {
 		bytes += int64(metric.Bytes())
@@ -26,7 +26,7 @@ func bytesOf(d *monitor.Digest) (bytes int64) {
 
 // addTo folds a reading into a metric, and returns by how many bytes that grew. What
 // lies between readings of one sign that are there already widens no sketch.
-func addTo(m *monitor.MetricDigest, value float64, stamp time.Time) (grown int) {
+func addTo(m *metric.Summary, value float64, stamp time.Time) (grown int) {
 	if m.Count > 0 && value >= m.Min && value <= m.Max && (m.Min > 0 || m.Max < 0) {
 		m.Add(value, stamp)
 		return 0

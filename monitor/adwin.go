@@ -70,6 +70,7 @@ func (a *adwin) insert(value float64) {
 		deviation := value - a.Total/before
 		a.Variance += before * deviation * deviation / (before + 1)
 	}
+
 	a.Total += value
 	for i := 0; ; i++ {
 		if i == len(a.Rows) {
@@ -80,6 +81,7 @@ func (a *adwin) insert(value float64) {
 		if len(row) <= adwinBuckets {
 			return
 		}
+
 		value = row[0] + row[1] // the two oldest become one of the next row
 		a.Rows[i] = row[:copy(row, row[2:])]
 	}
@@ -92,6 +94,7 @@ func (a *adwin) cut(delta float64) (found bool, before, after float64) {
 	if width <= adwinGrace || width%adwinClock != 0 {
 		return false, 0, 0
 	}
+
 	oldLength, newLength := 0.0, float64(width)
 	oldTotal, newTotal := 0.0, a.Total
 	variance := a.Variance / newLength
@@ -100,18 +103,25 @@ func (a *adwin) cut(delta float64) (found bool, before, after float64) {
 	for i := len(a.Rows) - 1; i >= 0; i-- {
 		size := float64(int64(1) << i)
 		for _, total := range a.Rows[i] {
-			oldLength, newLength = oldLength+size, newLength-size
-			oldTotal, newTotal = oldTotal+total, newTotal-total
+			oldLength += size
+			newLength -= size
+			oldTotal += total
+			newTotal -= total
 			if oldLength < adwinMinWindow || newLength < adwinMinWindow {
 				continue
 			}
+
 			oldMean, newMean := oldTotal/oldLength, newTotal/newLength
 			harmonic := 1/(oldLength-adwinMinWindow+1) + 1/(newLength-adwinMinWindow+1)
 			chance := math.Sqrt(2*harmonic*variance*logDelta) + float64(2.0/3.0*logDelta*harmonic)
 			if beyond := math.Abs(oldMean-newMean) - chance; beyond > most {
-				found, most, before, after = true, beyond, oldMean, newMean
+				found = true
+				most = beyond
+				before = oldMean
+				after = newMean
 			}
 		}
 	}
+
 	return found, before, after
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // riverSeries is one series and where river detects a change in it.
@@ -143,8 +146,8 @@ func TestADWINIsTheSameWhereverItsSeriesIsCut(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) { requireCutsChangeNothing(t, s.Values, 0.05) })
 	}
 	t.Run("with any values", rapid.MakeCheck(func(t *rapid.T) {
-		values := rapid.SliceOfN(rapid.Float64Range(-MaxMagnitude, MaxMagnitude), 0, 200).Draw(t, "values")
-		requireCutsChangeNothing(t, values, rapid.Float64Range(minDelta, 0.999).Draw(t, "delta"))
+		values := rapid.SliceOfN(rapid.Float64Range(-metric.MaxMagnitude, metric.MaxMagnitude), 0, 200).Draw(t, "values")
+		requireCutsChangeNothing(t, values, rapid.Float64Range(policy.MinDelta, 0.999).Draw(t, "delta"))
 	}))
 }
 
@@ -226,6 +229,6 @@ func BenchmarkADWIN(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		a.add(0.9+0.01*rng.NormFloat64(), minDelta)
+		a.add(0.9+0.01*rng.NormFloat64(), policy.MinDelta)
 	}
 }

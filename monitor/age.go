@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // ageDue is when the model is too old, or silent for too long; zero while it
 // can't be.
-func (m *Machine) ageDue(r *Rule) time.Time {
+func (m *Machine) ageDue(r *policy.Rule) time.Time {
 	if limit, ok := r.MaxAge.Get(); ok {
 		from := clock.Later(m.state.FirstEvent, m.state.LastSuccess)
 		if !m.state.LastSuccess.IsZero() {
@@ -24,11 +25,12 @@ func (m *Machine) ageDue(r *Rule) time.Time {
 	if latest == nil {
 		return time.Time{}
 	}
+
 	return clock.Later(latest.Heard, m.state.Resumed).Add(time.Duration(r.SilentFor.Or(0)))
 }
 
 // ageVerdict is what an age or a silence says at now.
-func (m *Machine) ageVerdict(r *Rule, now time.Time) Verdict {
+func (m *Machine) ageVerdict(r *policy.Rule, now time.Time) Verdict {
 	switch due := m.ageDue(r); {
 	case due.IsZero():
 		return Unknown
@@ -38,7 +40,7 @@ func (m *Machine) ageVerdict(r *Rule, now time.Time) Verdict {
 	return Breaching
 }
 
-func (m *Machine) ageReason(r *Rule) string {
+func (m *Machine) ageReason(r *policy.Rule) string {
 	if limit, ok := r.MaxAge.Get(); ok {
 		if m.state.LastSuccess.IsZero() {
 			return fmt.Sprintf("not retrained in the %s since its first event", limit)
@@ -60,7 +62,7 @@ type look struct {
 
 // isAge says that a rule is on age or silence: time alone makes it breach.
 func (m *Machine) isAge(rule int) bool {
-	return m.forms[rule] == formAge || m.forms[rule] == formSilence
+	return m.forms[rule] == policy.FormAge || m.forms[rule] == policy.FormSilence
 }
 
 // looked returns the look of a rule on age or silence.
@@ -90,19 +92,22 @@ func (m *Machine) tickAges(now time.Time) {
 		if !m.isAge(i) {
 			continue
 		}
+
 		r, last := &m.state.Policy.Rules[i], m.looked(i)
 		verdict := m.ageVerdict(r, now)
-		isNew := m.forms[i] == formSilence && last.At.Before(seen.Heard) // another silence than the last
+		isNew := m.forms[i] == policy.FormSilence && last.At.Before(seen.Heard) // another silence than the last
 		began := verdict == Breaching && (last.Verdict != Breaching || isNew)
 		if began || verdict != Breaching && last.Verdict == Breaching {
 			last = look{At: now, Verdict: verdict}
 			m.setLooked(i, last)
 		}
-		m.isSilent = m.isSilent || m.forms[i] == formSilence && verdict == Breaching
+
+		m.isSilent = m.isSilent || m.forms[i] == policy.FormSilence && verdict == Breaching
 		again := m.mayAct(now, i, last) && m.mayTrigger(now, seen)
 		m.findings[i] = finding{verdict: verdict, fresh: began || again, hit: true}
 		fresh = fresh || began || again
 	}
+
 	if fresh {
 		m.decideOn(moment{now: now, due: now, version: m.state.Latest, seen: seen})
 	}
@@ -163,9 +168,11 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 	if !m.hasAges {
 		return next, false
 	}
+
 	look := func(due time.Time) {
 		if due.After(m.state.Ticked) && (!ok || due.Before(next)) {
-			next, ok = due, true
+			next = due
+			ok = true
 		}
 	}
 
@@ -174,13 +181,15 @@ func (m *Machine) nextAge() (next time.Time, ok bool) {
 		if !m.isAge(i) {
 			continue
 		}
-		if m.forms[i] == formAge || m.state.SilenceCheck.IsZero() {
+
+		if m.forms[i] == policy.FormAge || m.state.SilenceCheck.IsZero() {
 			look(m.ageDue(&m.state.Policy.Rules[i]))
 		}
 		if acted := m.looked(i).Acted; m.cooldownFrom().Before(acted) { // what it led to was cancelled before it went out
 			look(acted.Add(m.cooldown()))
 		}
 	}
+
 	return next, ok
 }
 
@@ -194,7 +203,7 @@ func (m *Machine) checkSilence(now time.Time) {
 
 	earliest := time.Time{}
 	for i := range m.state.Policy.Rules {
-		if m.forms[i] != formSilence {
+		if m.forms[i] != policy.FormSilence {
 			continue
 		}
 		due := m.ageDue(&m.state.Policy.Rules[i])
@@ -202,6 +211,7 @@ func (m *Machine) checkSilence(now time.Time) {
 			earliest = due
 		}
 	}
+
 	if !m.state.SilenceCheck.After(now) || earliest.Before(m.state.SilenceCheck) {
 		m.state.SilenceCheck = earliest
 	}

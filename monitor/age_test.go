@@ -8,7 +8,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // look lets time pass as the workflow does when a timer fires or inputs were taken.
@@ -20,7 +23,7 @@ func look(m *monitor.Machine, now time.Time) {
 // fillCalendar computes the blackouts where a machine wants to have them.
 func fillCalendar(m *monitor.Machine, now time.Time) {
 	if wanted, ok := m.CalendarWanted(now); ok {
-		spans, err := monitor.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
+		spans, err := policy.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
 		m.SetCalendar(now, wanted, spans, err)
 	}
 }
@@ -63,7 +66,7 @@ func TestAnAgeOrASilenceTriggersAsSoonAsNothingHoldsItBack(t *testing.T) {
 			`"cooldown": "0s", "retraining": {"timeout": "6h"}, "blackout": [{"from": "04:00", "to": "18:00"}]`,
 			func(m *monitor.Machine) {
 				m.Retrain(day, monitor.Control{Force: true})
-				m.Scheduled(day, m.Wants(day).Schedule.RequestID, monitor.Job{Backend: "b", Followed: true})
+				m.Scheduled(day, m.Wants(day).Schedule.RequestID, modelops.Job{Backend: "b", Followed: true})
 			}, 18 * time.Hour,
 		},
 		"a blackout that follows another": {
@@ -78,13 +81,13 @@ func TestAnAgeOrASilenceTriggersAsSoonAsNothingHoldsItBack(t *testing.T) {
 			t.Run(name+" "+rule, func(t *testing.T) {
 				m := newMachine(policyOf(t, `{"rules": [{"name": "due", `+rule+`}], `+c.policy+`}`))
 				wakeUntil(m, day)
-				m.Observe(day, reading(day, "v1", monitor.Accuracy, 0.95))
+				m.Observe(day, reading(day, "v1", metric.Accuracy, 0.95))
 				if c.before != nil {
 					c.before(m)
 				}
 				var triggered []time.Time
 				listen(m, func(d monitor.Decision) {
-					if d.Kind == monitor.Triggered {
+					if d.Kind == policy.Triggered {
 						triggered = append(triggered, d.At)
 					}
 				})
@@ -103,10 +106,10 @@ func TestWithoutACooldownAnAgeOrASilenceActsOnce(t *testing.T) {
 			for _, isCut := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s dry run %v cut %v", rule, dryRun, isCut), func(t *testing.T) {
 					m := newMachine(policyOf(t, fmt.Sprintf(`{"dry_run": %v, "cooldown": "0s", "rules": [{"name": "due", %s}]}`, dryRun, rule)))
-					m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+					m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 					acted := 0
 					hear := func(d monitor.Decision) {
-						if d.Kind == monitor.Triggered || d.Kind == monitor.Held {
+						if d.Kind == policy.Triggered || d.Kind == policy.Held {
 							acted++
 						}
 					}
@@ -123,7 +126,7 @@ func TestWithoutACooldownAnAgeOrASilenceActsOnce(t *testing.T) {
 					assert.Equal(t, 1, acted, "it failed, but no cooldown says when it may be asked for again")
 
 					at := noon.Add(2 * time.Hour)
-					m.Observe(at, reading(at, "v2", monitor.Accuracy, 0.95))
+					m.Observe(at, reading(at, "v2", metric.Accuracy, 0.95))
 					wakeUntil(m, at.Add(2*time.Hour))
 					want := 1
 					if rule == `"silent_for": "1h"` {
@@ -138,15 +141,15 @@ func TestWithoutACooldownAnAgeOrASilenceActsOnce(t *testing.T) {
 
 func TestASuppressedAgeActsWhenItIsFreeWithoutACooldownToo(t *testing.T) {
 	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [{"name": "stale", "max_age": "1h"}]}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 	m.PauseBy(noon, monitor.Control{})
 	wakeUntil(m, noon.Add(2*time.Hour))
-	require.Empty(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered))
+	require.Empty(t, kindsOf(m.Status(noon).Decisions, policy.Triggered))
 	at := noon.Add(3 * time.Hour)
 	m.ResumeBy(at, monitor.Control{})
 	wakeUntil(m, at)
 	wakeUntil(m, at.Add(time.Hour))
-	triggered := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+	triggered := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 	require.Len(t, triggered, 1)
 	assert.Equal(t, at, triggered[0].At)
 }
@@ -156,10 +159,10 @@ func TestASuppressedAgeActsWhenItIsFreeWithoutACooldownToo(t *testing.T) {
 func TestASilenceAfterAnEventIsNoticedInTimeBesideALongerOne(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [
 		{"name": "short", "silent_for": "10m", "severity": "warning"}, {"name": "long", "silent_for": "1h", "severity": "warning"}]}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 	wakeUntil(m, noon.Add(15*time.Minute))
 	at := noon.Add(15 * time.Minute)
-	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+	m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 	wakeUntil(m, at)
 	wakeUntil(m, noon.Add(3*time.Hour))
 	var heard []string

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestBaselines(t *testing.T) {
@@ -17,7 +18,7 @@ func TestBaselines(t *testing.T) {
 		for i := range minutes * 60 {
 			at := from.Add(time.Duration(i) * time.Second)
 			tickUntil(m, at)
-			m.Observe(at, reading(at, version, monitor.Accuracy, value))
+			m.Observe(at, reading(at, version, metric.Accuracy, value))
 		}
 		tickUntil(m, from.Add(time.Duration(minutes)*time.Minute+10*time.Second))
 	}
@@ -27,7 +28,7 @@ func TestBaselines(t *testing.T) {
 	feed(noon.Add(3*time.Minute), 1, "v1", 0.73)
 	assert.Empty(t, kinds(m))
 	feed(noon.Add(5*time.Minute), 1, "v1", 0.71)
-	d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+	d := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 	require.Len(t, d, 1)
 	assert.Equal(t, "accuracy mean 0.7100 below baseline 0.8000 by more than 10% over 1m", d[0].Reason)
 	assert.InDelta(t, 0.72, d[0].Threshold.Or(0), 1e-9)
@@ -37,7 +38,7 @@ func TestBaselines(t *testing.T) {
 			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
 		feed(noon, 2, "v1", 0.8)
 		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
-		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+		d := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 		require.Len(t, d, 1)
 		assert.Equal(t, "v2", d[0].ModelVersion)
 	})
@@ -46,17 +47,17 @@ func TestBaselines(t *testing.T) {
 			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 60, "from": "previous"}}]}`))
 		feed(noon, 2, "v1", 0.8)
 		at := noon.Add(150 * time.Second)
-		m.Observe(at, reading(at, "canary", monitor.Accuracy, 0.8))
+		m.Observe(at, reading(at, "canary", metric.Accuracy, 0.8))
 		feed(noon.Add(3*time.Minute), 1, "v2", 0.7)
-		require.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 1)
+		require.Len(t, kindsOf(m.Status(noon).Decisions, policy.Triggered), 1)
 	})
 	t.Run("of one that began at the same instant, as with what has piled up", func(t *testing.T) {
 		m = newMachine(policyOf(t, `{"cooldown": "0s", "rules": [
 			{"name": "worse", "metric": "accuracy", "stat": "mean", "period": "1m", "below_baseline_by": 0.05, "baseline": {"samples": 1, "from": "previous"}}]}`))
-		m.Observe(noon, reading(noon, "z", monitor.Accuracy, 0.8))
-		m.Observe(noon, reading(noon, "b", monitor.Accuracy, 0.7))
+		m.Observe(noon, reading(noon, "z", metric.Accuracy, 0.8))
+		m.Observe(noon, reading(noon, "b", metric.Accuracy, 0.7))
 		tickUntil(m, noon.Add(2*time.Minute))
-		d := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+		d := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 		require.Len(t, d, 1)
 		assert.Equal(t, "b", d[0].ModelVersion)
 	})

@@ -11,7 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // A signal of 2 MiB must not hold a workflow task up: the SDK takes a second of
@@ -24,26 +27,26 @@ func TestASignalOfVeryManyObservationsIsRefusedAsOne(t *testing.T) {
 	require.EqualError(t, refused[0].Err, "must be at most 10000 events, got 1048576; send more signals")
 
 	empty := strings.TrimSuffix(strings.Repeat("{},", 1<<19), ",")
-	_, err := monitor.DecodeBatch([]byte(`{"version":1,"model_name":"m","publisher":"p","sequence":1,"digests":[` + empty + `]}`))
+	_, err := metric.DecodeBatch([]byte(`{"version":1,"model_name":"m","publisher":"p","sequence":1,"digests":[` + empty + `]}`))
 	require.EqualError(t, err, "digests: must be at most 10000, got 524288; send more batches")
 }
 
 func TestASignalOfManyBrokenEventsCostsLittleAndIsCountedInFull(t *testing.T) {
 	payload := []byte("[" + strings.TrimSuffix(strings.Repeat(`{"x":1},`, 10_000), ",") + "]" + strings.Repeat(" ", 1<<21))
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	_, faults := monitor.DecodeEvents(payload, noon)
 	require.Len(t, faults, 10_000)
 	result := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for i := range b.N {
-			m.Reject(noon, monitor.SignalMetric, faults[i%len(faults)].Err, payload)
+			m.Reject(noon, contract.SignalMetric, faults[i%len(faults)].Err, payload)
 		}
 	})
 	assert.Less(t, result.AllocedBytesPerOp(), int64(4096), "of a payload of megabytes only the beginning is copied")
 
-	m = newMachine(monitor.Policy{})
+	m = newMachine(policy.Policy{})
 	for _, fault := range faults {
-		m.Reject(noon, monitor.SignalMetric, fault.Err, payload)
+		m.Reject(noon, contract.SignalMetric, fault.Err, payload)
 	}
 	status := m.Status(noon)
 	assert.EqualValues(t, 10_000, status.Rejected)
@@ -54,11 +57,11 @@ func TestASignalOfManyBrokenEventsCostsLittleAndIsCountedInFull(t *testing.T) {
 }
 
 func TestCountersDoNotOverflow(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	for i := range int64(3) {
-		huge := monitor.DigestOf(event(noon, 0.95, 100, 0), noon)
+		huge := metric.DigestOf(event(noon, 0.95, 100, 0), noon)
 		huge.Events = math.MaxInt64
-		m.ObserveBatch(noon, &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: i + 1, Digests: []*monitor.Digest{huge}})
+		m.ObserveBatch(noon, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: i + 1, Digests: []*metric.Digest{huge}})
 	}
 	status := m.Status(noon)
 	assert.Zero(t, status.Events)
@@ -67,11 +70,11 @@ func TestCountersDoNotOverflow(t *testing.T) {
 
 // What tells a redelivery from news is the last to be given up.
 func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
-	rules := make([]monitor.Rule, 50)
+	rules := make([]policy.Rule, 50)
 	for i := range rules {
-		rules[i] = monitor.Below(fmt.Sprintf("%0100d", i), 1)
+		rules[i] = policy.Below(fmt.Sprintf("%0100d", i), 1)
 	}
-	policy := monitor.Policy{Rules: rules, Retraining: monitor.RetrainingPolicy{Params: map[string]json.RawMessage{
+	policy := policy.Policy{Rules: rules, Retraining: policy.Retraining{Params: map[string]json.RawMessage{
 		"blob": json.RawMessage(`"` + strings.Repeat("x", 16_000) + `"`),
 	}}}.WithCooldown(0)
 	m := newMachine(policy)
@@ -82,13 +85,13 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 	}
 	for i := range 1000 {
 		now := noon.Add(time.Duration(i) * time.Second)
-		e := &monitor.MetricEvent{ModelName: "fraud", ModelVersion: fmt.Sprintf("%0200d", i%20), Metrics: metrics}
-		m.ObserveBatch(now, &monitor.Batch{
-			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1, Digests: []*monitor.Digest{monitor.DigestOf(e, now)},
+		e := &metric.Event{ModelName: "fraud", ModelVersion: fmt.Sprintf("%0200d", i%20), Metrics: metrics}
+		m.ObserveBatch(now, &metric.Batch{
+			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1, Digests: []*metric.Digest{metric.DigestOf(e, now)},
 		})
 		m.PauseBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
 		m.ResumeBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
-		m.Remember(time.Time{}, fmt.Sprintf("%036d", i), monitor.UpdateResult{Phase: monitor.PhaseWatching})
+		m.Remember(time.Time{}, fmt.Sprintf("%036d", i), monitor.UpdateResult{Phase: contract.PhaseWatching})
 	}
 	now := noon.Add(1000 * time.Second)
 	encoded := encode(t, m.State())
@@ -100,9 +103,9 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 	before := m.Status(now)
 	require.Equal(t, 1000, before.Publishers)
 	for i := range 1000 {
-		m.ObserveBatch(now, &monitor.Batch{
+		m.ObserveBatch(now, &metric.Batch{
 			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1,
-			Digests: []*monitor.Digest{monitor.DigestOf(event(now, 0.95, 100, 0), now)},
+			Digests: []*metric.Digest{metric.DigestOf(event(now, 0.95, 100, 0), now)},
 		})
 	}
 	after := m.Status(now)
@@ -113,7 +116,7 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 }
 
 func TestTheNewestVersionsMetricsAreKept(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	metrics := map[string]float64{}
 	for i := range 60 {
 		metrics[fmt.Sprint("metric", i)] = 1
@@ -121,7 +124,7 @@ func TestTheNewestVersionsMetricsAreKept(t *testing.T) {
 	now := noon
 	for i := range 10 {
 		now = noon.Add(time.Duration(i) * 24 * time.Hour)
-		m.Observe(now, &monitor.MetricEvent{ModelName: "fraud", ModelVersion: fmt.Sprint("v", i), Metrics: metrics})
+		m.Observe(now, &metric.Event{ModelName: "fraud", ModelVersion: fmt.Sprint("v", i), Metrics: metrics})
 	}
 	kept := 0
 	for _, v := range m.Status(now).Versions {
@@ -132,16 +135,16 @@ func TestTheNewestVersionsMetricsAreKept(t *testing.T) {
 
 	for i := range 4 { // side by side, as canaries are: none pushes another's out
 		for range 2 {
-			m.Observe(now, &monitor.MetricEvent{ModelName: "fraud", ModelVersion: fmt.Sprint("canary", i), Metrics: metrics})
+			m.Observe(now, &metric.Event{ModelName: "fraud", ModelVersion: fmt.Sprint("canary", i), Metrics: metrics})
 		}
 	}
 	assert.EqualValues(t, 2, m.Status(now).Versions["canary0"].Metrics["metric0"].Count)
 }
 
 func TestTimeStampsWithoutAMeaningDoNotOutliveTheirEvent(t *testing.T) {
-	m := newMachine(monitor.Policy{})
-	m.Observe(noon, &monitor.MetricEvent{ModelName: "fraud", ModelVersion: "v1"})
+	m := newMachine(policy.Policy{})
+	m.Observe(noon, &metric.Event{ModelName: "fraud", ModelVersion: "v1"})
 	assert.Equal(t, noon, m.Status(noon).Versions["v1"].LastSeen, "an event without a timestamp is of the time it is handled")
-	m.Observe(noon, &monitor.MetricEvent{ModelName: "fraud", ModelVersion: "v1", Timestamp: noon.Add(-time.Hour)})
+	m.Observe(noon, &metric.Event{ModelName: "fraud", ModelVersion: "v1", Timestamp: noon.Add(-time.Hour)})
 	assert.Equal(t, noon, m.Status(noon).Versions["v1"].LastSeen)
 }

@@ -1,6 +1,10 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/policy"
+)
 
 const (
 	// calendarLength is how far ahead a policy's blackouts are computed.
@@ -13,7 +17,7 @@ const (
 // and handed to SetCalendar, before anything else is decided at now, and for which
 // time. They are computed outside and recorded, since time zone data differs
 // between workers.
-func (m *Machine) CalendarWanted(now time.Time) (wanted Span, ok bool) {
+func (m *Machine) CalendarWanted(now time.Time) (wanted policy.Span, ok bool) {
 	if len(m.state.Policy.Blackout) == 0 {
 		return wanted, false
 	}
@@ -21,17 +25,18 @@ func (m *Machine) CalendarWanted(now time.Time) (wanted Span, ok bool) {
 	if c := m.state.Calendar; c != nil && now.Before(c.Until.Add(-calendarMargin)) {
 		return wanted, false
 	}
-	return Span{From: now, Until: now.Add(calendarLength)}, true
+	return policy.Span{From: now, Until: now.Add(calendarLength)}, true
 }
 
 // SetCalendar takes the spans of the policy's blackouts in the time that was
 // wanted. With an error there are none, which is counted and explained.
-func (m *Machine) SetCalendar(now time.Time, wanted Span, spans []Span, err error) {
+func (m *Machine) SetCalendar(now time.Time, wanted policy.Span, spans []policy.Span, err error) {
 	if err != nil {
 		m.Reject(now, "blackout", err, nil)
 	}
-	m.state.Calendar, m.dirty = &Calendar{From: wanted.From, Until: wanted.Until, Spans: spans}, true
+	m.state.Calendar = &policy.Calendar{From: wanted.From, Until: wanted.Until, Spans: spans}
+	m.dirty = true
 }
 
 // Blackouts are those of the policy in force.
-func (m *Machine) Blackouts() []Blackout { return m.state.Policy.Blackout }
+func (m *Machine) Blackouts() []policy.Blackout { return m.state.Policy.Blackout }

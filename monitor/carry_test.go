@@ -8,7 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // apply puts a policy in force as the workflow does.
@@ -18,7 +22,7 @@ func apply(t require.TestingT, m *monitor.Machine, at time.Time, wire string) {
 }
 
 // observe hands on an event of one reading as the workflow does.
-func observe(m *monitor.Machine, at time.Time, e *monitor.MetricEvent) {
+func observe(m *monitor.Machine, at time.Time, e *metric.Event) {
 	wakeUntil(m, at)
 	m.Observe(at, e)
 	look(m, at)
@@ -53,15 +57,15 @@ func TestSilenceIsKnownFromWhenARuleBeginsToKnowIt(t *testing.T) {
 func TestAMonitorThatStopsJudgesNoSilence(t *testing.T) {
 	m := newMachine(policyOf(t, `{"retraining": {"timeout": "8760h"}, "rules": [
 		{"name": "q", "metric": "auc", "stat": "mean", "below": 0.7, "period": "1s", "missing": "breaching"}, {"metric": "accuracy", "below": 0.9}]}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 	m.Tick(noon)
 	id := m.Wants(noon).Schedule.RequestID
-	m.Scheduled(noon, id, monitor.Job{Backend: "b", Followed: true})
+	m.Scheduled(noon, id, modelops.Job{Backend: "b", Followed: true})
 	m.StopBy(noon, monitor.Control{})
 	m.Tick(noon)
 
 	later := noon.Add(7 * 24 * time.Hour)
-	m.Outcome(later, monitor.Outcome{RequestID: id, State: monitor.OutcomeSucceeded})
+	m.Outcome(later, modelops.Outcome{RequestID: id, State: modelops.Succeeded})
 	m.Tick(later)
 	assert.True(t, m.Wants(later).Done)
 	assert.EqualValues(t, 1, m.Status(later).Breaches)
@@ -83,17 +87,17 @@ func TestALongOutageIsPassedOverWithAPeriodOpen(t *testing.T) {
 }
 
 func TestAPeriodIsJudgedOnceWhateverTheGraceBecomes(t *testing.T) {
-	const policy = `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "below": 0.9, "period": "1h", "grace": "%s", "datapoints": {"breaching": 2, "of": 2}}]}`
+	const p = `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "below": 0.9, "period": "1h", "grace": "%s", "datapoints": {"breaching": 2, "of": 2}}]}`
 	for _, grace := range []string{"1h", "10h", "1s"} {
 		t.Run(grace, func(t *testing.T) {
-			m := newMachine(policyOf(t, fmt.Sprintf(policy, "0s")))
+			m := newMachine(policyOf(t, fmt.Sprintf(p, "0s")))
 			at := noon.Add(10 * time.Minute)
-			observe(m, at, reading(at, "v1", monitor.Accuracy, 0.8))
+			observe(m, at, reading(at, "v1", metric.Accuracy, 0.8))
 			wakeUntil(m, noon.Add(65*time.Minute))
-			apply(t, m, noon.Add(65*time.Minute), fmt.Sprintf(policy, grace))
-			observe(m, noon.Add(66*time.Minute), reading(noon.Add(30*time.Minute), "v1", monitor.Accuracy, 0.85))
+			apply(t, m, noon.Add(65*time.Minute), fmt.Sprintf(p, grace))
+			observe(m, noon.Add(66*time.Minute), reading(noon.Add(30*time.Minute), "v1", metric.Accuracy, 0.85))
 			wakeUntil(m, noon.Add(24*time.Hour))
-			assert.Empty(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered))
+			assert.Empty(t, kindsOf(m.Status(noon).Decisions, policy.Triggered))
 			rule := rulesOf(m, noon)[0]
 			assert.Len(t, rule.Datapoints, 1)
 			assert.EqualValues(t, 1, rule.Late)
@@ -128,7 +132,7 @@ func TestWhatWasMeasuredIsJudgedByThePolicyInForce(t *testing.T) {
 			m := newMachine(policyOf(t, `{"cooldown": "0s", "dry_run": true, "rules": [`+rule+c.before+`}]}`))
 			for i, accuracy := range []float64{0.78, 0.80, 0.80} {
 				at := noon.Add(time.Duration(i) * time.Minute)
-				observe(m, at, reading(at, "v1", monitor.Accuracy, accuracy))
+				observe(m, at, reading(at, "v1", metric.Accuracy, accuracy))
 			}
 			at := noon.Add(3*time.Minute + 10*time.Second)
 			wakeUntil(m, at)
@@ -164,7 +168,7 @@ func TestWhatABlackoutHasPutOffIsJudgedByThePolicyInForce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, `{"rules": [{"metric": "accuracy", "below": 0.9}], `+office+`}`))
-			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
+			observe(m, noon, reading(noon, "v1", metric.Accuracy, 0.85))
 			wakeUntil(m, noon.Add(time.Hour))
 			apply(t, m, noon.Add(time.Hour), c.after)
 			wakeUntil(m, noon.Add(20*24*time.Hour))
@@ -172,7 +176,7 @@ func TestWhatABlackoutHasPutOffIsJudgedByThePolicyInForce(t *testing.T) {
 			apply(t, m, back, `{"rules": [{"metric": "accuracy", "below": 0.9}], `+office+`}`)
 			wakeUntil(m, back.Add(48*time.Hour))
 
-			triggered := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+			triggered := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 			if c.triggered == 0 {
 				assert.Empty(t, triggered)
 				return
@@ -205,14 +209,14 @@ func TestWhatWaitsForAnAnswerIsReconsideredByThePolicyInForce(t *testing.T) {
 			day := noon.Add(-24 * time.Hour)
 			m.Retrain(day, monitor.Control{Force: true})
 			wakeUntil(m, day)
-			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.85))
-			require.Equal(t, monitor.PhaseAwaitingApproval, m.Phase(noon))
+			observe(m, noon, reading(noon, "v1", metric.Accuracy, 0.85))
+			require.Equal(t, contract.PhaseAwaitingApproval, m.Phase(noon))
 			wakeUntil(m, noon.Add(time.Hour))
 			apply(t, m, noon.Add(time.Hour), c.after)
 			wakeUntil(m, noon.Add(48*time.Hour))
 
-			triggered := kindsOf(m.Status(noon).Decisions, monitor.Triggered)[1:]
-			rejected := kindsOf(m.Status(noon).Decisions, monitor.ApprovalRejected)
+			triggered := kindsOf(m.Status(noon).Decisions, policy.Triggered)[1:]
+			rejected := kindsOf(m.Status(noon).Decisions, policy.ApprovalRejected)
 			if c.triggered == 0 {
 				assert.Empty(t, triggered)
 				require.Len(t, rejected, 1)
@@ -227,30 +231,30 @@ func TestWhatWaitsForAnAnswerIsReconsideredByThePolicyInForce(t *testing.T) {
 }
 
 func TestAVerificationUnderWayGoesOnByThePolicyInForce(t *testing.T) {
-	const policy = `{"cooldown": "24h", "verify": {"within": "%s", "min_samples": 3}, "rules": [{"metric": "accuracy", "below": %s}]}`
+	const p = `{"cooldown": "24h", "verify": {"within": "%s", "min_samples": 3}, "rules": [{"metric": "accuracy", "below": %s}]}`
 	for name, c := range map[string]struct {
 		within, below string
-		kind          monitor.Kind
+		kind          policy.Kind
 		at            time.Duration // after the version's first event
 	}{
-		"a longer one":                        {"2h", "0.9", monitor.Regressed, 30 * time.Minute},
-		"a threshold that it has not broken":  {"1h", "0.6", monitor.Verified, time.Hour},
-		"such a one, and longer":              {"2h", "0.6", monitor.Verified, 2 * time.Hour},
-		"such a one, of a time that has gone": {"10m", "0.6", monitor.Unverified, 20 * time.Minute},
+		"a longer one":                        {"2h", "0.9", policy.Regressed, 30 * time.Minute},
+		"a threshold that it has not broken":  {"1h", "0.6", policy.Verified, time.Hour},
+		"such a one, and longer":              {"2h", "0.6", policy.Verified, 2 * time.Hour},
+		"such a one, of a time that has gone": {"10m", "0.6", policy.Unverified, 20 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(policyOf(t, fmt.Sprintf(policy, "1h", "0.9")))
-			observe(m, noon, reading(noon, "v1", monitor.Accuracy, 0.5))
-			outcome(t, m, noon, monitor.OutcomeSucceeded, "v2")
+			m := newMachine(policyOf(t, fmt.Sprintf(p, "1h", "0.9")))
+			observe(m, noon, reading(noon, "v1", metric.Accuracy, 0.5))
+			outcome(t, m, noon, modelops.Succeeded, "v2")
 			first := noon.Add(time.Hour)
-			observe(m, first, reading(first, "v2", monitor.Accuracy, 0.8))
+			observe(m, first, reading(first, "v2", metric.Accuracy, 0.8))
 			wakeUntil(m, first.Add(20*time.Minute))
-			apply(t, m, first.Add(20*time.Minute), fmt.Sprintf(policy, c.within, c.below))
+			apply(t, m, first.Add(20*time.Minute), fmt.Sprintf(p, c.within, c.below))
 			for range 2 {
-				observe(m, first.Add(30*time.Minute), reading(first, "v2", monitor.Accuracy, 0.95))
+				observe(m, first.Add(30*time.Minute), reading(first, "v2", metric.Accuracy, 0.95))
 			}
 			wakeUntil(m, first.Add(5*time.Hour))
-			ended := kindsOf(m.Status(noon).Decisions, monitor.Verified, monitor.Unverified, monitor.Regressed)
+			ended := kindsOf(m.Status(noon).Decisions, policy.Verified, policy.Unverified, policy.Regressed)
 			require.Len(t, ended, 1)
 			assert.Equal(t, c.kind, ended[0].Kind)
 			assert.Equal(t, first.Add(c.at), ended[0].At)

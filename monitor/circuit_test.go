@@ -7,32 +7,35 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	m := newMachine(policyOf(t, `{"max_failures": 2, "cooldown": "0s"}`))
 	fail := func(at time.Time) {
 		breach(m, at, "v1")
-		outcome(t, m, at, monitor.OutcomeFailed, "")
+		outcome(t, m, at, modelops.Failed, "")
 	}
 	fail(noon)
 	breach(m, noon, "v1")
-	outcome(t, m, noon, monitor.OutcomeSucceeded, "") // resets the count
+	outcome(t, m, noon, modelops.Succeeded, "") // resets the count
 	fail(noon.Add(time.Second))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(time.Second)))
+	assert.Equal(t, contract.PhaseWatching, m.Phase(noon.Add(time.Second)))
 	fail(noon.Add(2 * time.Second))
 	status := m.Status(noon)
-	assert.Equal(t, monitor.PhasePaused, status.Phase)
+	assert.Equal(t, contract.PhasePaused, status.Phase)
 	assert.Equal(t, monitor.ByCircuit, status.Paused.By)
-	assert.Equal(t, monitor.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
+	assert.Equal(t, policy.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
 	breach(m, noon.Add(3*time.Second), "v1")
 	assert.EqualValues(t, 1, m.Status(noon).Suppressed[monitor.ByPause])
 
 	m.ResumeBy(noon.Add(time.Minute), monitor.Control{By: "ada"})
 	assert.Zero(t, m.Status(noon).Failures, "resume closes it and forgets the count")
 	fail(noon.Add(2 * time.Minute))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(2*time.Minute)))
+	assert.Equal(t, contract.PhaseWatching, m.Phase(noon.Add(2*time.Minute)))
 }
 
 // A backend that can't be followed accepts, and its pipeline may tell the outcome
@@ -63,9 +66,9 @@ func TestAcceptedEndsARowOfFailuresUnlessItsPipelineSaysOtherwise(t *testing.T) 
 				}
 				if state == "accepted" {
 					accepted = id
-					m.Scheduled(at, id, monitor.Job{Backend: "log"})
+					m.Scheduled(at, id, modelops.Job{Backend: "log"})
 				} else {
-					m.Outcome(at, monitor.Outcome{RequestID: id, State: monitor.OutcomeState(state)})
+					m.Outcome(at, modelops.Outcome{RequestID: id, State: modelops.State(state)})
 				}
 				m.Tick(at)
 			}

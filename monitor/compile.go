@@ -3,12 +3,14 @@ package monitor
 import (
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // compiled is what follows from a policy, kept so that it isn't found again for
 // each event.
 type compiled struct {
-	forms           []form
+	forms           []policy.Form
 	findings        []finding      // of the rules, at the moment
 	said            said           // the same as sets, where there are composites
 	ruleNumber      map[string]int // by name
@@ -36,7 +38,7 @@ type standing struct {
 // composite is a rule that is made of others.
 type composite struct {
 	rule    int
-	logic   logic
+	logic   policy.Logic
 	members ruleSet
 }
 
@@ -45,25 +47,27 @@ func (m *Machine) compile() {
 	rules := m.state.Policy.Rules
 	n := len(rules)
 	m.compiled = compiled{
-		forms: make([]form, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
+		forms: make([]policy.Form, n), findings: make([]finding, n), ruleNumber: make(map[string]int, n), members: make([][]int, n),
 		isTurned: make([]bool, n),
 		streaks:  make([]streak, n+1+len(suppressions)),
 	}
 	for i := range rules {
 		m.ruleNumber[rules[i].Name] = i
-		m.forms[i] = rules[i].form()
-		m.hasComposites = m.hasComposites || m.forms[i] == formComposite
-		m.mayRest = m.mayRest || rules[i].Missing == MissingOK
-		m.hasWindows = m.hasWindows || m.forms[i] == formWindow
-		m.hasAges = m.hasAges || m.forms[i] == formAge || m.forms[i] == formSilence
+		m.forms[i] = rules[i].Form()
+		m.hasComposites = m.hasComposites || m.forms[i] == policy.FormComposite
+		m.mayRest = m.mayRest || rules[i].Missing == policy.MissingOK
+		m.hasWindows = m.hasWindows || m.forms[i] == policy.FormWindow
+		m.hasAges = m.hasAges || m.forms[i] == policy.FormAge || m.forms[i] == policy.FormSilence
 	}
+
 	if m.hasComposites {
 		m.compileComposites()
 	}
 	if v := m.state.Policy.Verify; v != nil {
-		m.verifies = m.state.Policy.judged(v.within())
+		m.verifies = m.state.Policy.Verifiable(v.Length())
 	}
-	m.seen, m.dirty = nil, true
+	m.seen = nil
+	m.dirty = true
 	m.isSilent = m.hasAges // until it is looked at
 }
 
@@ -75,23 +79,26 @@ func (m *Machine) compileComposites() {
 	var stand ruleSet
 	var place func(i int)
 	place = func(i int) {
-		if placed[i] || m.forms[i] != formComposite {
+		if placed[i] || m.forms[i] != policy.FormComposite {
 			return
 		}
+
 		placed[i] = true
 
-		c := composite{rule: i, logic: rules[i].logic()}
-		for _, name := range rules[i].members() {
+		c := composite{rule: i, logic: rules[i].Logic()}
+		for _, name := range rules[i].Members() {
 			member := m.ruleNumber[name]
 			place(member)
 			m.members[i] = append(m.members[i], member)
 			c.members.add(member)
-			if m.forms[member] != formInstant && m.forms[member] != formComposite {
+			if m.forms[member] != policy.FormInstant && m.forms[member] != policy.FormComposite {
 				stand.add(member)
 			}
 		}
+
 		m.composites = append(m.composites, c)
 	}
+
 	for i := range rules {
 		place(i)
 	}
@@ -102,16 +109,17 @@ func (m *Machine) compileComposites() {
 			m.standingMembers = append(m.standingMembers, i)
 		}
 	}
+
 	m.isTurned = turned(rules, m.ruleNumber, m.composites)
 }
 
 // turned finds the rules that a `not` turns around, itself or through others.
 // composites stand after their members.
-func turned(rules []Rule, number map[string]int, composites []composite) []bool {
+func turned(rules []policy.Rule, number map[string]int, composites []composite) []bool {
 	turned := make([]bool, len(rules))
 	for _, c := range slices.Backward(composites) {
 		i := c.rule
-		for _, name := range rules[i].members() {
+		for _, name := range rules[i].Members() {
 			turned[number[name]] = turned[number[name]] || turned[i] || rules[i].Not != ""
 		}
 	}

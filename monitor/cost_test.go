@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // many joins n texts by commas.
@@ -54,7 +56,7 @@ var costlyPolicies = map[string]string{
 	"a dry run without cooldown": `{"metric":"accuracy","below":0.9}`,
 }
 
-func costlyPolicy(t testing.TB, name string) monitor.Policy {
+func costlyPolicy(t testing.TB, name string) policy.Policy {
 	extra := ""
 	if strings.HasPrefix(name, "a dry run") {
 		extra = `,"dry_run":true,"cooldown":"0s"`
@@ -140,13 +142,13 @@ const (
 // Composites may hold one another many times over: two to the power of 30 ways lead
 // from the last of these to the first.
 func TestCompositesCostNoMoreThanTheirNumber(t *testing.T) {
-	policy := policyOf(t, `{"verify":{},"rules":[`+costlyPolicies["composites of the two before"]+`,{"name":"last","all_of":["c48","c47"]}]}`)
-	assert.Empty(t, policy.Unverifiable())
+	wanted := policyOf(t, `{"verify":{},"rules":[`+costlyPolicies["composites of the two before"]+`,{"name":"last","all_of":["c48","c47"]}]}`)
+	assert.Empty(t, wanted.Unverifiable())
 
-	m := newMachine(policy)
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.5))
+	m := newMachine(wanted)
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.5))
 	decisions := m.Status(noon).Decisions
-	assert.Equal(t, monitor.Triggered, decisions[len(decisions)-1].Kind)
+	assert.Equal(t, policy.Triggered, decisions[len(decisions)-1].Kind)
 	assert.Contains(t, decisions[len(decisions)-1].Reason, "accuracy 0.5000 below threshold 0.9000; accuracy 0.5000 below threshold 0.8000")
 }
 
@@ -186,7 +188,7 @@ func FuzzDecoders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		const allocatedPerByte, allocated = 2500, 64 << 10
 		for what, decode := range map[string]func(){
-			"policy":  func() { _, _ = monitor.DecodePolicy(payload) },
+			"policy":  func() { _, _ = policy.Decode(payload) },
 			"control": func() { _, _ = monitor.DecodeControl(payload) },
 			"outcome": func() { _, _ = monitor.DecodeOutcome(payload) },
 		} {

@@ -1,6 +1,11 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
+)
 
 const (
 	// outageAfter is how late a wake comes at least for the reason to be that this
@@ -27,6 +32,7 @@ func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
 	if !m.hasWindows {
 		return next, false
 	}
+
 	for name, seen := range m.state.Versions {
 		for i, t := range seen.Rules {
 			if t.Window == nil {
@@ -34,10 +40,12 @@ func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
 			}
 			due, comes := t.Window.nextDue(&m.state.Policy.Rules[i], m.hearsSilence(name, i, t.Window))
 			if comes && (!ok || due.Before(next)) {
-				next, ok = due, true
+				next = due
+				ok = true
 			}
 		}
 	}
+
 	return next, ok
 }
 
@@ -47,7 +55,7 @@ func (m *Machine) nextDatapoint() (next time.Time, ok bool) {
 // around speaks by each healthy datapoint, too.
 func (m *Machine) hearsSilence(version string, rule int, w *window) bool {
 	r := &m.state.Policy.Rules[rule]
-	if version != m.state.Latest || !r.knowsSilence() {
+	if version != m.state.Latest || !r.KnowsSilence() {
 		return false
 	}
 	return len(w.Open) > 0 || m.isTurned[rule] || !w.isSettled(r)
@@ -75,6 +83,7 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 		if !ok || due.After(now) {
 			return
 		}
+
 		m.settleStreaks() // what its entries go by is about to change
 		m.standing.seen = nil
 		for _, name := range sortedKeys(m.state.Versions) {
@@ -82,6 +91,7 @@ func (m *Machine) judgeDatapoints(now time.Time) {
 				m.judgeVersion(now, due, name, seen)
 			}
 		}
+
 		m.dirty = true
 	}
 }
@@ -106,6 +116,7 @@ func (m *Machine) judgeVersion(now, due time.Time, name string, seen *version) {
 		if t.Window == nil {
 			continue
 		}
+
 		r := &m.state.Policy.Rules[i]
 		silence := m.hearsSilence(name, i, t.Window)
 		if at, comes := t.Window.nextDue(r, silence); !comes || at.After(due) {
@@ -116,20 +127,21 @@ func (m *Machine) judgeVersion(now, due time.Time, name string, seen *version) {
 		isGap := !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
 		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, silence), isGap)
 	}
+
 	if any {
 		m.decideOn(moment{now: now, due: due, version: name, seen: seen})
 	}
 }
 
 // judgePeriod judges what was measured in one period. In a gap, silence says nothing.
-func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track, b *bucket, isGap bool) finding {
+func (m *Machine) judgePeriod(now, due time.Time, name string, r *policy.Rule, t *track, b *bucket, isGap bool) finding {
 	w := t.Window
 	p := point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
-	isTotal := r.Stat == StatCount || r.Stat == StatSum
+	isTotal := r.Stat == policy.StatCount || r.Stat == policy.StatSum
 	if !isTotal && b.Count < max(1, r.MinSamples) {
-		p.Value = Reading{}
+		p.Value = metric.Reading{}
 	}
-	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.falls() || r.Change != nil))
+	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil))
 	if r.Change != nil {
 		return m.detect(now, due, r, t, p)
 	}
@@ -138,34 +150,37 @@ func (m *Machine) judgePeriod(now, due time.Time, name string, r *Rule, t *track
 	p.judge(r, threshold, known)
 	w.keep(r, p)
 	f := w.conclude(r, p)
-	t.At, t.Verdict, t.Value = due, f.verdict, p.Value
-	if t.Threshold = (Reading{}); known {
-		t.Threshold = Some(threshold)
+	t.At = due
+	t.Verdict = f.verdict
+	t.Value = p.Value
+	t.Threshold = (metric.Reading{})
+	if known {
+		t.Threshold = metric.Some(threshold)
 	}
 	return f
 }
 
 // judge holds a datapoint against the threshold. One that is unknown stays so.
-func (p *point) judge(r *Rule, threshold float64, known bool) {
+func (p *point) judge(r *policy.Rule, threshold float64, known bool) {
 	p.Breach = false
 	switch value, measured := p.Value.Get(); {
 	case p.Unknown:
 	case !measured:
-		p.Breach = r.Missing == MissingBreaching
+		p.Breach = r.Missing == policy.MissingBreaching
 	case !known:
 		p.Unknown = true
 	default:
-		p.Breach = r.isBeyond(value, threshold)
+		p.Breach = r.IsBeyond(value, threshold)
 	}
 }
 
 // conclude says what a rule says by its datapoints, of which p is the one judged last.
-func (w *window) conclude(r *Rule, p point) finding {
+func (w *window) conclude(r *policy.Rule, p point) finding {
 	breaching, of := w.count(r)
 	mOf, _ := r.MOfN()
 	f := finding{verdict: Healthy, fresh: true, hit: p.Breach && breaching >= mOf}
 	value, measured := p.Value.Get()
-	switch clear, clears := r.clear(); {
+	switch clear, clears := r.ClearThreshold(); {
 	case of == 0:
 		f.verdict = Unknown
 	case !clears && breaching >= mOf:
@@ -173,18 +188,19 @@ func (w *window) conclude(r *Rule, p point) finding {
 	case clears:
 		if f.hit {
 			w.Held = true
-		} else if measured && !p.Unknown && !r.isBeyond(value, clear) {
+		} else if measured && !p.Unknown && !r.IsBeyond(value, clear) {
 			w.Held = false
 		}
 		if w.Held {
 			f.verdict = Breaching
 		}
 	}
+
 	return f
 }
 
 // detect shows a datapoint to the rule's detector of change.
-func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding {
+func (m *Machine) detect(now, due time.Time, r *policy.Rule, t *track, p point) finding {
 	w := t.Window
 	w.keep(r, p)
 	if value, measured := p.Value.Get(); measured && !p.Unknown {
@@ -193,17 +209,23 @@ func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding
 		}
 		delta := r.Change.Delta
 		if delta == 0 {
-			delta = DefaultDelta
+			delta = policy.DefaultDelta
 		}
 		changed, before, after := w.Detector.add(value, delta)
-		up, down := r.Change.Direction != DirectionDown, r.Change.Direction != DirectionUp
+		up, down := r.Change.Direction != policy.DirectionDown, r.Change.Direction != policy.DirectionUp
 		if changed && (up && after > before || down && after < before) {
-			w.Changed, w.From, w.To = due, Some(before), Some(after)
+			w.Changed = due
+			w.From = metric.Some(before)
+			w.To = metric.Some(after)
 		}
 	}
+
 	f := finding{verdict: t.standing(r, now), fresh: true}
 	f.hit = f.verdict == Breaching
-	t.At, t.Verdict, t.Value, t.Threshold = due, f.verdict, p.Value, w.From
+	t.At = due
+	t.Verdict = f.verdict
+	t.Value = p.Value
+	t.Threshold = w.From
 	return f
 }
 
@@ -212,8 +234,9 @@ func (m *Machine) detect(now, due time.Time, r *Rule, t *track, p point) finding
 func (m *Machine) forgetChanges(triggered time.Time) {
 	for _, seen := range m.state.Versions {
 		for i, t := range seen.Rules {
-			if m.forms[i] == formWindow && !t.Window.Changed.IsZero() && !t.Window.Changed.After(triggered) {
-				t.Window.Changed, t.Verdict = time.Time{}, Healthy
+			if m.forms[i] == policy.FormWindow && !t.Window.Changed.IsZero() && !t.Window.Changed.After(triggered) {
+				t.Window.Changed = time.Time{}
+				t.Verdict = Healthy
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Suppression is why a breaching observation did not trigger. Where several
@@ -30,16 +32,16 @@ func Suppressions() []Suppression { return slices.Clone(suppressions) }
 
 // Decision is what the machine did, and why.
 type Decision struct {
-	At           time.Time   `json:"at"`
-	Kind         Kind        `json:"kind"`
-	Rule         string      `json:"rule,omitempty"`
-	Reason       string      `json:"reason,omitempty"`
-	ModelVersion string      `json:"model_version,omitempty"`
-	Value        Reading     `json:"value,omitzero"`
-	Threshold    Reading     `json:"threshold,omitzero"`
-	RequestID    string      `json:"request_id,omitempty"`
-	By           string      `json:"by,omitempty"`            // the operator, where one decided
-	SuppressedBy Suppression `json:"suppressed_by,omitempty"` // for Suppressed
+	At           time.Time      `json:"at"`
+	Kind         policy.Kind    `json:"kind"`
+	Rule         string         `json:"rule,omitempty"`
+	Reason       string         `json:"reason,omitempty"`
+	ModelVersion string         `json:"model_version,omitempty"`
+	Value        metric.Reading `json:"value,omitzero"`
+	Threshold    metric.Reading `json:"threshold,omitzero"`
+	RequestID    string         `json:"request_id,omitempty"`
+	By           string         `json:"by,omitempty"`            // the operator, where one decided
+	SuppressedBy Suppression    `json:"suppressed_by,omitempty"` // for Suppressed
 	// Count is for Suppressed and Warned: how many breaching observations of a streak
 	// this entry stands for. At, Reason and Value are the last one's. A streak is what
 	// was suppressed for one reason, or warned of by one rule, between two decisions of
@@ -55,14 +57,16 @@ const maxDecisions = 50
 
 // decide records a decision in an entry of its own.
 func (m *Machine) decide(decision Decision) {
-	decision.Reason, decision.By = plain.Cut(decision.Reason, maxTextBytes), plain.Cut(decision.By, maxTextBytes)
+	decision.Reason, decision.By = plain.Cut(decision.Reason, policy.MaxTextBytes), plain.Cut(decision.By, policy.MaxTextBytes)
 	if m.Trace != nil && decision.IsNotable() {
 		decision.Trace = m.Trace(m.cause(&decision), decision)
 	}
 	if decision.IsNotable() {
 		notable := decision // a copy, so that the others don't escape to the heap
-		m.state.Notable, m.dirty = &notable, true
+		m.state.Notable = &notable
+		m.dirty = true
 	}
+
 	m.notify(decision)
 	if m.OnDecision != nil {
 		m.OnDecision(decision)
@@ -75,7 +79,7 @@ func (m *Machine) decide(decision Decision) {
 
 // IsNotable says that a decision changed something, or answered something: all but
 // those that breaches can bring by the thousand.
-func (d *Decision) IsNotable() bool { return d.Kind != Suppressed && d.Kind != Warned }
+func (d *Decision) IsNotable() bool { return d.Kind != policy.Suppressed && d.Kind != policy.Warned }
 
 // keepLast drops the oldest elements beyond max.
 func keepLast[T any](all []T, max int) []T {

@@ -13,29 +13,31 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestEveryFaultOfADigestIsNamedWithItsPath(t *testing.T) {
-	for fault, spoil := range map[string]func(*monitor.Digest){
-		"model_version: must be 0 to 200 bytes":                    func(d *monitor.Digest) { d.ModelVersion = strings.Repeat("v", 201) },
-		"events: must be 1 to 1000000000000, got 0":                func(d *monitor.Digest) { d.Events = 0 },
-		"events: must be 1 to 1000000000000, got 9223372036854":    func(d *monitor.Digest) { d.Events = math.MaxInt64 },
-		"first: is missing":                                        func(d *monitor.Digest) { d.First = time.Time{} },
-		"folded_until: is missing":                                 func(d *monitor.Digest) { d.FoldedUntil = time.Time{} },
-		"last: 2026-03-01T13:00:00Z is more than 10m0s ahead":      func(d *monitor.Digest) { d.Last = noon.Add(time.Hour) },
-		"last must not be before first":                            func(d *monitor.Digest) { d.Last = d.First.Add(-1) },
-		"nor folded_until before folded_from":                      func(d *monitor.Digest) { d.FoldedUntil = d.FoldedFrom.Add(-1) },
-		"metrics.accuracy: must be an object, got null":            func(d *monitor.Digest) { d.Metrics["accuracy"] = nil },
-		"metrics.accuracy: count: must be 1 to the 1 events":       func(d *monitor.Digest) { d.Metrics["accuracy"].Count = 2 },
-		"metrics.accuracy: max: must be a finite number":           func(d *monitor.Digest) { d.Metrics["accuracy"].Max = math.Inf(1) },
-		"metrics.accuracy: min: must not exceed max, got 1 and 0":  func(d *monitor.Digest) { d.Metrics["accuracy"].Min, d.Metrics["accuracy"].Max = 1, 0 },
-		"metrics.accuracy: sum: must be what 1 readings from 0.9 ": func(d *monitor.Digest) { d.Metrics["accuracy"].Sum = 1 },
-		"metrics.accuracy: sum: must be what 1 readings":           func(d *monitor.Digest) { d.Metrics["accuracy"].Sum = math.NaN() },
-		"metrics.: must be 1 to 100 bytes":                         func(d *monitor.Digest) { d.Metrics[""] = d.Metrics["accuracy"] },
+	for fault, spoil := range map[string]func(*metric.Digest){
+		"model_version: must be 0 to 200 bytes":                    func(d *metric.Digest) { d.ModelVersion = strings.Repeat("v", 201) },
+		"events: must be 1 to 1000000000000, got 0":                func(d *metric.Digest) { d.Events = 0 },
+		"events: must be 1 to 1000000000000, got 9223372036854":    func(d *metric.Digest) { d.Events = math.MaxInt64 },
+		"first: is missing":                                        func(d *metric.Digest) { d.First = time.Time{} },
+		"folded_until: is missing":                                 func(d *metric.Digest) { d.FoldedUntil = time.Time{} },
+		"last: 2026-03-01T13:00:00Z is more than 10m0s ahead":      func(d *metric.Digest) { d.Last = noon.Add(time.Hour) },
+		"last must not be before first":                            func(d *metric.Digest) { d.Last = d.First.Add(-1) },
+		"nor folded_until before folded_from":                      func(d *metric.Digest) { d.FoldedUntil = d.FoldedFrom.Add(-1) },
+		"metrics.accuracy: must be an object, got null":            func(d *metric.Digest) { d.Metrics["accuracy"] = nil },
+		"metrics.accuracy: count: must be 1 to the 1 events":       func(d *metric.Digest) { d.Metrics["accuracy"].Count = 2 },
+		"metrics.accuracy: max: must be a finite number":           func(d *metric.Digest) { d.Metrics["accuracy"].Max = math.Inf(1) },
+		"metrics.accuracy: min: must not exceed max, got 1 and 0":  func(d *metric.Digest) { d.Metrics["accuracy"].Min, d.Metrics["accuracy"].Max = 1, 0 },
+		"metrics.accuracy: sum: must be what 1 readings from 0.9 ": func(d *metric.Digest) { d.Metrics["accuracy"].Sum = 1 },
+		"metrics.accuracy: sum: must be what 1 readings":           func(d *metric.Digest) { d.Metrics["accuracy"].Sum = math.NaN() },
+		"metrics.: must be 1 to 100 bytes":                         func(d *metric.Digest) { d.Metrics[""] = d.Metrics["accuracy"] },
 	} {
 		t.Run(fault, func(t *testing.T) {
-			d := monitor.DigestOf(event(noon, 0.9, 100, 0), noon)
+			d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
 			require.NoError(t, d.Validate(noon))
 			spoil(d)
 			require.ErrorContains(t, d.Validate(noon), fault)
@@ -44,58 +46,58 @@ func TestEveryFaultOfADigestIsNamedWithItsPath(t *testing.T) {
 }
 
 func TestASumMayBeOffByRounding(t *testing.T) {
-	metric := monitor.MetricDigest{}
+	summary := metric.Summary{}
 	for range 1_000_000 {
-		metric.Add(0.1, noon)
+		summary.Add(0.1, noon)
 	}
-	require.NotEqual(t, 0.1*1e6, metric.Sum)
-	d := monitor.DigestOf(event(noon, 0.9, 100, 0), noon)
-	d.Events, d.Metrics["accuracy"] = metric.Count, &metric
+	require.NotEqual(t, 0.1*1e6, summary.Sum)
+	d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
+	d.Events, d.Metrics["accuracy"] = summary.Count, &summary
 	require.NoError(t, d.Validate(noon))
 }
 
 func TestEveryFaultOfABatchIsNamedWithItsPath(t *testing.T) {
-	_, err := monitor.DecodeBatch([]byte(`{"version":2,"model_name":"","publisher":"` + strings.Repeat("p", 65) + `","sequence":0,"digests":[null]}`))
+	_, err := metric.DecodeBatch([]byte(`{"version":2,"model_name":"","publisher":"` + strings.Repeat("p", 65) + `","sequence":0,"digests":[null]}`))
 	for _, fault := range []string{
 		"version: this worker reads version 1, got 2", "model_name: must be 1 to 200 bytes", "publisher: must be 1 to 64 bytes",
 		"sequence: must be 1 to 1000000000000, got 0", "digests[0]: must be an object, got null",
 	} {
 		require.ErrorContains(t, err, fault)
 	}
-	_, err = monitor.DecodeBatch([]byte(`{"version":1,"model_name":"m","publisher":"p","sequence":9223372036854775807}`))
+	_, err = metric.DecodeBatch([]byte(`{"version":1,"model_name":"m","publisher":"p","sequence":9223372036854775807}`))
 	require.ErrorContains(t, err, "sequence: must be 1 to")
 	for payload, fault := range map[string]string{
 		"": "not JSON", `{"version":1`: "not JSON", `[]`: "must be a object, got a array", `{"digests":7}`: "must be a list, got a number",
 	} {
-		_, err = monitor.DecodeBatch([]byte(payload))
+		_, err = metric.DecodeBatch([]byte(payload))
 		require.ErrorContains(t, err, fault, payload)
 	}
 }
 
 func TestABatchSurvivesTheWire(t *testing.T) {
-	d := monitor.DigestOf(event(noon, 0.9, 100, 0), noon)
-	metric := &monitor.MetricDigest{}
-	metric.Add(0.9, noon)
-	d.Metrics["auc"] = metric
-	sent := encode(t, &monitor.Batch{Version: 1, ModelName: "m", Publisher: "p", Sequence: 3, Closed: true, Digests: []*monitor.Digest{d}})
-	received, err := monitor.DecodeBatch([]byte(sent))
+	d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
+	summary := &metric.Summary{}
+	summary.Add(0.9, noon)
+	d.Metrics["auc"] = summary
+	sent := encode(t, &metric.Batch{Version: 1, ModelName: "m", Publisher: "p", Sequence: 3, Closed: true, Digests: []*metric.Digest{d}})
+	received, err := metric.DecodeBatch([]byte(sent))
 	require.NoError(t, err)
 	require.Equal(t, sent, encode(t, received))
 }
 
 func TestReadingsMayBeAddedToWhateverIsThere(t *testing.T) {
-	single := monitor.DigestOf(event(noon, 0.8, 100, 0), noon).Metrics["accuracy"]
+	single := metric.DigestOf(event(noon, 0.8, 100, 0), noon).Metrics["accuracy"]
 	single.Add(0.95, noon.Add(time.Second))
-	assert.Equal(t, monitor.MetricDigest{Count: 2, Sum: 1.75, Min: 0.8, Max: 0.95, MinAt: noon, MaxAt: noon.Add(time.Second)}, *single,
+	assert.Equal(t, metric.Summary{Count: 2, Sum: 1.75, Min: 0.8, Max: 0.95, MinAt: noon, MaxAt: noon.Add(time.Second)}, *single,
 		"no distribution is made up for the first reading")
 
-	folded := &monitor.MetricDigest{}
+	folded := &metric.Summary{}
 	folded.Add(0.8, noon)
-	into := &monitor.Digest{}
-	into.Merge(&monitor.Digest{Events: 1, Metrics: map[string]*monitor.MetricDigest{"accuracy": folded}})
-	var received monitor.MetricDigest
+	into := &metric.Digest{}
+	into.Merge(&metric.Digest{Events: 1, Metrics: map[string]*metric.Summary{"accuracy": folded}})
+	var received metric.Summary
 	require.NoError(t, json.Unmarshal([]byte(encode(t, folded)), &received))
-	for name, m := range map[string]*monitor.MetricDigest{"merged": into.Metrics["accuracy"], "received": &received} {
+	for name, m := range map[string]*metric.Summary{"merged": into.Metrics["accuracy"], "received": &received} {
 		m.Add(0.4, noon)
 		median, err := m.Sketch.Quantile(1)
 		require.NoError(t, err, name)
@@ -110,9 +112,9 @@ func TestReadingsMayBeAddedToWhateverIsThere(t *testing.T) {
 }
 
 func TestMergingWithNoDistributionLeavesNone(t *testing.T) {
-	folded := &monitor.MetricDigest{}
+	folded := &metric.Summary{}
 	folded.Add(0.8, noon)
-	folded.Merge(monitor.DigestOf(event(noon, 0.7, 100, 0), noon).Metrics["accuracy"])
+	folded.Merge(metric.DigestOf(event(noon, 0.7, 100, 0), noon).Metrics["accuracy"])
 	assert.Nil(t, folded.Sketch)
 	assert.EqualValues(t, 2, folded.Count)
 }
@@ -123,12 +125,12 @@ func TestASketchOfBrokenBytesIsRefusedAndBreaksNothing(t *testing.T) {
 		"bins beyond all readings": "\a000\x92\x92\x92\x9200",
 	} {
 		t.Run(name, func(t *testing.T) {
-			var broken monitor.Sketch
+			var broken metric.Sketch
 			require.NoError(t, json.Unmarshal([]byte(`"`+base64.StdEncoding.EncodeToString([]byte(encoded))+`"`), &broken))
 			_, err := broken.Quantile(0.5)
 			require.ErrorContains(t, err, "decode sketch")
 			broken.Add(1)
-			whole := monitor.NewSketch()
+			whole := metric.NewSketch()
 			whole.Add(1)
 			require.Error(t, whole.Merge(&broken))
 		})
@@ -138,7 +140,7 @@ func TestASketchOfBrokenBytesIsRefusedAndBreaksNothing(t *testing.T) {
 // FuzzSketch holds that whatever a publisher sends for a sketch, it is an error
 // at worst.
 func FuzzSketch(f *testing.F) {
-	sketch := monitor.NewSketch()
+	sketch := metric.NewSketch()
 	for i := range 100 {
 		sketch.Add(float64(i) - 50)
 	}
@@ -151,12 +153,12 @@ func FuzzSketch(f *testing.F) {
 	f.Add(seed)
 	f.Add([]byte("\a000\x92\x92\x92\x9200")) // panicked in a merge
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var s monitor.Sketch
+		var s metric.Sketch
 		if json.Unmarshal([]byte(`"`+base64.StdEncoding.EncodeToString(data)+`"`), &s) != nil {
 			return
 		}
 		_, err := s.Quantile(0.5)
-		whole := monitor.NewSketch()
+		whole := metric.NewSketch()
 		whole.Add(1)
 		if merged := whole.Merge(&s); merged == nil {
 			top, readErr := whole.Clone().Quantile(1)
@@ -169,31 +171,31 @@ func FuzzSketch(f *testing.F) {
 }
 
 func TestEventsAndPoliciesSurviveTheWire(t *testing.T) {
-	reading := rapid.Float64Range(-monitor.MaxMagnitude, monitor.MaxMagnitude)
-	maybe := func(t *rapid.T, label string) (r monitor.Reading) {
+	reading := rapid.Float64Range(-metric.MaxMagnitude, metric.MaxMagnitude)
+	maybe := func(t *rapid.T, label string) (r metric.Reading) {
 		if rapid.Bool().Draw(t, label+" taken") {
-			r = monitor.Some(reading.Draw(t, label))
+			r = metric.Some(reading.Draw(t, label))
 		}
 		return r
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		e := monitor.MetricEvent{
+		e := metric.Event{
 			Timestamp: noon.Add(time.Duration(rapid.Int64Range(-1e18, 0).Draw(t, "age"))),
-			ModelName: rapid.StringN(1, 50, monitor.MaxModelNameBytes).Draw(t, "name"), ModelVersion: rapid.StringN(0, 50, monitor.MaxModelVersionBytes).Draw(t, "version"),
+			ModelName: rapid.StringN(1, 50, metric.MaxModelNameBytes).Draw(t, "name"), ModelVersion: rapid.StringN(0, 50, metric.MaxModelVersionBytes).Draw(t, "version"),
 			Accuracy: maybe(t, "accuracy"), LatencyMS: maybe(t, "latency"), DriftScore: maybe(t, "drift"),
 		}
 		if rapid.Bool().Draw(t, "further") {
-			e.Metrics = map[string]float64{rapid.StringN(1, 20, monitor.MaxMetricNameBytes).Draw(t, "metric"): reading.Draw(t, "value")}
+			e.Metrics = map[string]float64{rapid.StringN(1, 20, metric.MaxNameBytes).Draw(t, "metric"): reading.Draw(t, "value")}
 		}
 		events, faults := monitor.DecodeEvents([]byte(encode(t, e)), noon)
 		require.Empty(t, faults)
-		require.Equal(t, []monitor.MetricEvent{e}, events)
+		require.Equal(t, []metric.Event{e}, events)
 
-		p := monitor.Policy{}.WithCooldown(time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "cooldown")))
+		p := policy.Policy{}.WithCooldown(time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "cooldown")))
 		for i := range rapid.IntRange(0, 5).Draw(t, "rules") {
-			p = p.With(monitor.Above(fmt.Sprint("metric", i), reading.Draw(t, "above")))
+			p = p.With(policy.Above(fmt.Sprint("metric", i), reading.Draw(t, "above")))
 		}
-		again, err := monitor.DecodePolicy([]byte(encode(t, p)))
+		again, err := policy.Decode([]byte(encode(t, p)))
 		require.NoError(t, err)
 		require.Equal(t, p, again)
 	})

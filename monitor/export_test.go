@@ -1,6 +1,12 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
+)
 
 // EventFault is why one element of a `metric` signal is refused.
 type EventFault struct {
@@ -10,20 +16,20 @@ type EventFault struct {
 
 // DecodeEvents reads the payload of a `metric` signal as a machine does that takes
 // every model's.
-func DecodeEvents(payload []byte, now time.Time) (events []MetricEvent, faults []EventFault) {
-	if n := countElements(payload); n > maxObservations {
-		m := NewMachine("any", "any", Policy{})
+func DecodeEvents(payload []byte, now time.Time) (events []metric.Event, faults []EventFault) {
+	if n := countElements(payload); n > metric.MaxObservations {
+		m := NewMachine("any", "any", policy.Policy{})
 		m.TakeEvents(now, payload)
 		return nil, []EventFault{{0, textError(m.state.Rejections[0].Reason)}}
 	}
-	m := NewMachine("any", "any", Policy{})
+	m := NewMachine("any", "any", policy.Policy{})
 	for path, element := range elements(payload) {
-		var reader EventReader
-		if event, isEvent := reader.Try(element); isEvent && event.isValid(now) {
+		var reader metric.EventReader
+		if event, isEvent := reader.Try(element); isEvent && event.IsValid(now) {
 			events = append(events, *event)
 			continue
 		}
-		faults = append(faults, EventFault{max(0, int(path)), at(path.String(), m.explainEvent(now, &reader, element))})
+		faults = append(faults, EventFault{max(0, int(path)), strict.At(path.String(), m.explainEvent(now, &reader, element))})
 	}
 	return events, faults
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Fleet is what is known of all monitors together: who holds which retrainings
@@ -47,7 +50,7 @@ const (
 	// what all in force take as JSON: they are in a memo, of which the server takes 2
 	// MiB and which every worker reads every two seconds.
 	maxScope        = 100
-	maxPatternBytes = MaxModelNameBytes
+	maxPatternBytes = metric.MaxModelNameBytes
 	maxFreezesBytes = 256 << 10
 	// maxFleetNotices bounds what waits for channels that are away, some 1 KiB each.
 	maxFleetNotices = 200
@@ -93,7 +96,7 @@ func (f *Freeze) String() string {
 	if f.Reason != "" {
 		text += ": " + f.Reason
 	}
-	return plain.Cut(text, maxTextBytes)
+	return plain.Cut(text, policy.MaxTextBytes)
 }
 
 // Validate says what is wrong with a freeze, field by field.
@@ -107,21 +110,22 @@ func (f *Freeze) Validate() error {
 	}
 
 	for i, team := range f.Teams {
-		faults = append(faults, at(fmt.Sprintf("teams[%d]", i), checkName(team, 1, MaxMetricNameBytes)))
+		faults = append(faults, strict.At(fmt.Sprintf("teams[%d]", i), metric.CheckName(team, 1, metric.MaxNameBytes)))
 	}
 	for i, pattern := range f.Models {
 		if len(pattern) > maxPatternBytes {
 			faults = append(faults, fmt.Errorf("models[%d]: must be at most %d bytes, got %d", i, maxPatternBytes, len(pattern)))
 		} else if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, plain.Cut(pattern, maxTextBytes)))
+			faults = append(faults, fmt.Errorf("models[%d]: must be a pattern such as fraud-*, got %q", i, plain.Cut(pattern, policy.MaxTextBytes)))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
 // Add puts a valid freeze into force; one of the same scope replaces the older.
 func (f *Fleet) Add(now time.Time, freeze Freeze) error {
-	freeze.By, freeze.Reason, freeze.At = plain.Cut(freeze.By, maxTextBytes), plain.Cut(freeze.Reason, maxTextBytes), now
+	freeze.By, freeze.Reason, freeze.At = plain.Cut(freeze.By, policy.MaxTextBytes), plain.Cut(freeze.Reason, policy.MaxTextBytes), now
 	others := slices.DeleteFunc(slices.Clone(f.Freezes), func(old Freeze) bool { return old.Scope() == freeze.Scope() })
 	if len(others) >= maxFreezes {
 		return fmt.Errorf("%d freezes are in force, which is as many as can be; lift some", maxFreezes)
@@ -137,7 +141,7 @@ func (f *Fleet) Add(now time.Time, freeze Freeze) error {
 
 func (f *Fleet) add(freeze Freeze) {
 	f.Freezes = append(f.Freezes, freeze)
-	f.notice(Decision{At: freeze.At, Kind: FleetFrozen, Reason: freeze.String(), By: freeze.By})
+	f.notice(Decision{At: freeze.At, Kind: policy.FleetFrozen, Reason: freeze.String(), By: freeze.By})
 }
 
 func (f *Fleet) notice(decision Decision) {
@@ -163,6 +167,7 @@ func (f *Fleet) Address(base string, channels []string) {
 			addressed = append(addressed, notice)
 			continue
 		}
+
 		for _, channel := range channels {
 			to := notice
 			to.ID = base + "/notice/" + notice.ID + "/" + channel
@@ -170,6 +175,7 @@ func (f *Fleet) Address(base string, channels []string) {
 			addressed = append(addressed, to)
 		}
 	}
+
 	f.Notices = keepLast(addressed, maxFleetNotices)
 }
 
@@ -186,8 +192,9 @@ func (f *Fleet) Lift(now time.Time, scope Freeze) (lifted int) {
 		return scope.Teams == nil && scope.Models == nil || freeze.Scope() == scope.Scope()
 	})
 	f.Asked = nil
-	if lifted = before - len(f.Freezes); lifted > 0 {
-		f.notice(Decision{At: now, Kind: FleetUnfrozen, Reason: scope.Scope() + ", " + strconv.Itoa(lifted) + " lifted", By: scope.By})
+	lifted = before - len(f.Freezes)
+	if lifted > 0 {
+		f.notice(Decision{At: now, Kind: policy.FleetUnfrozen, Reason: scope.Scope() + ", " + strconv.Itoa(lifted) + " lifted", By: scope.By})
 	}
 	return lifted
 }
@@ -202,9 +209,9 @@ func Frozen(freezes []Freeze, model, team string) *Freeze {
 
 // Brake says how many models may ask for a retraining within a time.
 type Brake struct {
-	Share    float64  `json:"share"` // of the monitors, above 0 to 1
-	Within   Duration `json:"within"`
-	Monitors int64    `json:"monitors"` // that there are
+	Share    float64         `json:"share"` // of the monitors, above 0 to 1
+	Within   policy.Duration `json:"within"`
+	Monitors int64           `json:"monitors"` // that there are
 }
 
 // Permit says whether a model may be retrained now: it returns the freeze that
@@ -244,5 +251,6 @@ func (f *Fleet) ask(now time.Time, model string, within time.Duration) int {
 		last.Models = append(last.Models, h.Sum32())
 		total++
 	}
+
 	return total
 }

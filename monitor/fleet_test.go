@@ -11,7 +11,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestAFreezeCoversWhatItSays(t *testing.T) {
@@ -49,7 +53,7 @@ func TestFreezesAreLiftedByTheirScope(t *testing.T) {
 }
 
 func TestTheBrakeHoldsTheFleetWhenTooManyAskAtOnce(t *testing.T) {
-	brake := monitor.Brake{Share: 0.2, Within: monitor.Duration(10 * time.Minute), Monitors: 100}
+	brake := monitor.Brake{Share: 0.2, Within: policy.Duration(10 * time.Minute), Monitors: 100}
 	var f monitor.Fleet
 	ask := func(minute, model int) *monitor.Freeze {
 		text, err := json.Marshal(f) // as through continue-as-new
@@ -83,7 +87,7 @@ func TestTheBrakeHoldsTheFleetWhenTooManyAskAtOnce(t *testing.T) {
 func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 	begin := func() (*monitor.Machine, string) {
 		m := newMachine(policyOf(t, `{"rules": [{"metric": "accuracy", "below": 0.9}], "retraining": {"timeout": "10m"}}`))
-		m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+		m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 		m.Tick(noon)
 		id := m.Wants(noon).Schedule.RequestID
 		m.Hold(noon, id, "all models frozen since …: bad data")
@@ -108,19 +112,19 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 			m.Hold(noon.Add(time.Duration(1+i)*time.Minute), id, "still")
 			require.True(t, isScheduled(m, noon.Add(time.Duration(2+i)*time.Minute)))
 		}
-		assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Held), 1, "once said is enough")
-		m.Scheduled(noon.Add(time.Hour), id, monitor.Job{ID: "job", Backend: "b", Followed: true})
+		assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Held), 1, "once said is enough")
+		m.Scheduled(noon.Add(time.Hour), id, modelops.Job{ID: "job", Backend: "b", Followed: true})
 		m.Hold(noon.Add(time.Hour), id, "too late")
 		assert.NotNil(t, m.Wants(noon.Add(time.Hour)).Await)
 	})
 	t.Run("it is dropped when it breaches no more", func(t *testing.T) {
 		m, _ := begin()
-		m.Observe(noon.Add(30*time.Second), reading(noon.Add(30*time.Second), "v1", monitor.Accuracy, 0.95))
+		m.Observe(noon.Add(30*time.Second), reading(noon.Add(30*time.Second), "v1", metric.Accuracy, 0.95))
 		assert.False(t, isScheduled(m, noon.Add(time.Minute)))
 		s := m.Status(noon.Add(time.Minute))
-		assert.Equal(t, monitor.PhaseWatching, s.Phase, "nothing went out, so that no cooldown has begun")
+		assert.Equal(t, contract.PhaseWatching, s.Phase, "nothing went out, so that no cooldown has begun")
 		last := s.Decisions[len(s.Decisions)-1]
-		assert.Equal(t, monitor.Cancelled, last.Kind)
+		assert.Equal(t, policy.Cancelled, last.Kind)
 		assert.Equal(t, "it was held, and breaches no more", last.Reason)
 		assert.EqualValues(t, 1, s.Retrainings.Cancelled)
 	})

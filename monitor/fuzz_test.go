@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // survives gives a machine more inputs after what was fuzzed, and fails the test
@@ -14,7 +17,7 @@ import (
 func survives(t *testing.T, m *monitor.Machine) {
 	t.Helper()
 	before := m.Status(noon).Events
-	m.Observe(noon.Add(time.Second), &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", Accuracy: monitor.Some(0.5)})
+	m.Observe(noon.Add(time.Second), &metric.Event{Timestamp: noon, ModelName: "fraud", Accuracy: metric.Some(0.5)})
 	m.Tick(noon.Add(time.Hour))
 	s := m.Status(noon.Add(time.Hour))
 	if s.Events != before+1 {
@@ -41,7 +44,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`[{"model_name": "fraud", "timestamp": "2026-11-23T14:05:00Z"}, {}, null, {"accuracy": 1e999}]`))
 	f.Add([]byte("\x00\xff"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m := newMachine(monitor.Policy{})
+		m := newMachine(policy.Policy{})
 		events, faults := monitor.DecodeEvents(payload, noon)
 		m.TakeEvents(noon, payload)
 		if s := m.Status(noon); s.Events+s.Rejected != int64(len(events)+len(faults)) {
@@ -58,11 +61,11 @@ func FuzzBatch(f *testing.F) {
 		 "accuracy": {"count": 3, "sum": 2.8, "min": 0.91, "max": 0.95, "min_at": "2026-03-01T11:00:00Z", "max_at": "2026-03-01T12:00:00Z", "sketch": "CgIIAQ=="}}}, null]}`))
 	f.Add([]byte(`{"model_name": "fraud", "publisher": "p", "sequence": 9223372036854775807, "digests": [{"events": -1}]}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m := newMachine(monitor.Policy{})
+		m := newMachine(policy.Policy{})
 		for range 2 { // delivered twice
-			batch, err := monitor.DecodeBatch(payload)
+			batch, err := metric.DecodeBatch(payload)
 			if err != nil {
-				m.Reject(noon, monitor.SignalMetricDigest, err, payload)
+				m.Reject(noon, contract.SignalMetricDigest, err, payload)
 				continue
 			}
 			m.ObserveBatch(noon, batch)
@@ -75,8 +78,8 @@ func FuzzBatch(f *testing.F) {
 }
 
 func FuzzStateOutcomeAndControl(f *testing.F) {
-	m := newMachine(monitor.Policy{})
-	m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", ModelVersion: "v1", Accuracy: monitor.Some(0.5)})
+	m := newMachine(policy.Policy{})
+	m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", ModelVersion: "v1", Accuracy: metric.Some(0.5)})
 	state, _ := json.Marshal(m.State())
 	f.Add(state)
 	f.Add([]byte(`{"request_id": "model-monitor/fraud/run/1", "state": "succeeded", "model_version": "v2"}`))
@@ -86,12 +89,12 @@ func FuzzStateOutcomeAndControl(f *testing.F) {
 		if state, err := monitor.DecodeState(payload); err == nil && state.Version != monitor.StateVersion {
 			t.Fatalf("version %d", state.Version)
 		}
-		m := newMachine(monitor.Policy{})
-		m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", Accuracy: monitor.Some(0.5)})
+		m := newMachine(policy.Policy{})
+		m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", Accuracy: metric.Some(0.5)})
 		if outcome, err := monitor.DecodeOutcome(payload); err == nil {
 			m.Outcome(noon, outcome)
 		} else {
-			m.Reject(noon, monitor.SignalRetrainingOutcome, errors.Join(err), payload)
+			m.Reject(noon, contract.SignalRetrainingOutcome, errors.Join(err), payload)
 		}
 		if control, err := monitor.DecodeControl(payload); err == nil {
 			m.PauseBy(noon, control)

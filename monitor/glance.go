@@ -3,12 +3,15 @@ package monitor
 import (
 	"cmp"
 	"time"
+
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Glance is what a list of monitors shows of one without asking it. It changes
 // with a phase or a decision, not with every observation.
 type Glance struct {
-	Phase Phase `json:"phase,omitempty"`
+	Phase contract.Phase `json:"phase,omitempty"`
 	// Waits is why a retraining has not begun: Queued, or HeldFreeze.
 	Waits         string    `json:"waits,omitempty"`
 	CooldownUntil time.Time `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
@@ -22,10 +25,10 @@ type Glance struct {
 
 // GlanceDecision is the part of a decision that a list has room for.
 type GlanceDecision struct {
-	At        time.Time `json:"at"`
-	Kind      Kind      `json:"kind"`
-	Reason    string    `json:"reason,omitempty"`
-	RequestID string    `json:"request_id,omitempty"`
+	At        time.Time   `json:"at"`
+	Kind      policy.Kind `json:"kind"`
+	Reason    string      `json:"reason,omitempty"`
+	RequestID string      `json:"request_id,omitempty"`
 }
 
 // What Waits says of a retraining that no backend has taken yet, and of one that a
@@ -43,12 +46,13 @@ func (m *Machine) Glance(now time.Time) Glance {
 		Backend: cmp.Or(s.Policy.Retraining.Backend, s.Backend), Team: s.Policy.Team, Owner: s.Policy.Owner,
 	}
 	switch flight := s.Flight; {
-	case g.Phase != PhaseRetraining:
+	case g.Phase != contract.PhaseRetraining:
 	case !flight.HeldUntil.IsZero():
 		g.Waits = HeldFreeze
 	case flight.Job == nil:
 		g.Waits = Queued
 	}
+
 	if d := s.Notable; d != nil {
 		g.Last = &GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
 	}

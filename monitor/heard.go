@@ -1,12 +1,17 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+)
 
 // Guidance returns what publishers should know at now.
-func (m *Machine) Guidance(now time.Time) Guidance {
-	return Guidance{
+func (m *Machine) Guidance(now time.Time) contract.Guidance {
+	return contract.Guidance{
 		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
-		Publishers: m.activePublishers(now), BatchVersions: BatchVersions(),
+		Publishers: m.activePublishers(now), BatchVersions: metric.BatchVersions(),
 	}
 }
 
@@ -19,13 +24,15 @@ func (m *Machine) activePublishers(now time.Time) int {
 	for {
 		heard := 0
 		for _, known := range m.state.Publishers {
-			if !known.Closed && now.Sub(known.LastWord) <= 2*HealthyPace(active) {
+			if !known.Closed && now.Sub(known.LastWord) <= 2*contract.HealthyPace(active) {
 				heard++
 			}
 		}
+
 		if heard >= active {
 			return heard
 		}
+
 		active = heard
 	}
 }

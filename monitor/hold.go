@@ -1,6 +1,11 @@
 package monitor
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
+)
 
 // heldFor is after how long a held retraining is judged again.
 const heldFor = time.Minute
@@ -13,13 +18,17 @@ func (m *Machine) Hold(now time.Time, requestID, reason string) {
 	if flight == nil || flight.RequestID != requestID || flight.Job != nil {
 		return
 	}
+
 	now = m.clock(now)
 	if !flight.IsHeld {
-		d := decisionOf(now, Held, flight.RetrainingRequest)
+		d := decisionOf(now, policy.Held, flight.Request)
 		d.Reason = reason
 		m.decide(d)
 	}
-	flight.IsHeld, flight.HeldUntil, m.dirty = true, now.Add(heldFor), true
+
+	flight.IsHeld = true
+	flight.HeldUntil = now.Add(heldFor)
+	m.dirty = true
 	flight.Deadline = flight.Deadline.Add(heldFor) // waiting is none of its own time
 }
 
@@ -35,24 +44,26 @@ func (m *Machine) judgeHeld(now time.Time) {
 	switch {
 	case m.state.Policy.DryRun:
 		why = "it was held, and the policy is a dry run now"
-	case !m.stillBreaches(now, flight.RetrainingRequest):
+	case !m.stillBreaches(now, flight.Request):
 		why = "it was held, and breaches no more"
 	}
+
 	if why != "" {
 		m.endFlight(now, why, "")
 		return
 	}
+
 	flight.HeldUntil = time.Time{}
 	m.dirty = true
 }
 
 // stillBreaches says that what a request was made for breaches by now, and would lead
 // to one by the policy in force.
-func (m *Machine) stillBreaches(now time.Time, request RetrainingRequest) bool {
+func (m *Machine) stillBreaches(now time.Time, request modelops.Request) bool {
 	seen := m.state.Versions[request.ModelVersion]
 	i, known := m.ruleNumber[request.Rule]
 	switch {
-	case request.Rule == RuleManual:
+	case request.Rule == modelops.RuleManual:
 		return true
 	case seen == nil || len(seen.Rules) == 0 || !known: // its version is forgotten, or its rule is gone
 		return false
@@ -68,7 +79,7 @@ func (m *Machine) stillBreaches(now time.Time, request RetrainingRequest) bool {
 func (m *Machine) judgeStanding(now time.Time, seen *version) {
 	for i, t := range seen.Rules {
 		m.findings[i] = finding{verdict: t.Verdict}
-		if m.forms[i] != formInstant {
+		if m.forms[i] != policy.FormInstant {
 			m.findings[i].verdict = m.stands(i, seen, now)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -14,7 +16,7 @@ func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
 	for name, end := range map[string]func(m *monitor.Machine){
 		"it breaches no more": func(m *monitor.Machine) {
 			at := noon.Add(30 * time.Second)
-			m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+			m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 			tickUntil(m, noon.Add(2*time.Minute))
 		},
 		"an operator cancels it": func(m *monitor.Machine) { m.Cancel(noon.Add(30*time.Second), monitor.Control{By: "ada"}) },
@@ -26,7 +28,7 @@ func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, `{"cooldown": "12h"}`))
-			m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+			m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 			m.Tick(noon)
 			m.Hold(noon, m.Wants(noon).Schedule.RequestID, "frozen")
 			m.Tick(noon)
@@ -36,7 +38,7 @@ func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
 			m.SetPolicy(at, policyOf(t, `{"cooldown": "12h"}`))
 			m.Tick(at)
 			require.EqualValues(t, 1, m.Status(at).Retrainings.Cancelled)
-			require.Equal(t, monitor.PhaseWatching, m.Phase(at))
+			require.Equal(t, contract.PhaseWatching, m.Phase(at))
 			breach(m, at, "v1")
 			assert.EqualValues(t, 2, m.Status(at).Retrainings.Requested)
 		})

@@ -6,6 +6,10 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // maxExplained is how many refused elements of one signal are explained: the last
@@ -15,7 +19,7 @@ const maxExplained = maxRejections
 
 // readers are those that no machine reads by at the moment. A reader keeps the
 // names it has met, and a process has thousands of machines.
-var readers = sync.Pool{New: func() any { return new(EventReader) }}
+var readers = sync.Pool{New: func() any { return new(metric.EventReader) }}
 
 // TakeEvents takes the payload of a `metric` signal: one event or a list of them,
 // 10,000 at most. Each element is for itself: one that is no event, or makes no
@@ -24,32 +28,33 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	now = m.clock(now)
 	m.work += int64(len(payload))
 	m.standing.seen = nil
-	payload = bytes.TrimPrefix(payload, byteOrderMark)
-	if n := countElements(payload); n > maxObservations {
-		m.Reject(now, SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", maxObservations, n), payload)
+	payload = bytes.TrimPrefix(payload, strict.ByteOrderMark)
+	if n := countElements(payload); n > metric.MaxObservations {
+		m.Reject(now, contract.SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", metric.MaxObservations, n), payload)
 		return
 	}
 
-	reader, _ := readers.Get().(*EventReader)
+	reader, _ := readers.Get().(*metric.EventReader)
 	defer readers.Put(reader)
-	refused := refusals{source: SignalMetric}
+	refused := refusals{source: contract.SignalMetric}
 	for path, element := range elements(payload) {
 		m.breathe()
 		event, isEvent := reader.Try(element)
-		if isEvent && event.isValid(now) && event.ModelName == m.state.ModelName {
+		if isEvent && event.IsValid(now) && event.ModelName == m.state.ModelName {
 			m.observe(now, m.ofEvent(event, now))
 			continue
 		}
 		refused.add(path, element)
 		m.work += refusalWork
 	}
+
 	m.refuse(now, &refused, func(r refusedElement) error {
-		return at(r.path.String(), m.explainEvent(now, reader, r.element))
+		return strict.At(r.path.String(), m.explainEvent(now, reader, r.element))
 	})
 }
 
 // explainEvent says why an element was not observed.
-func (m *Machine) explainEvent(now time.Time, reader *EventReader, element []byte) error {
+func (m *Machine) explainEvent(now time.Time, reader *metric.EventReader, element []byte) error {
 	event, err := reader.Read(element)
 	if err != nil {
 		return err
@@ -64,9 +69,9 @@ func (m *Machine) explainEvent(now time.Time, reader *EventReader, element []byt
 // TakeBatch takes the payload of a `metric-digest` signal.
 func (m *Machine) TakeBatch(now time.Time, payload []byte) {
 	m.work += int64(len(payload))
-	batch, err := DecodeBatch(payload)
+	batch, err := metric.DecodeBatch(payload)
 	if err != nil {
-		m.Reject(now, SignalMetricDigest, err, payload)
+		m.Reject(now, contract.SignalMetricDigest, err, payload)
 		return
 	}
 	m.ObserveBatch(now, batch)
@@ -77,7 +82,7 @@ func (m *Machine) TakeOutcome(now time.Time, payload []byte) {
 	m.work += int64(len(payload))
 	outcome, err := DecodeOutcome(payload)
 	if err != nil {
-		m.Reject(now, SignalRetrainingOutcome, err, payload)
+		m.Reject(now, contract.SignalRetrainingOutcome, err, payload)
 		return
 	}
 	m.Outcome(now, outcome)
@@ -129,32 +134,33 @@ func (p elementPath) String() string {
 
 // countElements counts the elements of a payload; one that is no list is one.
 func countElements(payload []byte) int {
-	c := jsonCursor{data: payload}
-	if c.next() != '[' {
+	c := strict.Cursor{Data: payload}
+	if c.Next() != '[' {
 		return 1
 	}
-	return countMembers(payload)
+	return strict.CountMembers(payload)
 }
 
 // elements are the elements of a list, or the payload itself where it is none. What
 // is behind the list, or its missing end, is an element too: a broken one.
 func elements(payload []byte) iter.Seq2[elementPath, []byte] {
 	return func(yield func(elementPath, []byte) bool) {
-		c := jsonCursor{data: payload}
-		if c.next() != '[' {
+		c := strict.Cursor{Data: payload}
+		if c.Next() != '[' {
 			yield(-1, payload)
 			return
 		}
 
 		number := elementPath(0)
-		for more := c.open('[', ']'); more; number++ {
-			if !yield(number, c.element()) {
+		for more := c.Open('[', ']'); more; number++ {
+			if !yield(number, c.Element()) {
 				return
 			}
-			more = c.more(']')
+			more = c.More(']')
 		}
-		if !c.ended() {
-			yield(number, payload[min(c.at, len(payload)):])
+
+		if !c.Ended() {
+			yield(number, payload[min(c.At, len(payload)):])
 		}
 	}
 }

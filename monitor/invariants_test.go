@@ -10,7 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // cut hands a machine on as continue-as-new does.
@@ -39,28 +43,28 @@ func TestStateAndStatusStayBounded(t *testing.T) {
 		name := fmt.Sprintf("%s%d", prefix, i)
 		return name + strings.Repeat("\x01", n-len(name)) // six bytes each in JSON
 	}
-	rules := make([]monitor.Rule, 50)
+	rules := make([]policy.Rule, 50)
 	for i := range rules {
-		rules[i] = monitor.Below(long("rule", i, monitor.MaxMetricNameBytes), 1)
+		rules[i] = policy.Below(long("rule", i, metric.MaxNameBytes), 1)
 	}
 	params := map[string]json.RawMessage{"blob": json.RawMessage(`"` + strings.Repeat("x", 16_000) + `"`)}
-	policy := monitor.Policy{Rules: rules, Retraining: monitor.RetrainingPolicy{Params: params}}.WithCooldown(0)
+	policy := policy.Policy{Rules: rules, Retraining: policy.Retraining{Params: params}}.WithCooldown(0)
 	require.NoError(t, policy.Validate())
-	model := long("model", 0, monitor.MaxModelNameBytes)
-	m := monitor.NewMachine(model, monitor.WorkflowID(model)+"/run", policy)
+	model := long("model", 0, metric.MaxModelNameBytes)
+	m := monitor.NewMachine(model, contract.WorkflowID(model)+"/run", policy)
 	for i := range 3000 {
 		now := noon.Add(time.Duration(i) * time.Minute)
 		metrics := map[string]float64{}
 		for j := range 20 {
-			metrics[long("rule", (i*20+j)%1000, monitor.MaxMetricNameBytes)] = 0
+			metrics[long("rule", (i*20+j)%1000, metric.MaxNameBytes)] = 0
 		}
-		e := &monitor.MetricEvent{ModelName: model, ModelVersion: long("v", i, monitor.MaxModelVersionBytes), Metrics: metrics}
-		m.ObserveBatch(now, &monitor.Batch{
+		e := &metric.Event{ModelName: model, ModelVersion: long("v", i, metric.MaxModelVersionBytes), Metrics: metrics}
+		m.ObserveBatch(now, &metric.Batch{
 			Version: 1, ModelName: model, Publisher: long("p", i, 64), Sequence: 1,
-			Digests: []*monitor.Digest{monitor.DigestOf(e, now)},
+			Digests: []*metric.Digest{metric.DigestOf(e, now)},
 		})
 		if flight := m.Wants(now).Schedule; flight != nil {
-			m.Scheduled(now, flight.RequestID, monitor.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
+			m.Scheduled(now, flight.RequestID, modelops.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
 			m.Failed(now, flight.RequestID, strings.Repeat("\x02", 10_000))
 		}
 		m.Reject(now, "metric", fmt.Errorf("%s", strings.Repeat("\x03", 10_000)), make([]byte, 10_000))
@@ -77,22 +81,22 @@ func TestADigestDecidesAsItsEventsOneByOneHoweverItIsMerged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 20).Draw(t, "events")
 		breaches := false
-		parts := make([]*monitor.Digest, n)
+		parts := make([]*metric.Digest, n)
 		for i := range parts {
 			at := noon.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Second)
-			e := &monitor.MetricEvent{ModelName: "fraud", Timestamp: at}
-			for i, metric := range []*monitor.Reading{&e.Accuracy, &e.LatencyMS, &e.DriftScore} {
+			e := &metric.Event{ModelName: "fraud", Timestamp: at}
+			for i, reading := range []*metric.Reading{&e.Accuracy, &e.LatencyMS, &e.DriftScore} {
 				if rapid.Bool().Draw(t, "measured") {
-					*metric = monitor.Some(near(t, "value", []float64{0.9, 200, 0.1}[i]))
+					*reading = metric.Some(near(t, "value", []float64{0.9, 200, 0.1}[i]))
 				}
 			}
-			parts[i] = monitor.DigestOf(e, at)
+			parts[i] = metric.DigestOf(e, at)
 			breaches = breaches || breachesByDefault(parts[i])
 		}
 		left, right := merged(parts), merged(rapid.Permutation(parts).Draw(t, "order"))
 		middle := rapid.IntRange(0, n).Draw(t, "middle")
-		cutInTwo := merged([]*monitor.Digest{merged(parts[:middle]), merged(parts[middle:])})
-		for _, other := range []*monitor.Digest{right, cutInTwo} {
+		cutInTwo := merged([]*metric.Digest{merged(parts[:middle]), merged(parts[middle:])})
+		for _, other := range []*metric.Digest{right, cutInTwo} {
 			for name, metric := range left.Metrics {
 				require.InDelta(t, metric.Sum, other.Metrics[name].Sum, 1e-9)
 				other.Metrics[name].Sum = metric.Sum
@@ -105,21 +109,21 @@ func TestADigestDecidesAsItsEventsOneByOneHoweverItIsMerged(t *testing.T) {
 }
 
 // breachesByDefault says that a digest breaches under the default policy.
-func breachesByDefault(d *monitor.Digest) bool {
-	m := newMachine(monitor.Policy{})
-	m.ObserveBatch(d.FoldedUntil, &monitor.Batch{ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*monitor.Digest{d}})
+func breachesByDefault(d *metric.Digest) bool {
+	m := newMachine(policy.Policy{})
+	m.ObserveBatch(d.FoldedUntil, &metric.Batch{ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{d}})
 	return m.Status(d.FoldedUntil).Breaches > 0
 }
 
 // merged folds copies of digests, which may be none, into one.
-func merged(parts []*monitor.Digest) *monitor.Digest {
-	var sum *monitor.Digest
+func merged(parts []*metric.Digest) *metric.Digest {
+	var sum *metric.Digest
 	for _, part := range parts {
 		if part == nil {
 			continue
 		}
 		if sum == nil {
-			sum = &monitor.Digest{ModelVersion: part.ModelVersion, First: part.First, Last: part.Last, FoldedFrom: part.FoldedFrom, FoldedUntil: part.FoldedUntil}
+			sum = &metric.Digest{ModelVersion: part.ModelVersion, First: part.First, Last: part.Last, FoldedFrom: part.FoldedFrom, FoldedUntil: part.FoldedUntil}
 		}
 		sum.Merge(part)
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Verdict is what a rule says of a model version: nothing is known, all is well,
@@ -38,24 +41,30 @@ func (m *Machine) observe(now time.Time, o *observation) {
 		r, t, f := &rules[i], seen.Rules[i], &m.findings[i]
 		*f = finding{}
 		switch m.forms[i] {
-		case formInstant:
-			metric := o.metric(r.Metric)
-			if metric == nil {
+		case policy.FormInstant:
+			summary := o.metric(r.Metric)
+			if summary == nil {
 				continue
 			}
-			value, threshold, breaches := r.judge(metric)
-			f.verdict, f.fresh, f.hit = Healthy, true, breaches
+
+			value, threshold, breaches := r.Judge(summary)
+			f.verdict = Healthy
+			f.fresh = true
+			f.hit = breaches
 			if breaches {
 				f.verdict = Breaching
 			}
-			t.At, t.Verdict = now, f.verdict
-			t.Value, t.Threshold = Some(value), Some(threshold)
-		case formWindow:
+			t.At = now
+			t.Verdict = f.verdict
+			t.Value = metric.Some(value)
+			t.Threshold = metric.Some(threshold)
+		case policy.FormWindow:
 			if t.Window.feed(r, o, now, m.passed(now)) {
 				m.dirty = true
 			}
 		}
 	}
+
 	m.decideOn(moment{now: now, version: o.version, seen: seen, observation: o})
 	m.noteSample(now, o)
 }
@@ -90,10 +99,11 @@ func (m *Machine) decideOn(j moment) {
 		if !f.fresh || !f.hit || f.verdict != Breaching {
 			continue
 		}
+
 		switch r := &m.state.Policy.Rules[i]; {
 		case r.Condition:
-		case r.Severity == Warning:
-			m.repeat(&j, Warned, "", i)
+		case r.Severity == policy.Warning:
+			m.repeat(&j, policy.Warned, "", i)
 		default:
 			m.noteRegression(i, j.version, j.seen)
 			if chosen < 0 {
@@ -101,6 +111,7 @@ func (m *Machine) decideOn(j moment) {
 			}
 		}
 	}
+
 	if chosen >= 0 {
 		m.breach(&j, chosen)
 	}
@@ -116,6 +127,7 @@ func (m *Machine) compose(j *moment) {
 			m.findings[i].verdict = standing[i]
 		}
 	}
+
 	m.combine()
 
 	for i := range m.composites {
@@ -174,16 +186,17 @@ func (c *composite) find(s *said) (f finding) {
 	breaching, healthy := c.members.both(s.breaching), c.members.both(s.healthy)
 	breaches, heals := !breaching.isEmpty(), !healthy.isEmpty()
 	switch c.logic {
-	case logicNot:
+	case policy.LogicNot:
 		f.hit = f.fresh
 		f.verdict = verdictOf(heals, breaches)
-	case logicAll:
+	case policy.LogicAll:
 		f.hit = !fresh.both(s.hit).both(breaching).isEmpty()
 		f.verdict = verdictOf(breaching.count() == c.members.count(), heals)
-	case logicAny:
+	case policy.LogicAny:
 		f.hit = !fresh.both(s.hit).both(breaching).isEmpty()
 		f.verdict = verdictOf(breaches, healthy.count() == c.members.count())
 	}
+
 	return f
 }
 
@@ -202,9 +215,9 @@ func verdictOf(breaches, isHealthy bool) Verdict {
 func (m *Machine) stands(i int, seen *version, now time.Time) Verdict {
 	r := &m.state.Policy.Rules[i]
 	switch m.forms[i] {
-	case formWindow:
+	case policy.FormWindow:
 		return seen.Rules[i].standing(r, now)
-	case formAge, formSilence:
+	case policy.FormAge, policy.FormSilence:
 		return m.ageVerdict(r, now)
 	}
 	return Unknown
@@ -212,20 +225,21 @@ func (m *Machine) stands(i int, seen *version, now time.Time) Verdict {
 
 // standing is what a rule with a period says while no datapoint is judged. It is
 // forgotten when all datapoints are out of reach, but where silence is fine.
-func (t *track) standing(r *Rule, now time.Time) Verdict {
+func (t *track) standing(r *policy.Rule, now time.Time) Verdict {
 	w := t.Window
 	if r.Change != nil {
 		switch {
-		case !w.Changed.IsZero() && now.Before(w.Changed.Add(time.Duration(r.Change.Hold.Or(Duration(DefaultHold))))):
+		case !w.Changed.IsZero() && now.Before(w.Changed.Add(time.Duration(r.Change.Hold.Or(policy.Duration(policy.DefaultHold))))):
 			return Breaching
 		case w.Detector != nil:
 			return Healthy
 		}
 		return Unknown
 	}
-	if n := len(w.Points); n == 0 || !w.isSettled(r) && now.After(r.dueOf(w.Points[n-1].Start+int64(r.reach())*r.seconds())) {
+	if n := len(w.Points); n == 0 || !w.isSettled(r) && now.After(r.DueAt(w.Points[n-1].Start+int64(r.Reach())*r.PeriodSeconds())) {
 		return Unknown
 	}
+
 	return t.Verdict
 }
 
@@ -235,16 +249,17 @@ func (m *Machine) reason(rule int, seen *version) string {
 }
 
 // reason says why a rule with a period breaches.
-func (t *track) reason(r *Rule) string {
+func (t *track) reason(r *policy.Rule) string {
 	w := t.Window
-	what := fmt.Sprintf("%s %s", word(r.Metric), r.Stat)
+	what := fmt.Sprintf("%s %s", policy.Word(r.Metric), r.Stat)
 	if r.Change != nil {
 		way := "rose"
 		if w.To.Value() < w.From.Value() {
 			way = "fell"
 		}
-		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.quantity(w.From.Value()), r.quantity(w.To.Value()), r.Change.detector())
+		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.Format(w.From.Value()), r.Format(w.To.Value()), r.Change.Method())
 	}
+
 	suffix := ""
 	if _, n := r.MOfN(); n > 1 {
 		breaching, of := w.count(r)
@@ -252,23 +267,25 @@ func (t *track) reason(r *Rule) string {
 	} else {
 		suffix = fmt.Sprintf(" over %s", r.Period.Value())
 	}
+
 	value, measured := t.Value.Get()
 	threshold, base := t.Threshold.Value(), w.baseOf(r)
-	what += " " + r.quantity(value)
+	what += " " + r.Format(value)
 	switch {
 	case !measured:
-		return strings.TrimSuffix(what, r.quantity(value)) + "missing" + suffix
-	case !r.isBeyond(value, threshold): // what breaches is an earlier datapoint
-		if clear, clears := r.clear(); clears {
-			return fmt.Sprintf("%s not past %s since it was beyond threshold %s%s", what, r.quantity(clear), r.quantity(threshold), suffix)
+		return strings.TrimSuffix(what, r.Format(value)) + "missing" + suffix
+	case !r.IsBeyond(value, threshold): // what breaches is an earlier datapoint
+		if clear, clears := r.ClearThreshold(); clears {
+			return fmt.Sprintf("%s not past %s since it was beyond threshold %s%s", what, r.Format(clear), r.Format(threshold), suffix)
 		}
-		return fmt.Sprintf("%s, earlier ones beyond threshold %s%s", what, r.quantity(threshold), suffix)
+		return fmt.Sprintf("%s, earlier ones beyond threshold %s%s", what, r.Format(threshold), suffix)
 	case !r.Below.IsZero():
-		return fmt.Sprintf("%s below threshold %s%s", what, r.quantity(threshold), suffix)
+		return fmt.Sprintf("%s below threshold %s%s", what, r.Format(threshold), suffix)
 	case !r.Above.IsZero():
-		return fmt.Sprintf("%s above threshold %s%s", what, r.quantity(threshold), suffix)
+		return fmt.Sprintf("%s above threshold %s%s", what, r.Format(threshold), suffix)
 	case !r.BelowBaselineBy.IsZero():
-		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.quantity(base.Value()), r.BelowBaselineBy.Value(), suffix)
+		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.Format(base.Value()), r.BelowBaselineBy.Value(), suffix)
 	}
-	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.quantity(base.Value()), r.AboveBaselineBy.Value(), suffix)
+
+	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.Format(base.Value()), r.AboveBaselineBy.Value(), suffix)
 }

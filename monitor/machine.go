@@ -6,7 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Machine decides. It is pure and deterministic: the same inputs, with the same
@@ -18,7 +21,7 @@ type Machine struct {
 	OnDecision func(Decision)
 	// OnRepeat, where set, hears of each decision that goes on a streak in the log.
 	// They come as often as breaches do: Repeated has such a decision in words.
-	OnRepeat func(kind Kind, by Suppression)
+	OnRepeat func(kind policy.Kind, by Suppression)
 	// Trace, where set, names the span of a decision; cause is that of the decision
 	// which it follows from, or "".
 	Trace func(cause string, d Decision) string
@@ -26,7 +29,7 @@ type Machine struct {
 	// signal that are not explained.
 	OnRejection func(why Rejection, count int64)
 	// OnDigest, where set, hears of each digest that is counted.
-	OnDigest func(now time.Time, d *Digest)
+	OnDigest func(now time.Time, d *metric.Digest)
 	// OnBreath, where set, is called between two observations of one signal when the
 	// machine has worked for some ten milliseconds since the last call.
 	OnBreath func()
@@ -36,7 +39,7 @@ type Machine struct {
 
 	// What follows from the state, kept for speed.
 	observation observation
-	readings    []MetricDigest
+	readings    []metric.Summary
 	seen        *version // of seenName, the version last looked up
 	seenName    string
 	roll        *roll     // of the publishers; nil until one is heard
@@ -52,7 +55,7 @@ type Machine struct {
 // NewMachine returns the machine of a model that was never watched before. The
 // policy must be valid. requestBase is what its request ids begin with; it must
 // differ from that of every earlier monitor of the model.
-func NewMachine(modelName, requestBase string, policy Policy) *Machine {
+func NewMachine(modelName, requestBase string, policy policy.Policy) *Machine {
 	return Restore(State{
 		Version: StateVersion, ModelName: modelName, RequestBase: requestBase, Policy: policy.WithDefaults(),
 	})
@@ -84,29 +87,30 @@ func (m *Machine) ModelName() string { return m.state.ModelName }
 func (m *Machine) Team() string { return m.state.Policy.Team }
 
 // Observe judges one valid event. now is when it is handled.
-func (m *Machine) Observe(now time.Time, event *MetricEvent) {
+func (m *Machine) Observe(now time.Time, event *metric.Event) {
 	now = m.clock(now)
-	if m.isMine(now, SignalMetric, event.ModelName) {
+	if m.isMine(now, contract.SignalMetric, event.ModelName) {
 		m.standing.seen = nil
 		m.observe(now, m.ofEvent(event, now))
 	}
 }
 
 // Phase returns the first phase that holds at now.
-func (m *Machine) Phase(now time.Time) Phase {
+func (m *Machine) Phase(now time.Time) contract.Phase {
 	switch {
 	case m.state.Stop != nil:
-		return PhaseStopping
+		return contract.PhaseStopping
 	case m.state.Pause != nil:
-		return PhasePaused
+		return contract.PhasePaused
 	case m.state.Pending != nil:
-		return PhaseAwaitingApproval
+		return contract.PhaseAwaitingApproval
 	case m.state.Flight != nil:
-		return PhaseRetraining
+		return contract.PhaseRetraining
 	case now.Before(m.CooldownUntil()):
-		return PhaseCoolingDown
+		return contract.PhaseCoolingDown
 	}
-	return PhaseWatching
+
+	return contract.PhaseWatching
 }
 
 // CountSignal counts a signal, whatever it holds.
@@ -117,7 +121,7 @@ func (m *Machine) Reject(now time.Time, source string, why error, payload []byte
 	m.state.Counters.Rejected++
 	payload = payload[:min(len(payload), maxPayloadBytes+1)] // it may be megabytes, of thousands of faults
 	rejection := Rejection{
-		At: m.clock(now), Source: plain.Cut(source, MaxMetricNameBytes),
+		At: m.clock(now), Source: plain.Cut(source, metric.MaxNameBytes),
 		Reason: plain.Cut(why.Error(), maxRejectionBytes), Payload: plain.Cut(string(payload), maxPayloadBytes),
 	}
 	if m.OnRejection != nil {
@@ -137,7 +141,7 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 
 // stray says what is wrong with what is meant for another model.
 func (m *Machine) stray(modelName string) error {
-	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, WorkflowID(modelName))
+	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, contract.WorkflowID(modelName))
 }
 
 // Tick lets time pass: what is due by now is judged and decided. It is called when
@@ -160,6 +164,7 @@ func (m *Machine) Tick(now time.Time) {
 		m.dirty = false
 		m.judgeDue(now)
 	}
+
 	m.state.Ticked = now
 	m.wake = m.findWake()
 	m.state.Wake = m.wake
@@ -196,7 +201,7 @@ func (m *Machine) expireFlight(now time.Time) {
 	if flight.CancelOnTimeout {
 		m.cancelJob(flight)
 	}
-	m.land(now, TimedOut, fmt.Sprintf("no outcome within %s", Duration(flight.Deadline.Sub(flight.TriggeredAt))), flight.ModelVersion)
+	m.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", policy.Duration(flight.Deadline.Sub(flight.TriggeredAt))), flight.ModelVersion)
 }
 
 // NextWake is the earliest instant at which time alone, given to Tick, changes
@@ -223,7 +228,7 @@ func (m *Machine) findWake() (at time.Time) {
 // PauseBy stops automatic triggers until ResumeBy; pausing again is no change.
 func (m *Machine) PauseBy(now time.Time, control Control) {
 	if m.state.Pause == nil {
-		m.state.Pause = m.told(now, control, Paused)
+		m.state.Pause = m.told(now, control, policy.Paused)
 	}
 }
 
@@ -234,20 +239,21 @@ func (m *Machine) ResumeBy(now time.Time, control Control) {
 			m.endRow()
 		}
 		m.state.Pause = nil
-		m.told(now, control, Resumed)
+		m.told(now, control, policy.Resumed)
 	}
 }
 
 // StopBy ends the monitor once its retraining in flight is recorded.
 func (m *Machine) StopBy(now time.Time, control Control) {
 	if m.state.Stop == nil {
-		m.state.Stop = m.told(now, control, Stopped)
+		m.state.Stop = m.told(now, control, policy.Stopped)
 		m.state.Pending = nil
 	}
 }
 
-func (m *Machine) told(now time.Time, control Control, kind Kind) *Control {
-	control.At, control.Force = m.clock(now), false
+func (m *Machine) told(now time.Time, control Control, kind policy.Kind) *Control {
+	control.At = m.clock(now)
+	control.Force = false
 	m.decide(Decision{At: control.At, Kind: kind, Reason: control.Reason, By: control.By})
 	return &control
 }

@@ -10,41 +10,45 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func newMachine(policy monitor.Policy) *monitor.Machine {
+func newMachine(policy policy.Policy) *monitor.Machine {
 	return monitor.NewMachine("fraud", "model-monitor/fraud/run", policy)
 }
 
-func event(at time.Time, accuracy, latency, drift float64) *monitor.MetricEvent {
-	return &monitor.MetricEvent{
+func event(at time.Time, accuracy, latency, drift float64) *metric.Event {
+	return &metric.Event{
 		Timestamp: at, ModelName: "fraud", ModelVersion: "v1",
-		Accuracy: monitor.Some(accuracy), LatencyMS: monitor.Some(latency), DriftScore: monitor.Some(drift),
+		Accuracy: metric.Some(accuracy), LatencyMS: metric.Some(latency), DriftScore: metric.Some(drift),
 	}
 }
 
 // land ends the flight as a backend that can't be followed does.
 func land(m *monitor.Machine, now time.Time) {
 	if flight := m.Wants(now).Schedule; flight != nil {
-		m.Scheduled(now, flight.RequestID, monitor.Job{Backend: "log"})
+		m.Scheduled(now, flight.RequestID, modelops.Job{Backend: "log"})
 	}
 }
 
 func TestReasonsArePrecedentAndStrict(t *testing.T) {
 	for name, c := range map[string]struct {
-		policy                   monitor.Policy
+		policy                   policy.Policy
 		accuracy, latency, drift float64
 		reason                   string // empty: healthy
 	}{
-		"accuracy below":                      {monitor.Policy{}.With(monitor.Below("accuracy", 0.95)), 0.8, 100, 0, "accuracy 0.8000 below threshold 0.9500"},
-		"latency above":                       {monitor.Policy{}, 0.95, 250, 0, "latency 250.00ms above threshold 200.00ms"},
-		"drift above":                         {monitor.Policy{}, 0.95, 100, 0.2, "drift 0.2000 above threshold 0.1000"},
-		"accuracy comes before latency":       {monitor.Policy{}, 0.8, 250, 0.2, "accuracy 0.8000 below threshold 0.9000"},
-		"latency comes before drift":          {monitor.Policy{}, 0.95, 250, 0.2, "latency 250.00ms above threshold 200.00ms"},
-		"at their thresholds all are healthy": {monitor.Policy{}, 0.9, 200, 0.1, ""},
+		"accuracy below":                      {policy.Policy{}.With(policy.Below("accuracy", 0.95)), 0.8, 100, 0, "accuracy 0.8000 below threshold 0.9500"},
+		"latency above":                       {policy.Policy{}, 0.95, 250, 0, "latency 250.00ms above threshold 200.00ms"},
+		"drift above":                         {policy.Policy{}, 0.95, 100, 0.2, "drift 0.2000 above threshold 0.1000"},
+		"accuracy comes before latency":       {policy.Policy{}, 0.8, 250, 0.2, "accuracy 0.8000 below threshold 0.9000"},
+		"latency comes before drift":          {policy.Policy{}, 0.95, 250, 0.2, "latency 250.00ms above threshold 200.00ms"},
+		"at their thresholds all are healthy": {policy.Policy{}, 0.9, 200, 0.1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(c.policy)
@@ -55,15 +59,15 @@ func TestReasonsArePrecedentAndStrict(t *testing.T) {
 				return
 			}
 			require.Len(t, status.Decisions, 1)
-			assert.Equal(t, monitor.Triggered, status.Decisions[0].Kind)
+			assert.Equal(t, policy.Triggered, status.Decisions[0].Kind)
 			assert.Equal(t, c.reason, status.Decisions[0].Reason)
 		})
 	}
 }
 
 func TestAReadingThatWasNotTakenIsNotJudged(t *testing.T) {
-	m := newMachine(monitor.Policy{})
-	m.Observe(noon, &monitor.MetricEvent{ModelName: "fraud"})
+	m := newMachine(policy.Policy{})
+	m.Observe(noon, &metric.Event{ModelName: "fraud"})
 	status := m.Status(noon)
 	assert.EqualValues(t, 1, status.Events)
 	assert.Zero(t, status.Breaches)
@@ -71,8 +75,8 @@ func TestAReadingThatWasNotTakenIsNotJudged(t *testing.T) {
 }
 
 func TestFurtherMetricsAreJudgedByName(t *testing.T) {
-	m := newMachine(monitor.Policy{Rules: []monitor.Rule{monitor.Below("auc", 0.75)}})
-	m.Observe(noon, &monitor.MetricEvent{ModelName: "fraud", Metrics: map[string]float64{"auc": 0.71}})
+	m := newMachine(policy.Policy{Rules: []policy.Rule{policy.Below("auc", 0.75)}})
+	m.Observe(noon, &metric.Event{ModelName: "fraud", Metrics: map[string]float64{"auc": 0.71}})
 	assert.Equal(t, "auc 0.7100 below threshold 0.7500", m.Status(noon).Decisions[0].Reason)
 }
 
@@ -87,7 +91,7 @@ func TestTheCooldownsEdges(t *testing.T) {
 		"a breach one nanosecond after the cooldown's end does so": {time.Hour + 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(monitor.Policy{})
+			m := newMachine(policy.Policy{})
 			m.Observe(noon, event(noon, 0.8, 100, 0))
 			land(m, noon)
 			now := noon.Add(c.after)
@@ -111,13 +115,13 @@ func TestWhatWasFoldedBeforeTheCooldownsEndIsInCooldown(t *testing.T) {
 		"across its end, so it is in time": {end.Add(-time.Second), end.Add(time.Second), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(monitor.Policy{})
+			m := newMachine(policy.Policy{})
 			m.Observe(noon, event(noon, 0.8, 100, 0))
 			land(m, noon)
-			digest := monitor.DigestOf(event(end, 0.8, 100, 0), end)
+			digest := metric.DigestOf(event(end, 0.8, 100, 0), end)
 			digest.FoldedFrom, digest.FoldedUntil = c.from, c.until
-			m.ObserveBatch(end.Add(time.Minute), &monitor.Batch{
-				Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*monitor.Digest{digest},
+			m.ObserveBatch(end.Add(time.Minute), &metric.Batch{
+				Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{digest},
 			})
 			assert.Equal(t, c.triggers, m.Status(end).Retrainings.Requested)
 		})
@@ -125,17 +129,17 @@ func TestWhatWasFoldedBeforeTheCooldownsEndIsInCooldown(t *testing.T) {
 }
 
 func TestANewPolicysCooldownCountsFromTheLastTrigger(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	land(m, noon)
-	m.SetPolicy(noon.Add(time.Minute), monitor.Policy{}.WithCooldown(10*time.Minute))
+	m.SetPolicy(noon.Add(time.Minute), policy.Policy{}.WithCooldown(10*time.Minute))
 	assert.Equal(t, noon.Add(10*time.Minute), m.CooldownUntil())
-	assert.Equal(t, monitor.PhaseCoolingDown, m.Phase(noon.Add(10*time.Minute-1)))
-	assert.Equal(t, monitor.PhaseWatching, m.Phase(noon.Add(10*time.Minute)))
+	assert.Equal(t, contract.PhaseCoolingDown, m.Phase(noon.Add(10*time.Minute-1)))
+	assert.Equal(t, contract.PhaseWatching, m.Phase(noon.Add(10*time.Minute)))
 }
 
 func TestAFailingBackendBurnsTheCooldownButAnOperatorCanForce(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	m.Failed(noon, m.Wants(noon).Schedule.RequestID, "no such pipeline")
 	later := noon.Add(time.Minute)
@@ -150,32 +154,32 @@ func TestAFailingBackendBurnsTheCooldownButAnOperatorCanForce(t *testing.T) {
 }
 
 func TestARetrainingTimesOutAtItsDeadline(t *testing.T) {
-	m := newMachine(monitor.Policy{Retraining: monitor.RetrainingPolicy{Timeout: monitor.Some(monitor.Duration(time.Minute))}})
+	m := newMachine(policy.Policy{Retraining: policy.Retraining{Timeout: metric.Some(policy.Duration(time.Minute))}})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	m.Tick(noon.Add(time.Minute - 1))
 	require.NotNil(t, m.Status(noon).Current)
 	m.Tick(noon.Add(time.Minute))
 	status := m.Status(noon.Add(time.Minute))
 	assert.Nil(t, status.Current)
-	assert.Equal(t, monitor.TimedOut, status.Decisions[1].Kind)
+	assert.Equal(t, policy.TimedOut, status.Decisions[1].Kind)
 	assert.EqualValues(t, 1, status.Retrainings.Failed)
 }
 
 func TestOutcomesAreMatched(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	id := m.Wants(noon).Schedule.RequestID
-	told := monitor.Outcome{RequestID: id, State: monitor.OutcomeSucceeded, ModelVersion: "v2"}
+	told := modelops.Outcome{RequestID: id, State: modelops.Succeeded, ModelVersion: "v2"}
 	m.Outcome(noon, told) // before the schedule call has returned
-	m.Scheduled(noon, id, monitor.Job{Backend: "log"})
+	m.Scheduled(noon, id, modelops.Job{Backend: "log"})
 	m.Outcome(noon, told) // told twice
 	status := m.Status(noon)
 	assert.Equal(t, monitor.RetrainingCounters{Requested: 1, Succeeded: 1}, status.Retrainings)
 	assert.Zero(t, status.Rejected)
 
-	told.State = monitor.OutcomeFailed
+	told.State = modelops.Failed
 	m.Outcome(noon, told)
-	m.Outcome(noon, monitor.Outcome{RequestID: "another's", State: monitor.OutcomeFailed})
+	m.Outcome(noon, modelops.Outcome{RequestID: "another's", State: modelops.Failed})
 	status = m.Status(noon)
 	assert.EqualValues(t, 2, status.Rejected)
 	assert.Contains(t, status.Rejections[0].Reason, "recorded as succeeded already")
@@ -183,19 +187,19 @@ func TestOutcomesAreMatched(t *testing.T) {
 }
 
 func TestAnOutcomeMayFollowAcceptance(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	id := m.Wants(noon).Schedule.RequestID
-	m.Scheduled(noon, id, monitor.Job{Backend: "log"})
-	m.Outcome(noon, monitor.Outcome{RequestID: id, State: monitor.OutcomeFailed, Message: "out of memory"})
+	m.Scheduled(noon, id, modelops.Job{Backend: "log"})
+	m.Outcome(noon, modelops.Outcome{RequestID: id, State: modelops.Failed, Message: "out of memory"})
 	assert.Equal(t, monitor.RetrainingCounters{Requested: 1, Accepted: 1, Failed: 1}, m.Status(noon).Retrainings)
 }
 
 func TestARedeliveredBatchIsCountedOnce(t *testing.T) {
-	m := newMachine(monitor.Policy{})
-	batch := &monitor.Batch{
+	m := newMachine(policy.Policy{})
+	batch := &metric.Batch{
 		Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 7,
-		Digests: []*monitor.Digest{monitor.DigestOf(event(noon, 0.8, 100, 0), noon)},
+		Digests: []*metric.Digest{metric.DigestOf(event(noon, 0.8, 100, 0), noon)},
 	}
 	m.ObserveBatch(noon, batch)
 	m.ObserveBatch(noon, batch)
@@ -210,23 +214,23 @@ func TestARedeliveredBatchIsCountedOnce(t *testing.T) {
 }
 
 func TestAnotherModelsObservationIsRejected(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	stray := event(noon, 0.8, 100, 0)
 	stray.ModelName = "other"
 	m.Observe(noon, stray)
-	m.ObserveBatch(noon, &monitor.Batch{Version: 1, ModelName: "other", Publisher: "p", Sequence: 1})
+	m.ObserveBatch(noon, &metric.Batch{Version: 1, ModelName: "other", Publisher: "p", Sequence: 1})
 	status := m.Status(noon)
 	assert.EqualValues(t, 2, status.Rejected)
 	assert.Contains(t, status.Rejections[0].Reason, `this is the monitor of "fraud", got "other"`)
 }
 
 func TestASenselessDigestIsRejectedAndItsNeighboursCount(t *testing.T) {
-	broken := monitor.DigestOf(event(noon, 0.8, 100, 0), noon)
+	broken := metric.DigestOf(event(noon, 0.8, 100, 0), noon)
 	broken.Metrics["accuracy"].Min = math.NaN()
-	late := monitor.DigestOf(event(noon.Add(time.Hour), 0.95, 100, 0), noon)
-	m := newMachine(monitor.Policy{})
-	m.ObserveBatch(noon, &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*monitor.Digest{
-		broken, late, monitor.DigestOf(event(noon, 0.95, 100, 0), noon),
+	late := metric.DigestOf(event(noon.Add(time.Hour), 0.95, 100, 0), noon)
+	m := newMachine(policy.Policy{})
+	m.ObserveBatch(noon, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{
+		broken, late, metric.DigestOf(event(noon, 0.95, 100, 0), noon),
 	}})
 	status := m.Status(noon)
 	assert.EqualValues(t, 2, status.Rejected)
@@ -236,16 +240,16 @@ func TestASenselessDigestIsRejectedAndItsNeighboursCount(t *testing.T) {
 }
 
 func TestPausedAndStoppingMonitorsCountButDoNotTrigger(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.PauseBy(noon, monitor.Control{By: "ada", Reason: "audit"})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
-	assert.Equal(t, monitor.PhasePaused, m.Phase(noon))
+	assert.Equal(t, contract.PhasePaused, m.Phase(noon))
 	m.ResumeBy(noon, monitor.Control{By: "ada"})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	m.StopBy(noon, monitor.Control{By: "ada"})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	assert.False(t, m.Wants(noon).Done, "its retraining is in flight")
-	m.Scheduled(noon, m.Wants(noon).Schedule.RequestID, monitor.Job{Backend: "log"})
+	m.Scheduled(noon, m.Wants(noon).Schedule.RequestID, modelops.Job{Backend: "log"})
 	assert.True(t, m.Wants(noon).Done)
 	status := m.Status(noon)
 	assert.Equal(t, map[monitor.Suppression]int64{monitor.ByPause: 1, monitor.ByStopping: 1}, status.Suppressed)
@@ -253,7 +257,7 @@ func TestPausedAndStoppingMonitorsCountButDoNotTrigger(t *testing.T) {
 }
 
 func TestAStormOfSuppressedBreachesLeavesTheLogReadable(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	for i := range 1000 {
 		now := noon.Add(time.Duration(i) * time.Second)
 		m.Observe(now, event(now, 0.8, 100, 0))
@@ -268,9 +272,9 @@ func TestAStormOfSuppressedBreachesLeavesTheLogReadable(t *testing.T) {
 }
 
 func TestTheSameUpdateIDGetsTheSameAnswer(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	for i := range 150 {
-		m.Remember(time.Time{}, fmt.Sprint(i), monitor.UpdateResult{Phase: monitor.PhaseWatching, RequestID: fmt.Sprint(i)})
+		m.Remember(time.Time{}, fmt.Sprint(i), monitor.UpdateResult{Phase: contract.PhaseWatching, RequestID: fmt.Sprint(i)})
 	}
 	_, handled := m.Recall("49")
 	assert.False(t, handled, "the last hundred are kept")
@@ -280,7 +284,7 @@ func TestTheSameUpdateIDGetsTheSameAnswer(t *testing.T) {
 }
 
 func TestAStateOfANewerVersionIsRefused(t *testing.T) {
-	state := newMachine(monitor.Policy{}).State()
+	state := newMachine(policy.Policy{}).State()
 	state.Version = monitor.StateVersion + 1
 	encoded, err := json.Marshal(state)
 	require.NoError(t, err)
@@ -289,21 +293,21 @@ func TestAStateOfANewerVersionIsRefused(t *testing.T) {
 }
 
 func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	report := func(at time.Time, publisher string, sequence int64) {
-		m.ObserveBatch(at, &monitor.Batch{
+		m.ObserveBatch(at, &metric.Batch{
 			Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence,
-			Digests: []*monitor.Digest{monitor.DigestOf(event(at, 0.95, 100, 0), at)},
+			Digests: []*metric.Digest{metric.DigestOf(event(at, 0.95, 100, 0), at)},
 		})
 	}
 	for i := range 100 {
 		report(noon, fmt.Sprint("p", i), 1)
 	}
-	between := noon.Add(monitor.HealthyPace(100) - time.Second)
+	between := noon.Add(contract.HealthyPace(100) - time.Second)
 	report(between, "p0", 2)
 	require.Equal(t, 100, m.Guidance(between).Publishers)
 
-	later := noon.Add(2*monitor.HealthyPace(100) + time.Second)
+	later := noon.Add(2*contract.HealthyPace(100) + time.Second)
 	report(later, "p0", 3)
 	require.Equal(t, 1, m.Guidance(later).Publishers, "those that fell silent don't slow the rest down")
 }
@@ -311,5 +315,5 @@ func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
 // listen lets hear have every decision of a machine, in words.
 func listen(m *monitor.Machine, hear func(monitor.Decision)) {
 	m.OnDecision = hear
-	m.OnRepeat = func(monitor.Kind, monitor.Suppression) { hear(m.Repeated()) }
+	m.OnRepeat = func(policy.Kind, monitor.Suppression) { hear(m.Repeated()) }
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // next is the earliest instant, after it last looked, at which time alone changes
@@ -63,7 +64,7 @@ func (n *naive) next() (next time.Time) {
 }
 
 // phase is the first that holds.
-func (n *naive) phase(now time.Time) monitor.Phase {
+func (n *naive) phase(now time.Time) contract.Phase {
 	switch {
 	case n.stopped != nil:
 		return "stopping"
@@ -97,7 +98,7 @@ func (n *naive) cooldownFrom() time.Time {
 }
 
 func (n *naive) cooldown() time.Duration {
-	return time.Duration(n.policy.Cooldown.Or(monitor.Duration(time.Hour)))
+	return time.Duration(n.policy.Cooldown.Or(policy.Duration(time.Hour)))
 }
 
 // blackoutEnd is when the blackout that is on at an instant ends, and all that

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // trial shows one script to the naive machine and to three others.
@@ -28,8 +28,8 @@ func try(s script, seed uint64, each int) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
 		}
 	}()
-	x := &trial{now: scriptStart, naive: newNaive(monitor.Policy{})}
-	whole, cutUp, restless := newSubject("whole", monitor.Policy{}), newSubject("cut", monitor.Policy{}), newSubject("restless", monitor.Policy{})
+	x := &trial{now: scriptStart, naive: newNaive(policy.Policy{})}
+	whole, cutUp, restless := newSubject("whole", policy.Policy{}), newSubject("cut", policy.Policy{}), newSubject("restless", policy.Policy{})
 	cutUp.isCut, restless.restless = true, rand.New(rand.NewPCG(seed, 1))
 	x.subjects = []*subject{whole, cutUp, restless}
 	x.look()
@@ -147,6 +147,6 @@ func (x *trial) isTimely(wake time.Time) bool {
 	return wake.Equal(next) || hasAges(&x.naive.policy) && wake.After(x.now) && (next.IsZero() || wake.Before(next))
 }
 
-func hasAges(p *monitor.Policy) bool {
-	return slices.ContainsFunc(p.Rules, func(r monitor.Rule) bool { return !r.MaxAge.IsZero() || !r.SilentFor.IsZero() })
+func hasAges(p *policy.Policy) bool {
+	return slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return !r.MaxAge.IsZero() || !r.SilentFor.IsZero() })
 }

@@ -8,20 +8,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // datapoint is a judged period.
 type datapoint struct {
 	start       int64
-	value       monitor.Reading // none: it is missing
+	value       metric.Reading // none: it is missing
 	breach      bool
 	unknown     bool
 	approximate bool // some of it was in an earlier period
 }
 
 // mOfN is how many of how many datapoints must breach.
-func mOfN(r *monitor.Rule) (m, n int) {
+func mOfN(r *policy.Rule) (m, n int) {
 	if r.Datapoints == nil {
 		return 1, 1
 	}
@@ -34,46 +36,46 @@ func mOfN(r *monitor.Rule) (m, n int) {
 
 // statOf is taken of all readings; a percentile is by nearest rank, from a
 // sketch within 1 %.
-func statOf(stat monitor.Stat, values []float64) monitor.Reading {
+func statOf(stat policy.Stat, values []float64) metric.Reading {
 	sum := 0.0
 	for _, value := range values {
 		sum += value
 	}
 	switch {
-	case stat == monitor.StatCount:
-		return monitor.Some(float64(len(values)))
-	case stat == monitor.StatSum:
-		return monitor.Some(sum)
+	case stat == policy.StatCount:
+		return metric.Some(float64(len(values)))
+	case stat == policy.StatSum:
+		return metric.Some(sum)
 	case len(values) == 0:
-		return monitor.Reading{}
+		return metric.Reading{}
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	least, most := sorted[0], sorted[len(sorted)-1]
 	switch stat {
-	case monitor.StatMin:
-		return monitor.Some(least)
-	case monitor.StatMax:
-		return monitor.Some(most)
-	case monitor.StatMean:
-		return monitor.Some(min(max(sum/float64(len(values)), least), most))
+	case policy.StatMin:
+		return metric.Some(least)
+	case policy.StatMax:
+		return metric.Some(most)
+	case policy.StatMean:
+		return metric.Some(min(max(sum/float64(len(values)), least), most))
 	}
 	percent, _ := strconv.ParseFloat(strings.TrimPrefix(string(stat), "p"), 64)
 	tenths := int(math.Round(percent * 10))
 	rank := max(1, (tenths*len(sorted)+999)/1000)
-	sketch := monitor.NewSketch()
+	sketch := metric.NewSketch()
 	sketch.Add(sorted[rank-1])
 	value, _ := sketch.Quantile(0)
-	return monitor.Some(min(max(value, least), most))
+	return metric.Some(min(max(value, least), most))
 }
 
 // judge holds a datapoint against a threshold; without one it is unknown.
-func (p *datapoint) judge(r *monitor.Rule, threshold monitor.Reading) {
+func (p *datapoint) judge(r *policy.Rule, threshold metric.Reading) {
 	p.breach = false
 	value, measured := p.value.Get()
 	switch {
 	case p.unknown:
 	case !measured:
-		p.breach = r.Missing == monitor.MissingBreaching
+		p.breach = r.Missing == policy.MissingBreaching
 	case threshold.IsZero():
 		p.unknown = true
 	default:
@@ -82,7 +84,7 @@ func (p *datapoint) judge(r *monitor.Rule, threshold monitor.Reading) {
 }
 
 // conclude is what the datapoints say, of which p was judged last.
-func (l *ledger) conclude(r *monitor.Rule, p datapoint) found {
+func (l *ledger) conclude(r *policy.Rule, p datapoint) found {
 	breaching, of := l.count(r)
 	m, _ := mOfN(r)
 	f := found{verdict: monitor.Healthy, judged: true, beyond: p.breach && breaching >= m}
@@ -106,13 +108,13 @@ func (l *ledger) conclude(r *monitor.Rule, p datapoint) found {
 
 // keep adds a judged datapoint, and forgets those that the rule never looks at
 // again, in whatever order they were judged.
-func (l *ledger) keep(r *monitor.Rule, p datapoint) {
+func (l *ledger) keep(r *policy.Rule, p datapoint) {
 	l.points = append(l.points, p)
 	slices.SortStableFunc(l.points, func(a, b datapoint) int { return int(a.start - b.start) })
 	l.forget(r)
 }
 
-func (l *ledger) forget(r *monitor.Rule) {
+func (l *ledger) forget(r *policy.Rule) {
 	if len(l.points) == 0 {
 		return
 	}
@@ -121,7 +123,7 @@ func (l *ledger) forget(r *monitor.Rule) {
 }
 
 // count says how many of the last N datapoints breach, and how many there are.
-func (l *ledger) count(r *monitor.Rule) (breaching, of int) {
+func (l *ledger) count(r *policy.Rule) (breaching, of int) {
 	_, n := mOfN(r)
 	for _, p := range slices.Backward(l.points) {
 		if of == n || p.unknown || p.value.IsZero() && isIgnored(r) {
@@ -136,9 +138,9 @@ func (l *ledger) count(r *monitor.Rule) (breaching, of int) {
 }
 
 // standing is what a rule with a period says until another datapoint is judged.
-func (l *ledger) standing(r *monitor.Rule, now time.Time) monitor.Verdict {
+func (l *ledger) standing(r *policy.Rule, now time.Time) monitor.Verdict {
 	if r.Change != nil {
-		hold := time.Duration(r.Change.Hold.Or(monitor.Duration(24 * time.Hour)))
+		hold := time.Duration(r.Change.Hold.Or(policy.Duration(24 * time.Hour)))
 		switch {
 		case !l.changed.IsZero() && now.Before(l.changed.Add(hold)):
 			return monitor.Breaching
@@ -157,28 +159,28 @@ func (l *ledger) standing(r *monitor.Rule, now time.Time) monitor.Verdict {
 }
 
 // thresholdOf is beyond what a datapoint breaches; none while its baseline fills.
-func (n *naive) thresholdOf(r *monitor.Rule, v *naiveVersion, l *ledger) monitor.Reading {
+func (n *naive) thresholdOf(r *policy.Rule, v *naiveVersion, l *ledger) metric.Reading {
 	switch {
 	case !r.Below.IsZero():
 		return r.Below
 	case !r.Above.IsZero():
 		return r.Above
-	case r.Baseline != nil && r.Baseline.From == monitor.BaselinePrevious && l.previous.IsZero():
+	case r.Baseline != nil && r.Baseline.From == policy.BaselinePrevious && l.previous.IsZero():
 		l.previous = n.baseBefore(r, v)
 	}
 	base, known := l.baseline(r).Get()
 	if !known {
-		return monitor.Reading{}
+		return metric.Reading{}
 	}
 	if margin, ok := r.BelowBaselineBy.Get(); ok {
-		return monitor.Some(base - margin.Of(base))
+		return metric.Some(base - margin.Of(base))
 	}
 	margin, _ := r.AboveBaselineBy.Get()
-	return monitor.Some(base + margin.Of(base))
+	return metric.Some(base + margin.Of(base))
 }
 
-func (l *ledger) baseline(r *monitor.Rule) monitor.Reading {
-	if r.Baseline != nil && r.Baseline.From == monitor.BaselinePrevious {
+func (l *ledger) baseline(r *policy.Rule) metric.Reading {
+	if r.Baseline != nil && r.Baseline.From == policy.BaselinePrevious {
 		return l.previous
 	}
 	return l.base
@@ -186,7 +188,7 @@ func (l *ledger) baseline(r *monitor.Rule) monitor.Reading {
 
 // baseBefore is the baseline of the version that began last before this one, of
 // those whose baseline is full.
-func (n *naive) baseBefore(r *monitor.Rule, v *naiveVersion) monitor.Reading {
+func (n *naive) baseBefore(r *policy.Rule, v *naiveVersion) metric.Reading {
 	var before *naiveVersion
 	for _, other := range n.versions {
 		isFull := other.ledgers != nil && !other.ledgers[r.Name].base.IsZero()
@@ -195,13 +197,13 @@ func (n *naive) baseBefore(r *monitor.Rule, v *naiveVersion) monitor.Reading {
 		}
 	}
 	if before == nil {
-		return monitor.Reading{}
+		return metric.Reading{}
 	}
 	return before.ledgers[r.Name].base
 }
 
 // detect shows a datapoint to the detector of change.
-func (l *ledger) detect(r *monitor.Rule, p datapoint, now, due time.Time) found {
+func (l *ledger) detect(r *policy.Rule, p datapoint, now, due time.Time) found {
 	l.keep(r, p)
 	if value, measured := p.value.Get(); measured && !p.unknown {
 		if l.detector == nil {
@@ -214,7 +216,7 @@ func (l *ledger) detect(r *monitor.Rule, p datapoint, now, due time.Time) found 
 		changed, before, after := l.detector.Add(value, delta)
 		counts := r.Change.Direction == "" || r.Change.Direction == "both" || (r.Change.Direction == "up") == (after > before)
 		if changed && counts {
-			l.changed, l.from, l.to = due, monitor.Some(before), monitor.Some(after)
+			l.changed, l.from, l.to = due, metric.Some(before), metric.Some(after)
 		}
 	}
 	f := found{verdict: l.standing(r, now), judged: true}
@@ -224,7 +226,7 @@ func (l *ledger) detect(r *monitor.Rule, p datapoint, now, due time.Time) found 
 }
 
 // reason says in words why a rule with a period breaches.
-func (l *ledger) reason(r *monitor.Rule) string {
+func (l *ledger) reason(r *policy.Rule) string {
 	what := fmt.Sprintf("%s %s", wordFor(r.Metric), r.Stat)
 	if r.Change != nil {
 		way := "rose"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // generator makes scripts, of which one seed gives one.
@@ -47,7 +47,7 @@ func generate(seed uint64, most int) script {
 			g.at += g.pause() // under the policy before
 			in = g.input()
 		}
-		in.At = monitor.Duration(g.at + pick[time.Duration](g, 0, 0, 0, 0, 0, 0, 0, 1, 500*time.Millisecond))
+		in.At = policy.Duration(g.at + pick[time.Duration](g, 0, 0, 0, 0, 0, 0, 0, 1, 500*time.Millisecond))
 		in.Early = g.chance(10)
 		in.Joined = g.chance(10)
 		if n := len(s); in.At < s[n-1].At {
@@ -98,7 +98,7 @@ func (g *generator) input() (in input) {
 	case n < 96:
 		in.Policy = g.changedPolicy()
 	default:
-		in.Away = monitor.Duration(g.seconds(1, 9, 10, 11, 30, 100))
+		in.Away = policy.Duration(g.seconds(1, 9, 10, 11, 30, 100))
 	}
 	return in
 }
@@ -120,7 +120,7 @@ func (g *generator) event() *eventInput {
 		e.Readings["drift_score"] = g.level + pick(g, 0.0625, 0.125, 0.5)
 	}
 	if g.chance(10) {
-		e.Behind = monitor.Duration(g.seconds(-5, 1, 5, 20, 120, 49*3600))
+		e.Behind = policy.Duration(g.seconds(-5, 1, 5, 20, 120, 49*3600))
 	}
 	return e
 }
@@ -134,9 +134,9 @@ func (g *generator) batch() *batchInput {
 	g.numbers[b.Publisher] = b.Number
 	b.Closed = g.chance(5)
 	for range g.IntN(3) {
-		d := digestInput{Span: monitor.Duration(g.seconds(0, 1, 4, 30))}
+		d := digestInput{Span: policy.Duration(g.seconds(0, 1, 4, 30))}
 		if g.chance(20) {
-			d.Behind = monitor.Duration(g.seconds(-2, 1, 5, 30, 47*3600, 49*3600))
+			d.Behind = policy.Duration(g.seconds(-2, 1, 5, 30, 47*3600, 49*3600))
 		}
 		version := g.event().Version
 		for range pick(g, 1, 1, 2, 3, 5, 0) {
@@ -182,7 +182,7 @@ func (g *generator) changedPolicy() json.RawMessage {
 }
 
 func isPolicy(wire json.RawMessage) bool {
-	_, err := monitor.DecodePolicy(wire)
+	_, err := policy.Decode(wire)
 	return err == nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // naive is a second machine, written from docs/policies.md and the doc comments
@@ -15,7 +17,7 @@ import (
 // looks, so that a reader can hold each function against the page that it is
 // written from. Whatever the machine decides, it must decide too.
 type naive struct {
-	policy   monitor.Policy
+	policy   policy.Policy
 	counters monitor.Counters
 	decided  []monitor.Decision
 	notices  []monitor.Notice // that wait to be delivered
@@ -32,10 +34,10 @@ type naive struct {
 	pending         *monitor.Pending
 	flight          *monitor.Flight
 	verification    *monitor.Verification
-	ages            map[string]*age             // what was found of rules on age and silence, by name
-	ended           []ending                    // retrainings that are in flight no more, the oldest first
-	cancelling      []monitor.RetrainingRequest // that their backends are to be told to end
-	failures        int                         // in a row
+	ages            map[string]*age    // what was found of rules on age and silence, by name
+	ended           []ending           // retrainings that are in flight no more, the oldest first
+	cancelling      []modelops.Request // that their backends are to be told to end
+	failures        int                // in a row
 
 	latest   string // the version heard of last
 	versions map[string]*naiveVersion
@@ -56,7 +58,7 @@ type naiveVersion struct {
 // ending is a retraining that is in flight no more.
 type ending struct {
 	id, rule, version string
-	kind              monitor.Kind
+	kind              policy.Kind
 	failures          int // in a row, before it was accepted
 }
 
@@ -68,7 +70,7 @@ type age struct {
 	acted   time.Time // when it led to a trigger, to a question or to what a dry run holds; zero: not yet
 }
 
-func newNaive(policy monitor.Policy) *naive {
+func newNaive(policy policy.Policy) *naive {
 	return &naive{policy: policy.WithDefaults(), ages: map[string]*age{}, versions: map[string]*naiveVersion{}, heard: hearing{publishers: map[string]*naivePublisher{}}}
 }
 
@@ -188,7 +190,7 @@ func (n *naive) tick(now time.Time) {
 	n.looked, n.timer = now, time.Time{}
 }
 
-func (n *naive) rule(name string) *monitor.Rule {
+func (n *naive) rule(name string) *policy.Rule {
 	for i := range n.policy.Rules {
 		if n.policy.Rules[i].Name == name {
 			return &n.policy.Rules[i]
@@ -211,7 +213,7 @@ func (n *naive) log() []monitor.Decision {
 	for _, d := range n.decided {
 		var streak []int
 		for i := len(log) - 1; i >= 0 && isRepeatable(d) && isRepeatable(log[i]); i-- {
-			if log[i].Kind == d.Kind && log[i].SuppressedBy == d.SuppressedBy && (d.Kind == monitor.Suppressed || log[i].Rule == d.Rule) {
+			if log[i].Kind == d.Kind && log[i].SuppressedBy == d.SuppressedBy && (d.Kind == policy.Suppressed || log[i].Rule == d.Rule) {
 				streak = append(streak, i)
 			}
 		}
@@ -227,11 +229,11 @@ func (n *naive) log() []monitor.Decision {
 }
 
 func isRepeatable(d monitor.Decision) bool {
-	return d.Kind == monitor.Suppressed || d.Kind == monitor.Warned
+	return d.Kind == policy.Suppressed || d.Kind == policy.Warned
 }
 
 // kindOf says what kind of rule it is, as the table of docs/policies.md has it.
-func kindOf(r *monitor.Rule) string {
+func kindOf(r *policy.Rule) string {
 	switch {
 	case r.AllOf != nil || r.AnyOf != nil || r.Not != "":
 		return "composite"
@@ -248,7 +250,7 @@ func kindOf(r *monitor.Rule) string {
 func (n *naive) pause(now time.Time, by, reason string) {
 	if n.paused == nil {
 		n.paused = &monitor.Control{By: by, Reason: reason, At: now}
-		n.decide(monitor.Decision{At: now, Kind: monitor.Paused, By: by, Reason: reason})
+		n.decide(monitor.Decision{At: now, Kind: policy.Paused, By: by, Reason: reason})
 	}
 }
 
@@ -260,13 +262,13 @@ func (n *naive) resume(now time.Time, by, reason string) {
 		n.endRow()
 	}
 	n.paused = nil
-	n.decide(monitor.Decision{At: now, Kind: monitor.Resumed, By: by, Reason: reason})
+	n.decide(monitor.Decision{At: now, Kind: policy.Resumed, By: by, Reason: reason})
 }
 
 func (n *naive) stop(now time.Time, by, reason string) {
 	if n.stopped == nil {
 		n.stopped, n.pending = &monitor.Control{By: by, Reason: reason, At: now}, nil
-		n.decide(monitor.Decision{At: now, Kind: monitor.Stopped, By: by, Reason: reason})
+		n.decide(monitor.Decision{At: now, Kind: policy.Stopped, By: by, Reason: reason})
 	}
 }
 

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // settled says which kinds of decision another one settles: the page on
 // notifications has it as sentences.
-var settled = map[monitor.Kind][]monitor.Kind{
+var settled = map[policy.Kind][]policy.Kind{
 	"accepted": {"triggered", "failed", "timed_out", "held"}, "succeeded": {"triggered", "failed", "timed_out", "held"},
 	"failed": {"triggered"}, "timed_out": {"triggered"}, "cancelled": {"triggered", "held"},
 	"approved": {"awaiting_approval"}, "approval_rejected": {"awaiting_approval"},
@@ -27,9 +28,9 @@ func (n *naive) notify(d monitor.Decision) {
 	for _, to := range n.policy.Notify {
 		kinds := to.Kinds
 		if kinds == nil {
-			kinds = []monitor.Kind{"triggered", "awaiting_approval", "failed", "timed_out", "regressed", "circuit_opened"}
+			kinds = []policy.Kind{"triggered", "awaiting_approval", "failed", "timed_out", "regressed", "circuit_opened"}
 		}
-		var ends []monitor.Kind
+		var ends []policy.Kind
 		for _, kind := range settled[d.Kind] {
 			if slices.Contains(kinds, kind) {
 				ends = append(ends, kind)
@@ -45,7 +46,7 @@ func (n *naive) notify(d monitor.Decision) {
 			ID: fmt.Sprintf("%s/notice/%d", requestBase, count.Requested), Channel: to.Channel, ModelName: "fraud", Team: n.policy.Team,
 			Decision: d, Ends: ends, OnlyEnds: !isAsked,
 		}
-		if d.Kind == monitor.AwaitingApproval {
+		if d.Kind == policy.AwaitingApproval {
 			notice.Until = n.pending.Until
 		}
 		if n.notices = append(n.notices, notice); len(n.notices) > 50 {
@@ -62,7 +63,7 @@ func (n *naive) hasBegun(d monitor.Decision) bool {
 		switch {
 		case !isRepeatable(before):
 			return false
-		case before.Kind == d.Kind && before.SuppressedBy == d.SuppressedBy && (d.Kind == monitor.Suppressed || before.Rule == d.Rule):
+		case before.Kind == d.Kind && before.SuppressedBy == d.SuppressedBy && (d.Kind == policy.Suppressed || before.Rule == d.Rule):
 			return true
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // timeOutFlight ends a retraining without an outcome at its deadline.
@@ -15,7 +17,7 @@ func (n *naive) timeOutFlight(now time.Time) {
 	if n.flight.CancelOnTimeout {
 		n.tellBackend()
 	}
-	n.land(now, monitor.TimedOut, fmt.Sprintf("no outcome within %s", monitor.Duration(n.flight.Deadline.Sub(n.flight.TriggeredAt))), "", "")
+	n.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", policy.Duration(n.flight.Deadline.Sub(n.flight.TriggeredAt))), "", "")
 }
 
 // cancel ends the retraining in flight at an operator's word.
@@ -30,13 +32,13 @@ func (n *naive) giveUp(now time.Time, by, reason string) {
 	if !n.flight.HeldUntil.IsZero() {
 		n.lastTrigger = n.flight.LastTrigger
 	}
-	n.land(now, monitor.Cancelled, reason, "", by)
+	n.land(now, policy.Cancelled, reason, "", by)
 }
 
 // tellBackend has the backend of the flight told to end it. Of more than five that
 // wait the oldest are given up.
 func (n *naive) tellBackend() {
-	n.cancelling = append(n.cancelling, n.flight.RetrainingRequest)
+	n.cancelling = append(n.cancelling, n.flight.Request)
 	n.cancelling = n.cancelling[max(0, len(n.cancelling)-5):]
 }
 
@@ -48,7 +50,7 @@ func (n *naive) cancelTold(now time.Time, id, fault string) {
 		}
 		n.cancelling = append(n.cancelling[:i:i], n.cancelling[i+1:]...)
 		if fault != "" {
-			d := n.about(now, monitor.CancelFailed, request)
+			d := n.about(now, policy.CancelFailed, request)
 			d.Reason = fault
 			n.decide(d)
 		}
@@ -64,7 +66,7 @@ func (n *naive) hold(now time.Time, id, reason string) {
 		return
 	}
 	if !flight.IsHeld {
-		d := n.about(now, monitor.Held, flight.RetrainingRequest)
+		d := n.about(now, policy.Held, flight.Request)
 		d.Reason = reason
 		n.decide(d)
 	}
@@ -81,7 +83,7 @@ func (n *naive) judgeHeld(now time.Time) {
 	switch {
 	case n.policy.DryRun:
 		n.giveUp(now, "", "it was held, and the policy is a dry run now")
-	case !n.stillBreaches(now, flight.RetrainingRequest):
+	case !n.stillBreaches(now, flight.Request):
 		n.giveUp(now, "", "it was held, and breaches no more")
 	default:
 		flight.HeldUntil = time.Time{}
@@ -90,7 +92,7 @@ func (n *naive) judgeHeld(now time.Time) {
 
 // stillBreaches says that what a request was made for breaches yet, by a rule that
 // may trigger. What an operator asked for needs no breach.
-func (n *naive) stillBreaches(now time.Time, request monitor.RetrainingRequest) bool {
+func (n *naive) stillBreaches(now time.Time, request modelops.Request) bool {
 	r, v := n.rule(request.Rule), n.versions[request.ModelVersion]
 	switch {
 	case request.Rule == "manual":
@@ -111,7 +113,7 @@ func (n *naive) endBlackout(now time.Time) {
 			continue
 		}
 		all := n.last(v, now)
-		var chosen *monitor.Rule
+		var chosen *policy.Rule
 		for i := range n.policy.Rules {
 			r := &n.policy.Rules[i]
 			if l := v.ledgers[r.Name]; l.deferred {
@@ -130,7 +132,7 @@ func (n *naive) endBlackout(now time.Time) {
 // verify begins to hold the version that a retraining has made against the rules.
 func (n *naive) verify(now time.Time, id, version string) {
 	if n.verification != nil {
-		n.conclude(now, monitor.Unverified, "another retraining has succeeded")
+		n.conclude(now, policy.Unverified, "another retraining has succeeded")
 	}
 	if n.policy.Verify == nil {
 		n.endRow()
@@ -138,12 +140,12 @@ func (n *naive) verify(now time.Time, id, version string) {
 	}
 	n.verification = &monitor.Verification{RequestID: id, Version: version, Since: now}
 	if version == "" {
-		n.conclude(now, monitor.Unverified, "the outcome names no model version")
+		n.conclude(now, policy.Unverified, "the outcome names no model version")
 	}
 }
 
 func (n *naive) within() time.Duration {
-	return time.Duration(n.policy.Verify.Within.Or(monitor.Duration(time.Hour)))
+	return time.Duration(n.policy.Verify.Within.Or(policy.Duration(time.Hour)))
 }
 
 // startVerification lets its time begin with the version's first event.
@@ -154,7 +156,7 @@ func (n *naive) startVerification(now time.Time, v *naiveVersion) {
 }
 
 // noteRegression notes the first rule that the version broke.
-func (n *naive) noteRegression(r *monitor.Rule, v *naiveVersion, all findings) {
+func (n *naive) noteRegression(r *policy.Rule, v *naiveVersion, all findings) {
 	c := n.verification
 	if c != nil && n.policy.Verify != nil && c.Version == v.name && c.Broken == "" && n.hasSay(r) {
 		c.Broken, c.Reason = r.Name, n.reason(r, v, all)
@@ -162,7 +164,7 @@ func (n *naive) noteRegression(r *monitor.Rule, v *naiveVersion, all findings) {
 }
 
 // hasSay says that a rule can be judged of a new version in time.
-func (n *naive) hasSay(r *monitor.Rule) bool {
+func (n *naive) hasSay(r *policy.Rule) bool {
 	if members := membersOf(r); members != nil {
 		some, all := false, true
 		for _, name := range members {
@@ -172,7 +174,7 @@ func (n *naive) hasSay(r *monitor.Rule) bool {
 		return all || some && r.AnyOf != nil
 	}
 	measuresOwn := !r.BelowBaselineBy.IsZero() || !r.AboveBaselineBy.IsZero()
-	if measuresOwn && r.Baseline != nil && r.Baseline.From == monitor.BaselinePrevious {
+	if measuresOwn && r.Baseline != nil && r.Baseline.From == policy.BaselinePrevious {
 		measuresOwn = false
 	}
 	if kind := kindOf(r); kind == "age" || kind == "silence" || r.Change != nil || measuresOwn {
@@ -193,7 +195,7 @@ func (n *naive) countSamples(now time.Time, v *naiveVersion, events int64) {
 func (n *naive) concludeRegression(now time.Time) {
 	c := n.verification
 	if c != nil && n.policy.Verify != nil && c.Broken != "" && c.Samples >= max(1, n.policy.Verify.MinSamples) {
-		n.conclude(now, monitor.Regressed, c.Reason)
+		n.conclude(now, policy.Regressed, c.Reason)
 	}
 }
 
@@ -201,28 +203,28 @@ func (n *naive) concludeRegression(now time.Time) {
 func (n *naive) endVerification(now time.Time) {
 	c := n.verification
 	if c != nil && n.policy.Verify == nil {
-		n.conclude(now, monitor.Unverified, "the policy asks for none any more")
+		n.conclude(now, policy.Unverified, "the policy asks for none any more")
 	}
 	n.concludeRegression(now)
 	if n.verification == nil || c.Until.IsZero() || now.Before(c.Until) {
 		return
 	}
-	within := monitor.Duration(n.within())
+	within := policy.Duration(n.within())
 	if least := n.policy.Verify.MinSamples; c.Samples < least {
-		n.conclude(now, monitor.Unverified, fmt.Sprintf("%d events within %s, of at least %d", c.Samples, within, least))
+		n.conclude(now, policy.Unverified, fmt.Sprintf("%d events within %s, of at least %d", c.Samples, within, least))
 		return
 	}
-	n.conclude(now, monitor.Verified, fmt.Sprintf("%d events within %s held the rules", c.Samples, within))
+	n.conclude(now, policy.Verified, fmt.Sprintf("%d events within %s held the rules", c.Samples, within))
 }
 
-func (n *naive) conclude(now time.Time, kind monitor.Kind, reason string) {
+func (n *naive) conclude(now time.Time, kind policy.Kind, reason string) {
 	c := n.verification
 	n.verification = nil
 	n.decide(monitor.Decision{At: now, Kind: kind, Rule: c.Broken, Reason: reason, ModelVersion: c.Version, RequestID: c.RequestID})
 	switch kind {
-	case monitor.Verified:
+	case policy.Verified:
 		n.endRow()
-	case monitor.Regressed:
+	case policy.Regressed:
 		n.countFailure(now)
 	}
 }
@@ -243,5 +245,5 @@ func (n *naive) countFailure(now time.Time) {
 	}
 	reason := fmt.Sprintf("%d retrainings in a row failed; resume when the cause is mended", n.failures)
 	n.paused = &monitor.Control{By: "circuit", Reason: reason, At: now}
-	n.decide(monitor.Decision{At: now, Kind: monitor.CircuitOpened, Reason: reason, By: "circuit"})
+	n.decide(monitor.Decision{At: now, Kind: policy.CircuitOpened, Reason: reason, By: "circuit"})
 }

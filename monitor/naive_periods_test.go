@@ -5,14 +5,16 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // ledger is all that was seen of one rule on one version.
 type ledger struct {
 	verdict          monitor.Verdict // when it was judged last
 	at               time.Time
-	value, threshold monitor.Reading
+	value, threshold metric.Reading
 	deferred         bool // a blackout holds it back
 
 	// Of rules with a period:
@@ -24,11 +26,11 @@ type ledger struct {
 	silence  int64       // the first period whose silence counts, unless it is judged
 	isHeld   bool        // breaching until it clears
 	firsts   []float64   // readings for the baseline, until they are enough
-	base     monitor.Reading
-	previous monitor.Reading // the base of the version before
+	base     metric.Reading
+	previous metric.Reading // the base of the version before
 	detector *monitor.ADWIN
 	changed  time.Time // the last change that counts; zero: none, or it was answered
-	from, to monitor.Reading
+	from, to metric.Reading
 }
 
 // filed are the readings of one observation, put into the period that begins at
@@ -40,32 +42,32 @@ type filed struct {
 	crosses bool // some of it was in an earlier period
 }
 
-func lengthOf(r *monitor.Rule) int64 { return int64(time.Duration(r.Period.Or(0)) / time.Second) }
+func lengthOf(r *policy.Rule) int64 { return int64(time.Duration(r.Period.Or(0)) / time.Second) }
 
 // graceOf is how long after its period a datapoint is judged.
-func graceOf(r *monitor.Rule) time.Duration {
-	return time.Duration(r.Grace.Or(monitor.Duration(min(30*time.Second, time.Duration(r.Period.Or(0))/10))))
+func graceOf(r *policy.Rule) time.Duration {
+	return time.Duration(r.Grace.Or(policy.Duration(min(30*time.Second, time.Duration(r.Period.Or(0))/10))))
 }
 
 // periodAt is the beginning of the period that an instant is in.
-func periodAt(r *monitor.Rule, at time.Time) int64 {
+func periodAt(r *policy.Rule, at time.Time) int64 {
 	return int64(math.Floor(float64(at.Unix())/float64(lengthOf(r)))) * lengthOf(r)
 }
 
 // dueOf is when the period that begins at start is judged.
-func dueOf(r *monitor.Rule, start int64) time.Time {
+func dueOf(r *policy.Rule, start int64) time.Time {
 	return time.Unix(start+lengthOf(r), 0).Add(graceOf(r)).UTC()
 }
 
-func isIgnored(r *monitor.Rule) bool { return r.Missing == "" || r.Missing == monitor.MissingIgnored }
+func isIgnored(r *policy.Rule) bool { return r.Missing == "" || r.Missing == policy.MissingIgnored }
 
-func isTotal(r *monitor.Rule) bool { return r.Stat == monitor.StatCount || r.Stat == monitor.StatSum }
+func isTotal(r *policy.Rule) bool { return r.Stat == policy.StatCount || r.Stat == policy.StatSum }
 
 // knowsSilence says that a period without a reading makes a datapoint too.
-func knowsSilence(r *monitor.Rule) bool { return isTotal(r) || !isIgnored(r) }
+func knowsSilence(r *policy.Rule) bool { return isTotal(r) || !isIgnored(r) }
 
 // farthest is how many periods back a rule looks for datapoints.
-func farthest(r *monitor.Rule) int64 {
+func farthest(r *policy.Rule) int64 {
 	_, n := mOfN(r)
 	if isIgnored(r) {
 		return 3 * int64(n)
@@ -75,7 +77,7 @@ func farthest(r *monitor.Rule) int64 {
 
 // isClosed says that a period takes no more readings at now: its grace is over, and
 // this side was there to judge it.
-func (n *naive) isClosed(r *monitor.Rule, start int64, now time.Time) bool {
+func (n *naive) isClosed(r *policy.Rule, start int64, now time.Time) bool {
 	if due := dueOf(r, start); n.timer.IsZero() || n.timer.After(now) {
 		return !due.After(now)
 	} else { // nobody has come to judge anything since the timer was due
@@ -84,7 +86,7 @@ func (n *naive) isClosed(r *monitor.Rule, start int64, now time.Time) bool {
 }
 
 // firstOpen is the first period, from start on, that takes readings yet.
-func (n *naive) firstOpen(r *monitor.Rule, start int64, now time.Time) int64 {
+func (n *naive) firstOpen(r *policy.Rule, start int64, now time.Time) int64 {
 	for n.isClosed(r, start, now) {
 		start += lengthOf(r)
 	}
@@ -93,7 +95,7 @@ func (n *naive) firstOpen(r *monitor.Rule, start int64, now time.Time) int64 {
 
 // hearSilence goes on counting silence, from the period of a version's first event
 // on. What nobody has judged, since another version was heard, is passed over.
-func (n *naive) hearSilence(r *monitor.Rule, l *ledger, now time.Time) {
+func (n *naive) hearSilence(r *policy.Rule, l *ledger, now time.Time) {
 	if l.nextSilence() == 0 {
 		l.silence = periodAt(r, now)
 	}
@@ -127,7 +129,7 @@ func (n *naive) rest(now time.Time) {
 func (l *ledger) nextSilence() int64 { return max(l.silence, l.through) }
 
 // file puts an observation's readings into their period.
-func (n *naive) file(r *monitor.Rule, l *ledger, o *observed, now time.Time) {
+func (n *naive) file(r *policy.Rule, l *ledger, o *observed, now time.Time) {
 	if knowsSilence(r) {
 		n.hearSilence(r, l, now)
 	}
@@ -139,7 +141,7 @@ func (n *naive) file(r *monitor.Rule, l *ledger, o *observed, now time.Time) {
 		l.fillBaseline(r, values)
 	}
 	at := o.last
-	if r.Time == monitor.TimeOfArrival {
+	if r.Time == policy.TimeOfArrival {
 		if at = o.until; o.from.Before(o.until) {
 			at = at.Add(-1) // the end of folding is exclusive
 		}
@@ -156,16 +158,16 @@ func (n *naive) file(r *monitor.Rule, l *ledger, o *observed, now time.Time) {
 	}
 }
 
-func crosses(r *monitor.Rule, o *observed, start int64) bool {
+func crosses(r *policy.Rule, o *observed, start int64) bool {
 	first := o.first
-	if r.Time == monitor.TimeOfArrival {
+	if r.Time == policy.TimeOfArrival {
 		first = o.from
 	}
 	return first.Before(time.Unix(start, 0))
 }
 
 // fillBaseline takes the first readings, whole observations of them.
-func (l *ledger) fillBaseline(r *monitor.Rule, values []float64) {
+func (l *ledger) fillBaseline(r *policy.Rule, values []float64) {
 	wanted := int64(1000)
 	if r.Baseline != nil && r.Baseline.Samples > 0 {
 		wanted = r.Baseline.Samples
@@ -179,7 +181,7 @@ func (l *ledger) fillBaseline(r *monitor.Rule, values []float64) {
 
 // nextPeriod is the first period to be judged yet: one with readings, or one that
 // is silent where that is news.
-func (n *naive) nextPeriod(r *monitor.Rule, v *naiveVersion, l *ledger) (start int64, comes bool) {
+func (n *naive) nextPeriod(r *policy.Rule, v *naiveVersion, l *ledger) (start int64, comes bool) {
 	for _, f := range l.filed {
 		if !f.judged && (!comes || f.start < start) {
 			start, comes = f.start, true
@@ -196,15 +198,15 @@ func (n *naive) nextPeriod(r *monitor.Rule, v *naiveVersion, l *ledger) (start i
 
 // isTurned says that a rule is a member of a `not`, or of a composite that is.
 func (n *naive) isTurned(name string) bool {
-	return slices.ContainsFunc(n.policy.Rules, func(r monitor.Rule) bool {
+	return slices.ContainsFunc(n.policy.Rules, func(r policy.Rule) bool {
 		return slices.Contains(membersOf(&r), name) && (r.Not != "" || n.isTurned(r.Name))
 	})
 }
 
 // isSettled says that further silence would change nothing: it is taken for
 // healthy, and all that the rule looks at is silent.
-func (l *ledger) isSettled(r *monitor.Rule) bool {
-	if isTotal(r) || r.Missing != monitor.MissingOK {
+func (l *ledger) isSettled(r *policy.Rule) bool {
+	if isTotal(r) || r.Missing != policy.MissingOK {
 		return false
 	}
 	_, n := mOfN(r)
@@ -267,7 +269,7 @@ func (n *naive) judgeDue(now, due time.Time, v *naiveVersion) {
 }
 
 // judgePeriod judges what was measured in one period.
-func (n *naive) judgePeriod(now, due time.Time, v *naiveVersion, r *monitor.Rule, l *ledger, start int64) found {
+func (n *naive) judgePeriod(now, due time.Time, v *naiveVersion, r *policy.Rule, l *ledger, start int64) found {
 	p := datapoint{start: start}
 	var values []float64
 	for i := range l.filed {
@@ -280,7 +282,7 @@ func (n *naive) judgePeriod(now, due time.Time, v *naiveVersion, r *monitor.Rule
 	l.through = max(l.through, start+lengthOf(r))
 	p.value = statOf(r.Stat, values)
 	if !isTotal(r) && int64(len(values)) < max(1, r.MinSamples) {
-		p.value = monitor.Reading{}
+		p.value = metric.Reading{}
 	}
 	// What was due while this side was away, or soon after, may not have come yet:
 	// no reading says nothing then, nor does a total that is low or shows a change.

@@ -6,53 +6,55 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // setPolicy puts a policy in force. What was measured for rules whose name, kind,
 // metric, stat and period stay the same is kept, and judged anew by the rules as they
 // are now.
-func (n *naive) setPolicy(now time.Time, policy monitor.Policy) {
-	policy = policy.WithDefaults()
+func (n *naive) setPolicy(now time.Time, wanted policy.Policy) {
+	wanted = wanted.WithDefaults()
 	before := n.policy
-	if sameJSON(before, policy) {
+	if sameJSON(before, wanted) {
 		return
 	}
 	n.rest(now)
-	dropped := n.carryLedgers(now, policy)
-	n.carryAges(policy)
-	n.carryVerification(policy)
-	if policy.DryRun != before.DryRun {
+	dropped := n.carryLedgers(now, wanted)
+	n.carryAges(wanted)
+	n.carryVerification(wanted)
+	if wanted.DryRun != before.DryRun {
 		n.lastHeld = time.Time{}
 	}
-	n.policy = policy
+	n.policy = wanted
 	n.judgeAnew(now, before)
 
 	reason := ""
 	if dropped != nil {
 		reason = "dropped what was measured for " + strings.Join(dropped, ", ")
 	}
-	n.decide(monitor.Decision{At: now, Kind: monitor.PolicyChanged, Reason: reason})
+	n.decide(monitor.Decision{At: now, Kind: policy.PolicyChanged, Reason: reason})
 	n.askAnew(now, before)
 }
 
 // goesOn says that a rule takes over what was measured for another.
-func goesOn(old, r *monitor.Rule) bool {
+func goesOn(old, r *policy.Rule) bool {
 	return r.Name == old.Name && kindOf(r) == kindOf(old) && r.Metric == old.Metric && r.Stat == old.Stat && r.Period == old.Period
 }
 
-func ruleOf(policy monitor.Policy, name string) *monitor.Rule {
-	for i := range policy.Rules {
-		if policy.Rules[i].Name == name {
-			return &policy.Rules[i]
+func ruleOf(wanted policy.Policy, name string) *policy.Rule {
+	for i := range wanted.Rules {
+		if wanted.Rules[i].Name == name {
+			return &wanted.Rules[i]
 		}
 	}
-	return &monitor.Rule{}
+	return &policy.Rule{}
 }
 
 // carryLedgers hands on what was measured, and names the rules whose datapoints are
 // gone.
-func (n *naive) carryLedgers(now time.Time, policy monitor.Policy) (dropped []string) {
+func (n *naive) carryLedgers(now time.Time, policy policy.Policy) (dropped []string) {
 	for i := range n.policy.Rules {
 		old := &n.policy.Rules[i]
 		r := ruleOf(policy, old.Name)
@@ -86,7 +88,7 @@ func (n *naive) carryLedgers(now time.Time, policy monitor.Policy) (dropped []st
 // carry hands a ledger on to a rule that measures the same, and says whether its
 // datapoints are gone: they are where they were made of other readings, or say
 // nothing of the other side.
-func (n *naive) carry(l *ledger, old, r *monitor.Rule, now time.Time) (dropped bool) {
+func (n *naive) carry(l *ledger, old, r *policy.Rule, now time.Time) (dropped bool) {
 	switch {
 	case !knowsSilence(r):
 		l.silence = 0
@@ -101,7 +103,7 @@ func (n *naive) carry(l *ledger, old, r *monitor.Rule, now time.Time) (dropped b
 	if isOther && len(l.points) > 0 {
 		l.points, dropped = nil, true
 	}
-	isOtherMissing := isIgnored(old) != isIgnored(r) || (old.Missing == monitor.MissingBreaching) != (r.Missing == monitor.MissingBreaching)
+	isOtherMissing := isIgnored(old) != isIgnored(r) || (old.Missing == policy.MissingBreaching) != (r.Missing == policy.MissingBreaching)
 	if isOtherMissing {
 		l.points = slices.DeleteFunc(l.points, func(p datapoint) bool { return p.value.IsZero() })
 	}
@@ -113,14 +115,14 @@ func (n *naive) carry(l *ledger, old, r *monitor.Rule, now time.Time) (dropped b
 		l.detector = nil
 	}
 	if r.Change == nil || old.Change == nil || r.Change.Delta != old.Change.Delta || r.Change.Direction != old.Change.Direction {
-		l.changed, l.from, l.to = time.Time{}, monitor.Reading{}, monitor.Reading{}
+		l.changed, l.from, l.to = time.Time{}, metric.Reading{}, metric.Reading{}
 	}
 	return dropped
 }
 
 // carryAges forgets what was found of ages and silences that are gone or may do
 // something else now. What one of a dry run led to is none of what another may do.
-func (n *naive) carryAges(policy monitor.Policy) {
+func (n *naive) carryAges(policy policy.Policy) {
 	for name, a := range n.ages {
 		old, r := n.rule(name), ruleOf(policy, name)
 		if !goesOn(old, r) || old.Severity != r.Severity || old.Condition != r.Condition {
@@ -134,16 +136,16 @@ func (n *naive) carryAges(policy monitor.Policy) {
 
 // carryVerification gives a verification the length that the policy says now. A rule
 // that is another has broken nothing yet.
-func (n *naive) carryVerification(policy monitor.Policy) {
+func (n *naive) carryVerification(wanted policy.Policy) {
 	c := n.verification
-	if c == nil || policy.Verify == nil || n.policy.Verify == nil {
+	if c == nil || wanted.Verify == nil || n.policy.Verify == nil {
 		return
 	}
-	before, hour := n.within(), monitor.Duration(time.Hour)
+	before, hour := n.within(), policy.Duration(time.Hour)
 	if !c.Until.IsZero() {
-		c.Until = c.Until.Add(time.Duration(policy.Verify.Within.Or(hour)) - before)
+		c.Until = c.Until.Add(time.Duration(wanted.Verify.Within.Or(hour)) - before)
 	}
-	if !sameJSON(ruleOf(n.policy, c.Broken), ruleOf(policy, c.Broken)) {
+	if !sameJSON(ruleOf(n.policy, c.Broken), ruleOf(wanted, c.Broken)) {
 		c.Broken, c.Reason = "", ""
 	}
 }
@@ -151,14 +153,14 @@ func (n *naive) carryVerification(policy monitor.Policy) {
 // isOther says that a rule is not what it was under another policy, its members
 // included. Where only what it leads to is asked for, its severity, whether it is a
 // condition and its grace don't matter.
-func (n *naive) isOther(name string, before monitor.Policy, judges bool) bool {
+func (n *naive) isOther(name string, before policy.Policy, judges bool) bool {
 	r, old := *n.rule(name), *ruleOf(before, name)
 	if !goesOn(&old, &r) {
 		return true
 	}
 	if judges {
-		for _, rule := range []*monitor.Rule{&r, &old} {
-			rule.Severity, rule.Condition, rule.Grace = "", false, monitor.Optional[monitor.Duration]{}
+		for _, rule := range []*policy.Rule{&r, &old} {
+			rule.Severity, rule.Condition, rule.Grace = "", false, metric.Optional[policy.Duration]{}
 		}
 	}
 	return !sameJSON(r, old) || slices.ContainsFunc(membersOf(&r), func(name string) bool { return n.isOther(name, before, judges) })
@@ -166,7 +168,7 @@ func (n *naive) isOther(name string, before monitor.Policy, judges bool) bool {
 
 // judgeAnew holds what was measured against the rules as they are now. What waits for
 // a blackout's end waits no more where it would not trigger by now.
-func (n *naive) judgeAnew(now time.Time, before monitor.Policy) {
+func (n *naive) judgeAnew(now time.Time, before policy.Policy) {
 	for _, v := range n.inOrder() {
 		if v.ledgers == nil {
 			continue
@@ -198,7 +200,7 @@ func (n *naive) judgeAnew(now time.Time, before monitor.Policy) {
 	}
 }
 
-func (l *ledger) judgeInstantAnew(r, old *monitor.Rule) {
+func (l *ledger) judgeInstantAnew(r, old *policy.Rule) {
 	value, measured := l.value.Get()
 	if !measured || isLow(r) != isLow(old) {
 		*l = ledger{deferred: l.deferred} // of the other side nothing is known
@@ -209,7 +211,7 @@ func (l *ledger) judgeInstantAnew(r, old *monitor.Rule) {
 	l.deferred = deferred
 }
 
-func (n *naive) judgePeriodsAnew(r *monitor.Rule, v *naiveVersion, l *ledger) {
+func (n *naive) judgePeriodsAnew(r *policy.Rule, v *naiveVersion, l *ledger) {
 	l.threshold = n.thresholdOf(r, v, l)
 	l.verdict, l.isHeld = monitor.Unknown, false
 	points := l.points
@@ -222,7 +224,7 @@ func (n *naive) judgePeriodsAnew(r *monitor.Rule, v *naiveVersion, l *ledger) {
 
 // askAnew takes back a trigger that waits for an operator's word where this policy
 // would not ask.
-func (n *naive) askAnew(now time.Time, before monitor.Policy) {
+func (n *naive) askAnew(now time.Time, before policy.Policy) {
 	if n.pending == nil {
 		return
 	}
@@ -233,11 +235,11 @@ func (n *naive) askAnew(now time.Time, before monitor.Policy) {
 		why = "the policy is a dry run now, which asks for nothing"
 	case now.Before(n.cooldownUntil()):
 		why = fmt.Sprintf("in cooldown until %s, by the policy applied", n.cooldownUntil().Format(time.RFC3339))
-	case isOther && !n.stillBreaches(now, p.RetrainingRequest):
+	case isOther && !n.stillBreaches(now, p.Request):
 		why = "it does not breach by the policy applied"
 	case isOther:
 		v := n.versions[p.ModelVersion]
-		p.RetrainingRequest = n.request(n.rule(p.Rule), v, n.last(v, now))
+		p.Request = n.request(n.rule(p.Rule), v, n.last(v, now))
 	}
 	if why == "" {
 		return
@@ -246,7 +248,7 @@ func (n *naive) askAnew(now time.Time, before monitor.Policy) {
 	for _, a := range n.ages {
 		a.acted = time.Time{}
 	}
-	d := n.about(now, monitor.ApprovalRejected, p.RetrainingRequest)
+	d := n.about(now, policy.ApprovalRejected, p.Request)
 	d.Reason = why
 	n.decide(d)
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // found is what one rule says of a version at one moment.
@@ -23,15 +25,15 @@ type findings map[string]found
 // what was judged belongs to the time before an instant.
 func (n *naive) decideOn(now time.Time, v *naiveVersion, all findings, endsBefore func(time.Time) bool) {
 	n.compose(now, v, all)
-	var chosen *monitor.Rule
+	var chosen *policy.Rule
 	for i := range n.policy.Rules {
 		r := &n.policy.Rules[i]
 		f := all[r.Name]
 		if !f.judged || !f.beyond || f.verdict != monitor.Breaching || r.Condition {
 			continue
 		}
-		if r.Severity == monitor.Warning {
-			d := n.about(now, monitor.Warned, n.request(r, v, all))
+		if r.Severity == policy.Warning {
+			d := n.about(now, policy.Warned, n.request(r, v, all))
 			d.Count = 1
 			n.decide(d)
 			continue
@@ -72,7 +74,7 @@ func (n *naive) combineAll(all findings) {
 }
 
 // combine is what a composite says, its members' composites too.
-func (n *naive) combine(r *monitor.Rule, all findings) (f found) {
+func (n *naive) combine(r *policy.Rule, all findings) (f found) {
 	var verdicts []monitor.Verdict
 	for _, name := range membersOf(r) {
 		member := all[name]
@@ -101,7 +103,7 @@ func (n *naive) combine(r *monitor.Rule, all findings) (f found) {
 	return f
 }
 
-func membersOf(r *monitor.Rule) []string {
+func membersOf(r *policy.Rule) []string {
 	if r.Not != "" {
 		return []string{r.Not}
 	}
@@ -109,7 +111,7 @@ func membersOf(r *monitor.Rule) []string {
 }
 
 // standing is what a rule says of a version while nothing new is measured.
-func (n *naive) standing(r *monitor.Rule, v *naiveVersion, now time.Time) monitor.Verdict {
+func (n *naive) standing(r *policy.Rule, v *naiveVersion, now time.Time) monitor.Verdict {
 	switch kindOf(r) {
 	case "period":
 		return v.ledgers[r.Name].standing(r, now)
@@ -136,7 +138,7 @@ func (n *naive) last(v *naiveVersion, now time.Time) findings {
 }
 
 // judgeInstant holds the worst of some readings against a threshold.
-func (l *ledger) judgeInstant(r *monitor.Rule, now time.Time, values []float64) found {
+func (l *ledger) judgeInstant(r *policy.Rule, now time.Time, values []float64) found {
 	worst, threshold := slices.Min(values), r.Below.Or(0)
 	if !r.Above.IsZero() {
 		worst, threshold = slices.Max(values), r.Above.Or(0)
@@ -145,12 +147,12 @@ func (l *ledger) judgeInstant(r *monitor.Rule, now time.Time, values []float64) 
 	if f.beyond {
 		f.verdict = monitor.Breaching
 	}
-	l.verdict, l.at, l.value, l.threshold = f.verdict, now, monitor.Some(worst), monitor.Some(threshold)
+	l.verdict, l.at, l.value, l.threshold = f.verdict, now, metric.Some(worst), metric.Some(threshold)
 	return f
 }
 
 // isBeyond is strict: a value equal to its threshold is healthy.
-func isBeyond(r *monitor.Rule, value, threshold float64) bool {
+func isBeyond(r *policy.Rule, value, threshold float64) bool {
 	if isLow(r) {
 		return value < threshold
 	}
@@ -158,11 +160,11 @@ func isBeyond(r *monitor.Rule, value, threshold float64) bool {
 }
 
 // isLow says that low values breach.
-func isLow(r *monitor.Rule) bool { return !r.Below.IsZero() || !r.BelowBaselineBy.IsZero() }
+func isLow(r *policy.Rule) bool { return !r.Below.IsZero() || !r.BelowBaselineBy.IsZero() }
 
 // ageDue is when a model is too old, or has been silent for too long; zero where
 // it can't be. Silence counts from this side's return at the earliest.
-func (n *naive) ageDue(r *monitor.Rule) (due time.Time) {
+func (n *naive) ageDue(r *policy.Rule) (due time.Time) {
 	if limit, ok := r.MaxAge.Get(); ok {
 		from := n.lastSuccess
 		if from.IsZero() {
@@ -184,7 +186,7 @@ func (n *naive) ageDue(r *monitor.Rule) (due time.Time) {
 	return from.Add(time.Duration(r.SilentFor.Or(0)))
 }
 
-func (n *naive) ageVerdict(r *monitor.Rule, now time.Time) monitor.Verdict {
+func (n *naive) ageVerdict(r *policy.Rule, now time.Time) monitor.Verdict {
 	switch due := n.ageDue(r); {
 	case due.IsZero():
 		return monitor.Unknown
@@ -229,7 +231,7 @@ func (n *naive) judgeAges(now time.Time) {
 
 // mayAct says that an age or a silence breaches, and has led to nothing yet, or did
 // so a cooldown ago.
-func (n *naive) mayAct(r *monitor.Rule, now time.Time) bool {
+func (n *naive) mayAct(r *policy.Rule, now time.Time) bool {
 	a := n.ages[r.Name]
 	if a == nil || a.verdict != monitor.Breaching || !canTrigger(r) {
 		return false
@@ -237,10 +239,10 @@ func (n *naive) mayAct(r *monitor.Rule, now time.Time) bool {
 	return a.acted.IsZero() || n.cooldown() > 0 && !now.Before(a.acted.Add(n.cooldown()))
 }
 
-func canTrigger(r *monitor.Rule) bool { return !r.Condition && r.Severity != monitor.Warning }
+func canTrigger(r *policy.Rule) bool { return !r.Condition && r.Severity != policy.Warning }
 
 // reason says in words why a rule breaches.
-func (n *naive) reason(r *monitor.Rule, v *naiveVersion, all findings) string {
+func (n *naive) reason(r *policy.Rule, v *naiveVersion, all findings) string {
 	l := v.ledgers[r.Name]
 	switch kindOf(r) {
 	case "period":
@@ -267,7 +269,7 @@ func (n *naive) reason(r *monitor.Rule, v *naiveVersion, all findings) string {
 	return shorten(strings.Join(parts, "; "))
 }
 
-func side(r *monitor.Rule) string {
+func side(r *policy.Rule) string {
 	if isLow(r) {
 		return "below"
 	}
@@ -285,8 +287,8 @@ func wordFor(metric string) string {
 }
 
 // inWords is a value of a rule's metric, as reasons have it.
-func inWords(r *monitor.Rule, value monitor.Reading) string {
-	if r.Metric == "latency_ms" && r.Stat != monitor.StatCount {
+func inWords(r *policy.Rule, value metric.Reading) string {
+	if r.Metric == "latency_ms" && r.Stat != policy.StatCount {
 		return fmt.Sprintf("%.2fms", value.Or(0))
 	}
 	return fmt.Sprintf("%.4f", value.Or(0))

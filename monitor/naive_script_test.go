@@ -7,7 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // A script is what happens to a monitor: inputs, in the order of time. As JSON, one
@@ -17,23 +21,23 @@ type script []input
 
 // input is one thing that happens; exactly one of the fields below its times is set.
 type input struct {
-	At     monitor.Duration `json:"at"`               // since the start, noon of a Sunday
-	Joined bool             `json:"joined,omitempty"` // read in one go with the next: no time is let pass between the two
-	Early  bool             `json:"early,omitempty"`  // read before a timer of the same instant fires
+	At     policy.Duration `json:"at"`               // since the start, noon of a Sunday
+	Joined bool            `json:"joined,omitempty"` // read in one go with the next: no time is let pass between the two
+	Early  bool            `json:"early,omitempty"`  // read before a timer of the same instant fires
 
-	Policy  json.RawMessage  `json:"policy,omitempty"`  // is applied
-	Event   *eventInput      `json:"event,omitempty"`   // a bare event
-	Batch   *batchInput      `json:"batch,omitempty"`   // of a publisher
-	Word    *wordInput       `json:"word,omitempty"`    // of an operator
-	Backend *backendInput    `json:"backend,omitempty"` // says something of a retraining
-	Away    monitor.Duration `json:"away,omitempty"`    // for so long nobody is there: what comes meanwhile is read at its end
-	Stray   bool             `json:"stray,omitempty"`   // an event of another model
+	Policy  json.RawMessage `json:"policy,omitempty"`  // is applied
+	Event   *eventInput     `json:"event,omitempty"`   // a bare event
+	Batch   *batchInput     `json:"batch,omitempty"`   // of a publisher
+	Word    *wordInput      `json:"word,omitempty"`    // of an operator
+	Backend *backendInput   `json:"backend,omitempty"` // says something of a retraining
+	Away    policy.Duration `json:"away,omitempty"`    // for so long nobody is there: what comes meanwhile is read at its end
+	Stray   bool            `json:"stray,omitempty"`   // an event of another model
 }
 
 // eventInput is one event; readings left out were not taken.
 type eventInput struct {
 	Version  string             `json:"version"`
-	Behind   monitor.Duration   `json:"behind,omitempty"` // its timestamp, before it is read
+	Behind   policy.Duration    `json:"behind,omitempty"` // its timestamp, before it is read
 	Readings map[string]float64 `json:"readings,omitempty"`
 	Times    int                `json:"times,omitempty"` // in a digest; 0 is once
 }
@@ -47,9 +51,9 @@ type batchInput struct {
 
 // digestInput is events of one version, folded. Its clock is the publisher's.
 type digestInput struct {
-	Behind monitor.Duration `json:"behind,omitempty"` // when folding ended, before it is read
-	Span   monitor.Duration `json:"span,omitempty"`   // for how long it was folded
-	Events []eventInput     `json:"events"`           // none: it is broken
+	Behind policy.Duration `json:"behind,omitempty"` // when folding ended, before it is read
+	Span   policy.Duration `json:"span,omitempty"`   // for how long it was folded
+	Events []eventInput    `json:"events"`           // none: it is broken
 }
 
 // wordInput is what an operator says.
@@ -94,16 +98,16 @@ func parseScript(text string) (s script, err error) {
 	return s, nil
 }
 
-func (e *eventInput) event(now time.Time) *monitor.MetricEvent {
-	event := &monitor.MetricEvent{ModelName: "fraud", ModelVersion: e.Version, Timestamp: now.Add(-time.Duration(e.Behind))}
+func (e *eventInput) event(now time.Time) *metric.Event {
+	event := &metric.Event{ModelName: "fraud", ModelVersion: e.Version, Timestamp: now.Add(-time.Duration(e.Behind))}
 	for name, value := range e.Readings {
 		switch name {
-		case monitor.Accuracy:
-			event.Accuracy = monitor.Some(value)
-		case monitor.LatencyMS:
-			event.LatencyMS = monitor.Some(value)
-		case monitor.DriftScore:
-			event.DriftScore = monitor.Some(value)
+		case metric.Accuracy:
+			event.Accuracy = metric.Some(value)
+		case metric.LatencyMS:
+			event.LatencyMS = metric.Some(value)
+		case metric.DriftScore:
+			event.DriftScore = metric.Some(value)
 		default:
 			if event.Metrics == nil {
 				event.Metrics = map[string]float64{}
@@ -125,9 +129,9 @@ func (e *eventInput) observed(now time.Time) *observed {
 }
 
 // digest folds events as a hub does, each reading by itself.
-func (d *digestInput) digest(now time.Time) *monitor.Digest {
+func (d *digestInput) digest(now time.Time) *metric.Digest {
 	until := now.Add(-time.Duration(d.Behind))
-	folded := &monitor.Digest{FoldedFrom: until.Add(-time.Duration(d.Span)), FoldedUntil: until, First: until, Last: until}
+	folded := &metric.Digest{FoldedFrom: until.Add(-time.Duration(d.Span)), FoldedUntil: until, First: until, Last: until}
 	for i := range d.Events {
 		e := &d.Events[i]
 		stamp := until.Add(-time.Duration(e.Behind))
@@ -142,10 +146,10 @@ func (d *digestInput) digest(now time.Time) *monitor.Digest {
 			folded.Events++
 			for name, value := range e.Readings {
 				if folded.Metrics == nil {
-					folded.Metrics = map[string]*monitor.MetricDigest{}
+					folded.Metrics = map[string]*metric.Summary{}
 				}
 				if folded.Metrics[name] == nil {
-					folded.Metrics[name] = &monitor.MetricDigest{}
+					folded.Metrics[name] = &metric.Summary{}
 				}
 				folded.Metrics[name].Add(value, stamp)
 			}
@@ -185,8 +189,8 @@ func idBefore(requested int64, before int) string {
 func (in *input) show(m *monitor.Machine, now time.Time) (said string) {
 	switch {
 	case in.Policy != nil:
-		if m.Phase(now) != monitor.PhaseStopping { // its validator refuses it
-			policy, err := monitor.DecodePolicy(in.Policy)
+		if m.Phase(now) != contract.PhaseStopping { // its validator refuses it
+			policy, err := policy.Decode(in.Policy)
 			if err != nil {
 				panic(err)
 			}
@@ -195,7 +199,7 @@ func (in *input) show(m *monitor.Machine, now time.Time) (said string) {
 	case in.Event != nil:
 		m.Observe(now, in.Event.event(now))
 	case in.Batch != nil:
-		b := &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: in.Batch.Publisher, Sequence: in.Batch.Number, Closed: in.Batch.Closed}
+		b := &metric.Batch{Version: 1, ModelName: "fraud", Publisher: in.Batch.Publisher, Sequence: in.Batch.Number, Closed: in.Batch.Closed}
 		for i := range in.Batch.Digests {
 			b.Digests = append(b.Digests, in.Batch.Digests[i].digest(now))
 		}
@@ -205,7 +209,7 @@ func (in *input) show(m *monitor.Machine, now time.Time) (said string) {
 	case in.Backend != nil:
 		in.Backend.show(m, now)
 	case in.Stray:
-		m.Observe(now, &monitor.MetricEvent{ModelName: "another", Timestamp: now})
+		m.Observe(now, &metric.Event{ModelName: "another", Timestamp: now})
 	}
 	return ""
 }
@@ -219,7 +223,7 @@ func (w *wordInput) show(m *monitor.Machine, now time.Time) string {
 		do()
 		return ""
 	}
-	switch isStopping := m.Phase(now) == monitor.PhaseStopping; w.Say {
+	switch isStopping := m.Phase(now) == contract.PhaseStopping; w.Say {
 	case "pause":
 		if !isStopping {
 			m.PauseBy(now, control)
@@ -245,11 +249,11 @@ func (w *wordInput) show(m *monitor.Machine, now time.Time) string {
 func (b *backendInput) show(m *monitor.Machine, now time.Time) {
 	switch id := idBefore(m.Counters().Retrainings.Requested, b.Before); b.Say {
 	case "followed", "accepted":
-		m.Scheduled(now, id, monitor.Job{Backend: "b", ID: "job", Followed: b.Say == "followed"})
+		m.Scheduled(now, id, modelops.Job{Backend: "b", ID: "job", Followed: b.Say == "followed"})
 	case "refused":
 		m.Failed(now, id, "no such pipeline")
 	case "succeeded", "failed":
-		m.Outcome(now, monitor.Outcome{RequestID: id, State: monitor.OutcomeState(b.Say), Message: "so it says", ModelVersion: b.Version})
+		m.Outcome(now, modelops.Outcome{RequestID: id, State: modelops.State(b.Say), Message: "so it says", ModelVersion: b.Version})
 	case "held":
 		m.Hold(now, id, "frozen")
 	case "told":
@@ -271,7 +275,7 @@ func (b *backendInput) show(m *monitor.Machine, now time.Time) {
 func (in *input) tell(n *naive, now time.Time) (said string) {
 	switch {
 	case in.Policy != nil:
-		if policy, err := monitor.DecodePolicy(in.Policy); err == nil && n.stopped == nil {
+		if policy, err := policy.Decode(in.Policy); err == nil && n.stopped == nil {
 			n.setPolicy(now, policy)
 		}
 	case in.Event != nil:
@@ -332,7 +336,7 @@ func (b *backendInput) tell(n *naive, now time.Time) {
 	case "refused":
 		n.refused(now, id, "no such pipeline")
 	case "succeeded", "failed":
-		n.outcome(now, id, monitor.Kind(b.Say), "so it says", b.Version)
+		n.outcome(now, id, policy.Kind(b.Say), "so it says", b.Version)
 	case "held":
 		n.hold(now, id, "frozen")
 	case "told":

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // compareStatuses holds all of them to what they show.
@@ -154,20 +156,20 @@ func (x *trial) isAlwaysSo() error {
 	var last time.Time
 	held, asked := map[string]bool{}, int64(0)
 	for i, d := range x.naive.decided {
-		isAutomatic := d.Rule != monitor.RuleManual
-		isApproved := i > 0 && x.naive.decided[i-1].Kind == monitor.Approved
+		isAutomatic := d.Rule != modelops.RuleManual
+		isApproved := i > 0 && x.naive.decided[i-1].Kind == policy.Approved
 		switch d.Kind {
-		case monitor.Held:
+		case policy.Held:
 			held[d.RequestID] = true
-		case monitor.Cancelled:
+		case policy.Cancelled:
 			if held[d.RequestID] {
 				last = time.Time{}
 			}
-		case monitor.AwaitingApproval:
+		case policy.AwaitingApproval:
 			if isAutomatic {
 				asked++
 			}
-		case monitor.Triggered:
+		case policy.Triggered:
 			if isAutomatic && !isApproved {
 				asked++
 			}
@@ -201,7 +203,7 @@ func (x *trial) compareWants() error {
 	}
 	for _, request := range n.cancelling {
 		request.Params = nil
-		want.Cancel = append(want.Cancel, monitor.Cancelling{RetrainingRequest: request})
+		want.Cancel = append(want.Cancel, monitor.Cancelling{Request: request})
 	}
 	got.Wakes = nil
 	for i := range got.Cancel {
@@ -262,7 +264,7 @@ func (x *trial) pendingStatus() *monitor.Pending {
 }
 
 // ruleStatus is a rule's status as the naive machine knows it.
-func (x *trial) ruleStatus(r *monitor.Rule, v *naiveVersion, l *ledger) monitor.RuleStatus {
+func (x *trial) ruleStatus(r *policy.Rule, v *naiveVersion, l *ledger) monitor.RuleStatus {
 	s := monitor.RuleStatus{Name: r.Name, Verdict: l.verdict, Value: l.value, Threshold: l.threshold}
 	if kind := kindOf(r); kind == "age" || kind == "silence" || kind == "period" {
 		s.Verdict = x.naive.standing(r, v, x.now)

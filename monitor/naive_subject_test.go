@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // subject is a machine that lives through a script.
@@ -20,7 +21,7 @@ type subject struct {
 	wakes    int
 }
 
-func newSubject(name string, policy monitor.Policy) *subject {
+func newSubject(name string, policy policy.Policy) *subject {
 	s := &subject{Machine: monitor.NewMachine("fraud", requestBase, policy), name: name}
 	listen(s.Machine, s.hear)
 	return s
@@ -33,13 +34,13 @@ func (s *subject) look(now time.Time, isWake bool) {
 	look(s.Machine, now)
 	if s.wakes++; s.isCut && (!isWake || s.wakes%16 == 0) {
 		state := s.Unfitted()
-		decisions, policy := state.Decisions, state.Policy
-		state.Decisions, state.Policy = nil, monitor.Policy{} // long, and read back elsewhere
+		decisions, wanted := state.Decisions, state.Policy
+		state.Decisions, state.Policy = nil, policy.Policy{} // long, and read back elsewhere
 		state, err := monitor.DecodeState(mustJSON(&state))
 		if err != nil {
 			panic(err)
 		}
-		state.Decisions, state.Policy = decisions, policy
+		state.Decisions, state.Policy = decisions, wanted
 		s.Machine = monitor.Restore(state)
 		listen(s.Machine, s.hear)
 		s.Tick(now) // as the next run begins

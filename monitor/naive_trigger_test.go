@@ -5,14 +5,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // requestBase is what the request ids of scripts begin with.
 const requestBase = "model-monitor/fraud/run"
 
 // breach triggers, or is suppressed for the first reason that holds.
-func (n *naive) breach(now time.Time, v *naiveVersion, r *monitor.Rule, all findings, endsBefore func(time.Time) bool) {
+func (n *naive) breach(now time.Time, v *naiveVersion, r *policy.Rule, all findings, endsBefore func(time.Time) bool) {
 	n.counters.Breaches++
 	request := n.request(r, v, all)
 	by := n.heldBackBy(now, v, endsBefore)
@@ -21,7 +24,7 @@ func (n *naive) breach(now time.Time, v *naiveVersion, r *monitor.Rule, all find
 	}
 	if by != "" {
 		n.countSuppressed(by)
-		d := n.about(now, monitor.Suppressed, request)
+		d := n.about(now, policy.Suppressed, request)
 		d.SuppressedBy, d.Count = by, 1
 		n.decide(d)
 		return
@@ -65,9 +68,9 @@ func (n *naive) countSuppressed(by monitor.Suppression) {
 
 // request is what a breach asks for. A composite has the value of its first
 // breaching member that measures something.
-func (n *naive) request(r *monitor.Rule, v *naiveVersion, all findings) monitor.RetrainingRequest {
+func (n *naive) request(r *policy.Rule, v *naiveVersion, all findings) modelops.Request {
 	l := v.ledgers[r.Name]
-	request := monitor.RetrainingRequest{
+	request := modelops.Request{
 		ModelVersion: v.name, Reason: n.reason(r, v, all), Rule: r.Name, Metric: r.Metric, Value: l.value.Pointer(), Threshold: l.threshold.Pointer(),
 	}
 	for _, name := range membersOf(r) {
@@ -81,23 +84,23 @@ func (n *naive) request(r *monitor.Rule, v *naiveVersion, all findings) monitor.
 }
 
 // about is a decision about a request.
-func (n *naive) about(now time.Time, kind monitor.Kind, r monitor.RetrainingRequest) monitor.Decision {
+func (n *naive) about(now time.Time, kind policy.Kind, r modelops.Request) monitor.Decision {
 	return monitor.Decision{
-		At: now, Kind: kind, Rule: r.Rule, Reason: r.Reason, ModelVersion: r.ModelVersion, Value: monitor.FromPointer(r.Value), Threshold: monitor.FromPointer(r.Threshold), RequestID: r.RequestID,
+		At: now, Kind: kind, Rule: r.Rule, Reason: r.Reason, ModelVersion: r.ModelVersion, Value: metric.FromPointer(r.Value), Threshold: metric.FromPointer(r.Threshold), RequestID: r.RequestID,
 	}
 }
 
 // ask lets a trigger go out, unless the policy is a dry run or asks an operator.
-func (n *naive) ask(now time.Time, request monitor.RetrainingRequest, by string) {
+func (n *naive) ask(now time.Time, request modelops.Request, by string) {
 	switch {
 	case n.policy.DryRun:
 		n.lastHeld = now
 		n.countSuppressed("dry_run")
-		n.decide(n.about(now, monitor.Held, request))
+		n.decide(n.about(now, policy.Held, request))
 	case n.asks():
-		until := now.Add(time.Duration(n.policy.Approval.Timeout.Or(monitor.Duration(24 * time.Hour))))
-		n.pending = &monitor.Pending{RetrainingRequest: request, By: by, Since: now, Until: until}
-		d := n.about(now, monitor.AwaitingApproval, request)
+		until := now.Add(time.Duration(n.policy.Approval.Timeout.Or(policy.Duration(24 * time.Hour))))
+		n.pending = &monitor.Pending{Request: request, By: by, Since: now, Until: until}
+		d := n.about(now, policy.AwaitingApproval, request)
 		d.By = by
 		n.decide(d)
 	default:
@@ -109,17 +112,17 @@ func (n *naive) ask(now time.Time, request monitor.RetrainingRequest, by string)
 func (n *naive) asks() bool { return n.policy.Approval != nil && n.policy.Approval.Required }
 
 // trigger puts a retraining in flight, and starts the cooldown.
-func (n *naive) trigger(now time.Time, request monitor.RetrainingRequest, by string) {
+func (n *naive) trigger(now time.Time, request modelops.Request, by string) {
 	n.counters.Retrainings.Requested++
 	request.RequestID = fmt.Sprintf("%s/%d", requestBase, n.counters.Retrainings.Requested)
 	request.ModelName, request.TriggeredAt, request.Params = "fraud", now, n.policy.Retraining.Params
 	how := n.policy.Retraining
 	n.flight = &monitor.Flight{
-		RetrainingRequest: request, By: by, Backend: how.Backend, Priority: how.Priority, CancelOnTimeout: how.CancelOnTimeout,
-		Deadline: now.Add(time.Duration(how.Timeout.Or(monitor.Duration(24 * time.Hour)))), LastTrigger: n.lastTrigger,
+		Request: request, By: by, Backend: how.Backend, Priority: how.Priority, CancelOnTimeout: how.CancelOnTimeout,
+		Deadline: now.Add(time.Duration(how.Timeout.Or(policy.Duration(24 * time.Hour)))), LastTrigger: n.lastTrigger,
 	}
 	n.lastTrigger = now
-	d := n.about(now, monitor.Triggered, request)
+	d := n.about(now, policy.Triggered, request)
 	d.By = by
 	n.decide(d)
 }
@@ -153,13 +156,13 @@ func (n *naive) retrain(now time.Time, by, reason string, force bool) {
 	if reason == "" {
 		reason = "asked for by hand"
 	}
-	request := monitor.RetrainingRequest{ModelVersion: n.latest, Reason: reason, Rule: "manual"}
+	request := modelops.Request{ModelVersion: n.latest, Reason: reason, Rule: "manual"}
 	if !force {
 		n.ask(now, request, by)
 		return
 	}
 	if n.pending != nil {
-		d := n.about(now, monitor.Approved, n.pending.RetrainingRequest)
+		d := n.about(now, policy.Approved, n.pending.Request)
 		d.Reason, d.By = "overridden by a forced retraining", by
 		n.pending = nil
 		n.decide(d)
@@ -183,15 +186,15 @@ func (n *naive) answerRefusal(approve bool) string {
 func (n *naive) approve(now time.Time, by, reason string) {
 	pending := n.pending
 	n.pending = nil
-	d := n.about(now, monitor.Approved, pending.RetrainingRequest)
+	d := n.about(now, policy.Approved, pending.Request)
 	d.By, d.Reason = by, reason
 	n.decide(d)
-	n.trigger(now, pending.RetrainingRequest, pending.By)
+	n.trigger(now, pending.Request, pending.By)
 }
 
 // turnDown starts the cooldown, so that the same question isn't asked at once.
 func (n *naive) turnDown(now time.Time, by, reason string) {
-	d := n.about(now, monitor.ApprovalRejected, n.pending.RetrainingRequest)
+	d := n.about(now, policy.ApprovalRejected, n.pending.Request)
 	d.By, d.Reason = by, reason
 	n.pending, n.lastTrigger = nil, now
 	n.decide(d)
@@ -218,7 +221,7 @@ func (n *naive) timeOutApproval(now time.Time) {
 	if n.pending == nil || now.Before(n.answeredAt(now)) {
 		return
 	}
-	none := fmt.Sprintf("no answer within %s", monitor.Duration(n.pending.Until.Sub(n.pending.Since)))
+	none := fmt.Sprintf("no answer within %s", policy.Duration(n.pending.Until.Sub(n.pending.Since)))
 	refusal := n.answerRefusal(true)
 	switch {
 	case !n.goesOutByItself():
@@ -237,22 +240,22 @@ func (n *naive) scheduled(now time.Time, id, backend string, followed bool) {
 	if n.flight == nil || n.flight.RequestID != id {
 		return
 	}
-	n.flight.Job, n.flight.Backend = &monitor.Job{Backend: backend, ID: "job", Followed: followed}, backend
+	n.flight.Job, n.flight.Backend = &modelops.Job{Backend: backend, ID: "job", Followed: followed}, backend
 	if !followed {
-		n.land(now, monitor.Accepted, "scheduled by "+backend, "", "")
+		n.land(now, policy.Accepted, "scheduled by "+backend, "", "")
 	}
 }
 
 // refused says that a request was refused for good.
 func (n *naive) refused(now time.Time, id, message string) {
 	if n.flight != nil && n.flight.RequestID == id {
-		n.land(now, monitor.Failed, message, "", "")
+		n.land(now, policy.Failed, message, "", "")
 	}
 }
 
 // outcome is the end of a retraining: of the one in flight, or of one that a
 // backend has accepted that can't be followed. Any other is rejected.
-func (n *naive) outcome(now time.Time, id string, kind monitor.Kind, message, version string) {
+func (n *naive) outcome(now time.Time, id string, kind policy.Kind, message, version string) {
 	if n.flight != nil && n.flight.RequestID == id {
 		n.land(now, kind, message, version, "")
 		return
@@ -262,9 +265,9 @@ func (n *naive) outcome(now time.Time, id string, kind monitor.Kind, message, ve
 	switch {
 	case i < 0:
 		n.counters.Rejected++
-	case known[i].kind == monitor.Accepted:
+	case known[i].kind == policy.Accepted:
 		known[i].kind = kind
-		if kind == monitor.Failed {
+		if kind == policy.Failed {
 			n.failures += known[i].failures // they are in a row again
 		}
 		n.record(now, known[i], message, version, "")
@@ -274,15 +277,15 @@ func (n *naive) outcome(now time.Time, id string, kind monitor.Kind, message, ve
 }
 
 // land ends the flight.
-func (n *naive) land(now time.Time, kind monitor.Kind, message, version, by string) {
+func (n *naive) land(now time.Time, kind policy.Kind, message, version, by string) {
 	flight := n.flight
 	n.flight = nil
 	e := ending{id: flight.RequestID, rule: flight.Rule, version: flight.ModelVersion, kind: kind}
-	if kind == monitor.Accepted {
+	if kind == policy.Accepted {
 		e.failures, n.failures = n.failures, 0
 	}
 	n.ended = append(n.ended, e)
-	if kind == monitor.Accepted || kind == monitor.Succeeded {
+	if kind == policy.Accepted || kind == policy.Succeeded {
 		n.answerChanges(flight.TriggeredAt)
 	}
 	n.record(now, e, message, version, by)
@@ -308,15 +311,15 @@ func (n *naive) record(now time.Time, e ending, message, made, by string) {
 	n.decide(monitor.Decision{At: now, Kind: e.kind, Rule: e.rule, Reason: message, ModelVersion: version, RequestID: e.id, By: by})
 	count := &n.counters.Retrainings
 	switch e.kind {
-	case monitor.Accepted:
+	case policy.Accepted:
 		count.Accepted++
 		n.lastSuccess = now
-	case monitor.Succeeded:
+	case policy.Succeeded:
 		count.Succeeded++
 		n.lastSuccess = now
 		n.supersede(e.version, made)
 		n.verify(now, e.id, made)
-	case monitor.Cancelled:
+	case policy.Cancelled:
 		count.Cancelled++
 	default:
 		count.Failed++

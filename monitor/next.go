@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Next is what time alone brings.
@@ -32,7 +34,7 @@ func (m *Machine) brings(what string) string {
 	case wakeFreeze:
 		return "the held retraining is judged again"
 	case wakeApproval:
-		if s.Policy.Approval != nil && s.Policy.Approval.OnTimeout == ApproveOnTimeout {
+		if s.Policy.Approval != nil && s.Policy.Approval.OnTimeout == policy.ApproveOnTimeout {
 			return "no answer by then approves the trigger that waits"
 		}
 		return "no answer by then rejects the trigger that waits"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Notice is a decision that a channel is to be told of.
@@ -20,7 +21,7 @@ type Notice struct {
 	Until     time.Time `json:"until,omitzero"` // when what it asks for ends by itself: an approval
 	// Ends are the kinds of earlier decisions that this one settles: whoever keeps a
 	// list of what is open closes them.
-	Ends []Kind `json:"ends,omitempty"`
+	Ends []policy.Kind `json:"ends,omitempty"`
 	// OnlyEnds says that the channel has asked for those, and not for this one.
 	OnlyEnds bool `json:"only_ends,omitempty"`
 }
@@ -48,34 +49,38 @@ func (m *Machine) notify(decision Decision) {
 	if !decision.IsNotable() && m.hasBegun(&decision) {
 		return
 	}
+
 	for _, to := range m.state.Policy.Notify {
 		kinds := to.Kinds
 		if kinds == nil {
-			kinds = DefaultNotifyKinds()
+			kinds = policy.DefaultNotifyKinds()
 		}
-		var ends []Kind
+		var ends []policy.Kind
 		for _, kind := range decision.Kind.Settles() {
 			if slices.Contains(kinds, kind) {
 				ends = append(ends, kind)
 			}
 		}
+
 		asked := slices.Contains(kinds, decision.Kind)
 		if !asked && ends == nil {
 			continue
 		}
+
 		c := &m.state.Counters.Notices
 		c.Requested++
 		notice := Notice{
 			ID: m.state.RequestBase + "/notice/" + strconv.FormatInt(c.Requested, 10), Channel: to.Channel,
 			ModelName: m.state.ModelName, Team: m.state.Policy.Team, Decision: decision, Ends: ends, OnlyEnds: !asked,
 		}
-		if pending := m.state.Pending; pending != nil && decision.Kind == AwaitingApproval {
+		if pending := m.state.Pending; pending != nil && decision.Kind == policy.AwaitingApproval {
 			notice.Until = pending.Until
 		}
 		if len(m.state.Notices) >= maxNotices {
 			m.undelivered(fmt.Sprintf("more than %d wait", maxNotices))
 			m.state.Notices = m.state.Notices[1:]
 		}
+
 		m.state.Notices = append(m.state.Notices, notice)
 	}
 }
@@ -97,7 +102,7 @@ func (m *Machine) NoticeTold(id string, err error) {
 
 func (m *Machine) undelivered(why string) {
 	m.state.Counters.Notices.Failed++
-	m.state.Counters.Notices.LastFailure = plain.Cut(why, maxTextBytes)
+	m.state.Counters.Notices.LastFailure = plain.Cut(why, policy.MaxTextBytes)
 }
 
 // noticesUntil is until when a monitor that stops waits for its last notices.
@@ -106,13 +111,4 @@ func (m *Machine) noticesUntil() time.Time { return m.state.Stop.At.Add(noticesA
 // awaitsNotices says that a monitor that stops has notices to deliver yet.
 func (m *Machine) awaitsNotices(now time.Time) bool {
 	return len(m.state.Notices) > 0 && now.Before(m.noticesUntil())
-}
-
-// Notifiable are the decisions that a channel can be told of: all of a model but
-// suppressed breaches.
-func Notifiable() []Kind {
-	return []Kind{
-		Triggered, Accepted, Succeeded, Failed, TimedOut, Cancelled, CancelFailed, Warned, Held, AwaitingApproval, Approved,
-		ApprovalRejected, Verified, Unverified, Regressed, CircuitOpened, Paused, Resumed, PolicyChanged, Stopped,
-	}
 }

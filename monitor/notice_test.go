@@ -9,7 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // told are the notices that wait: what each says, and what it settles.
@@ -28,8 +31,8 @@ func told(m *monitor.Machine, at time.Time) (notices []string) {
 }
 
 func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
-	m := newMachine(monitor.Policy{Team: "payments", Notify: []monitor.Notify{
-		{Channel: "chat"}, {Channel: "pager", Kinds: []monitor.Kind{monitor.Failed}}, {Channel: "lake", Kinds: []monitor.Kind{monitor.Succeeded}},
+	m := newMachine(policy.Policy{Team: "payments", Notify: []policy.Notify{
+		{Channel: "chat"}, {Channel: "pager", Kinds: []policy.Kind{policy.Failed}}, {Channel: "lake", Kinds: []policy.Kind{policy.Succeeded}},
 	}})
 	breach(m, noon, "v1")
 	assert.Equal(t, []string{"chat: triggered"}, told(m, noon))
@@ -41,10 +44,10 @@ func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
 	assert.Empty(t, told(m, noon))
 
 	breach(m, noon.Add(time.Minute), "v1") // suppressed
-	outcome(t, m, noon.Add(2*time.Minute), monitor.OutcomeFailed, "")
+	outcome(t, m, noon.Add(2*time.Minute), modelops.Failed, "")
 	assert.Equal(t, []string{"chat: failed ends triggered", "pager: failed"}, told(m, noon))
 	breach(m, noon.Add(time.Hour), "v1")
-	outcome(t, m, noon.Add(2*time.Hour), monitor.OutcomeSucceeded, "v2")
+	outcome(t, m, noon.Add(2*time.Hour), modelops.Succeeded, "v2")
 	assert.Equal(t, []string{
 		"chat: failed ends triggered", "pager: failed", "chat: triggered",
 		"chat: ends triggered ends failed ends timed_out", "pager: ends failed", "lake: succeeded",
@@ -57,9 +60,9 @@ func TestChannelsAreToldOfWhatTheyAskFor(t *testing.T) {
 }
 
 func TestAStreakOfWarningsIsToldOnce(t *testing.T) {
-	m := newMachine(monitor.Policy{
-		Rules:  []monitor.Rule{{Metric: monitor.Accuracy, Below: monitor.Some(0.9), Severity: monitor.Warning}},
-		Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Warned}}},
+	m := newMachine(policy.Policy{
+		Rules:  []policy.Rule{{Metric: metric.Accuracy, Below: metric.Some(0.9), Severity: policy.Warning}},
+		Notify: []policy.Notify{{Channel: "chat", Kinds: []policy.Kind{policy.Warned}}},
 	})
 	for i := range 5 {
 		breach(m, noon.Add(time.Duration(i)*time.Minute), "v1")
@@ -68,7 +71,7 @@ func TestAStreakOfWarningsIsToldOnce(t *testing.T) {
 }
 
 func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
-	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Paused, monitor.Resumed}}}})
+	m := newMachine(policy.Policy{Notify: []policy.Notify{{Channel: "chat", Kinds: []policy.Kind{policy.Paused, policy.Resumed}}}})
 	for i := range 40 {
 		m.PauseBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
 		m.ResumeBy(noon.Add(time.Duration(i)*time.Minute), monitor.Control{})
@@ -81,7 +84,7 @@ func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
 }
 
 func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {
-	m := newMachine(monitor.Policy{Notify: []monitor.Notify{{Channel: "chat", Kinds: []monitor.Kind{monitor.Stopped}}}})
+	m := newMachine(policy.Policy{Notify: []policy.Notify{{Channel: "chat", Kinds: []policy.Kind{policy.Stopped}}}})
 	m.StopBy(noon, monitor.Control{})
 	wants := m.Wants(noon)
 	require.False(t, wants.Done)
@@ -92,7 +95,7 @@ func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {
 }
 
 func TestNotifyNamesItsFaults(t *testing.T) {
-	_, err := monitor.DecodePolicy([]byte(`{"notify": [{"channel": "a", "kinds": ["suppressed", ""]}, {"kinds": []}, {"channel": "a", "to": "x"}]}`))
+	_, err := policy.Decode([]byte(`{"notify": [{"channel": "a", "kinds": ["suppressed", ""]}, {"kinds": []}, {"channel": "a", "to": "x"}]}`))
 	for _, fault := range []string{
 		"notify[0].kinds[0]: must be triggered or ", `got "suppressed"`, "notify[0].kinds[1]: must not be empty", "notify[1].channel: must be 1 to 100 bytes",
 		"notify[1].kinds: must not be empty", "notify[2].to: unknown field", "notify[2].channel: must be unique",

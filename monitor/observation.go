@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // observation is one event or one digest, as the machine judges it.
@@ -19,24 +21,26 @@ type observation struct {
 // observed is one metric of an observation.
 type observed struct {
 	name string
-	*MetricDigest
+	*metric.Summary
 }
 
 // metric returns what was seen of a metric, or nil.
-func (o *observation) metric(name string) *MetricDigest {
+func (o *observation) metric(name string) *metric.Summary {
 	const few = 8
 	if len(o.metrics) > few {
 		i, found := slices.BinarySearchFunc(o.metrics, name, func(m observed, name string) int { return strings.Compare(m.name, name) })
 		if !found {
 			return nil
 		}
-		return o.metrics[i].MetricDigest
+		return o.metrics[i].Summary
 	}
+
 	for i := range o.metrics {
 		if o.metrics[i].name == name {
-			return o.metrics[i].MetricDigest
+			return o.metrics[i].Summary
 		}
 	}
+
 	return nil
 }
 
@@ -60,7 +64,7 @@ func (o *observation) endsBefore(instant, now time.Time) bool {
 }
 
 // ofDigest is a digest as an observation, valid until the next one is made.
-func (m *Machine) ofDigest(d *Digest) *observation {
+func (m *Machine) ofDigest(d *metric.Digest) *observation {
 	o := &m.observation
 	*o = observation{
 		version: d.ModelVersion, events: d.Events, first: d.First, last: d.Last,
@@ -76,7 +80,7 @@ func (m *Machine) ofDigest(d *Digest) *observation {
 // ofEvent is a valid event handled at now as an observation, valid until the next
 // one is made. It allocates nothing for an event with the three metrics that it
 // names itself.
-func (m *Machine) ofEvent(e *MetricEvent, now time.Time) *observation {
+func (m *Machine) ofEvent(e *metric.Event, now time.Time) *observation {
 	stamp := e.Timestamp
 	if stamp.IsZero() {
 		stamp = now
@@ -87,23 +91,25 @@ func (m *Machine) ofEvent(e *MetricEvent, now time.Time) *observation {
 		version: e.ModelVersion, events: 1, first: stamp, last: stamp,
 		foldedFrom: now, foldedUntil: now, metrics: o.metrics[:0],
 	}
-	m.readings = slices.Grow(m.readings[:0], namedMetrics+len(e.Metrics)) // they must not move while they are filled
+	m.readings = slices.Grow(m.readings[:0], metric.NamedMetrics+len(e.Metrics)) // they must not move while they are filled
 	put := func(name string, value float64) {
-		m.readings = append(m.readings, MetricDigest{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp})
+		m.readings = append(m.readings, metric.Summary{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp})
 		o.metrics = append(o.metrics, observed{name, &m.readings[len(m.readings)-1]})
 	}
+
 	if !e.Accuracy.IsZero() {
-		put(Accuracy, e.Accuracy.Value())
+		put(metric.Accuracy, e.Accuracy.Value())
 	}
 	if !e.DriftScore.IsZero() {
-		put(DriftScore, e.DriftScore.Value())
+		put(metric.DriftScore, e.DriftScore.Value())
 	}
 	if !e.LatencyMS.IsZero() {
-		put(LatencyMS, e.LatencyMS.Value())
+		put(metric.LatencyMS, e.LatencyMS.Value())
 	}
 	if len(e.Metrics) == 0 {
 		return o // sorted by name already
 	}
+
 	for name, value := range e.Metrics {
 		put(name, value)
 	}

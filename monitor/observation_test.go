@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // What was folded before the cooldown's end is in the cooldown; but a clock that is
@@ -20,14 +21,14 @@ func TestAClockThatIsFarBehindHoldsNoBreachBack(t *testing.T) {
 		-9 * time.Minute:    48,
 	} {
 		t.Run(behind.String(), func(t *testing.T) {
-			m := newMachine(monitor.Policy{})
+			m := newMachine(policy.Policy{})
 			for i := range 48 * 60 {
 				now := noon.Add(time.Duration(i) * time.Minute)
 				m.Tick(now)
 				land(m, now)
 				theirs := now.Add(-behind)
-				digest := monitor.DigestOf(event(theirs, 0.5, 100, 0), theirs)
-				m.ObserveBatch(now, &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: int64(i + 1), Digests: []*monitor.Digest{digest}})
+				digest := metric.DigestOf(event(theirs, 0.5, 100, 0), theirs)
+				m.ObserveBatch(now, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: int64(i + 1), Digests: []*metric.Digest{digest}})
 			}
 			assert.Equal(t, triggers, m.Status(noon).Retrainings.Requested)
 		})

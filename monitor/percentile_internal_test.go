@@ -8,6 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // countedRank finds the nearest rank by counting: of n readings, the first of which
@@ -22,8 +25,8 @@ func countedRank(tenths, n, from int64) int64 {
 
 func TestAPercentileIsTheNearestRankForEveryTenthAndNumberOfReadings(t *testing.T) {
 	for tenths := int64(1); tenths <= 999; tenths++ {
-		stat := Stat(fmt.Sprintf("p%d.%d", tenths/10, tenths%10))
-		percent, ok := stat.percentile()
+		stat := policy.Stat(fmt.Sprintf("p%d.%d", tenths/10, tenths%10))
+		percent, ok := stat.Percentile()
 		require.True(t, ok, stat)
 		counted := int64(0)
 		for n := int64(1); n <= 2000; n++ {
@@ -39,7 +42,7 @@ func TestAPercentileIsTheNearestRankForEveryTenthAndNumberOfReadings(t *testing.
 func TestADatapointIsTheReadingOfItsRank(t *testing.T) {
 	const n = 1000
 	for _, c := range []struct {
-		stat Stat
+		stat policy.Stat
 		rank int
 	}{{"p0.1", 1}, {"p7", 70}, {"p50", 500}, {"p75", 750}, {"p90", 900}, {"p99.5", 995}, {"p99.9", 999}} {
 		for _, values := range [][2]float64{{100, 900}, {-900, -100}, {-5, 5}, {0, 5}, {-5, 0}} {
@@ -47,7 +50,7 @@ func TestADatapointIsTheReadingOfItsRank(t *testing.T) {
 				readings := append(slices.Repeat([]float64{values[0]}, low), slices.Repeat([]float64{values[1]}, n-low)...)
 				b := &bucket{}
 				for _, reading := range readings {
-					b.add(&MetricDigest{Count: 1, Sum: reading, Min: reading, Max: reading}, true, false)
+					b.add(&metric.Summary{Count: 1, Sum: reading, Min: reading, Max: reading}, true, false)
 				}
 				value, measured := b.value(c.stat).Get()
 				require.True(t, measured)

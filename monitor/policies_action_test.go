@@ -10,17 +10,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // operators is what an operator can do, and the decision that says it was done.
-var operators = map[string]monitor.Kind{
-	"retrain": "", "retrain --force": "", "pause": monitor.Paused, "resume": monitor.Resumed, "approve": monitor.Approved,
-	"reject": monitor.ApprovalRejected, "cancel": monitor.Cancelled, "stop": monitor.Stopped,
+var operators = map[string]policy.Kind{
+	"retrain": "", "retrain --force": "", "pause": policy.Paused, "resume": policy.Resumed, "approve": policy.Approved,
+	"reject": policy.ApprovalRejected, "cancel": policy.Cancelled, "stop": policy.Stopped,
 }
 
 // do does what a line says, and returns the decision that is its mere echo.
-func (p *play) do(moment moment) (echo monitor.Kind) {
+func (p *play) do(moment moment) (echo policy.Kind) {
 	action := moment.action
 	word, rest, _ := strings.Cut(action, " ")
 	echo, operates := operators[action]
@@ -33,7 +36,7 @@ func (p *play) do(moment moment) (echo monitor.Kind) {
 		return p.end(rest, moment.line)
 	case word == "apply":
 		p.apply(rest, moment.line)
-		return monitor.PolicyChanged
+		return policy.PolicyChanged
 	case strings.HasPrefix(action, "away until "):
 		until, _, ok := parseTime(strings.TrimPrefix(action, "away until "))
 		require.True(p.t, ok, "%s", p.where(moment.line))
@@ -70,7 +73,7 @@ func (p *play) observe(action string, line int) {
 		if i > 0 && every > 0 {
 			p.pass(p.now.Add(every))
 		}
-		event := &monitor.MetricEvent{Timestamp: p.now, ModelName: "m", ModelVersion: version}
+		event := &metric.Event{Timestamp: p.now, ModelName: "m", ModelVersion: version}
 		if stamp, _, ok := parseTime(m[5]); ok {
 			event.Timestamp = timelineStart.Add(stamp)
 		}
@@ -79,12 +82,12 @@ func (p *play) observe(action string, line int) {
 			value, err := strconv.ParseFloat(text, 64)
 			require.NoError(p.t, err, "%s", p.where(line))
 			switch name {
-			case monitor.Accuracy:
-				event.Accuracy = monitor.Some(value)
-			case monitor.LatencyMS:
-				event.LatencyMS = monitor.Some(value)
-			case monitor.DriftScore:
-				event.DriftScore = monitor.Some(value)
+			case metric.Accuracy:
+				event.Accuracy = metric.Some(value)
+			case metric.LatencyMS:
+				event.LatencyMS = metric.Some(value)
+			case metric.DriftScore:
+				event.DriftScore = metric.Some(value)
 			default:
 				if event.Metrics == nil {
 					event.Metrics = map[string]float64{}
@@ -131,19 +134,19 @@ func (p *play) operate(action string) {
 }
 
 // end ends the retraining in flight: `succeeded v2`, `failed` or `accepted`.
-func (p *play) end(how string, line int) monitor.Kind {
+func (p *play) end(how string, line int) policy.Kind {
 	wants := p.m.Wants(p.now)
 	require.NotNil(p.t, wants.Schedule, "%s: no retraining is in flight", p.where(line))
 	id := wants.Schedule.RequestID
 	state, version, _ := strings.Cut(how, " ")
 	if state == "accepted" {
-		p.m.Scheduled(p.now, id, monitor.Job{Backend: "b"})
+		p.m.Scheduled(p.now, id, modelops.Job{Backend: "b"})
 	} else {
 		require.Contains(p.t, []string{"succeeded", "failed"}, state, "%s", p.where(line))
-		p.m.Outcome(p.now, monitor.Outcome{RequestID: id, State: monitor.OutcomeState(state), ModelVersion: version})
+		p.m.Outcome(p.now, modelops.Outcome{RequestID: id, State: modelops.State(state), ModelVersion: version})
 	}
 	p.tick()
-	return monitor.Kind(state)
+	return policy.Kind(state)
 }
 
 // apply replaces fields of the policy: `apply {cooldown: 2h}`.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const policiesDoc = "../docs/policies.md"
@@ -207,10 +208,10 @@ func TestTheDocumentHasEveryField(t *testing.T) {
 		}
 	}
 	for prefix, of := range map[string]reflect.Type{
-		"": reflect.TypeFor[monitor.Policy](), "approval.": reflect.TypeFor[monitor.Approval](), "verify.": reflect.TypeFor[monitor.Verify](),
-		"retraining.": reflect.TypeFor[monitor.RetrainingPolicy](), "blackout.": reflect.TypeFor[monitor.Blackout](), "notify.": reflect.TypeFor[monitor.Notify](),
-		"rules.": reflect.TypeFor[monitor.Rule](), "datapoints.": reflect.TypeFor[monitor.Datapoints](),
-		"baseline.": reflect.TypeFor[monitor.Baseline](), "change.": reflect.TypeFor[monitor.Change](),
+		"": reflect.TypeFor[policy.Policy](), "approval.": reflect.TypeFor[policy.Approval](), "verify.": reflect.TypeFor[policy.Verify](),
+		"retraining.": reflect.TypeFor[policy.Retraining](), "blackout.": reflect.TypeFor[policy.Blackout](), "notify.": reflect.TypeFor[policy.Notify](),
+		"rules.": reflect.TypeFor[policy.Rule](), "datapoints.": reflect.TypeFor[policy.Datapoints](),
+		"baseline.": reflect.TypeFor[policy.Baseline](), "change.": reflect.TypeFor[policy.Change](),
 	} {
 		var missing []string
 		for i := range of.NumField() {

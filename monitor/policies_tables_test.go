@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestTheDocumentsTableOfWhatFitsIntoAPolicy(t *testing.T) {
@@ -34,7 +34,7 @@ func TestTheDocumentsTableOfWhatFitsIntoAPolicy(t *testing.T) {
 				}
 				wire, err := json.Marshal(map[string]any{"rules": rules})
 				require.NoError(t, err)
-				if _, err := monitor.DecodePolicy(wire); err != nil {
+				if _, err := policy.Decode(wire); err != nil {
 					break
 				}
 			}

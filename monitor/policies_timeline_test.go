@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // timelineStart is 00:00 of a timeline: midnight UTC of a Monday.
@@ -155,10 +156,10 @@ func playTimeline(t require.TestingT, policyYAML string, moments []moment, cuts 
 
 func (p *play) hear(d monitor.Decision) { p.heard = append(p.heard, d) }
 
-func (p *play) decode(fields map[string]json.RawMessage, line int) monitor.Policy {
+func (p *play) decode(fields map[string]json.RawMessage, line int) policy.Policy {
 	wire, err := json.Marshal(fields)
 	require.NoError(p.t, err)
-	policy, err := monitor.DecodePolicy(wire)
+	policy, err := policy.Decode(wire)
 	require.NoError(p.t, err, "%s", p.where(line))
 	return policy
 }
@@ -166,7 +167,7 @@ func (p *play) decode(fields map[string]json.RawMessage, line int) monitor.Polic
 // tick is what the workflow does when a timer fires or an input was taken.
 func (p *play) tick() {
 	if wanted, ok := p.m.CalendarWanted(p.now); ok {
-		spans, err := monitor.BlackoutSpans(p.m.Blackouts(), wanted.From, wanted.Until)
+		spans, err := policy.BlackoutSpans(p.m.Blackouts(), wanted.From, wanted.Until)
 		p.m.SetCalendar(p.now, wanted, spans, err)
 	}
 	p.m.Tick(p.now)
@@ -200,7 +201,7 @@ func (p *play) before(moment moment) {
 
 // holdTo compares what was decided with a line's decisions. The echo of what the
 // line itself does need not be repeated.
-func (p *play) holdTo(moment moment, echo monitor.Kind) {
+func (p *play) holdTo(moment moment, echo policy.Kind) {
 	got, i := p.heard, 0
 	p.heard = nil
 	lie := func(format string, args ...any) {

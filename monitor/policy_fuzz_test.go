@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Whatever a policy says, it is refused or it is lived by: no panic, no endless
@@ -18,21 +19,21 @@ func FuzzPolicy(f *testing.F) {
 		f.Add([]byte(wire))
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		policy, err := monitor.DecodePolicy(wire)
+		wanted, err := policy.Decode(wire)
 		if err != nil {
 			return
 		}
-		encoded, err := json.Marshal(policy)
+		encoded, err := json.Marshal(wanted)
 		require.NoError(t, err)
-		again, err := monitor.DecodePolicy(encoded)
+		again, err := policy.Decode(encoded)
 		require.NoError(t, err, string(encoded))
-		require.Equal(t, encode(t, policy), encode(t, again))
+		require.Equal(t, encode(t, wanted), encode(t, again))
 
-		m := newMachine(policy)
+		m := newMachine(wanted)
 		now := noon
 		for i := range 60 {
 			if wanted, ok := m.CalendarWanted(now); ok {
-				spans, err := monitor.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
+				spans, err := policy.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
 				m.SetCalendar(now, wanted, spans, err)
 			}
 			e := event(now, float64(i%7)/7, float64(i*10), float64(i%3))

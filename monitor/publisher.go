@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -47,9 +50,9 @@ type hearing struct {
 // ObserveBatch takes a batch: drops it when its number is not above the
 // publisher's last, else observes its digests one by one. Where its publisher may
 // have been forgotten since it was counted, each of its digests is rejected.
-func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
+func (m *Machine) ObserveBatch(now time.Time, batch *metric.Batch) {
 	now = m.clock(now)
-	if !m.isMine(now, SignalMetricDigest, batch.ModelName) {
+	if !m.isMine(now, contract.SignalMetricDigest, batch.ModelName) {
 		return
 	}
 	known := m.state.Publishers[batch.Publisher]
@@ -68,33 +71,35 @@ func (m *Machine) ObserveBatch(now time.Time, batch *Batch) {
 
 // observeDigests observes the valid ones of a batch's digests, and refuses the others;
 // all of them, where forgotten says that they may have been counted before.
-func (m *Machine) observeDigests(now time.Time, digests []*Digest, forgotten error) {
+func (m *Machine) observeDigests(now time.Time, digests []*metric.Digest, forgotten error) {
 	m.standing.seen = nil
-	refused := refusals{source: SignalMetricDigest}
+	refused := refusals{source: contract.SignalMetricDigest}
 	for i, digest := range digests {
 		m.breathe()
-		if forgotten != nil || !digest.isValid(now) {
+		if forgotten != nil || !digest.IsValid(now) {
 			refused.add(elementPath(i), nil)
 			continue
 		}
+
 		m.state.Counters.Digests++
 		if m.OnDigest != nil {
 			m.OnDigest(now, digest)
 		}
 		m.observe(now, m.ofDigest(digest))
 	}
+
 	m.refuse(now, &refused, func(r refusedElement) error {
 		if forgotten != nil {
 			return forgotten
 		}
-		return at("digests"+r.path.String(), digests[r.path].Validate(now))
+		return strict.At("digests"+r.path.String(), digests[r.path].Validate(now))
 	})
 }
 
 // refusal says why a batch can't be counted although its number is news. A
 // publisher that is known, if only by a batch that was refused, has what follows
 // counted: it numbers a batch only when the one before has its outcome.
-func (s *State) refusal(batch *Batch, known *publisher, now time.Time) error {
+func (s *State) refusal(batch *metric.Batch, known *publisher, now time.Time) error {
 	made := madeAt(batch, now)
 	if known != nil || made == 0 || made > s.Hearing.Watermark {
 		return nil
@@ -107,7 +112,7 @@ func (s *State) refusal(batch *Batch, known *publisher, now time.Time) error {
 }
 
 // hear remembers the publisher of a batch that is news, and forgets others for it.
-func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
+func (m *Machine) hear(now time.Time, batch *metric.Batch, known *publisher) {
 	s := &m.state
 	if now.Sub(s.Hearing.Last) > deafAfter {
 		s.Hearing.Since = now
@@ -127,7 +132,8 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 		m.roll.remove(known)
 	}
 
-	known.Sequence, known.Closed = batch.Sequence, batch.Closed
+	known.Sequence = batch.Sequence
+	known.Closed = batch.Closed
 	known.LastWord = s.Hearing.Last
 	known.Made = max(known.Made, madeAt(batch, now))
 	m.roll.add(known)
@@ -144,9 +150,9 @@ func (m *Machine) hear(now time.Time, batch *Batch, known *publisher) {
 // which folding ended, in Unix milliseconds. It is 0 where no digest has one that is
 // not ahead of the clock: such digests are never counted, and must not carry the
 // watermark along.
-func madeAt(b *Batch, now time.Time) (latest int64) {
+func madeAt(b *metric.Batch, now time.Time) (latest int64) {
 	for _, digest := range b.Digests {
-		if until := digest.FoldedUntil; !until.IsZero() && checkTime(until, now) == nil {
+		if until := digest.FoldedUntil; !until.IsZero() && metric.CheckTime(until, now) == nil {
 			latest = max(latest, until.UnixMilli())
 		}
 	}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // sender is a publisher as a hub is one: it numbers its batches, keeps one until
@@ -18,7 +20,7 @@ type sender struct {
 	clock    time.Duration // ahead of the monitor's
 	lives    int           // batches until it closes; -1: it stays
 	sequence int64
-	batch    *monitor.Batch // without an outcome, or nil
+	batch    *metric.Batch // without an outcome, or nil
 	firstTry time.Time
 }
 
@@ -36,7 +38,7 @@ type world struct {
 	whole    *monitor.Machine // never cut
 	senders  []*sender
 	oneShots int
-	pile     []*monitor.Batch
+	pile     []*metric.Batch
 	fates    map[string]*fate // by publisher and number
 	open     map[string]bool  // of those heard, whether they have not closed
 	until    []int64          // when each batch was past by both clocks, Unix milliseconds
@@ -45,7 +47,7 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
-		t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, machine: newMachine(monitor.Policy{}), whole: newMachine(monitor.Policy{}),
+		t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, machine: newMachine(policy.Policy{}), whole: newMachine(policy.Policy{}),
 		fates: map[string]*fate{}, open: map[string]bool{},
 	}
 	w.live = 1 + w.random.IntN(20)
@@ -61,7 +63,7 @@ func (w *world) clock() time.Duration {
 	case 0:
 		return -time.Duration(w.random.Int64N(int64(40 * 24 * time.Hour)))
 	case 1:
-		return time.Duration(w.random.Int64N(int64(monitor.MaxClockSkew)))
+		return time.Duration(w.random.Int64N(int64(metric.MaxClockSkew)))
 	case 2:
 		return -time.Duration(w.random.Int64N(int64(10 * time.Minute)))
 	}
@@ -106,7 +108,7 @@ func (w *world) handle() {
 	w.pile = nil
 }
 
-func (w *world) observe(batch *monitor.Batch) {
+func (w *world) observe(batch *metric.Batch) {
 	before := w.machine.Counters()
 	w.machine.ObserveBatch(w.now, batch)
 	w.whole.ObserveBatch(w.now, batch)
@@ -137,10 +139,10 @@ func (w *world) observe(batch *monitor.Batch) {
 
 // mayRefuse holds that a refusal has its cause: two days, or that others filled the
 // table who came later.
-func (w *world) mayRefuse(batch *monitor.Batch, made int64) {
+func (w *world) mayRefuse(batch *metric.Batch, made int64) {
 	_, heard := w.open[batch.Publisher]
 	require.False(w.t, heard && w.isLive(batch.Publisher), "%s is live, and never forgotten", batch.Publisher)
-	if made <= w.now.Add(monitor.MaxClockSkew-48*time.Hour).UnixMilli() {
+	if made <= w.now.Add(metric.MaxClockSkew-48*time.Hour).UnixMilli() {
 		return
 	}
 	rivals := 0

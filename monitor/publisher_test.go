@@ -10,19 +10,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // batchOf is a batch of one event for each instant at which folding ended.
-func batchOf(publisher string, sequence int64, until ...time.Time) *monitor.Batch {
-	b := &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence, Digests: []*monitor.Digest{}}
+func batchOf(publisher string, sequence int64, until ...time.Time) *metric.Batch {
+	b := &metric.Batch{Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence, Digests: []*metric.Digest{}}
 	for _, at := range until {
-		b.Digests = append(b.Digests, monitor.DigestOf(event(at, 0.95, 100, 0), at))
+		b.Digests = append(b.Digests, metric.DigestOf(event(at, 0.95, 100, 0), at))
 	}
 	return b
 }
 
-func closing(b *monitor.Batch) *monitor.Batch {
+func closing(b *metric.Batch) *metric.Batch {
 	b.Closed = true
 	return b
 }
@@ -49,7 +51,7 @@ func TestAPublisherIsRememberedForTwoDaysAfterItsLastWord(t *testing.T) {
 		"and forgotten a nanosecond later, and its last batch refused": {true, 48*time.Hour + 1, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(monitor.Policy{})
+			m := newMachine(policy.Policy{})
 			batch := batchOf("p", 5, noon)
 			batch.Closed = c.closed
 			m.ObserveBatch(noon, batch)
@@ -69,7 +71,7 @@ func TestAPublisherIsRememberedForTwoDaysAfterItsLastWord(t *testing.T) {
 }
 
 func TestTheSilenceOfAnOutageIsNobodys(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	publishers := []string{"p", "q", "r"}
 	clocks := []time.Duration{0, 5 * time.Minute, -5 * time.Minute}
 	for i, p := range publishers {
@@ -90,7 +92,7 @@ func TestTheSilenceOfAnOutageIsNobodys(t *testing.T) {
 }
 
 func TestOneShotPublishersPushNoLiveOneOut(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.ObserveBatch(noon, batchOf("server", 5, noon))
 	now := oneShots(m, noon, 3000)
 	m.ObserveBatch(now, batchOf("server", 5, noon))
@@ -104,7 +106,7 @@ func TestOneShotPublishersPushNoLiveOneOut(t *testing.T) {
 }
 
 func TestWhereNoneHasClosedTheOneThatIsSilentForLongestGoes(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	for i := range 1001 { // all of one instant, as in a pile
 		m.ObserveBatch(noon, batchOf(fmt.Sprint("p", 5000-i), 1, noon.Add(time.Duration(i)*time.Millisecond)))
 	}
@@ -115,7 +117,7 @@ func TestWhereNoneHasClosedTheOneThatIsSilentForLongestGoes(t *testing.T) {
 }
 
 func TestABatchOfAForgottenPublisherIsRefusedAndExplained(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	last := closing(batchOf("p", 7, noon.Add(-time.Second), noon))
 	m.ObserveBatch(noon, last)
 	now := oneShots(m, noon.Add(time.Second), 1000)
@@ -143,7 +145,7 @@ func TestABatchOfAForgottenPublisherIsRefusedAndExplained(t *testing.T) {
 }
 
 func TestAPublisherWhoseClockIsBehindLosesOneBatchAtMost(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	now := oneShots(m, noon, 2000)
 	for i := range 10 {
 		at := now.Add(time.Duration(i) * time.Minute)
@@ -156,8 +158,8 @@ func TestAPublisherWhoseClockIsBehindLosesOneBatchAtMost(t *testing.T) {
 }
 
 func TestAPublisherWhoseClockIsAheadHoldsNobodyUp(t *testing.T) {
-	m := newMachine(monitor.Policy{})
-	m.ObserveBatch(noon, closing(batchOf("ahead", 1, noon.Add(monitor.MaxClockSkew))))
+	m := newMachine(policy.Policy{})
+	m.ObserveBatch(noon, closing(batchOf("ahead", 1, noon.Add(metric.MaxClockSkew))))
 	far := closing(batchOf("far ahead", 1, noon.AddDate(1, 0, 0)))
 	m.ObserveBatch(noon, far)
 	require.EqualValues(t, 1, m.Status(noon).Rejected)
@@ -175,7 +177,7 @@ func TestAPublisherWhoseClockIsAheadHoldsNobodyUp(t *testing.T) {
 }
 
 func TestAClockThatWasSetBackCountsNothingTwice(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	m.ObserveBatch(noon, batchOf("p", 1, noon))
 	m.ObserveBatch(noon.Add(time.Minute), closing(batchOf("p", 2, noon.Add(-time.Hour))))
 	now := oneShots(m, noon.Add(time.Hour), 1000)
@@ -203,7 +205,7 @@ func TestAStateThatKeptNoInstantsOfBatchesIsReadAndCountsNothingTwice(t *testing
 }
 
 func TestAStateThatMustForgetPublishersCountsNothingTwice(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	long := strings.Repeat("<", 64) // six bytes each in a state
 	for i := range 1000 {
 		m.ObserveBatch(noon, batchOf(fmt.Sprintf("%04d%s", i, long[:60]), 1, noon.Add(time.Duration(i)*time.Millisecond)))
@@ -225,7 +227,7 @@ func TestAStateThatMustForgetPublishersCountsNothingTwice(t *testing.T) {
 
 // A state of a thousand publishers with names as hubs give them themselves.
 func TestAFullTableTakesALittleOfAState(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	for i := range 1000 {
 		at := noon.Add(time.Duration(i)*time.Second + 123456789)
 		m.ObserveBatch(at, closing(batchOf(fmt.Sprintf("%026d", i), 1_000_000, at)))

@@ -7,17 +7,22 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Flight is the retraining in flight.
 type Flight struct {
-	RetrainingRequest
-	By       string    `json:"by,omitempty"`      // the operator who asked for it
-	Backend  string    `json:"backend,omitempty"` // the policy's; empty means the worker's default
-	Deadline time.Time `json:"deadline"`          // when it times out
-	Job      *Job      `json:"job,omitempty"`     // once it is scheduled
-	Priority int       `json:"priority,omitempty"`
+	modelops.Request
+	By       string        `json:"by,omitempty"`      // the operator who asked for it
+	Backend  string        `json:"backend,omitempty"` // the policy's; empty means the worker's default
+	Deadline time.Time     `json:"deadline"`          // when it times out
+	Job      *modelops.Job `json:"job,omitempty"`     // once it is scheduled
+	Priority int           `json:"priority,omitempty"`
 	// CancelOnTimeout says that the backend is told to end it when it times out.
 	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
 	// IsHeld says that a freeze of the fleet has held it, and HeldUntil when it is
@@ -30,30 +35,31 @@ type Flight struct {
 }
 
 // DecodeOutcome reads the payload of a `retraining-outcome` signal.
-func DecodeOutcome(payload []byte) (Outcome, error) {
-	var o Outcome
-	err := decodeFields(payload, "", fields{
+func DecodeOutcome(payload []byte) (modelops.Outcome, error) {
+	var o modelops.Outcome
+	err := strict.Decode(payload, "", strict.Fields{
 		"request_id": &o.RequestID, "state": &o.State, "message": &o.Message, "model_version": &o.ModelVersion,
 	})
 	if err != nil {
 		return o, err
 	}
-	if o.State != OutcomeSucceeded && o.State != OutcomeFailed {
-		err = at("state", fmt.Errorf("must be %q or %q, got %q", OutcomeSucceeded, OutcomeFailed, plain.Cut(string(o.State), 40)))
+
+	if o.State != modelops.Succeeded && o.State != modelops.Failed {
+		err = strict.At("state", fmt.Errorf("must be %q or %q, got %q", modelops.Succeeded, modelops.Failed, plain.Cut(string(o.State), 40)))
 	}
 	if o.RequestID == "" {
-		err = errors.Join(err, at("request_id", errors.New("is missing")))
+		err = errors.Join(err, strict.At("request_id", errors.New("is missing")))
 	}
-	return o, errors.Join(err, at("model_version", checkName(o.ModelVersion, 0, MaxModelVersionBytes)))
+	return o, errors.Join(err, strict.At("model_version", metric.CheckName(o.ModelVersion, 0, metric.MaxModelVersionBytes)))
 }
 
 // finished is what is remembered of a retraining whose flight has ended, so
 // that a pipeline's late word can be matched.
 type finished struct {
-	RequestID    string `json:"request_id"`
-	Kind         Kind   `json:"kind"` // Accepted until its outcome is known
-	Rule         string `json:"rule,omitempty"`
-	ModelVersion string `json:"model_version,omitempty"`
+	RequestID    string      `json:"request_id"`
+	Kind         policy.Kind `json:"kind"` // Accepted until its outcome is known
+	Rule         string      `json:"rule,omitempty"`
+	ModelVersion string      `json:"model_version,omitempty"`
 	// Failures is how many had failed in a row before this one was accepted. Should its
 	// pipeline say later that it failed, too, they are a row again.
 	Failures int    `json:"failures,omitempty"`
@@ -66,21 +72,23 @@ const (
 )
 
 // trigger puts a retraining in flight and starts the cooldown.
-func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) string {
+func (m *Machine) trigger(now time.Time, request modelops.Request, by string) string {
 	s := &m.state
 	s.Counters.Retrainings.Requested++
 	request.RequestID = s.RequestBase + "/" + strconv.FormatInt(s.Counters.Retrainings.Requested, 10)
-	request.ModelName, request.TriggeredAt, request.Params = s.ModelName, now, s.Policy.Retraining.Params
+	request.ModelName = s.ModelName
+	request.TriggeredAt = now
+	request.Params = s.Policy.Retraining.Params
 	s.Flight = &Flight{
-		RetrainingRequest: request, By: by, Backend: s.Policy.Retraining.Backend,
-		Deadline: now.Add(time.Duration(s.Policy.Retraining.Timeout.Or(Duration(DefaultTimeout)))),
+		Request: request, By: by, Backend: s.Policy.Retraining.Backend,
+		Deadline: now.Add(time.Duration(s.Policy.Retraining.Timeout.Or(policy.Duration(policy.DefaultTimeout)))),
 		Priority: s.Policy.Retraining.Priority, CancelOnTimeout: s.Policy.Retraining.CancelOnTimeout,
 		LastTrigger: s.LastTrigger,
 	}
 	s.LastTrigger = now
 	m.decide(Decision{
-		At: now, Kind: Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
-		Value: FromPointer(request.Value), Threshold: FromPointer(request.Threshold), RequestID: request.RequestID, By: by,
+		At: now, Kind: policy.Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
+		Value: metric.FromPointer(request.Value), Threshold: metric.FromPointer(request.Threshold), RequestID: request.RequestID, By: by,
 	})
 	return request.RequestID
 }
@@ -88,20 +96,25 @@ func (m *Machine) trigger(now time.Time, request RetrainingRequest, by string) s
 // Scheduled says that a backend took a request. Where it can't be followed, the
 // flight ends here. A request that is no longer in flight is passed over: its
 // outcome was faster than the backend's answer.
-func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
+func (m *Machine) Scheduled(now time.Time, requestID string, job modelops.Job) {
 	flight := m.state.Flight
 	if flight == nil || flight.RequestID != requestID {
 		return
 	}
-	job.Backend = plain.Cut(job.Backend, MaxMetricNameBytes)
-	job.ID = plain.Cut(job.ID, maxTextBytes)
+
+	job.Backend = plain.Cut(job.Backend, metric.MaxNameBytes)
+	job.ID = plain.Cut(job.ID, policy.MaxTextBytes)
 	if len(job.StatusURL) > maxStatusURLBytes {
-		job.StatusURL, job.Followed = "", false // a part of it would ask about something else
+		job.StatusURL = ""
+		job.Followed = false // a part of it would ask about something else
 	}
-	flight.Job, flight.Backend, m.dirty = &job, job.Backend, true
+
+	flight.Job = &job
+	flight.Backend = job.Backend
+	m.dirty = true
 	m.state.Backend = job.Backend
 	if !job.Followed {
-		m.land(m.clock(now), Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
+		m.land(m.clock(now), policy.Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
 	}
 }
 
@@ -109,61 +122,64 @@ func (m *Machine) Scheduled(now time.Time, requestID string, job Job) {
 // more. A request that is no longer in flight is passed over.
 func (m *Machine) Failed(now time.Time, requestID, message string) {
 	if flight := m.state.Flight; flight != nil && flight.RequestID == requestID {
-		m.land(m.clock(now), Failed, message, flight.ModelVersion)
+		m.land(m.clock(now), policy.Failed, message, flight.ModelVersion)
 	}
 }
 
 // Outcome records how a retraining ended: the one in flight, or one of the last
 // that was accepted by a backend that can't be followed. One that fits none is
 // counted and explained.
-func (m *Machine) Outcome(now time.Time, outcome Outcome) {
+func (m *Machine) Outcome(now time.Time, outcome modelops.Outcome) {
 	now = m.clock(now)
-	kind := Failed
-	if outcome.State == OutcomeSucceeded {
-		kind = Succeeded
+	kind := policy.Failed
+	if outcome.State == modelops.Succeeded {
+		kind = policy.Succeeded
 	}
 	if flight := m.state.Flight; flight != nil && flight.RequestID == outcome.RequestID {
 		m.land(now, kind, outcome.Message, outcome.ModelVersion)
 		return
 	}
+
 	for i := range m.state.Recent {
 		recent := &m.state.Recent[i]
 		switch {
 		case recent.RequestID != outcome.RequestID:
 			continue
-		case recent.Kind == Accepted:
+		case recent.Kind == policy.Accepted:
 			recent.Kind = kind
-			if kind == Failed {
+			if kind == policy.Failed {
 				m.state.Failures += recent.Failures
 			}
 			m.record(now, kind, *recent, outcome.Message, outcome.ModelVersion)
 		case recent.Kind != kind:
-			m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %s is recorded as %s already, this says %s",
-				plain.Cut(outcome.RequestID, maxTextBytes), recent.Kind, kind), nil)
+			m.Reject(now, contract.SignalRetrainingOutcome, fmt.Errorf("request_id: %s is recorded as %s already, this says %s",
+				plain.Cut(outcome.RequestID, policy.MaxTextBytes), recent.Kind, kind), nil)
 		}
+
 		return
 	}
-	m.Reject(now, SignalRetrainingOutcome, fmt.Errorf("request_id: %q is none of the last %d retrainings of this monitor",
-		plain.Cut(outcome.RequestID, maxTextBytes), maxRecent), nil)
+
+	m.Reject(now, contract.SignalRetrainingOutcome, fmt.Errorf("request_id: %q is none of the last %d retrainings of this monitor",
+		plain.Cut(outcome.RequestID, policy.MaxTextBytes), maxRecent), nil)
 }
 
 // land ends the flight.
-func (m *Machine) land(now time.Time, kind Kind, message, modelVersion string) {
+func (m *Machine) land(now time.Time, kind policy.Kind, message, modelVersion string) {
 	flight := m.state.Flight
 	m.state.Flight = nil
 	done := finished{RequestID: flight.RequestID, Kind: kind, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
-	if kind == Accepted {
+	if kind == policy.Accepted {
 		done.Failures = m.state.Failures
 		m.state.Failures = 0
 	}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
-	if kind == Accepted || kind == Succeeded {
+	if kind == policy.Accepted || kind == policy.Succeeded {
 		m.forgetChanges(flight.TriggeredAt)
 	}
 	m.record(now, kind, done, message, modelVersion)
 }
 
-func (m *Machine) record(now time.Time, kind Kind, done finished, message, modelVersion string) {
+func (m *Machine) record(now time.Time, kind policy.Kind, done finished, message, modelVersion string) {
 	counters := &m.state.Counters.Retrainings
 	named := modelVersion
 	if modelVersion == "" {
@@ -172,15 +188,15 @@ func (m *Machine) record(now time.Time, kind Kind, done finished, message, model
 	d := Decision{At: now, Kind: kind, Rule: done.Rule, Reason: message, ModelVersion: modelVersion, RequestID: done.RequestID, By: done.By}
 	m.decide(d)
 	switch kind {
-	case Accepted:
+	case policy.Accepted:
 		counters.Accepted++
 		m.state.LastSuccess = now
-	case Succeeded:
+	case policy.Succeeded:
 		counters.Succeeded++
 		m.state.LastSuccess = now
 		m.supersede(done.ModelVersion, named)
 		m.verify(now, done.RequestID, named)
-	case Cancelled:
+	case policy.Cancelled:
 		counters.Cancelled++
 	default:
 		counters.Failed++
@@ -227,24 +243,24 @@ func (m *Machine) endFlight(now time.Time, reason, by string) {
 		m.state.LastTrigger = flight.LastTrigger
 	}
 
-	done := finished{RequestID: flight.RequestID, Kind: Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
+	done := finished{RequestID: flight.RequestID, Kind: policy.Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}
 	m.state.Recent = keepLast(append(m.state.Recent, done), maxRecent)
 	done.By = by
-	m.record(now, Cancelled, done, reason, "")
+	m.record(now, policy.Cancelled, done, reason, "")
 }
 
 // Cancelling is a retraining that its backend is to be told to end.
 type Cancelling struct {
-	RetrainingRequest        // without its params
-	Backend           string `json:"backend,omitempty"`
-	Job               *Job   `json:"job,omitempty"` // nil where the backend has not answered
+	modelops.Request               // without its params
+	Backend          string        `json:"backend,omitempty"`
+	Job              *modelops.Job `json:"job,omitempty"` // nil where the backend has not answered
 }
 
 // maxCancelling bounds the retrainings whose backends are not told yet.
 const maxCancelling = 5
 
 func (m *Machine) cancelJob(flight *Flight) {
-	c := Cancelling{RetrainingRequest: flight.RetrainingRequest, Backend: flight.Backend, Job: flight.Job}
+	c := Cancelling{Request: flight.Request, Backend: flight.Backend, Job: flight.Job}
 	c.Params = nil
 	m.state.Cancelling = keepLast(append(m.state.Cancelling, c), maxCancelling)
 }
@@ -258,7 +274,7 @@ func (m *Machine) CancelTold(now time.Time, requestID string, err error) {
 		}
 		m.state.Cancelling = slices.Delete(m.state.Cancelling, i, i+1)
 		if err != nil {
-			d := decisionOf(m.clock(now), CancelFailed, c.RetrainingRequest)
+			d := decisionOf(m.clock(now), policy.CancelFailed, c.Request)
 			d.Reason = err.Error()
 			m.decide(d)
 		}

@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // richPolicies use all of the language between them.
@@ -40,7 +42,7 @@ func TestAChangeIsHeldForAWhile(t *testing.T) {
 		for i := range minutes {
 			at := noon.Add(time.Duration(from+i) * time.Minute)
 			e := reading(at, "v1", "", 0)
-			e.Metrics, e.DriftScore = nil, monitor.Some(value+0.01*float64(i%3))
+			e.Metrics, e.DriftScore = nil, metric.Some(value+0.01*float64(i%3))
 			tickUntil(m, at)
 			m.Observe(at, e)
 		}
@@ -48,9 +50,9 @@ func TestAChangeIsHeldForAWhile(t *testing.T) {
 	}
 	drift(0, 60, 0.9)
 	drift(60, 60, 0.1) // a fall does not count
-	assert.Empty(t, kindsOf(m.Status(noon).Decisions, monitor.Warned))
+	assert.Empty(t, kindsOf(m.Status(noon).Decisions, policy.Warned))
 	drift(120, 60, 0.9)
-	warned := kindsOf(m.Status(noon).Decisions, monitor.Warned)
+	warned := kindsOf(m.Status(noon).Decisions, policy.Warned)
 	require.NotEmpty(t, warned)
 	assert.Regexp(t, `^drift mean rose from 0\.\d+ to 0\.\d+, by adwin$`, warned[0].Reason)
 	detected := warned[0].At

@@ -1,10 +1,14 @@
 package monitor
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/modelvigil/modelvigil/policy"
+)
 
 // ruleSet is a set of rules of one policy, by their numbers: one bit each, so that
 // what a composite says of its members costs the same for one member and for all.
-type ruleSet [(maxRules + 63) / 64]uint64
+type ruleSet [(policy.MaxRules + 63) / 64]uint64
 
 func (s *ruleSet) add(rule int) { s[rule/64] |= 1 << (rule % 64) }
 

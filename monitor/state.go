@@ -8,7 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // StateVersion is the version of State that this code writes. It reads no newer
@@ -24,7 +27,7 @@ type State struct {
 	Version      int                   `json:"version"` // StateVersion; 0, and none, means 1
 	ModelName    string                `json:"model_name"`
 	RequestBase  string                `json:"request_base"`          // request ids are RequestBase/n
-	Policy       Policy                `json:"policy"`                // nothing left out
+	Policy       policy.Policy         `json:"policy"`                // nothing left out
 	LastTrigger  time.Time             `json:"last_trigger,omitzero"` // or the last answer that there shall be none
 	LastHeld     time.Time             `json:"last_held,omitzero"`    // what a dry run has instead
 	LastSuccess  time.Time             `json:"last_success,omitzero"` // or the last retraining accepted
@@ -38,7 +41,7 @@ type State struct {
 	Failures     int                   `json:"failures,omitempty"` // in a row
 	Pending      *Pending              `json:"pending,omitempty"`
 	Verification *Verification         `json:"verification,omitempty"`
-	Calendar     *Calendar             `json:"calendar,omitempty"` // of the policy's blackouts
+	Calendar     *policy.Calendar      `json:"calendar,omitempty"` // of the policy's blackouts
 	Cancelling   []Cancelling          `json:"cancelling,omitempty"`
 	Notices      []Notice              `json:"notices,omitempty"` // to be delivered
 	Pause        *Control              `json:"pause,omitempty"`
@@ -104,8 +107,8 @@ type UpdateRecord struct {
 
 // UpdateResult is the answer to every update.
 type UpdateResult struct {
-	Phase     Phase  `json:"phase"`                // after the update
-	RequestID string `json:"request_id,omitempty"` // of the retraining it started
+	Phase     contract.Phase `json:"phase"`                // after the update
+	RequestID string         `json:"request_id,omitempty"` // of the retraining it started
 }
 
 const maxUpdates = 100
@@ -125,8 +128,8 @@ func DecodeControl(payload []byte) (Control, error) {
 	if len(payload) == 0 {
 		return control, nil
 	}
-	err := decodeFields(payload, "", fields{"by": &control.By, "reason": &control.Reason, "force": &control.Force})
-	control.By, control.Reason = plain.Cut(control.By, maxTextBytes), plain.Cut(control.Reason, maxTextBytes)
+	err := strict.Decode(payload, "", strict.Fields{"by": &control.By, "reason": &control.Reason, "force": &control.Force})
+	control.By, control.Reason = plain.Cut(control.By, policy.MaxTextBytes), plain.Cut(control.Reason, policy.MaxTextBytes)
 	return control, err
 }
 
@@ -141,10 +144,12 @@ func DecodeState(data []byte) (State, error) {
 	if version.Version < 0 || version.Version > StateVersion {
 		return State{}, fmt.Errorf("state: version %d, but this worker reads up to %d; run the newer worker", version.Version, StateVersion)
 	}
+
 	var state State
 	if err := json.Unmarshal(data, &state); err != nil {
 		return State{}, fmt.Errorf("state: %w", err)
 	}
+
 	state.Version = StateVersion // older ones are lifted here
 	return state, nil
 }
@@ -156,7 +161,7 @@ func (s *State) fit() {
 	shrink(s, func() {
 		s.Decisions = keepLast(s.Decisions, len(s.Decisions)/2)
 		s.Rejections = keepLast(s.Rejections, len(s.Rejections)/2)
-		dropOldest(s.Versions, max(maxTracked, len(s.Versions)/2), func(v *version) time.Time { return v.LastSeen })
+		dropOldest(s.Versions, max(policy.MaxTracked, len(s.Versions)/2), func(v *version) time.Time { return v.LastSeen })
 	})
 	shrink(s, func() {
 		s.Updates = keepLast(s.Updates, len(s.Updates)/2)

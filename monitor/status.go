@@ -3,15 +3,18 @@ package monitor
 import (
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Status is the answer to the `status` query.
 type Status struct {
-	ModelName     string    `json:"model_name"`
-	Phase         Phase     `json:"phase"`
-	Policy        Policy    `json:"policy"`                  // in force, nothing left out
-	CooldownUntil time.Time `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
+	ModelName     string         `json:"model_name"`
+	Phase         contract.Phase `json:"phase"`
+	Policy        policy.Policy  `json:"policy"`                  // in force, nothing left out
+	CooldownUntil time.Time      `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
 	Counters
 	Publishers    int                      `json:"publishers"`     // remembered ones
 	BatchVersions []int                    `json:"batch_versions"` // that it takes, oldest first
@@ -42,7 +45,8 @@ type VersionStatus struct {
 func (s *Status) LatestRules() (version string, rules []RuleStatus) {
 	for name, v := range s.Versions {
 		if older := s.Versions[version]; v.Rules != nil && (rules == nil || v.LastSeen.After(older.LastSeen) || v.LastSeen.Equal(older.LastSeen) && name > version) {
-			version, rules = name, v.Rules
+			version = name
+			rules = v.Rules
 		}
 	}
 	return version, rules
@@ -50,15 +54,15 @@ func (s *Status) LatestRules() (version string, rules []RuleStatus) {
 
 // RuleStatus is what one rule says of a model version.
 type RuleStatus struct {
-	Name      string    `json:"name"`
-	Verdict   Verdict   `json:"verdict,omitempty"` // left out: unknown
-	At        time.Time `json:"at,omitzero"`       // when it was last judged
-	Value     Reading   `json:"value,omitzero"`    // then
-	Threshold Reading   `json:"threshold,omitzero"`
+	Name      string         `json:"name"`
+	Verdict   Verdict        `json:"verdict,omitempty"` // left out: unknown
+	At        time.Time      `json:"at,omitzero"`       // when it was last judged
+	Value     metric.Reading `json:"value,omitzero"`    // then
+	Threshold metric.Reading `json:"threshold,omitzero"`
 	// Datapoints are the last judged, oldest first.
 	Datapoints []DatapointStatus `json:"datapoints,omitempty"`
 	NextAt     time.Time         `json:"next_at,omitzero"` // when the next datapoint is judged
-	Baseline   Reading           `json:"baseline,omitzero"`
+	Baseline   metric.Reading    `json:"baseline,omitzero"`
 	// BaselineSamples is how many readings the baseline has while it fills up.
 	BaselineSamples int64 `json:"baseline_samples,omitempty"`
 	// Late counts the events that came when their period was judged already.
@@ -68,11 +72,11 @@ type RuleStatus struct {
 
 // DatapointStatus is one judged datapoint.
 type DatapointStatus struct {
-	Start       time.Time `json:"start"`          // of its period
-	Value       Reading   `json:"value,omitzero"` // left out: missing
-	Breach      bool      `json:"breach,omitempty"`
-	Unknown     bool      `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
-	Approximate bool      `json:"approximate,omitempty"` // a digest crossed its period's boundary
+	Start       time.Time      `json:"start"`          // of its period
+	Value       metric.Reading `json:"value,omitzero"` // left out: missing
+	Breach      bool           `json:"breach,omitempty"`
+	Unknown     bool           `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
+	Approximate bool           `json:"approximate,omitempty"` // a digest crossed its period's boundary
 }
 
 // shownDatapoints is how many of a rule's datapoints a status has.
@@ -113,7 +117,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
-		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: BatchVersions(), Current: s.Flight, Paused: s.Pause,
+		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: metric.BatchVersions(), Current: s.Flight, Paused: s.Pause,
 		Verification: s.Verification, Failures: s.Failures,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),
@@ -133,11 +137,13 @@ func (m *Machine) Overview(now time.Time) Status {
 		}
 		status.Versions[name] = VersionStatus{v.LastSeen, metrics, v.SupersededBy, m.ruleStatuses(name, v, now)}
 	}
+
 	status.BlackoutUntil, _ = s.Calendar.At(now)
 	if next, ok := m.nextWake(); ok {
 		status.NextWake = next
 	}
-	if status.Next = m.next(now); status.Next == nil {
+	status.Next = m.next(now)
+	if status.Next == nil {
 		status.Next = []Next{}
 	}
 	return status
@@ -149,14 +155,16 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 	for i, t := range seen.Rules {
 		r := &m.state.Policy.Rules[i]
 		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
-		if kind := m.forms[i]; kind == formWindow || kind == formAge || kind == formSilence {
+		if kind := m.forms[i]; kind == policy.FormWindow || kind == policy.FormAge || kind == policy.FormSilence {
 			s.Verdict = m.stands(i, seen, now)
 		}
 		if m.isAge(i) {
 			s.At = m.looked(i).At
 		}
 		if w := t.Window; w != nil {
-			s.Baseline, s.Late, s.LateAt = w.baseOf(r), w.Late, w.LateAt
+			s.Baseline = w.baseOf(r)
+			s.Late = w.Late
+			s.LateAt = w.LateAt
 			if w.First != nil {
 				s.BaselineSamples = w.First.Count
 			}
@@ -167,7 +175,9 @@ func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []Rule
 				s.Datapoints = append(s.Datapoints, DatapointStatus{time.Unix(p.Start, 0).UTC(), p.Value, p.Breach, p.Unknown, p.Approximate})
 			}
 		}
+
 		statuses = append(statuses, s)
 	}
+
 	return statuses
 }

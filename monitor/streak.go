@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Breaches that lead to nothing, and warnings, can come with every event. The log
@@ -48,7 +50,7 @@ func (m *Machine) evidenceNow(seen *version) *evidence {
 
 // repeat records a decision that breaches can bring by the thousand: a suppression,
 // or a warning.
-func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
+func (m *Machine) repeat(j *moment, kind policy.Kind, by Suppression, rule int) {
 	s, isShared := m.streak(kind, by, rule)
 	name := m.state.Policy.Rules[rule].Name
 	if isShared {
@@ -83,9 +85,9 @@ func (m *Machine) repeat(j *moment, kind Kind, by Suppression, rule int) {
 
 // streak finds the streak that a decision continues; its entry is 0 where the
 // decision begins it, or is the second of it.
-func (m *Machine) streak(kind Kind, by Suppression, rule int) (s *streak, isShared bool) {
+func (m *Machine) streak(kind policy.Kind, by Suppression, rule int) (s *streak, isShared bool) {
 	rules := len(m.state.Policy.Rules)
-	if kind == Suppressed {
+	if kind == policy.Suppressed {
 		rule = rules + 1 + slices.Index(suppressions, by)
 	}
 	s = &m.streaks[rule]
@@ -97,16 +99,17 @@ func (m *Machine) streak(kind Kind, by Suppression, rule int) (s *streak, isShar
 	}
 
 	d := Decision{Kind: kind, SuppressedBy: by}
-	if kind == Warned {
+	if kind == policy.Warned {
 		d.Rule = m.state.Policy.Rules[rule].Name
 	}
 	s.entry = m.findStreak(&d)
-	if s.entry != 0 || kind != Warned || m.hasBegun(&d) || m.warningRules() < maxWarningRules {
+	if s.entry != 0 || kind != policy.Warned || m.hasBegun(&d) || m.warningRules() < maxWarningRules {
 		return s, false
 	}
+
 	s.isShared = true
 	shared := &m.streaks[rules]
-	shared.entry = m.findStreak(&Decision{Kind: Warned})
+	shared.entry = m.findStreak(&Decision{Kind: policy.Warned})
 	return shared, true
 }
 
@@ -132,7 +135,7 @@ func (m *Machine) findStreak(d *Decision) (entry int) {
 func (m *Machine) warningRules() int {
 	rules := map[string]bool{}
 	for i := range sinceNotable(m.state.Decisions) {
-		if d := &m.state.Decisions[i]; d.Kind == Warned {
+		if d := &m.state.Decisions[i]; d.Kind == policy.Warned {
 			rules[d.Rule] = true
 		}
 	}
@@ -163,8 +166,8 @@ func (m *Machine) hasBegun(d *Decision) bool {
 
 // continues says that a decision belongs to the streak of another one.
 func (d *Decision) continues(before *Decision) bool {
-	return d.Kind == before.Kind && (d.Kind == Suppressed && d.SuppressedBy == before.SuppressedBy ||
-		d.Kind == Warned && d.Rule == before.Rule)
+	return d.Kind == before.Kind && (d.Kind == policy.Suppressed && d.SuppressedBy == before.SuppressedBy ||
+		d.Kind == policy.Warned && d.Rule == before.Rule)
 }
 
 // repeated is what OnRepeat hears of.
@@ -172,7 +175,7 @@ type repeated struct {
 	now     time.Time
 	version string
 	seen    *version
-	kind    Kind
+	kind    policy.Kind
 	by      Suppression
 	name    string // of the rule; "" where its streak is shared
 	rule    int
@@ -203,9 +206,11 @@ func AppendDecision(log []Decision, decision Decision) []Decision {
 		}
 		entries++
 	}
+
 	if entries < 2 {
 		return append(log, decision)
 	}
+
 	decision.Count += log[last].Count
 	log[last] = decision
 	return log
@@ -229,6 +234,7 @@ func (m *Machine) settleStreaks() {
 	if !m.owes {
 		return
 	}
+
 	m.owes = false
 	for i := range m.streaks {
 		s := &m.streaks[i]
@@ -237,15 +243,15 @@ func (m *Machine) settleStreaks() {
 		}
 
 		e := s.owed
-		if e.values == nil && m.forms[s.rule] == formInstant {
+		if e.values == nil && m.forms[s.rule] == policy.FormInstant {
 			e.values = make([]float64, len(e.tracks))
 		}
-		if m.forms[s.rule] == formInstant {
+		if m.forms[s.rule] == policy.FormInstant {
 			e.values[s.rule] = s.value
 		}
 		entry := &m.state.Decisions[s.entry-1]
 		entry.Value, entry.Threshold = m.measured(e, s.rule)
-		entry.Reason = plain.Cut(m.words(e, s.rule), maxTextBytes)
+		entry.Reason = plain.Cut(m.words(e, s.rule), policy.MaxTextBytes)
 		s.owed = nil
 	}
 }
@@ -263,11 +269,11 @@ func (e *evidence) valueOf(rule int) float64 {
 
 // measured is the value and the threshold of a rule's decision; of a composite's,
 // those of its first breaching member that measures something.
-func (m *Machine) measured(e *evidence, rule int) (value, threshold Reading) {
+func (m *Machine) measured(e *evidence, rule int) (value, threshold metric.Reading) {
 	rule = m.measuring(e, rule)
 	t := e.tracks[rule]
-	if m.forms[rule] == formInstant {
-		return Some(e.valueOf(rule)), t.Threshold
+	if m.forms[rule] == policy.FormInstant {
+		return metric.Some(e.valueOf(rule)), t.Threshold
 	}
 	return t.Value, t.Threshold
 }
@@ -286,16 +292,16 @@ func (m *Machine) measuring(e *evidence, rule int) int {
 func (m *Machine) words(e *evidence, rule int) string {
 	r := &m.state.Policy.Rules[rule]
 	switch m.forms[rule] {
-	case formComposite:
+	case policy.FormComposite:
 		var text strings.Builder
 		m.writeComposite(&text, e, rule)
-		return plain.Cut(text.String(), maxTextBytes)
-	case formWindow:
-		return plain.Cut(e.tracks[rule].reason(r), maxTextBytes)
-	case formAge, formSilence:
+		return plain.Cut(text.String(), policy.MaxTextBytes)
+	case policy.FormWindow:
+		return plain.Cut(e.tracks[rule].reason(r), policy.MaxTextBytes)
+	case policy.FormAge, policy.FormSilence:
 		return m.ageReason(r)
 	}
-	return r.breachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())
+	return r.BreachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())
 }
 
 // writeComposite writes why the members of a composite breach, as far as a reason
@@ -306,17 +312,20 @@ func (m *Machine) writeComposite(text *strings.Builder, e *evidence, rule int) {
 		fmt.Fprintf(text, "not %s", r.Not)
 		return
 	}
+
 	separator := ""
 	for _, member := range m.members[rule] {
-		if !e.breaching.has(member) || text.Len() > maxTextBytes {
+		if !e.breaching.has(member) || text.Len() > policy.MaxTextBytes {
 			continue
 		}
+
 		text.WriteString(separator)
 		separator = "; "
-		if m.forms[member] == formComposite {
+		if m.forms[member] == policy.FormComposite {
 			m.writeComposite(text, e, member)
 			continue
 		}
+
 		text.WriteString(m.words(e, member))
 	}
 }

@@ -1,5 +1,7 @@
 package monitor
 
+import "github.com/modelvigil/modelvigil/policy"
+
 // cause is the trace of the decision that another one follows from, or "".
 func (m *Machine) cause(d *Decision) string {
 	if d.RequestID != "" {
@@ -7,14 +9,16 @@ func (m *Machine) cause(d *Decision) string {
 			return trace
 		}
 	}
+
 	log := m.state.Decisions
 	for i := len(log) - 1; i >= 0; i-- {
 		switch before := &log[i]; {
-		case d.Kind == Triggered && before.Kind == Approved && i == len(log)-1,
-			(d.Kind == Approved || d.Kind == ApprovalRejected) && before.Kind == AwaitingApproval:
+		case d.Kind == policy.Triggered && before.Kind == policy.Approved && i == len(log)-1,
+			(d.Kind == policy.Approved || d.Kind == policy.ApprovalRejected) && before.Kind == policy.AwaitingApproval:
 			return before.Trace
 		}
 	}
+
 	return ""
 }
 

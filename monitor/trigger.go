@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // breach decides about a breaching moment: it triggers, or it is suppressed for a
@@ -19,9 +22,10 @@ func (m *Machine) breach(j *moment, rule int) {
 		t.Deferred = true
 		m.dirty = true
 	}
+
 	if by != "" {
 		m.countSuppressed(by)
-		m.repeat(j, Suppressed, by, rule)
+		m.repeat(j, policy.Suppressed, by, rule)
 		return
 	}
 
@@ -31,48 +35,51 @@ func (m *Machine) breach(j *moment, rule int) {
 }
 
 // request is what a breach of a rule asks for.
-func (m *Machine) request(rule int, version string, seen *version) RetrainingRequest {
+func (m *Machine) request(rule int, version string, seen *version) modelops.Request {
 	e := m.evidenceNow(seen)
 	value, threshold := m.measured(e, rule)
-	return RetrainingRequest{
+	return modelops.Request{
 		ModelVersion: version, Reason: m.words(e, rule), Rule: m.state.Policy.Rules[rule].Name,
 		Metric: m.state.Policy.Rules[m.measuring(e, rule)].Metric, Value: value.Pointer(), Threshold: threshold.Pointer(),
 	}
 }
 
 // ask lets a trigger go out, or holds it: for a dry run, or for an operator's word.
-func (m *Machine) ask(now time.Time, rule string, request RetrainingRequest, by string) (requestID string) {
+func (m *Machine) ask(now time.Time, rule string, request modelops.Request, by string) (requestID string) {
 	p := &m.state.Policy
 	switch {
 	case p.DryRun:
-		m.state.LastHeld, m.dirty = now, true
+		m.state.LastHeld = now
+		m.dirty = true
 		m.countSuppressed(ByDryRun)
-		m.decide(decisionOf(now, Held, request))
+		m.decide(decisionOf(now, policy.Held, request))
 		return ""
-	case p.asks():
-		until := now.Add(time.Duration(p.Approval.Timeout.Or(Duration(DefaultApprovalTimeout))))
-		m.state.Pending, m.dirty = &Pending{RetrainingRequest: request, By: by, Since: now, Until: until}, true
-		d := decisionOf(now, AwaitingApproval, request)
+	case p.AsksApproval():
+		until := now.Add(time.Duration(p.Approval.Timeout.Or(policy.Duration(policy.DefaultApprovalTimeout))))
+		m.state.Pending = &Pending{Request: request, By: by, Since: now, Until: until}
+		m.dirty = true
+		d := decisionOf(now, policy.AwaitingApproval, request)
 		d.By = by
 		m.decide(d)
 		return ""
 	}
+
 	return m.trigger(now, request, by)
 }
 
 // Pending is a trigger that waits for an operator's word.
 type Pending struct {
-	RetrainingRequest           // without a request id yet
-	By                string    `json:"by,omitempty"` // the operator who asked for it
-	Since             time.Time `json:"since"`
-	Until             time.Time `json:"until"` // when no answer is one too
+	modelops.Request           // without a request id yet
+	By               string    `json:"by,omitempty"` // the operator who asked for it
+	Since            time.Time `json:"since"`
+	Until            time.Time `json:"until"` // when no answer is one too
 }
 
 // decisionOf is a decision about a request.
-func decisionOf(now time.Time, kind Kind, request RetrainingRequest) Decision {
+func decisionOf(now time.Time, kind policy.Kind, request modelops.Request) Decision {
 	return Decision{
 		At: now, Kind: kind, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
-		Value: FromPointer(request.Value), Threshold: FromPointer(request.Threshold), RequestID: request.RequestID,
+		Value: metric.FromPointer(request.Value), Threshold: metric.FromPointer(request.Threshold), RequestID: request.RequestID,
 	}
 }
 
@@ -97,9 +104,10 @@ func (m *Machine) suppression(j *moment) Suppression {
 		return ByFlight
 	case m.state.Pending != nil:
 		return ByApproval
-	case j.seen != nil && j.seen.SupersededBy != "" && m.state.Policy.Superseded != SupersededTriggers:
+	case j.seen != nil && j.seen.SupersededBy != "" && m.state.Policy.Superseded != policy.SupersededTriggers:
 		return BySuperseded
 	}
+
 	if _, in := m.state.Calendar.At(j.now); in {
 		return ByBlackout
 	}
@@ -127,7 +135,7 @@ func (m *Machine) cooldownFrom() time.Time {
 
 // cooldown is the length of the policy's.
 func (m *Machine) cooldown() time.Duration {
-	return time.Duration(m.state.Policy.Cooldown.Or(Duration(DefaultCooldown)))
+	return time.Duration(m.state.Policy.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
 }
 
 // CanRetrain says why an operator's retraining can't start now, or nil. Pause,
@@ -155,6 +163,7 @@ func (m *Machine) CanRetrain(now time.Time, control Control) error {
 	case inBlackout:
 		return fmt.Errorf("in a blackout until %s; use force to retrain now", blackoutEnd.Format(time.RFC3339))
 	}
+
 	return nil
 }
 
@@ -174,16 +183,19 @@ func (m *Machine) Retrain(now time.Time, control Control) string {
 	if reason == "" {
 		reason = "asked for by hand"
 	}
-	request := RetrainingRequest{ModelVersion: m.state.Latest, Reason: reason, Rule: RuleManual}
+	request := modelops.Request{ModelVersion: m.state.Latest, Reason: reason, Rule: modelops.RuleManual}
 	if !control.Force {
-		return m.ask(now, RuleManual, request, control.By)
+		return m.ask(now, modelops.RuleManual, request, control.By)
 	}
+
 	if pending := m.state.Pending; pending != nil {
 		m.state.Pending = nil
-		d := decisionOf(now, Approved, pending.RetrainingRequest)
-		d.Reason, d.By = "overridden by a forced retraining", control.By
+		d := decisionOf(now, policy.Approved, pending.Request)
+		d.Reason = "overridden by a forced retraining"
+		d.By = control.By
 		m.decide(d)
 	}
+
 	return m.trigger(now, request, control.By)
 }
 
@@ -208,10 +220,11 @@ func (m *Machine) Approve(now time.Time, control Control) string {
 	now = m.clock(now)
 	pending := m.state.Pending
 	m.state.Pending = nil
-	d := decisionOf(now, Approved, pending.RetrainingRequest)
-	d.Reason, d.By = control.Reason, control.By
+	d := decisionOf(now, policy.Approved, pending.Request)
+	d.Reason = control.Reason
+	d.By = control.By
 	m.decide(d)
-	return m.trigger(now, pending.RetrainingRequest, pending.By)
+	return m.trigger(now, pending.Request, pending.By)
 }
 
 // RejectPending drops the pending trigger, which CanAnswer must have allowed. The
@@ -224,8 +237,9 @@ func (m *Machine) turnDown(now time.Time, reason, by string) {
 	pending := m.state.Pending
 	m.state.Pending = nil
 	m.state.LastTrigger = now
-	d := decisionOf(now, ApprovalRejected, pending.RetrainingRequest)
-	d.Reason, d.By = reason, by
+	d := decisionOf(now, policy.ApprovalRejected, pending.Request)
+	d.Reason = reason
+	d.By = by
 	m.decide(d)
 }
 
@@ -235,10 +249,10 @@ func (m *Machine) turnDown(now time.Time, reason, by string) {
 func (m *Machine) answeredAt(now time.Time) time.Time {
 	pending, p := m.state.Pending, &m.state.Policy
 	at := pending.Until
-	if !p.asks() && m.state.Pause == nil {
+	if !p.AsksApproval() && m.state.Pause == nil {
 		at = clock.Earlier(at, now)
 	}
-	if end, in := m.state.Calendar.At(now); in && !now.Before(at) && p.approvesByItself() {
+	if end, in := m.state.Calendar.At(now); in && !now.Before(at) && p.ApprovesByItself() {
 		return end
 	}
 	return at
@@ -251,14 +265,14 @@ func (m *Machine) expire(now time.Time) {
 		return
 	}
 
-	why := fmt.Sprintf("no answer within %s", Duration(pending.Until.Sub(pending.Since)))
+	why := fmt.Sprintf("no answer within %s", policy.Duration(pending.Until.Sub(pending.Since)))
 	err := m.CanAnswer(true)
 	switch p := &m.state.Policy; {
-	case !p.approvesByItself():
+	case !p.ApprovesByItself():
 		m.turnDown(now, why, "")
 	case err != nil:
 		m.turnDown(now, fmt.Sprintf("%s, and %v", why, err), "")
-	case !p.asks():
+	case !p.AsksApproval():
 		m.Approve(now, Control{Reason: "the policy asks nobody any more"})
 	default:
 		m.Approve(now, Control{Reason: why + ", and the policy says to go on"})
@@ -277,6 +291,7 @@ func (m *Machine) endBlackout(now time.Time) {
 		if !seen.hasDeferred() {
 			continue
 		}
+
 		m.judgeStanding(now, seen)
 		chosen := -1
 		for i, t := range seen.Rules {
@@ -285,6 +300,7 @@ func (m *Machine) endBlackout(now time.Time) {
 			}
 			t.Deferred = false
 		}
+
 		if chosen >= 0 {
 			m.breach(&moment{now: now, due: now, version: name, seen: seen}, chosen)
 		}

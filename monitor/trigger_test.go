@@ -7,25 +7,29 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // breach is an observation that violates the default policy.
 func breach(m *monitor.Machine, at time.Time, version string) {
-	m.Observe(at, reading(at, version, monitor.Accuracy, 0.5))
+	m.Observe(at, reading(at, version, metric.Accuracy, 0.5))
 	m.Tick(at)
 }
 
 // outcome ends the retraining in flight.
-func outcome(t *testing.T, m *monitor.Machine, at time.Time, state monitor.OutcomeState, version string) {
+func outcome(t *testing.T, m *monitor.Machine, at time.Time, state modelops.State, version string) {
 	flight := m.Wants(at).Schedule
 	require.NotNil(t, flight)
-	m.Scheduled(at, flight.RequestID, monitor.Job{Backend: "b", Followed: true})
-	m.Outcome(at, monitor.Outcome{RequestID: flight.RequestID, State: state, ModelVersion: version})
+	m.Scheduled(at, flight.RequestID, modelops.Job{Backend: "b", Followed: true})
+	m.Outcome(at, modelops.Outcome{RequestID: flight.RequestID, State: state, ModelVersion: version})
 	m.Tick(at)
 }
 
-func kinds(m *monitor.Machine) (kinds []monitor.Kind) {
+func kinds(m *monitor.Machine) (kinds []policy.Kind) {
 	for _, d := range m.Status(noon).Decisions {
 		kinds = append(kinds, d.Kind)
 	}
@@ -33,18 +37,18 @@ func kinds(m *monitor.Machine) (kinds []monitor.Kind) {
 }
 
 func TestADryRunDecidesAndAsksForNothing(t *testing.T) {
-	m := newMachine(monitor.Policy{DryRun: true})
+	m := newMachine(policy.Policy{DryRun: true})
 	breach(m, noon, "v1")
 	breach(m, noon.Add(time.Minute), "v1")
 	breach(m, noon.Add(time.Hour), "v1")
 	status := m.Status(noon.Add(time.Hour))
-	assert.Equal(t, []monitor.Kind{monitor.Held, monitor.Suppressed, monitor.Held}, kinds(m), "its cooldown is virtual, and holds")
+	assert.Equal(t, []policy.Kind{policy.Held, policy.Suppressed, policy.Held}, kinds(m), "its cooldown is virtual, and holds")
 	assert.Equal(t, map[monitor.Suppression]int64{monitor.ByDryRun: 2, monitor.ByCooldown: 1}, status.Suppressed)
 	assert.Zero(t, status.Retrainings.Requested)
 	assert.Nil(t, m.Wants(noon.Add(time.Hour)).Schedule)
-	assert.Equal(t, monitor.PhaseCoolingDown, status.Phase)
+	assert.Equal(t, contract.PhaseCoolingDown, status.Phase)
 
-	m.SetPolicy(noon.Add(time.Hour), monitor.Policy{})
+	m.SetPolicy(noon.Add(time.Hour), policy.Policy{})
 	breach(m, noon.Add(time.Hour+time.Second), "v1")
 	assert.EqualValues(t, 1, m.Status(noon).Retrainings.Requested, "what a dry run held starts no real cooldown")
 }
@@ -55,7 +59,7 @@ func TestApproval(t *testing.T) {
 		breach(m, noon, "v1")
 		breach(m, noon.Add(time.Minute), "v1")
 		status := m.Status(noon.Add(time.Minute))
-		require.Equal(t, monitor.PhaseAwaitingApproval, status.Phase)
+		require.Equal(t, contract.PhaseAwaitingApproval, status.Phase)
 		require.EqualValues(t, 1, status.Suppressed[monitor.ByApproval])
 		require.Zero(t, status.Retrainings.Requested)
 		require.True(t, status.CooldownUntil.IsZero(), "the cooldown starts when the request goes out")
@@ -66,7 +70,7 @@ func TestApproval(t *testing.T) {
 		require.NoError(t, m.CanAnswer(true))
 		at := noon.Add(time.Hour)
 		assert.NotEmpty(t, m.Approve(at, monitor.Control{By: "ada", Reason: "go"}))
-		assert.Equal(t, []monitor.Kind{monitor.AwaitingApproval, monitor.Suppressed, monitor.Approved, monitor.Triggered}, kinds(m))
+		assert.Equal(t, []policy.Kind{policy.AwaitingApproval, policy.Suppressed, policy.Approved, policy.Triggered}, kinds(m))
 		assert.Equal(t, at.Add(time.Hour), m.CooldownUntil())
 		assert.Equal(t, "accuracy 0.5000 below threshold 0.9000", m.Wants(at).Schedule.Reason)
 		require.ErrorContains(t, m.CanAnswer(true), "no trigger waits")
@@ -76,15 +80,15 @@ func TestApproval(t *testing.T) {
 		at := noon.Add(time.Hour)
 		m.RejectPending(at, monitor.Control{By: "ada", Reason: "a sale"})
 		breach(m, at.Add(time.Minute), "v1")
-		assert.Equal(t, []monitor.Kind{monitor.AwaitingApproval, monitor.Suppressed, monitor.ApprovalRejected, monitor.Suppressed}, kinds(m))
+		assert.Equal(t, []policy.Kind{policy.AwaitingApproval, policy.Suppressed, policy.ApprovalRejected, policy.Suppressed}, kinds(m))
 		assert.EqualValues(t, 1, m.Status(at).Suppressed[monitor.ByCooldown])
 	})
 	t.Run("no answer rejects", func(t *testing.T) {
 		m := asked("reject")
 		tickUntil(m, noon.Add(4*time.Hour-1))
-		assert.Equal(t, monitor.PhaseAwaitingApproval, m.Phase(noon.Add(4*time.Hour-1)))
+		assert.Equal(t, contract.PhaseAwaitingApproval, m.Phase(noon.Add(4*time.Hour-1)))
 		tickUntil(m, noon.Add(4*time.Hour))
-		rejected := kindsOf(m.Status(noon).Decisions, monitor.ApprovalRejected)
+		rejected := kindsOf(m.Status(noon).Decisions, policy.ApprovalRejected)
 		require.Len(t, rejected, 1)
 		assert.Equal(t, "no answer within 4h", rejected[0].Reason)
 	})
@@ -105,12 +109,12 @@ func TestApproval(t *testing.T) {
 		require.ErrorContains(t, m.CanRetrain(noon, monitor.Control{}), "waits for approval")
 		require.NoError(t, m.CanRetrain(noon, monitor.Control{Force: true}))
 		assert.NotEmpty(t, m.Retrain(noon.Add(time.Hour), monitor.Control{By: "ada", Force: true}))
-		assert.Equal(t, monitor.PhaseRetraining, m.Phase(noon.Add(time.Hour)))
+		assert.Equal(t, contract.PhaseRetraining, m.Phase(noon.Add(time.Hour)))
 	})
 	t.Run("an unforced one waits for it too", func(t *testing.T) {
 		m := newMachine(policyOf(t, `{"approval": {"required": true}}`))
 		assert.Empty(t, m.Retrain(noon, monitor.Control{By: "ada"}))
-		assert.Equal(t, monitor.PhaseAwaitingApproval, m.Phase(noon))
+		assert.Equal(t, contract.PhaseAwaitingApproval, m.Phase(noon))
 	})
 }
 
@@ -121,7 +125,7 @@ func TestACancelledRetrainingIsNoFailure(t *testing.T) {
 	id := m.Cancel(noon.Add(time.Second), monitor.Control{By: "ada", Reason: "wrong data"})
 	status := m.Status(noon)
 	assert.EqualValues(t, 1, status.Retrainings.Cancelled)
-	assert.Equal(t, []monitor.Kind{monitor.Triggered, monitor.Cancelled}, kinds(m))
+	assert.Equal(t, []policy.Kind{policy.Triggered, policy.Cancelled}, kinds(m))
 	wants := m.Wants(noon)
 	require.Len(t, wants.Cancel, 1, "the backend is to be told")
 	assert.Equal(t, id, wants.Cancel[0].RequestID)
@@ -142,7 +146,7 @@ func TestASupersededVersionTriggersNoMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, c.policy))
 			breach(m, noon, "v1")
-			outcome(t, m, noon.Add(time.Minute), monitor.OutcomeSucceeded, c.made)
+			outcome(t, m, noon.Add(time.Minute), modelops.Succeeded, c.made)
 			breach(m, noon.Add(2*time.Minute), "v1")
 			assert.Equal(t, c.superseded, m.Status(noon).Suppressed[monitor.BySuperseded])
 			assert.Equal(t, 2-c.superseded, m.Status(noon).Retrainings.Requested)
@@ -151,25 +155,25 @@ func TestASupersededVersionTriggersNoMore(t *testing.T) {
 	t.Run("a canary beside it supersedes nothing", func(t *testing.T) {
 		m := newMachine(policyOf(t, `{"cooldown": "0s"}`))
 		at := noon
-		m.Observe(at, reading(at, "v2", monitor.Accuracy, 0.95))
+		m.Observe(at, reading(at, "v2", metric.Accuracy, 0.95))
 		breach(m, at, "v1")
 		assert.EqualValues(t, 1, m.Status(noon).Retrainings.Requested)
 	})
 }
 
 func TestVerification(t *testing.T) {
-	policy := `{"cooldown": "0s", "max_failures": 1, "verify": {"within": "1h", "min_samples": 3}}`
+	document := `{"cooldown": "0s", "max_failures": 1, "verify": {"within": "1h", "min_samples": 3}}`
 	begin := func(t *testing.T) *monitor.Machine {
-		m := newMachine(policyOf(t, policy))
+		m := newMachine(policyOf(t, document))
 		breach(m, noon, "v1")
-		outcome(t, m, noon.Add(time.Minute), monitor.OutcomeSucceeded, "v2")
+		outcome(t, m, noon.Add(time.Minute), modelops.Succeeded, "v2")
 		return m
 	}
 	first := noon.Add(3 * time.Hour)
 	good := func(m *monitor.Machine, n int) {
 		for i := range n {
 			at := first.Add(time.Duration(i) * time.Minute)
-			m.Observe(at, reading(at, "v2", monitor.Accuracy, 0.95))
+			m.Observe(at, reading(at, "v2", metric.Accuracy, 0.95))
 			m.Tick(at)
 		}
 	}
@@ -183,15 +187,15 @@ func TestVerification(t *testing.T) {
 		tickUntil(m, first.Add(time.Hour-1))
 		assert.NotNil(t, m.Status(noon).Verification)
 		tickUntil(m, first.Add(time.Hour))
-		assert.Equal(t, monitor.Verified, last(m).Kind)
+		assert.Equal(t, policy.Verified, last(m).Kind)
 		assert.Equal(t, "v2", last(m).ModelVersion)
 	})
 	t.Run("too few samples say nothing, and are no failure", func(t *testing.T) {
 		m := begin(t)
 		good(m, 2)
 		tickUntil(m, first.Add(time.Hour))
-		assert.Equal(t, monitor.Unverified, last(m).Kind)
-		assert.NotEqual(t, monitor.PhasePaused, m.Phase(noon))
+		assert.Equal(t, policy.Unverified, last(m).Kind)
+		assert.NotEqual(t, contract.PhasePaused, m.Phase(noon))
 	})
 	t.Run("a broken rule regresses once there are samples enough", func(t *testing.T) {
 		m := begin(t)
@@ -200,12 +204,12 @@ func TestVerification(t *testing.T) {
 		breach(m, first.Add(time.Minute), "v2")
 		assert.NotNil(t, m.Status(noon).Verification)
 		m.ResumeBy(first, monitor.Control{})
-		m.Observe(first.Add(2*time.Minute), reading(first.Add(2*time.Minute), "v2", monitor.Accuracy, 0.95))
+		m.Observe(first.Add(2*time.Minute), reading(first.Add(2*time.Minute), "v2", metric.Accuracy, 0.95))
 		m.Tick(first.Add(2 * time.Minute))
-		regressed := kindsOf(m.Status(noon).Decisions, monitor.Regressed)
+		regressed := kindsOf(m.Status(noon).Decisions, policy.Regressed)
 		require.Len(t, regressed, 1)
 		assert.Equal(t, "accuracy", regressed[0].Rule)
-		assert.Equal(t, monitor.PhasePaused, m.Phase(noon), "it is a failure: here it opens the circuit")
+		assert.Equal(t, contract.PhasePaused, m.Phase(noon), "it is a failure: here it opens the circuit")
 	})
 	t.Run("rules that can't be judged in time are named", func(t *testing.T) {
 		p := policyOf(t, `{"verify": {"within": "1h"}, "rules": [
@@ -221,7 +225,7 @@ func TestVerification(t *testing.T) {
 			`{"name": "old", "max_age": "720h"}`,
 			`{"name": "slow", "metric": "a", "stat": "mean", "period": "1h", "below": 1, "condition": true}, {"name": "not slow", "not": "slow"}`,
 		} {
-			_, err := monitor.DecodePolicy([]byte(`{"verify": {"within": "1h"}, "rules": [` + rules + `]}`))
+			_, err := policy.Decode([]byte(`{"verify": {"within": "1h"}, "rules": [` + rules + `]}`))
 			require.ErrorContains(t, err, "verify.within: none of the rules can be judged")
 		}
 	})
@@ -248,7 +252,7 @@ func TestCompositesAreThreeValued(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, rules))
-			m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", Metrics: c.metrics})
+			m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", Metrics: c.metrics})
 			m.Tick(noon)
 			rule := ""
 			if d := m.Status(noon).Decisions; len(d) > 0 {
@@ -279,27 +283,27 @@ func TestWarningsSpeakAndNeverTrigger(t *testing.T) {
 		breach(m, noon.Add(time.Duration(i)*time.Second), "v1")
 	}
 	status := m.Status(noon)
-	assert.Equal(t, []monitor.Kind{monitor.Warned, monitor.Warned}, kinds(m), "the first and the last of the streak")
+	assert.Equal(t, []policy.Kind{policy.Warned, policy.Warned}, kinds(m), "the first and the last of the streak")
 	assert.EqualValues(t, 4, status.Decisions[1].Count)
 	assert.Zero(t, status.Breaches)
 }
 
 func TestAgeCountsFromTheLastSuccess(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "stale", "max_age": "24h"}]}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 	m.Tick(noon)
 	day := noon.Add(24 * time.Hour)
 	m.Tick(day.Add(-1))
 	assert.Empty(t, kinds(m))
 	m.Tick(day)
-	require.Equal(t, []monitor.Kind{monitor.Triggered}, kinds(m))
-	outcome(t, m, day.Add(time.Minute), monitor.OutcomeFailed, "")
+	require.Equal(t, []policy.Kind{policy.Triggered}, kinds(m))
+	outcome(t, m, day.Add(time.Minute), modelops.Failed, "")
 	m.Tick(day.Add(59 * time.Minute))
 	assert.EqualValues(t, 1, m.Status(noon).Retrainings.Requested)
 	tickOnce := day.Add(time.Hour)
 	m.Tick(tickOnce)
 	assert.EqualValues(t, 2, m.Status(noon).Retrainings.Requested, "after a failure again, at the cooldown's end")
-	outcome(t, m, tickOnce.Add(time.Minute), monitor.OutcomeSucceeded, "v2")
+	outcome(t, m, tickOnce.Add(time.Minute), modelops.Succeeded, "v2")
 	next, _ := m.NextWake()
 	m.Tick(next) // the cooldown's end
 	next, ok := m.NextWake()
@@ -311,7 +315,7 @@ func TestSilenceIsNoticedOnce(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "silent", "silent_for": "30m", "severity": "warning"}]}`))
 	for i := range 3 {
 		at := noon.Add(time.Duration(i) * 20 * time.Minute)
-		m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+		m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 		tickUntil(m, at)
 	}
 	tickUntil(m, noon.Add(70*time.Minute-1))
@@ -322,7 +326,7 @@ func TestSilenceIsNoticedOnce(t *testing.T) {
 	assert.Equal(t, noon.Add(70*time.Minute), warned[0].At)
 	assert.Equal(t, "no event for 30m", warned[0].Reason)
 	at := noon.Add(6 * time.Hour)
-	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+	m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 	tickUntil(m, at.Add(time.Hour))
-	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Warned), 2)
+	assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Warned), 2)
 }

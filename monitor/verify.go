@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Verification is under way for a version that a retraining has made.
@@ -19,36 +22,39 @@ type Verification struct {
 
 // verify begins to hold the version that a retraining has made against the rules.
 func (m *Machine) verify(now time.Time, requestID, version string) {
-	m.endVerification(now, Unverified, "another retraining has succeeded")
+	m.endVerification(now, policy.Unverified, "another retraining has succeeded")
 	if m.state.Policy.Verify == nil {
 		m.endRow()
 		return
 	}
-	m.state.Verification, m.dirty = &Verification{RequestID: requestID, Version: version, Since: now}, true
+	m.state.Verification = &Verification{RequestID: requestID, Version: version, Since: now}
+	m.dirty = true
 	if version == "" {
-		m.endVerification(now, Unverified, "the outcome names no model version")
+		m.endVerification(now, policy.Unverified, "the outcome names no model version")
 	}
 }
 
 // carryVerification hands a verification that is under way on to another policy: its
 // length is the new one's, and a rule that is another now has broken nothing yet.
-func (m *Machine) carryVerification(policy Policy) {
+func (m *Machine) carryVerification(wanted policy.Policy) {
 	v, old := m.state.Verification, &m.state.Policy
-	if v == nil || policy.Verify == nil || old.Verify == nil {
+	if v == nil || wanted.Verify == nil || old.Verify == nil {
 		return // where none is asked for any more it ends when time is let pass
 	}
 
 	if !v.Until.IsZero() {
-		v.Until = v.Until.Add(policy.Verify.within() - old.Verify.within())
+		v.Until = v.Until.Add(wanted.Verify.Length() - old.Verify.Length())
 	}
-	named := func(rules []Rule) (r Rule) {
-		if i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == v.Broken }); i >= 0 {
+	named := func(rules []policy.Rule) (r policy.Rule) {
+		if i := slices.IndexFunc(rules, func(r policy.Rule) bool { return r.Name == v.Broken }); i >= 0 {
 			r = rules[i]
 		}
 		return r
 	}
-	if !equalJSON(named(old.Rules), named(policy.Rules)) {
-		v.Broken, v.Reason = "", ""
+
+	if !strict.Equal(named(old.Rules), named(wanted.Rules)) {
+		v.Broken = ""
+		v.Reason = ""
 	}
 }
 
@@ -58,7 +64,8 @@ func (m *Machine) beginVerification(now time.Time, o *observation) {
 	if v == nil || o.version != v.Version || !v.Until.IsZero() || m.state.Policy.Verify == nil {
 		return
 	}
-	v.Until, m.dirty = now.Add(m.state.Policy.Verify.within()), true
+	v.Until = now.Add(m.state.Policy.Verify.Length())
+	m.dirty = true
 }
 
 // noteSample counts the version's events, once they are judged.
@@ -77,14 +84,16 @@ func (m *Machine) noteRegression(rule int, version string, seen *version) {
 	}
 	if m.verifies[rule] {
 		r := &m.state.Policy.Rules[rule]
-		v.Broken, v.Reason, m.dirty = r.Name, m.reason(rule, seen), true
+		v.Broken = r.Name
+		v.Reason = m.reason(rule, seen)
+		m.dirty = true
 	}
 }
 
 // concludeRegression ends the verification once a broken rule has samples enough.
 func (m *Machine) concludeRegression(now time.Time) {
 	if v := m.state.Verification; v.Broken != "" && m.state.Policy.Verify != nil && v.Samples >= max(1, m.state.Policy.Verify.MinSamples) {
-		m.endVerification(now, Regressed, v.Reason)
+		m.endVerification(now, policy.Regressed, v.Reason)
 	}
 }
 
@@ -95,32 +104,36 @@ func (m *Machine) tickVerification(now time.Time) {
 	case v == nil:
 		return
 	case m.state.Policy.Verify == nil:
-		m.endVerification(now, Unverified, "the policy asks for none any more")
+		m.endVerification(now, policy.Unverified, "the policy asks for none any more")
 		return
 	}
+
 	m.concludeRegression(now)
 	if m.state.Verification == nil || v.Until.IsZero() || now.Before(v.Until) {
 		return
 	}
-	within := Duration(m.state.Policy.Verify.within())
+	within := policy.Duration(m.state.Policy.Verify.Length())
 	if least := m.state.Policy.Verify.MinSamples; v.Samples < least {
-		m.endVerification(now, Unverified, fmt.Sprintf("%d events within %s, of at least %d", v.Samples, within, least))
+		m.endVerification(now, policy.Unverified, fmt.Sprintf("%d events within %s, of at least %d", v.Samples, within, least))
 		return
 	}
-	m.endVerification(now, Verified, fmt.Sprintf("%d events within %s held the rules", v.Samples, within))
+
+	m.endVerification(now, policy.Verified, fmt.Sprintf("%d events within %s held the rules", v.Samples, within))
 }
 
-func (m *Machine) endVerification(now time.Time, kind Kind, reason string) {
+func (m *Machine) endVerification(now time.Time, kind policy.Kind, reason string) {
 	v := m.state.Verification
 	if v == nil {
 		return
 	}
-	m.state.Verification, m.dirty = nil, true
+
+	m.state.Verification = nil
+	m.dirty = true
 	m.decide(Decision{At: now, Kind: kind, Rule: v.Broken, Reason: reason, ModelVersion: v.Version, RequestID: v.RequestID})
 	switch kind {
-	case Verified:
+	case policy.Verified:
 		m.endRow()
-	case Regressed:
+	case policy.Regressed:
 		m.countFailure(now)
 	}
 }
@@ -141,7 +154,7 @@ func (m *Machine) countFailure(now time.Time) {
 	}
 	reason := fmt.Sprintf("%d retrainings in a row failed; resume when the cause is mended", m.state.Failures)
 	m.state.Pause = &Control{By: ByCircuit, Reason: reason, At: now}
-	m.decide(Decision{At: now, Kind: CircuitOpened, Reason: reason, By: ByCircuit})
+	m.decide(Decision{At: now, Kind: policy.CircuitOpened, Reason: reason, By: ByCircuit})
 }
 
 // ByCircuit is who paused a monitor whose retrainings failed too often.

@@ -3,6 +3,8 @@ package monitor
 import (
 	"maps"
 	"time"
+
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -53,6 +55,7 @@ func (m *Machine) makeRoom(seen *version, o *observation) (kept int) {
 			wanted++
 		}
 	}
+
 	for kept+wanted > maxVersionMetrics {
 		oldest := m.oldest(func(v *version) (time.Time, bool) {
 			return v.LastSeen, len(v.Metrics) > 0 && v.LastSeen.Before(seen.LastSeen.Add(-versionOverlap))
@@ -63,6 +66,7 @@ func (m *Machine) makeRoom(seen *version, o *observation) (kept int) {
 		kept -= len(oldest.Metrics)
 		oldest.Metrics = nil
 	}
+
 	return kept
 }
 
@@ -77,11 +81,15 @@ func (m *Machine) oldest(of func(*version) (at time.Time, counts bool)) (oldest 
 		if !counts {
 			continue
 		}
+
 		order := at.Compare(earliest)
 		if oldest == nil || order < 0 || order == 0 && name < earliestName {
-			oldest, earliest, earliestName = v, at, name
+			oldest = v
+			earliest = at
+			earliestName = name
 		}
 	}
+
 	return oldest
 }
 
@@ -90,6 +98,7 @@ func (m *Machine) version(now time.Time, o *observation) *version {
 	if m.seen != nil && m.seenName == o.version {
 		return m.seen
 	}
+
 	seen := m.state.Versions[o.version]
 	if seen == nil {
 		if m.state.Versions == nil {
@@ -103,7 +112,9 @@ func (m *Machine) version(now time.Time, o *observation) *version {
 		m.dirty = true
 		m.work += versionWork
 	}
-	m.seen, m.seenName = seen, o.version
+
+	m.seen = seen
+	m.seenName = o.version
 	return seen
 }
 
@@ -119,11 +130,14 @@ func (m *Machine) dropOldestVersions(left int) {
 func (m *Machine) count(now time.Time, o *observation) *version {
 	m.state.Counters.Events += o.events
 	if m.state.FirstEvent.IsZero() {
-		m.state.FirstEvent, m.dirty = now, true
+		m.state.FirstEvent = now
+		m.dirty = true
 	}
+
 	seen := m.version(now, o)
 	if m.state.Latest != o.version {
-		m.state.Latest, m.dirty = o.version, true // whose silence counts has changed
+		m.state.Latest = o.version
+		m.dirty = true // whose silence counts has changed
 		m.standing.seen = nil
 	}
 	if m.hasAges && (m.isSilent || m.state.SilenceCheck.IsZero()) {
@@ -140,6 +154,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 			m.seen = nil
 		}
 	}
+
 	kept := -1
 	for i := range o.metrics {
 		metric := &o.metrics[i]
@@ -152,6 +167,7 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 				m.state.Counters.Overflow++
 				continue
 			}
+
 			kept++
 			if seen.Metrics == nil {
 				seen.Metrics = map[string]*statistics{}
@@ -159,10 +175,12 @@ func (m *Machine) count(now time.Time, o *observation) *version {
 			s = &statistics{Min: metric.Min, Max: metric.Max}
 			seen.Metrics[metric.name] = s
 		}
+
 		s.Count += metric.Count
 		s.Sum += metric.Sum
 		s.Min, s.Max = min(s.Min, metric.Min), max(s.Max, metric.Max)
 	}
+
 	return seen
 }
 
@@ -172,6 +190,7 @@ func (m *Machine) track(seen *version) {
 	if len(seen.Rules) == len(rules) {
 		return
 	}
+
 	seen.Rules = newTracks(rules)
 	m.dirty = true
 	m.work += int64(len(rules))
@@ -182,9 +201,11 @@ func (m *Machine) track(seen *version) {
 				tracked++
 			}
 		}
-		if tracked <= maxTracked {
+
+		if tracked <= policy.MaxTracked {
 			return
 		}
+
 		oldest := m.oldest(func(v *version) (time.Time, bool) { return v.Heard, v.Rules != nil && v != seen })
 		oldest.Rules = nil
 	}

@@ -8,7 +8,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // What an older program wrote is read; of what a newer one wrote, the error says
@@ -16,19 +19,19 @@ import (
 func TestNoVersionMeansTheFirst(t *testing.T) {
 	const rest = `"model_name": "fraud", "publisher": "p", "sequence": 1, "digests": []}`
 	for _, payload := range []string{"{" + rest, `{"version": 1, ` + rest} {
-		batch, err := monitor.DecodeBatch([]byte(payload))
+		batch, err := metric.DecodeBatch([]byte(payload))
 		require.NoError(t, err, payload)
 		assert.Equal(t, 1, batch.Version)
 	}
-	_, err := monitor.DecodeBatch([]byte(`{"version": 9, ` + rest))
+	_, err := metric.DecodeBatch([]byte(`{"version": 9, ` + rest))
 	require.EqualError(t, err, "version: this worker reads version 1, got 9; upgrade the older of publisher and worker")
 
-	policy, err := monitor.DecodePolicy([]byte(`{}`))
+	wanted, err := policy.Decode([]byte(`{}`))
 	require.NoError(t, err)
-	versioned, err := monitor.DecodePolicy([]byte(`{"version": 1}`))
+	versioned, err := policy.Decode([]byte(`{"version": 1}`))
 	require.NoError(t, err)
-	assert.Equal(t, policy.WithDefaults(), versioned.WithDefaults())
-	_, err = monitor.DecodePolicy([]byte(`{"version": 2, "cooldown": "-1s"}`))
+	assert.Equal(t, wanted.WithDefaults(), versioned.WithDefaults())
+	_, err = policy.Decode([]byte(`{"version": 2, "cooldown": "-1s"}`))
 	require.EqualError(t, err, "version: policies up to version 1 are read here, got 2; run a newer worker and starter\ncooldown: must be 0s to 8760h, got -1s")
 
 	state, err := monitor.DecodeState([]byte(`{"model_name": "fraud", "policy": {"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}], "cooldown": "1h", "retraining": {"timeout": "24h"}}}`))
@@ -42,25 +45,25 @@ func TestNoVersionMeansTheFirst(t *testing.T) {
 }
 
 func TestAMonitorSaysWhichBatchesItTakesAndAHubSendsNoNewerOne(t *testing.T) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	assert.Equal(t, []int{1}, m.Status(noon).BatchVersions)
 	assert.Equal(t, []int{1}, m.Guidance(noon).BatchVersions)
-	assert.Equal(t, 1, monitor.Guidance{}.BatchVersion(), "an older monitor says nothing")
-	assert.Equal(t, monitor.BatchVersion, monitor.Guidance{BatchVersions: []int{1, monitor.BatchVersion, monitor.BatchVersion + 1}}.BatchVersion())
+	assert.Equal(t, 1, contract.Guidance{}.BatchVersion(), "an older monitor says nothing")
+	assert.Equal(t, metric.BatchVersion, contract.Guidance{BatchVersions: []int{1, metric.BatchVersion, metric.BatchVersion + 1}}.BatchVersion())
 }
 
 func TestMetricsAndVersionsBeyondTheBoundsAreCountedAsOverflow(t *testing.T) {
-	m := newMachine(monitor.Policy{}.With(monitor.Above("metric9999", 1)))
+	m := newMachine(policy.Policy{}.With(policy.Above("metric9999", 1)))
 	for i := range 10_000 {
-		m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", ModelVersion: "v1", Metrics: map[string]float64{fmt.Sprintf("metric%d", i): 2}})
+		m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", ModelVersion: "v1", Metrics: map[string]float64{fmt.Sprintf("metric%d", i): 2}})
 	}
 	status := m.Status(noon)
 	assert.EqualValues(t, 10_000-200, status.Overflow)
 	assert.EqualValues(t, 1, status.Retrainings.Requested, "what is not kept is judged all the same")
 
-	m = newMachine(monitor.Policy{})
+	m = newMachine(policy.Policy{})
 	for i := range 10_000 {
-		m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: "fraud", ModelVersion: fmt.Sprintf("v%d", i)})
+		m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", ModelVersion: fmt.Sprintf("v%d", i)})
 	}
 	status = m.Status(noon)
 	assert.EqualValues(t, 10_000-20, status.Overflow)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Wants is what the machine wants done and isn't yet, as far as it can know. It
@@ -38,11 +39,13 @@ func (m *Machine) Wants(now time.Time) Wants {
 	default:
 		wants.Await = flight
 	}
+
 	if !wants.Done {
 		m.wakes(now, func(what string, at time.Time) {
 			wants.Wakes = append(wants.Wakes, Wake{at, m.wakeSummary(what, at, now)})
 		})
 	}
+
 	return wants
 }
 
@@ -57,12 +60,14 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 			wake(wakeFreeze, flight.HeldUntil)
 		}
 	}
+
 	if m.state.Stop != nil {
 		if m.awaitsNotices(now) {
 			wake(wakeNotices, m.noticesUntil())
 		}
 		return
 	}
+
 	if m.state.Pending != nil {
 		wake(wakeApproval, m.answeredAt(now))
 	}
@@ -87,5 +92,5 @@ func (m *Machine) wakeSummary(what string, until, now time.Time) string {
 	if until.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
 		format = "2006-01-02 15:04 UTC"
 	}
-	return fmt.Sprintf("%s of %s until %s", what, plain.Cut(m.state.ModelName, maxTextBytes), until.UTC().Format(format))
+	return fmt.Sprintf("%s of %s until %s", what, plain.Cut(m.state.ModelName, policy.MaxTextBytes), until.UTC().Format(format))
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // policyOf reads a policy in its wire form.
-func policyOf(t require.TestingT, wire string) monitor.Policy {
-	policy, err := monitor.DecodePolicy([]byte(wire))
+func policyOf(t require.TestingT, wire string) policy.Policy {
+	policy, err := policy.Decode([]byte(wire))
 	require.NoError(t, err)
 	return policy
 }
@@ -35,20 +37,20 @@ func tickUntil(m *monitor.Machine, end time.Time) {
 }
 
 // reading is an event of one metric.
-func reading(at time.Time, version, metric string, value float64) *monitor.MetricEvent {
-	e := &monitor.MetricEvent{Timestamp: at, ModelName: "fraud", ModelVersion: version}
-	switch metric {
-	case monitor.Accuracy:
-		e.Accuracy = monitor.Some(value)
-	case monitor.LatencyMS:
-		e.LatencyMS = monitor.Some(value)
+func reading(at time.Time, version, name string, value float64) *metric.Event {
+	e := &metric.Event{Timestamp: at, ModelName: "fraud", ModelVersion: version}
+	switch name {
+	case metric.Accuracy:
+		e.Accuracy = metric.Some(value)
+	case metric.LatencyMS:
+		e.LatencyMS = metric.Some(value)
 	default:
-		e.Metrics = map[string]float64{metric: value}
+		e.Metrics = map[string]float64{name: value}
 	}
 	return e
 }
 
-func kindsOf(decisions []monitor.Decision, kinds ...monitor.Kind) (found []monitor.Decision) {
+func kindsOf(decisions []monitor.Decision, kinds ...policy.Kind) (found []monitor.Decision) {
 	for _, d := range decisions {
 		if slices.Contains(kinds, d.Kind) {
 			found = append(found, d)
@@ -58,19 +60,19 @@ func kindsOf(decisions []monitor.Decision, kinds ...monitor.Kind) (found []monit
 }
 
 // statistic is what a period's readings come to, counted one by one.
-func statistic(stat monitor.Stat, values []float64) float64 {
+func statistic(stat policy.Stat, values []float64) float64 {
 	sum := 0.0
 	for _, v := range values {
 		sum += v
 	}
 	switch stat {
-	case monitor.StatCount:
+	case policy.StatCount:
 		return float64(len(values))
-	case monitor.StatSum:
+	case policy.StatSum:
 		return sum
-	case monitor.StatMin:
+	case policy.StatMin:
 		return slices.Min(values)
-	case monitor.StatMax:
+	case policy.StatMax:
 		return slices.Max(values)
 	}
 	return sum / float64(len(values))
@@ -80,31 +82,31 @@ func statistic(stat monitor.Stat, values []float64) float64 {
 func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 	const period, grace = 10 * time.Second, time.Second
 	rapid.Check(t, func(t *rapid.T) {
-		stat := rapid.SampledFrom([]monitor.Stat{"min", "max", "mean", "sum", "count"}).Draw(t, "stat")
-		knowsNoMissing := stat == monitor.StatSum || stat == monitor.StatCount
+		stat := rapid.SampledFrom([]policy.Stat{"min", "max", "mean", "sum", "count"}).Draw(t, "stat")
+		knowsNoMissing := stat == policy.StatSum || stat == policy.StatCount
 		n := rapid.IntRange(1, 4).Draw(t, "of")
-		rule := monitor.Rule{
-			Name: "r", Metric: "m", Stat: stat, Period: monitor.Some(monitor.Duration(period)), Grace: monitor.Some(monitor.Duration(grace)),
-			Datapoints: &monitor.Datapoints{Breaching: rapid.IntRange(1, n).Draw(t, "breaching"), Of: n},
+		rule := policy.Rule{
+			Name: "r", Metric: "m", Stat: stat, Period: metric.Some(policy.Duration(period)), Grace: metric.Some(policy.Duration(grace)),
+			Datapoints: &policy.Datapoints{Breaching: rapid.IntRange(1, n).Draw(t, "breaching"), Of: n},
 		}
 		threshold := float64(rapid.IntRange(0, 6).Draw(t, "threshold"))
 		falls := rapid.Bool().Draw(t, "below")
 		if falls {
-			rule.Below = monitor.Some(threshold)
+			rule.Below = metric.Some(threshold)
 		} else {
-			rule.Above = monitor.Some(threshold)
+			rule.Above = metric.Some(threshold)
 		}
 		if !knowsNoMissing {
-			rule.Missing = rapid.SampledFrom([]monitor.Missing{"", "ignore", "breaching", "ok"}).Draw(t, "missing")
+			rule.Missing = rapid.SampledFrom([]policy.Missing{"", "ignore", "breaching", "ok"}).Draw(t, "missing")
 			rule.MinSamples = int64(rapid.IntRange(0, 2).Draw(t, "min samples"))
 		}
-		policy := monitor.Policy{Rules: []monitor.Rule{rule}}.WithCooldown(0)
-		require.NoError(t, policy.Validate())
+		wanted := policy.Policy{Rules: []policy.Rule{rule}}.WithCooldown(0)
+		require.NoError(t, wanted.Validate())
 
-		m := newMachine(policy)
+		m := newMachine(wanted)
 		var triggers []time.Time
 		hear := func(d monitor.Decision) {
-			if d.Kind == monitor.Triggered {
+			if d.Kind == policy.Triggered {
 				triggers = append(triggers, d.At)
 			}
 		}
@@ -139,11 +141,11 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 				s := statistic(stat, values)
 				o.breach = falls && s < threshold || !falls && s > threshold
 			} else {
-				o.breach = rule.Missing == monitor.MissingBreaching
+				o.breach = rule.Missing == policy.MissingBreaching
 			}
 			judged = append(judged, o)
 			breaching, looked := 0, 0
-			ignores := rule.Missing == "" || rule.Missing == monitor.MissingIgnored
+			ignores := rule.Missing == "" || rule.Missing == policy.MissingIgnored
 			for back := 0; back < len(judged) && looked < n && back < 3*n; back++ {
 				p := judged[len(judged)-1-back]
 				if !p.measured && ignores {
@@ -169,12 +171,12 @@ func TestPercentilesAreWithinASketchsOnePerCent(t *testing.T) {
 		value := math.Exp(float64(i%97) / 20)
 		values = append(values, value)
 		at := noon.Add(time.Duration(i) * 50 * time.Millisecond)
-		m.Observe(at, reading(at, "v1", monitor.LatencyMS, value))
+		m.Observe(at, reading(at, "v1", metric.LatencyMS, value))
 	}
 	slices.Sort(values)
 	exact := values[989] // the nearest rank of 1,000
 	tickUntil(m, noon.Add(2*time.Minute))
-	triggered := kindsOf(m.Status(noon).Decisions, monitor.Triggered)
+	triggered := kindsOf(m.Status(noon).Decisions, policy.Triggered)
 	require.Len(t, triggered, 1)
 	assert.InEpsilon(t, exact, triggered[0].Value.Or(0), 0.011)
 	assert.Contains(t, triggered[0].Reason, "latency p99 ")
@@ -183,21 +185,21 @@ func TestPercentilesAreWithinASketchsOnePerCent(t *testing.T) {
 
 func TestADatapointIsJudgedWhenItsGraceIsOver(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.8))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 	next, ok := m.NextWake()
 	require.True(t, ok)
 	assert.Equal(t, noon.Add(time.Hour+30*time.Second), next, "the default grace is 30 s or a tenth of the period, the smaller")
 	m.Tick(next.Add(-1))
 	assert.Empty(t, m.Status(noon).Decisions)
 	late := noon.Add(time.Hour + 10*time.Second)
-	m.Observe(late, reading(noon.Add(59*time.Minute), "v1", monitor.Accuracy, 0.9)) // within the grace
+	m.Observe(late, reading(noon.Add(59*time.Minute), "v1", metric.Accuracy, 0.9)) // within the grace
 	m.Tick(next)
 	decisions := m.Status(next).Decisions
 	require.Len(t, decisions, 1)
 	assert.Equal(t, "accuracy mean 0.8500 below threshold 0.9000 over 1h", decisions[0].Reason)
 	assert.Equal(t, next, decisions[0].At)
 
-	m.Observe(next.Add(time.Minute), reading(noon.Add(30*time.Minute), "v1", monitor.Accuracy, 0.1))
+	m.Observe(next.Add(time.Minute), reading(noon.Add(30*time.Minute), "v1", metric.Accuracy, 0.1))
 	rules := m.Status(next).Versions["v1"].Rules
 	assert.EqualValues(t, 1, rules[0].Late, "what comes later is counted and named")
 	assert.Equal(t, noon.Add(30*time.Minute), rules[0].LateAt)
@@ -205,18 +207,18 @@ func TestADatapointIsJudgedWhenItsGraceIsOver(t *testing.T) {
 
 func TestLabelsThatComeADayLateAreJudgedByTheirArrival(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9, "time": "arrival"}]}`))
-	m.Observe(noon, reading(noon.Add(-24*time.Hour), "v1", monitor.Accuracy, 0.8))
+	m.Observe(noon, reading(noon.Add(-24*time.Hour), "v1", metric.Accuracy, 0.8))
 	tickUntil(m, noon.Add(2*time.Hour))
-	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 1)
+	assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Triggered), 1)
 	assert.Zero(t, m.Status(noon).Versions["v1"].Rules[0].Late)
 }
 
 func TestADigestThatCrossesABoundaryIsApproximate(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
 	at := noon.Add(time.Hour + time.Minute)
-	digest := monitor.DigestOf(reading(noon.Add(59*time.Minute), "v1", monitor.Accuracy, 0.8), noon.Add(59*time.Minute))
-	digest.Merge(monitor.DigestOf(reading(at, "v1", monitor.Accuracy, 0.8), at))
-	m.ObserveBatch(at, &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*monitor.Digest{digest}})
+	digest := metric.DigestOf(reading(noon.Add(59*time.Minute), "v1", metric.Accuracy, 0.8), noon.Add(59*time.Minute))
+	digest.Merge(metric.DigestOf(reading(at, "v1", metric.Accuracy, 0.8), at))
+	m.ObserveBatch(at, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{digest}})
 	tickUntil(m, noon.Add(3*time.Hour))
 	points := m.Status(noon).Versions["v1"].Rules[0].Datapoints
 	require.Len(t, points, 1)
@@ -231,24 +233,24 @@ func TestAfterAnOutageOnOurSideAGapIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", `+stat+`}], "cooldown": "0s"}`))
-			m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+			m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 			m.Tick(noon)
 			back := noon.Add(24 * time.Hour)
 			m.Tick(back)
 			assert.Empty(t, m.Status(back).Decisions)
 			tickUntil(m, back.Add(5*time.Minute))
-			assert.NotEmpty(t, kindsOf(m.Status(back).Decisions, monitor.Triggered), "silence since then is silence")
+			assert.NotEmpty(t, kindsOf(m.Status(back).Decisions, policy.Triggered), "silence since then is silence")
 		})
 	}
 }
 
 func TestSilenceOfAVersionThatAnotherHasReplacedIsNoBreach(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", "stat": "count", "below": 1}], "cooldown": "0s"}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 	for i := range 10 {
 		at := noon.Add(time.Duration(i)*30*time.Second + 2*time.Second)
 		tickUntil(m, at)
-		m.Observe(at, reading(at, "v2", monitor.Accuracy, 0.95))
+		m.Observe(at, reading(at, "v2", metric.Accuracy, 0.95))
 	}
 	assert.Empty(t, m.Status(noon).Decisions)
 }
@@ -258,12 +260,12 @@ func TestABreachingRuleStaysSoUntilItClears(t *testing.T) {
 	verdicts := []monitor.Verdict{}
 	for i, latency := range []float64{100, 260, 240, 250, 200, 240, 251} {
 		at := noon.Add(time.Duration(i) * time.Minute)
-		m.Observe(at, reading(at, "v1", monitor.LatencyMS, latency))
+		m.Observe(at, reading(at, "v1", metric.LatencyMS, latency))
 		tickUntil(m, at.Add(66*time.Second))
 		verdicts = append(verdicts, m.Status(at.Add(66 * time.Second)).Versions["v1"].Rules[0].Verdict)
 	}
 	assert.Equal(t, []monitor.Verdict{"healthy", "breaching", "breaching", "breaching", "healthy", "healthy", "breaching"}, verdicts)
-	assert.Len(t, kindsOf(m.Status(noon).Decisions, monitor.Triggered), 2, "only what is beyond the threshold itself triggers")
+	assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Triggered), 2, "only what is beyond the threshold itself triggers")
 }
 
 func TestAReplacedPolicyKeepsTheWindowsOfRulesThatMeasureTheSame(t *testing.T) {
@@ -272,8 +274,8 @@ func TestAReplacedPolicyKeepsTheWindowsOfRulesThatMeasureTheSame(t *testing.T) {
 		{"name": "decay", "metric": "accuracy", "stat": "mean", "below": 0.9, "period": "1m"}]}`))
 	at := noon
 	for range 3 {
-		m.Observe(at, reading(at, "v1", monitor.LatencyMS, 100))
-		m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+		m.Observe(at, reading(at, "v1", metric.LatencyMS, 100))
+		m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 		at = at.Add(time.Minute)
 		tickUntil(m, at.Add(6*time.Second))
 	}
@@ -290,7 +292,7 @@ func TestAnEventAfterAQuietTimeIsNoOutage(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "r", "metric": "accuracy", "period": "1m", "stat": "count", "below": 3}], "cooldown": "0s"}`))
 	at := noon.Add(3 * time.Hour)
 	m.Tick(noon)
-	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.95))
+	m.Observe(at, reading(at, "v1", metric.Accuracy, 0.95))
 	tickUntil(m, at.Add(2*time.Minute))
 	require.NotEmpty(t, m.Status(at).Decisions)
 	assert.Equal(t, "accuracy count 1.0000 below threshold 3.0000 over 1m", m.Status(at).Decisions[0].Reason)
@@ -307,7 +309,7 @@ func TestALateEventIsLateHoweverLongNobodyWasWoken(t *testing.T) {
 				m.Tick(noon.Add(wake))
 			}
 			at := noon.Add(3 * time.Hour)
-			m.Observe(at, reading(at.Add(-90*time.Minute), "v1", monitor.Accuracy, 0.5))
+			m.Observe(at, reading(at.Add(-90*time.Minute), "v1", metric.Accuracy, 0.5))
 			tickUntil(m, at.Add(time.Hour))
 			assert.Empty(t, m.Status(at).Decisions)
 			assert.EqualValues(t, 1, m.Status(at).Versions["v1"].Rules[0].Late)
@@ -317,11 +319,11 @@ func TestALateEventIsLateHoweverLongNobodyWasWoken(t *testing.T) {
 
 func TestWhatCameWhileNobodyWasThereIsJudgedInItsPeriod(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}], "cooldown": "0s"}`))
-	m.Observe(noon, reading(noon, "v1", monitor.Accuracy, 0.95))
+	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.95))
 	m.Tick(noon)
 	back := noon.Add(10 * time.Hour)
 	for hour := range 10 {
-		m.Observe(back, reading(noon.Add(time.Duration(hour)*time.Hour+time.Minute), "v1", monitor.Accuracy, 0.95))
+		m.Observe(back, reading(noon.Add(time.Duration(hour)*time.Hour+time.Minute), "v1", metric.Accuracy, 0.95))
 	}
 	m.Tick(back)
 	rule := m.Status(back).Versions["v1"].Rules[0]
@@ -338,10 +340,10 @@ func TestSilenceThatIsFineStaysHealthyForAsLongAsItLasts(t *testing.T) {
 	m.Observe(noon, reading(noon, "v1", "errors", 1))
 	tickUntil(m, noon.Add(10*time.Hour))
 	at := noon.Add(10*time.Hour + time.Second)
-	m.Observe(at, reading(at, "v1", monitor.Accuracy, 0.5))
+	m.Observe(at, reading(at, "v1", metric.Accuracy, 0.5))
 	tickUntil(m, at.Add(2*time.Minute))
 	assert.Equal(t, monitor.Healthy, m.Status(at).Versions["v1"].Rules[0].Verdict)
-	require.NotEmpty(t, kindsOf(m.Status(at).Decisions, monitor.Triggered), "it is known to be without errors")
+	require.NotEmpty(t, kindsOf(m.Status(at).Decisions, policy.Triggered), "it is known to be without errors")
 }
 
 // A rule that nothing turns around is not woken for silence that changes nothing.
@@ -357,7 +359,7 @@ func TestNobodyIsWokenForSilenceThatChangesNothing(t *testing.T) {
 	m.Tick(at)
 	m.Observe(at, reading(at, "v1", "errors", 9))
 	tickUntil(m, at.Add(2*time.Second))
-	triggered := kindsOf(m.Status(at).Decisions, monitor.Triggered)
+	triggered := kindsOf(m.Status(at).Decisions, policy.Triggered)
 	require.Len(t, triggered, 1)
 	assert.Equal(t, "errors mean 9.0000 above threshold 5.0000, 1 of 3 periods of 1s", triggered[0].Reason, "the silence before counts as it would have if it had been judged")
 }

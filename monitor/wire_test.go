@@ -2,8 +2,6 @@ package monitor_test
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,22 +13,25 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestAnEventReadsAndWritesTheWireContract(t *testing.T) {
 	const wire = `{"timestamp":"2026-03-01T12:00:00Z","model_name":"fraud","model_version":"v1","accuracy":0.8,"latency_ms":150,"drift_score":0.05,"metrics":{"auc":0.91}}`
-	var e monitor.MetricEvent
+	var e metric.Event
 	require.NoError(t, json.Unmarshal([]byte(wire), &e))
 	assert.Equal(t, noon, e.Timestamp)
-	assert.Equal(t, monitor.Some(0.8), e.Accuracy)
+	assert.Equal(t, metric.Some(0.8), e.Accuracy)
 	assert.InDelta(t, 0.91, e.Metrics["auc"], 0)
 	assert.JSONEq(t, wire, encode(t, e))
 
-	assert.JSONEq(t, `{"model_name":"m","accuracy":0}`, encode(t, monitor.MetricEvent{ModelName: "m", Accuracy: monitor.Some(0.0)}),
+	assert.JSONEq(t, `{"model_name":"m","accuracy":0}`, encode(t, metric.Event{ModelName: "m", Accuracy: metric.Some(0.0)}),
 		"a zero was measured, the others were not")
 	require.NoError(t, json.Unmarshal([]byte(`{"model_name":"m","accuracy":null,"metrics":{"auc":null}}`), &e))
-	assert.Equal(t, monitor.MetricEvent{ModelName: "m"}, e, "null was not measured")
+	assert.Equal(t, metric.Event{ModelName: "m"}, e, "null was not measured")
 }
 
 func TestSenselessEventsAreRefusedWithEveryFault(t *testing.T) {
@@ -71,20 +72,20 @@ func TestOneBadEventSpoilsNoOther(t *testing.T) {
 func TestThePoliciesDefaults(t *testing.T) {
 	const wire = `{"rules":[{"name":"accuracy","metric":"accuracy","below":0.9},{"name":"latency","metric":"latency_ms","above":200},` +
 		`{"name":"drift","metric":"drift_score","above":0.1}],"cooldown":"1h","retraining":{"timeout":"24h"}}`
-	assert.JSONEq(t, `{}`, encode(t, monitor.Policy{}))
-	policy, err := monitor.DecodePolicy([]byte(`{}`))
+	assert.JSONEq(t, `{}`, encode(t, policy.Policy{}))
+	wanted, err := policy.Decode([]byte(`{}`))
 	require.NoError(t, err)
-	assert.JSONEq(t, wire, encode(t, policy.WithDefaults()))
-	again, err := monitor.DecodePolicy([]byte(wire))
+	assert.JSONEq(t, wire, encode(t, wanted.WithDefaults()))
+	again, err := policy.Decode([]byte(wire))
 	require.NoError(t, err)
 	assert.JSONEq(t, wire, encode(t, again))
-	none, err := monitor.DecodePolicy([]byte(`{"cooldown":"0s"}`))
+	none, err := policy.Decode([]byte(`{"cooldown":"0s"}`))
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Some(monitor.Duration(0)), none.WithDefaults().Cooldown, "no cooldown is not the default one")
+	assert.Equal(t, metric.Some(policy.Duration(0)), none.WithDefaults().Cooldown, "no cooldown is not the default one")
 }
 
 func TestAPolicyNamesEveryFault(t *testing.T) {
-	_, err := monitor.DecodePolicy([]byte(`{"colour":"red","cooldown":"-1h","rules":[
+	_, err := policy.Decode([]byte(`{"colour":"red","cooldown":"-1h","rules":[
 		{"metric":"accuracy"},{"metric":"auc","below":1,"above":2},{"metric":"","above":1},{"metric":"a","above":1e101},
 		{"metric":"a","above":1},{"metric":"b","abov":1}],"retraining":{"timeout":"soon","retries":3}}`))
 	for _, fault := range []string{
@@ -97,29 +98,29 @@ func TestAPolicyNamesEveryFault(t *testing.T) {
 	} {
 		assert.ErrorContains(t, err, fault)
 	}
-	_, err = monitor.DecodePolicy([]byte(`{"rules":[]}`))
+	_, err = policy.Decode([]byte(`{"rules":[]}`))
 	require.ErrorContains(t, err, "rules: must not be empty; leave the field out")
-	require.ErrorContains(t, monitor.Policy{}.With(monitor.Below("auc", math.NaN())).Validate(), "rules[3].below: must be a finite number")
+	require.ErrorContains(t, policy.Policy{}.With(policy.Below("auc", math.NaN())).Validate(), "rules[3].below: must be a finite number")
 }
 
 func TestWorkflowIDs(t *testing.T) {
 	for name, id := range map[string]string{
 		"fraud": "model-monitor/fraud", "a/b": "model-monitor/a/b", "100% ü": "model-monitor/100%25%20%C3%BC", "~\x7f\n": "model-monitor/~%7F%0A",
 	} {
-		assert.Equal(t, id, monitor.WorkflowID(name))
+		assert.Equal(t, id, contract.WorkflowID(name))
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.StringN(1, 50, monitor.MaxModelNameBytes).Draw(t, "name")
-		id := monitor.WorkflowID(name)
+		name := rapid.StringN(1, 50, metric.MaxModelNameBytes).Draw(t, "name")
+		id := contract.WorkflowID(name)
 		for _, c := range []byte(id) {
 			require.True(t, c >= 0x21 && c <= 0x7e)
 		}
-		back, err := monitor.ModelName(id)
+		back, err := contract.ModelName(id)
 		require.NoError(t, err)
 		require.Equal(t, name, back)
 	})
 	for _, id := range []string{"fraud", "model-monitor/", "model-monitor/%", "model-monitor/%66raud", "model-monitor/%c3%bc", "model-monitor/%FF"} {
-		_, err := monitor.ModelName(id)
+		_, err := contract.ModelName(id)
 		require.Error(t, err, id)
 	}
 }
@@ -128,53 +129,41 @@ func TestDurationsAreShort(t *testing.T) {
 	for d, text := range map[time.Duration]string{
 		0: "0s", time.Hour: "1h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s", 24 * time.Hour: "24h", 10 * time.Minute: "10m", 20 * time.Second: "20s", time.Hour + time.Second: "1h0m1s",
 	} {
-		assert.Equal(t, text, monitor.Duration(d).String())
+		assert.Equal(t, text, policy.Duration(d).String())
 	}
-}
-
-func TestTheThreeKindsOfErrorAreToldApart(t *testing.T) {
-	cause := errors.New("disk full")
-	observer := fmt.Errorf("publish: %w", &monitor.ObserverError{Observer: "audit", Err: cause})
-	ops := fmt.Errorf("retrain: %w", &monitor.ModelOpsError{Backend: "webhook", RequestID: "r", Err: cause})
-	closed := fmt.Errorf("publish: %w", monitor.ErrHubClosed)
-	var asObserver *monitor.ObserverError
-	var asOps *monitor.ModelOpsError
-	assert.True(t, errors.As(observer, &asObserver) && !errors.As(observer, &asOps) && errors.Is(observer, cause))
-	assert.True(t, errors.As(ops, &asOps) && !errors.As(ops, &asObserver) && errors.Is(ops, cause))
-	assert.True(t, errors.Is(closed, monitor.ErrHubClosed) && !errors.Is(observer, monitor.ErrHubClosed))
 }
 
 func TestASketchKeepsItsPromiseThroughWireAndMerge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	one, two := monitor.NewSketch(), monitor.NewSketch()
+	one, two := metric.NewSketch(), metric.NewSketch()
 	var values []float64
 	for i := range 20_000 {
 		value := math.Exp(random.NormFloat64()) * float64(1-2*(i%2)) // both signs
 		values = append(values, value)
-		[]*monitor.Sketch{one, two}[i%3%2].Add(value)
+		[]*metric.Sketch{one, two}[i%3%2].Add(value)
 	}
 	slices.Sort(values)
-	var read monitor.Sketch
+	var read metric.Sketch
 	require.NoError(t, json.Unmarshal([]byte(encode(t, two)), &read))
 	require.NoError(t, one.Merge(&read))
 	for _, q := range []float64{0, 0.01, 0.25, 0.5, 0.9, 0.99, 1} {
 		exact := values[int(q*float64(len(values)-1))]
 		estimate, err := one.Quantile(q)
 		require.NoError(t, err)
-		assert.InDelta(t, exact, estimate, math.Abs(exact)*monitor.SketchAccuracy*1.001, "quantile %v", q)
+		assert.InDelta(t, exact, estimate, math.Abs(exact)*metric.SketchAccuracy*1.001, "quantile %v", q)
 	}
 	require.Error(t, json.Unmarshal([]byte(`"`+strings.Repeat("A", 1<<20)+`"`), &read))
 }
 
 func BenchmarkSketchAdd(b *testing.B) {
-	sketch := monitor.NewSketch()
+	sketch := metric.NewSketch()
 	for i := range b.N {
 		sketch.Add(float64(50 + i%100))
 	}
 }
 
 func BenchmarkObserve(b *testing.B) {
-	m := newMachine(monitor.Policy{})
+	m := newMachine(policy.Policy{})
 	e := event(noon, 0.95, 120, 0.02)
 	for range b.N {
 		m.Observe(noon, e)
@@ -193,7 +182,7 @@ func BenchmarkObserveWindows(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		now = now.Add(time.Second)
-		e.Timestamp, e.LatencyMS = now, monitor.Some(100+float64(i%997))
+		e.Timestamp, e.LatencyMS = now, metric.Some(100+float64(i%997))
 		if next, ok := m.NextWake(); ok && !next.After(now) {
 			tickUntil(m, now)
 		}
@@ -203,9 +192,9 @@ func BenchmarkObserveWindows(b *testing.B) {
 }
 
 func BenchmarkObserveBatch(b *testing.B) {
-	m := newMachine(monitor.Policy{})
-	digest := monitor.DigestOf(event(noon, 0.95, 120, 0.02), noon)
-	batch := &monitor.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Digests: []*monitor.Digest{digest}}
+	m := newMachine(policy.Policy{})
+	digest := metric.DigestOf(event(noon, 0.95, 120, 0.02), noon)
+	batch := &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Digests: []*metric.Digest{digest}}
 	for range b.N {
 		batch.Sequence++
 		m.ObserveBatch(noon, batch)

@@ -16,10 +16,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -79,6 +80,7 @@ replaced as a whole, the fields of retraining one by one.`,
 		if err != nil {
 			return fmt.Errorf("%w\nnothing is applied; mend the %s named above and apply again", err, plain.Count(1+strings.Count(err.Error(), "\n"), "fault"))
 		}
+
 		if options.owner != "" {
 			for i := range documents {
 				documents[i].Policy.Owner = options.owner
@@ -87,6 +89,7 @@ replaced as a whole, the fields of retraining one by one.`,
 				}
 			}
 		}
+
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
@@ -95,12 +98,14 @@ replaced as a whole, the fields of retraining one by one.`,
 		if err := s.applyAll(command.Context(), documents, *output, options.dryRun, command.OutOrStdout()); err != nil || !options.prune {
 			return err
 		}
+
 		out := command.OutOrStdout()
 		if *output == asJSON {
 			out = command.ErrOrStderr() // what is not JSON
 		}
 		return s.prune(command.Context(), options.owner, documents, options, command.InOrStdin(), out)
 	}
+
 	return command
 }
 
@@ -118,11 +123,11 @@ const (
 
 // applied is one line of what apply says.
 type applied struct {
-	ModelName string        `json:"model_name"`
-	Result    string        `json:"result,omitempty"`
-	Phase     monitor.Phase `json:"phase,omitempty"`
-	Changes   []change      `json:"changes,omitempty"` // by field, where a policy is replaced
-	Error     string        `json:"error,omitempty"`
+	ModelName string         `json:"model_name"`
+	Result    string         `json:"result,omitempty"`
+	Phase     contract.Phase `json:"phase,omitempty"`
+	Changes   []change       `json:"changes,omitempty"` // by field, where a policy is replaced
+	Error     string         `json:"error,omitempty"`
 	err       error
 }
 
@@ -169,6 +174,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain.Text(r.ModelName), plain.Words(r.Result), plain.Words(r.Phase))
 		}
 	}
+
 	if output == asJSON {
 		if err := writeJSON(out, map[string]any{"results": results}); err != nil {
 			return err
@@ -178,6 +184,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 		faults = append(faults, fmt.Errorf("%d of %d policies are applied; apply again when what is named above is mended",
 			len(documents)-len(faults), len(documents)))
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -196,16 +203,17 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 		result.Result = before.result(d.Policy)
 		return result
 	}
+
 	options := hub.StartOptions(d.Model, string(s.settings.TaskQueue))
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // a stopped monitor starts anew
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, monitor.WorkflowType,
+		StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, contract.WorkflowType,
 			workflows.Input{ModelName: d.Model, Policy: &d.Policy}),
 		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: monitor.UpdateSetPolicy, Args: []any{d.Policy},
+			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: contract.UpdateSetPolicy, Args: []any{d.Policy},
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
@@ -228,7 +236,7 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 }
 
 // result is what applying a policy comes to.
-func (e earlier) result(policy monitor.Policy) string {
+func (e earlier) result(policy policy.Policy) string {
 	switch {
 	case !e.running:
 		return applyStarted
@@ -252,10 +260,12 @@ func (s *server) before(ctx context.Context, model string) (earlier, error) {
 	} else if err != nil {
 		return earlier{}, err
 	}
+
 	e := earlier{running: found.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
 	if !e.running {
 		return e, nil
 	}
+
 	e.taskQueue = found.GetTaskQueue()
 	answer, err := s.status(ctx, model)
 	if err != nil {
@@ -267,11 +277,12 @@ func (s *server) before(ctx context.Context, model string) (earlier, error) {
 	if err := json.Unmarshal(answer.wire, &status); err != nil {
 		return e, fmt.Errorf("read the status of %q: %w", model, err)
 	}
+
 	e.policy = status.Policy
 	return e, nil
 }
 
-func (e earlier) hasPolicy(policy monitor.Policy) bool {
+func (e earlier) hasPolicy(policy policy.Policy) bool {
 	encoded, err := json.Marshal(policy.WithDefaults())
 	var compact bytes.Buffer
 	return err == nil && json.Compact(&compact, e.policy) == nil && bytes.Equal(encoded, compact.Bytes())

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // change is what becomes of one field of a policy; empty is left out.
@@ -32,7 +32,7 @@ func (c change) String() string {
 
 // changes are those from a policy as the wire has it to another, by field. Rules
 // are told apart by their names.
-func changes(before []byte, policy monitor.Policy) ([]change, error) {
+func changes(before []byte, policy policy.Policy) ([]change, error) {
 	after, err := json.Marshal(policy.WithDefaults())
 	if err != nil {
 		return nil, err
@@ -41,16 +41,19 @@ func changes(before []byte, policy monitor.Policy) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	new, newRules, err := flatten(after)
 	if err != nil {
 		return nil, err
 	}
+
 	var found []change
 	for _, field := range slices.Sorted(maps.Keys(merged(old, new))) {
 		if string(old[field]) != string(new[field]) {
 			found = append(found, change{field, old[field], new[field]})
 		}
 	}
+
 	kept := func(names, others []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(others, name) })
 	}
@@ -59,6 +62,7 @@ func changes(before []byte, policy monitor.Policy) ([]change, error) {
 		afterOrder, _ := json.Marshal(right)
 		found = append(found, change{"order of rules", beforeOrder, afterOrder})
 	}
+
 	return found, nil
 }
 
@@ -75,23 +79,27 @@ func flatten(policy []byte) (flat map[string]json.RawMessage, rules []string, er
 	if err := json.Unmarshal(policy, &fields); err != nil {
 		return nil, nil, fmt.Errorf("read the policy in force: %w", err)
 	}
+
 	flat = map[string]json.RawMessage{}
 	var list []map[string]json.RawMessage
 	if err := json.Unmarshal(fields["rules"], &list); err != nil {
 		return nil, nil, fmt.Errorf("read the rules in force: %w", err)
 	}
+
 	delete(fields, "rules")
 	for _, rule := range list {
 		var name string
 		if err := json.Unmarshal(rule["name"], &name); err != nil {
 			return nil, nil, fmt.Errorf("read the rules in force: %w", err)
 		}
+
 		rules = append(rules, name)
 		delete(rule, "name")
 		for field, value := range rule {
 			flat["rule "+name+": "+field] = canonical(value)
 		}
 	}
+
 	for field, value := range fields {
 		var object map[string]json.RawMessage
 		if field == "retraining" && json.Unmarshal(value, &object) == nil {
@@ -102,6 +110,7 @@ func flatten(policy []byte) (flat map[string]json.RawMessage, rules []string, er
 		}
 		flat[field] = canonical(value)
 	}
+
 	return flat, rules, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -24,16 +25,19 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 	if err != nil {
 		return err
 	}
+
 	var stray []string
 	for _, m := range monitors {
 		if m.Owner == owner && m.ModelName != "" && !kept[m.ModelName] {
 			stray = append(stray, m.ModelName)
 		}
 	}
+
 	if len(stray) == 0 {
 		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain.Text(owner))
 		return nil
 	}
+
 	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain.Text(owner))
 	for _, model := range stray {
 		_, _ = fmt.Fprintf(out, "  %s\n", plain.Text(model))
@@ -42,24 +46,29 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 		_, _ = fmt.Fprintln(out, "they would be stopped")
 		return nil
 	}
+
 	if !options.yes {
 		if !isTerminal(in) {
 			return errors.New("pruning asks before it stops monitors, and standard input is no terminal; add --yes once you have read the list above")
 		}
+
 		_, _ = fmt.Fprint(out, "stop them for good? [y/N] ")
 		answer, _ := bufio.NewReader(in).ReadString('\n')
-		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		answer = strings.ToLower(strings.TrimSpace(answer))
+		if answer != "y" && answer != "yes" {
 			_, _ = fmt.Fprintln(out, "nothing is stopped")
 			return nil
 		}
 	}
+
 	var faults []error
 	for _, model := range stray {
-		if _, _, err := s.control(ctx, model, monitor.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"}); err != nil {
+		if _, _, err := s.control(ctx, model, contract.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"}); err != nil {
 			faults = append(faults, fmt.Errorf("prune %s: %w", plain.Text(model), err))
 			continue
 		}
 		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain.Text(model))
 	}
+
 	return errors.Join(faults...)
 }

@@ -6,14 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestChangesAreNamedFieldByField(t *testing.T) {
 	before := []byte(`{"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200}],
 		"cooldown": "1h", "retraining": {"timeout": "24h", "backend": "log"}}`)
-	after := monitor.Policy{Rules: []monitor.Rule{
-		monitor.Above("latency_ms", 250), monitor.Below("accuracy", 0.9), monitor.Below("auc", 0.7),
+	after := policy.Policy{Rules: []policy.Rule{
+		policy.Above("latency_ms", 250), policy.Below("accuracy", 0.9), policy.Below("auc", 0.7),
 	}}.WithCooldown(2 * time.Hour)
 	found, err := changes(before, after)
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestChangesAreNamedFieldByField(t *testing.T) {
 		`rule latency: above: 200 → 250`,
 		`order of rules: ["accuracy","latency"] → ["latency","accuracy"]`,
 	}, lines)
-	found, err = changes(before, monitor.Policy{Rules: []monitor.Rule{monitor.Below("accuracy", 0.9), monitor.Above("latency_ms", 200)}, Retraining: monitor.RetrainingPolicy{Backend: "log"}})
+	found, err = changes(before, policy.Policy{Rules: []policy.Rule{policy.Below("accuracy", 0.9), policy.Above("latency_ms", 200)}, Retraining: policy.Retraining{Backend: "log"}})
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
@@ -39,6 +39,6 @@ func TestAPolicyInForceIsKnownWhateverIsLeftOut(t *testing.T) {
 		"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}, {"name": "latency", "metric": "latency_ms", "above": 200},
 		          {"name": "drift", "metric": "drift_score", "above": 0.1}],
 		"cooldown": "1h", "retraining": {"timeout": "24h"}}`)}
-	require.True(t, inForce.hasPolicy(monitor.Policy{}))
-	require.False(t, inForce.hasPolicy(monitor.Policy{}.WithCooldown(time.Minute)))
+	require.True(t, inForce.hasPolicy(policy.Policy{}))
+	require.False(t, inForce.hasPolicy(policy.Policy{}.WithCooldown(time.Minute)))
 }

@@ -76,12 +76,15 @@ no sense are counted as rejected, and the first few shown.`,
 	}
 	command.Args = func(_ *cobra.Command, args []string) error { return b.takeFiles(args) }
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		b.stdin, b.stderr, b.output = command.InOrStdin(), command.ErrOrStderr(), *output
+		b.stdin = command.InOrStdin()
+		b.stderr = command.ErrOrStderr()
+		b.output = *output
 		if err := b.takeFlags(*maps, *outcome, *points, *sweep); err != nil {
 			return err
 		}
 		return b.run(command.Context(), command.OutOrStdout())
 	}
+
 	return command
 }
 
@@ -94,6 +97,7 @@ func (b *backtesting) takeFiles(args []string) error {
 			b.policyFiles = append(b.policyFiles, file)
 		}
 	}
+
 	all := slices.Concat(b.policyFiles, b.eventFiles)
 	stdin := slices.Index(all, "-")
 	switch {
@@ -104,6 +108,7 @@ func (b *backtesting) takeFiles(args []string) error {
 	case stdin >= 0 && slices.Contains(all[stdin+1:], "-"):
 		return errors.New("- is given twice, but standard input can be read only once")
 	}
+
 	return nil
 }
 
@@ -119,6 +124,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 			faults = append(faults, fmt.Errorf("flag --%s: %w", flag, err))
 		}
 	}
+
 	b.columns = map[string]string{}
 	for _, text := range maps {
 		field, column, found := strings.Cut(text, "=")
@@ -129,6 +135,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 		}
 		b.columns[field] = column
 	}
+
 	b.options.Training = backtest.Training(outcome)
 	if !slices.Contains([]backtest.Training{backtest.TrainingSucceeds, backtest.TrainingFails, backtest.TrainingAccepted}, b.options.Training) {
 		fault("outcome", fmt.Errorf("must be succeeded, failed or accepted, got %q", outcome))
@@ -138,6 +145,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 			fault(flag, fmt.Errorf("must be 0s or more, got %v", d))
 		}
 	}
+
 	if sweep != "" {
 		parsed, err := backtest.ParseSweep(sweep)
 		fault("sweep", err)
@@ -148,6 +156,7 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 		b.options.DriftPoints, err = driftPoints(points)
 		fault("drift-points", err)
 	}
+
 	return wrongUsage(errors.Join(faults...))
 }
 
@@ -162,6 +171,7 @@ func driftPoints(text string) (points []time.Time, err error) {
 		} else if readErr != nil {
 			return nil, readErr
 		}
+
 		parts = nil
 		for number, line := range strings.Split(string(file), "\n") {
 			cell, _, _ := strings.Cut(strings.TrimSpace(line), ",")
@@ -170,10 +180,12 @@ func driftPoints(text string) (points []time.Time, err error) {
 			}
 			parts = append(parts, cell)
 		}
+
 		if len(parts) == 0 {
 			return nil, fmt.Errorf("%s holds no timestamp", document.Called(text))
 		}
 	}
+
 	for _, part := range parts {
 		at, err := backtest.ParseTimestamp(strings.TrimSpace(part))
 		if err != nil {
@@ -181,6 +193,7 @@ func driftPoints(text string) (points []time.Time, err error) {
 		}
 		points = append(points, at)
 	}
+
 	slices.SortFunc(points, time.Time.Compare)
 	return points, nil
 }
@@ -190,6 +203,7 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	if b.sweep != nil { // before the events are read
 		for _, policy := range policies {
 			for _, value := range b.sweep.Values {
@@ -199,6 +213,7 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 			}
 		}
 	}
+
 	recording, err := b.read(ctx, policies)
 	if err != nil {
 		return err
@@ -206,11 +221,13 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 	if recording.Events() == 0 {
 		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, isOrAre(int(recording.Rejected), "row"))
 	}
+
 	for _, policy := range policies {
 		if model := recording.Model(policy.ModelName); policy.ModelName != "" && (model == nil || len(model.Events) == 0) {
 			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, modelNames(recording))
 		}
 	}
+
 	results, swept, err := b.replay(ctx, recording, policies)
 	if err != nil {
 		return err
@@ -220,9 +237,11 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
+
 	if b.output == asJSON {
 		return writeJSON(stdout, backtestAnswer(recording, results, swept))
 	}
+
 	_, err = io.WriteString(stdout, backtestText(recording, results, swept))
 	return err
 }
@@ -241,6 +260,7 @@ func (b *backtesting) replay(ctx context.Context, recording *backtest.Recording,
 	if err != nil || b.sweep == nil {
 		return results, nil, err
 	}
+
 	swept := &backtest.Swept{Sweep: *b.sweep}
 	swept.Results, err = backtest.RunSweep(ctx, recording, policies, *b.sweep, options)
 	return results, swept, err

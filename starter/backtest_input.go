@@ -34,6 +34,7 @@ func (b *backtesting) rivals() ([]backtest.Policy, error) {
 			policies[i].Document = d.Number
 		}
 	}
+
 	return policies, err
 }
 
@@ -49,6 +50,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 			_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
 		}
 	}
+
 	reader.OnRejection = func(rejection *backtest.Rejection) error {
 		if b.strict {
 			return rejection
@@ -58,6 +60,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 		}
 		return nil
 	}
+
 	reader.OnNote = func(file, text string) { tell(file + ": " + text) }
 	size := int64(0)
 	for _, file := range b.eventFiles {
@@ -65,6 +68,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 			size += info.Size()
 		}
 	}
+
 	progress := showProgress(b.stderr, "reading", size)
 	defer progress.end()
 	for _, file := range b.eventFiles {
@@ -75,6 +79,7 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 			return nil, err
 		}
 	}
+
 	if more := rejected - shownRejections; more > 0 {
 		tell(fmt.Sprintf("%s rejected", isOrAre(more, "more row")))
 	}
@@ -123,6 +128,7 @@ func showProgress(w io.Writer, what string, total int64) *progress {
 		close(p.stopped)
 		return p
 	}
+
 	go func() {
 		defer close(p.stopped)
 		shown, wait := false, time.NewTimer(progressAfter)

@@ -11,6 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const openLoop = `Open loop: the recorded metrics do not change by the retrainings imagined here. A model
@@ -28,7 +29,8 @@ type backtestJSON struct {
 func backtestAnswer(recording *backtest.Recording, results []backtest.Result, swept *backtest.Swept) backtestJSON {
 	answer := backtestJSON{Results: results, RejectedRows: recording.Rejected}
 	if swept != nil {
-		answer.SweptField, answer.Sweep = swept.Parameter, swept.Results
+		answer.SweptField = swept.Parameter
+		answer.Sweep = swept.Results
 	}
 	return answer
 }
@@ -48,6 +50,7 @@ func backtestText(recording *backtest.Recording, results []backtest.Result, swep
 			text.WriteString(sweepLines(model, swept) + "\n")
 		}
 	}
+
 	if recording.Rejected > 0 {
 		fmt.Fprintf(&text, "%s rejected; see standard error.\n", isOrAre(int(recording.Rejected), "row"))
 	}
@@ -87,12 +90,15 @@ func summaryRows(results []backtest.Result) [][]string {
 		row, says := []string{name}, always
 		for i := range results {
 			text, something := value(&results[i].Summary)
-			row, says = append(row, text), says || something
+			row = append(row, text)
+			says = says || something
 		}
+
 		if says {
 			rows = append(rows, row)
 		}
 	}
+
 	counted := func(always bool, name string, n func(*backtest.Summary) int64) {
 		add(always, name, func(s *backtest.Summary) (string, bool) { return strconv.FormatInt(n(s), 10), n(s) != 0 })
 	}
@@ -117,6 +123,7 @@ func summaryRows(results []backtest.Result) [][]string {
 		counted(true, "false alarms", func(s *backtest.Summary) int64 { return int64(s.Detection.FalseAlarms) })
 		counted(true, "repeated alarms", func(s *backtest.Summary) int64 { return int64(s.Detection.Repeated) })
 	}
+
 	return rows
 }
 
@@ -154,6 +161,7 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 	if len(r.Decisions) == 0 {
 		return ""
 	}
+
 	row := func(d *monitor.Decision) []string {
 		what := plain.Words(d.Kind)
 		if d.SuppressedBy != "" {
@@ -164,6 +172,7 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 		}
 		return []string{"  " + plain.Time(d.At), what, plain.Text(d.Rule), plain.Text(d.Reason)}
 	}
+
 	var rows [][]string
 	from := max(0, len(r.Decisions)-shownDecisions)
 	if from > 0 {
@@ -177,6 +186,7 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 		first, last, _ := strings.Cut(shown, "\n")
 		shown = fmt.Sprintf("%s\n  … %d more, see -o json\n%s", first, from-1, last)
 	}
+
 	return heading("decisions", r, named) + shown + "\n"
 }
 
@@ -195,6 +205,7 @@ func sweepLines(model string, swept *backtest.Swept) string {
 			policies = append(policies, name)
 		}
 	}
+
 	head := []string{plain.Text(swept.Parameter), "retrainings", "breaches", "time in breach"}
 	var rows [][]string
 	for i := range swept.Results {
@@ -202,6 +213,7 @@ func sweepLines(model string, swept *backtest.Swept) string {
 		if r.ModelName != model {
 			continue
 		}
+
 		row := []string{r.Value, strconv.FormatInt(r.Retrainings.Requested, 10), strconv.FormatInt(r.Breaches, 10), short(time.Duration(r.TimeInBreach))}
 		if d := r.Detection; d != nil {
 			row = append(row, delay(d), strconv.Itoa(d.Missed), strconv.Itoa(d.FalseAlarms))
@@ -211,9 +223,11 @@ func sweepLines(model string, swept *backtest.Swept) string {
 		}
 		rows = append(rows, row)
 	}
+
 	if len(rows) == 0 {
 		return ""
 	}
+
 	if swept.Results[0].Detection != nil {
 		head = append(head, "mean delay", "missed", "false alarms")
 	}
@@ -235,12 +249,12 @@ func delay(d *backtest.Detection) string {
 func short(d time.Duration) string {
 	if d >= 48*time.Hour {
 		days := d / (24 * time.Hour)
-		return strings.TrimSuffix(fmt.Sprintf("%dd%s", days, monitor.Duration((d-days*24*time.Hour).Round(time.Minute))), "0s")
+		return strings.TrimSuffix(fmt.Sprintf("%dd%s", days, policy.Duration((d-days*24*time.Hour).Round(time.Minute))), "0s")
 	}
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}
-	return monitor.Duration(d).String()
+	return policy.Duration(d).String()
 }
 
 // rightTable lines columns up, all but the first to the right.

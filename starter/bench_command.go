@@ -39,18 +39,21 @@ Bounded: it stops by itself.`,
 			if err != nil {
 				return err
 			}
+
 			defer c.Close()
 			options.Progress = command.ErrOrStderr()
 			if throughGateway {
 				report, left := bench.RunGateway(command.Context(), c, options)
 				return show(command, report, left, *output)
 			}
+
 			report, left := bench.Run(command.Context(), c, options)
 			if _, whole := errors.AsType[*bench.LeftoverError](left); plot != "" && (left == nil || whole) {
 				if err := writePlot(report, plot); err != nil {
 					return err
 				}
 			}
+
 			return show(command, report, left, *output)
 		},
 	}

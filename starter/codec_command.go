@@ -49,6 +49,7 @@ origins only.`,
 		if err != nil {
 			return err
 		}
+
 		codec, err := encryption.Open(c.settings.EncryptionKeys)
 		if err == nil && codec == nil {
 			err = &usageError{err: errors.New("ENCRYPTION_KEYS_FILE is not set: there is nothing to decrypt with"), ofSettings: true}
@@ -56,13 +57,16 @@ origins only.`,
 		if err != nil {
 			return err
 		}
+
 		for _, origin := range *origins {
 			if !strings.HasPrefix(origin, "http://") && !strings.HasPrefix(origin, "https://") || strings.HasSuffix(origin, "/") {
 				return wrongUsage(fmt.Errorf("flag --origin: must be a URL without a path such as http://localhost:8233, got %q", origin))
 			}
 		}
+
 		return serveCodec(command.Context(), c.log, *listen, codecHandler(codec, *origins))
 	}
+
 	return command
 }
 
@@ -81,6 +85,7 @@ func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 			w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-Namespace, Authorization")
 			w.Header().Set("Vary", "Origin")
 		}
+
 		if r.Method == http.MethodOptions {
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -90,12 +95,14 @@ func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 			http.Error(w, fmt.Sprintf("read the body, of at most %d bytes: %v", maxCodecBytes, err), http.StatusRequestEntityTooLarge)
 			return
 		}
+
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
 		case <-r.Context().Done():
 			return
 		}
+
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		remote.ServeHTTP(w, r)
 	})
@@ -106,6 +113,7 @@ func serveCodec(ctx context.Context, log *slog.Logger, address string, handler h
 	if err != nil {
 		return wrongUsage(fmt.Errorf("flag --listen %s: %w; free it or choose another", address, err))
 	}
+
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		log.Warn("whoever reaches this address reads everything; let a proxy in front say who may", "address", listener.Addr().String())
 	}
@@ -121,6 +129,7 @@ func serveCodec(ctx context.Context, log *slog.Logger, address string, handler h
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
+
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	return server.Shutdown(closing)

@@ -13,12 +13,13 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
 func newPauseCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdatePause, &cobra.Command{
+	return newControlCommand(contract.UpdatePause, &cobra.Command{
 		Short: "Hold back retraining of a model",
 		Long: `Hold back retraining of a model, by hand too. Events go on being counted, and a
 retraining in flight is followed to its end.`,
@@ -27,7 +28,7 @@ retraining in flight is followed to its end.`,
 }
 
 func newResumeCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateResume, &cobra.Command{
+	return newControlCommand(contract.UpdateResume, &cobra.Command{
 		Short: "End a pause, or close the circuit",
 		Long: `End a pause, or close the circuit that too many failures in a row have opened: the next
 breach outside the cooldown triggers again.`,
@@ -36,7 +37,7 @@ breach outside the cooldown triggers again.`,
 }
 
 func newRetrainCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateRetrain, &cobra.Command{
+	return newControlCommand(contract.UpdateRetrain, &cobra.Command{
 		Short: "Retrain a model now",
 		Long: `Retrain a model now. It restarts the cooldown. --force overrides a cooldown, a blackout
 and a trigger that waits for approval. A pause, a dry run and a retraining in flight
@@ -47,7 +48,7 @@ always win; and without --force it waits for approval itself, if the policy asks
 }
 
 func newApproveCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateApprove, &cobra.Command{
+	return newControlCommand(contract.UpdateApprove, &cobra.Command{
 		Short: "Let the trigger that waits for approval go out",
 		Long: `Let the trigger that waits for approval go out. The cooldown starts with it. A monitor
 that is paused must be resumed first.`,
@@ -56,7 +57,7 @@ that is paused must be resumed first.`,
 }
 
 func newRejectCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateReject, &cobra.Command{
+	return newControlCommand(contract.UpdateReject, &cobra.Command{
 		Short: "Drop the trigger that waits for approval",
 		Long: `Drop the trigger that waits for approval. The cooldown starts, so that the same question
 isn't asked again at once.`,
@@ -65,7 +66,7 @@ isn't asked again at once.`,
 }
 
 func newCancelCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateCancel, &cobra.Command{
+	return newControlCommand(contract.UpdateCancel, &cobra.Command{
 		Short: "End the retraining in flight",
 		Long: `End the retraining in flight. The monitor records it at once, and its backend is told; the
 cooldown goes on. A backend that can't be told leaves the decision cancel_failed.`,
@@ -74,7 +75,7 @@ cooldown goes on. A backend that can't be told leaves the decision cancel_failed
 }
 
 func newStopCommand() *cobra.Command {
-	return newControlCommand(monitor.UpdateStop, &cobra.Command{
+	return newControlCommand(contract.UpdateStop, &cobra.Command{
 		Short: "End a model's monitor for good",
 		Long: `End a model's monitor for good, after its retraining in flight is recorded. Late
 events do not raise it again; starter apply does.`,
@@ -92,7 +93,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it, for the decision log; a claim that nobody checks")
 	flags.StringVar(&control.Reason, "reason", "", "why, for the decision log")
-	if update == monitor.UpdateRetrain {
+	if update == contract.UpdateRetrain {
 		flags.BoolVar(&control.Force, "force", false, "override cooldown, blackout and a pending approval")
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
@@ -100,6 +101,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		result, stopped, err := s.control(command.Context(), args[0], update, control)
 		if err != nil {
@@ -108,9 +110,11 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), result)
 		}
+
 		_, err = fmt.Fprintln(command.OutOrStdout(), told(args[0], update, result, stopped))
 		return err
 	}
+
 	return command
 }
 
@@ -118,25 +122,26 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 func told(model, update string, result updateResult, stopped bool) string {
 	model = plain.Text(model)
 	switch update {
-	case monitor.UpdatePause:
+	case contract.UpdatePause:
 		return model + ": paused"
-	case monitor.UpdateResume:
+	case contract.UpdateResume:
 		return fmt.Sprintf("%s: resumed, now %s", model, plain.Words(result.Phase))
-	case monitor.UpdateRetrain, monitor.UpdateApprove:
+	case contract.UpdateRetrain, contract.UpdateApprove:
 		if result.RequestID == "" {
 			return fmt.Sprintf("%s: asked for, now %s", model, plain.Words(result.Phase))
 		}
 		return fmt.Sprintf("%s: retraining %s asked for, now %s", model, plain.Text(result.RequestID), plain.Words(result.Phase))
-	case monitor.UpdateReject:
+	case contract.UpdateReject:
 		return fmt.Sprintf("%s: rejected, now %s", model, plain.Words(result.Phase))
-	case monitor.UpdateCancel:
+	case contract.UpdateCancel:
 		return fmt.Sprintf("%s: retraining %s cancelled, now %s", model, plain.Text(result.RequestID), plain.Words(result.Phase))
-	case monitor.UpdateStop:
+	case contract.UpdateStop:
 		if stopped {
 			return model + ": stopped"
 		}
 		return model + ": stopping; it ends when its retraining in flight is recorded"
 	}
+
 	return fmt.Sprintf("%s: %s done, now %s", model, update, plain.Words(result.Phase))
 }
 
@@ -151,7 +156,8 @@ func (r updateResult) MarshalJSON() ([]byte, error) { return r.wire, nil }
 
 // decodeResult waits for an update's answer.
 func decodeResult(ctx context.Context, handle client.WorkflowUpdateHandle) (result updateResult, err error) {
-	if err = handle.Get(ctx, &result.wire); err == nil {
+	err = handle.Get(ctx, &result.wire)
+	if err == nil {
 		err = json.Unmarshal(result.wire, &result.UpdateResult)
 	}
 	return result, err
@@ -167,10 +173,11 @@ func (s *server) control(ctx context.Context, model, update string, control moni
 	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return updateResult{}, false, hasEnded(model, state(found.GetStatus()), found.GetCloseTime().AsTime())
 	}
+
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	handle, err := s.UpdateWorkflow(bounded, client.UpdateWorkflowOptions{
-		UpdateID: uuid.NewString(), WorkflowID: monitor.WorkflowID(model), UpdateName: update, Args: []any{control},
+		UpdateID: uuid.NewString(), WorkflowID: contract.WorkflowID(model), UpdateName: update, Args: []any{control},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	var result updateResult
@@ -184,9 +191,10 @@ func (s *server) control(ctx context.Context, model, update string, control moni
 		}
 		return result, false, err
 	}
-	if update != monitor.UpdateStop {
+	if update != contract.UpdateStop {
 		return result, false, nil
 	}
+
 	found, err = s.find(ctx, model)
 	return result, err == nil && found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
@@ -205,7 +213,7 @@ func oneModel(command *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("takes one MODEL, got %s", plain.Count(len(args), "argument"))
 	}
-	if err := monitor.ValidateModelName(args[0]); err != nil {
+	if err := contract.ValidateModelName(args[0]); err != nil {
 		return errors.New("MODEL: " + errors.Unwrap(err).Error())
 	}
 	return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/demo"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -50,7 +50,7 @@ func isTerminal(stream any) bool {
 
 // newDemoServingCommand is the demo's serving process.
 func newDemoServingCommand() *cobra.Command {
-	options := demo.ServeOptions{Queue: monitor.DefaultTaskQueue}
+	options := demo.ServeOptions{Queue: contract.DefaultTaskQueue}
 	command := &cobra.Command{
 		Use: "serving", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -22,6 +22,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -46,6 +47,7 @@ The exit code is 1 if something is to be mended.`,
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		checks := s.examine(command.Context())
 		if *output == asJSON {
@@ -53,17 +55,20 @@ The exit code is 1 if something is to be mended.`,
 		} else {
 			err = printChecks(command.OutOrStdout(), checks)
 		}
+
 		faults := 0
 		for _, c := range checks {
 			if !c.OK {
 				faults++
 			}
 		}
+
 		if err == nil && faults > 0 {
 			err = fmt.Errorf("%s to be mended, named above", isOrAre(faults, "thing"))
 		}
 		return err
 	}
+
 	return command
 }
 
@@ -82,6 +87,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 		}
 		checks = append(checks, check{name, err == nil, says})
 	}
+
 	add("cluster", s.address, nil)
 	says, err := s.examineNamespace(ctx)
 	add("namespace "+s.namespace, says, err)
@@ -96,6 +102,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 			says, err := s.examineQueue(ctx, name, kind)
 			add("task queue "+name, says, err)
 		}
+
 		says, err := s.examineIndex(ctx)
 		add("search attributes", says, err)
 		freezes, err := s.freezes(ctx)
@@ -105,6 +112,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 		}
 		add("freezes", says, err)
 	}
+
 	checks = append(checks, s.examineBackends(ctx)...)
 	checks = append(checks, s.examineChannels(ctx)...)
 	slices.SortStableFunc(checks[2:], func(a, b check) int { return strings.Compare(a.Name, b.Name) })
@@ -140,6 +148,7 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	if err != nil {
 		return "", s.explain(ctx, "", "", err)
 	}
+
 	workers := map[string]bool{}
 	for _, poller := range answer.GetPollers() {
 		workers[poller.GetIdentity()] = true
@@ -149,9 +158,11 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 		backlog = fmt.Sprintf(", %s since %v at most", isOrAre(int(stats.GetApproximateBacklogCount()), "task")+" waiting",
 			stats.GetApproximateBacklogAge().AsDuration().Round(time.Second))
 	}
+
 	if len(workers) == 0 {
 		return "", fmt.Errorf("no worker is there%s; start one with TASK_QUEUE=%s", backlog, s.settings.TaskQueue)
 	}
+
 	return plain.Count(len(workers), "worker") + backlog, nil
 }
 
@@ -160,7 +171,7 @@ func (s *server) examineBackends(ctx context.Context) (checks []check) {
 	environment := env.ToMap(os.Environ())
 	var settings backends.Settings
 	err := env.ParseWithOptions(&settings, env.Options{Environment: environment})
-	var opened map[string]activities.ModelOps
+	var opened map[string]modelops.ModelOps
 	if err == nil {
 		opened, err = settings.Open(backends.Process{Environment: environment, Temporal: s.temporal, Logger: slog.New(slog.DiscardHandler)})
 	}
@@ -169,6 +180,7 @@ func (s *server) examineBackends(ctx context.Context) (checks []check) {
 			checks = append(checks, check{"backends", false, fault})
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(opened)) {
 		c := check{Name: "backend " + name, OK: true, Says: "has nothing to check"}
 		if name == settings.Default {
@@ -176,6 +188,7 @@ func (s *server) examineBackends(ctx context.Context) (checks []check) {
 		}
 		checks = append(checks, s.examineOne(ctx, c, opened[name]))
 	}
+
 	return checks
 }
 
@@ -194,6 +207,7 @@ func (s *server) examineChannels(ctx context.Context) (checks []check) {
 		}
 		return checks
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(notices.Channels)) {
 		checks = append(checks, s.examineOne(ctx, check{Name: "channel " + name}, notices.Channels[name].Channel))
 	}
@@ -202,12 +216,14 @@ func (s *server) examineChannels(ctx context.Context) (checks []check) {
 
 // examineOne completes a check by what a backend or a channel says of itself.
 func (s *server) examineOne(ctx context.Context, c check, of any) check {
-	if checker, ok := of.(activities.Checker); ok {
+	if checker, ok := of.(modelops.Checker); ok {
 		bounded, cancel := s.bounded(ctx)
 		defer cancel()
-		c.OK, c.Says = true, "ready"
+		c.OK = true
+		c.Says = "ready"
 		if err := checker.Check(bounded); err != nil {
-			c.OK, c.Says = false, err.Error()
+			c.OK = false
+			c.Says = err.Error()
 		}
 	}
 	if closer, ok := of.(interface{ Close() }); ok {
@@ -231,5 +247,6 @@ func printChecks(w io.Writer, checks []check) error {
 			faults = append(faults, err)
 		}
 	}
+
 	return errors.Join(faults...)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // eventFlags are one event, given by flags.
@@ -35,11 +35,13 @@ func (f *eventFlags) check(command *cobra.Command) error {
 		}
 		return nil
 	}
+
 	for _, name := range []string{"model", "version", accuracyFlag, latencyFlag, driftFlag, "metric", "timestamp"} {
 		if flags.Changed(name) {
 			return wrongUsage(fmt.Errorf("--%s can't be given with --file, whose events have fields of their own", name))
 		}
 	}
+
 	return nil
 }
 
@@ -55,8 +57,8 @@ func (f *eventFlags) addTo(command *cobra.Command) {
 }
 
 // event makes the event, and names every fault of it.
-func (f *eventFlags) event(command *cobra.Command) (monitor.MetricEvent, error) {
-	event := monitor.MetricEvent{Timestamp: time.Now().UTC(), ModelName: f.model, ModelVersion: f.version}
+func (f *eventFlags) event(command *cobra.Command) (metric.Event, error) {
+	event := metric.Event{Timestamp: time.Now().UTC(), ModelName: f.model, ModelVersion: f.version}
 	var faults []error
 	if f.timestamp != "" {
 		stamp, err := time.Parse(time.RFC3339, f.timestamp)
@@ -65,16 +67,18 @@ func (f *eventFlags) event(command *cobra.Command) (monitor.MetricEvent, error) 
 		}
 		event.Timestamp = stamp
 	}
+
 	for name, reading := range map[string]struct {
-		into  *monitor.Reading
+		into  *metric.Reading
 		value float64
 	}{
 		accuracyFlag: {&event.Accuracy, f.accuracy}, latencyFlag: {&event.LatencyMS, f.latencyMS}, driftFlag: {&event.DriftScore, f.driftScore},
 	} {
 		if command.Flags().Changed(name) {
-			*reading.into = monitor.Some(reading.value)
+			*reading.into = metric.Some(reading.value)
 		}
 	}
+
 	for _, metric := range f.metrics {
 		at := strings.LastIndexByte(metric, '=')
 		value, err := strconv.ParseFloat(metric[at+1:], 64)
@@ -82,6 +86,7 @@ func (f *eventFlags) event(command *cobra.Command) (monitor.MetricEvent, error) 
 			faults = append(faults, fmt.Errorf("flag --metric: must be NAME=VALUE with a number for VALUE, got %q", metric))
 			continue
 		}
+
 		if event.Metrics == nil {
 			event.Metrics = map[string]float64{}
 		}
@@ -90,11 +95,13 @@ func (f *eventFlags) event(command *cobra.Command) (monitor.MetricEvent, error) 
 		}
 		event.Metrics[metric[:at]] = value
 	}
+
 	if err := errors.Join(faults...); err != nil {
 		return event, wrongUsage(err)
 	}
 	if err := event.Validate(time.Now()); err != nil {
 		return event, fmt.Errorf("the event is not published: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+
 	return event, nil
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/internal/document"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const examplePolicies = "../examples/policies"
@@ -78,14 +80,14 @@ func TestTheExamplePoliciesAreFine(t *testing.T) {
 func TestTheExamplesTogetherInheritTheirDefaults(t *testing.T) {
 	documents, err := document.Read([]string{examplePolicies}, nil)
 	require.NoError(t, err)
-	policies := map[string]monitor.Policy{}
+	policies := map[string]policy.Policy{}
 	for _, d := range documents {
 		policies[d.Model] = d.Policy
 	}
 	require.Len(t, policies, 6)
 
-	hours := func(n int) monitor.Optional[monitor.Duration] {
-		return monitor.Some(monitor.Duration(time.Duration(n) * time.Hour))
+	hours := func(n int) metric.Optional[policy.Duration] {
+		return metric.Some(policy.Duration(time.Duration(n) * time.Hour))
 	}
 	churn := policies["churn-emea"]
 	assert.Equal(t, hours(48), churn.Cooldown, "its own")
@@ -114,12 +116,12 @@ func TestTheExampleOfALanguageModelAsksForNothing(t *testing.T) {
 		for wake, ok := m.NextWake(); ok && !wake.After(at); wake, ok = m.NextWake() {
 			m.Tick(wake)
 		}
-		m.Observe(at, &monitor.MetricEvent{Timestamp: at, ModelName: "llm-support", Metrics: map[string]float64{"eval_score": 0.7}})
+		m.Observe(at, &metric.Event{Timestamp: at, ModelName: "llm-support", Metrics: map[string]float64{"eval_score": 0.7}})
 		m.Tick(at)
 	}
 	status := m.Status(start.Add(24 * time.Hour))
 	assert.Zero(t, status.Retrainings.Requested)
 	require.NotEmpty(t, status.Decisions)
-	assert.Equal(t, monitor.Held, status.Decisions[0].Kind)
+	assert.Equal(t, policy.Held, status.Decisions[0].Kind)
 	assert.Equal(t, start.Add(12*time.Hour+30*time.Second), status.Decisions[0].At, "two periods of six hours, and the grace")
 }

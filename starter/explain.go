@@ -32,6 +32,7 @@ could not be judged, and ^ under a bar says that it breaches.`,
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		answer, err := s.status(command.Context(), args[0])
 		if err != nil {
@@ -45,7 +46,9 @@ could not be judged, and ^ under a bar says that it breaches.`,
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), explained)
 		}
+
 		return explained.Print(command.OutOrStdout())
 	}
+
 	return command
 }

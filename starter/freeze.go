@@ -77,6 +77,7 @@ func freezing(command *cobra.Command, act func(context.Context, *server, monitor
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		wire, text, err := act(command.Context(), s, freeze)
 		if err != nil {
@@ -85,9 +86,11 @@ func freezing(command *cobra.Command, act func(context.Context, *server, monitor
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), wire)
 		}
+
 		_, err = fmt.Fprint(command.OutOrStdout(), text)
 		return err
 	}
+
 	return command
 }
 
@@ -112,6 +115,7 @@ func (s *server) updateFleet(ctx context.Context, update string, argument, answe
 	if err != nil {
 		return s.explain(ctx, "", queue, fmt.Errorf("%s: %w", update, err))
 	}
+
 	return nil
 }
 
@@ -126,6 +130,7 @@ func (s *server) freezes(ctx context.Context) (freezes []monitor.Freeze, err err
 	} else if err != nil {
 		return nil, s.explain(ctx, "", "", fmt.Errorf("look for freezes: %w", err))
 	}
+
 	info := described.GetWorkflowExecutionInfo()
 	if field := info.GetMemo().GetFields()[workflows.MemoFreezes]; field != nil && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		err = encryption.DataConverter(s.temporal).FromPayload(field, &freezes)

@@ -57,8 +57,10 @@ At SIGTERM it takes no more, makes durable what it has, and ends with exit code 
 		if err := errors.Join(err, gatewayErr); err != nil {
 			return err
 		}
+
 		return serveGateway(command.Context(), c, s, *enrolment)
 	}
+
 	return command
 }
 
@@ -69,6 +71,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	if err != nil {
 		return err
 	}
+
 	g := gateway.New(options)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -76,6 +79,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	if err != nil {
 		return err
 	}
+
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
@@ -87,6 +91,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	if temporal == nil { // nothing was taken yet
 		return err
 	}
+
 	defer temporal.Close()
 	h := hub.New(temporal, hub.Options{
 		TaskQueue: string(c.settings.TaskQueue), Logger: c.log, Enrolment: enrolment, Budget: float64(s.SignalRate),
@@ -98,6 +103,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	case <-ctx.Done():
 	case err = <-servers.failed:
 	}
+
 	c.log.Info("gateway stops; what it took is made durable", "timeout", time.Duration(s.StopTimeout).String())
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Duration(s.StopTimeout))
 	defer cancel()
@@ -109,6 +115,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 		err = errors.Join(err, fmt.Errorf("%s lost that were accepted: the server did not take them within GATEWAY_STOP_TIMEOUT %v: %w",
 			isOrAre(int(left), "event"), time.Duration(s.StopTimeout), closeErr))
 	}
+
 	return err
 }
 
@@ -131,6 +138,7 @@ func awaitTemporal(ctx context.Context, c configuration, failed <-chan error) (c
 		if ctx.Err() != nil {
 			return nil, nil
 		}
+
 		c.log.Warn("no events are taken before Temporal is reached; trying again", "pause", pause.String(), "error", err)
 		select {
 		case <-ctx.Done():
@@ -153,9 +161,11 @@ func dialNamespace(ctx context.Context, c configuration) (client.Client, error) 
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", address, err)
 	}
-	if _, err = temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace}); err != nil {
+	_, err = temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+	if err != nil {
 		temporal.Close()
 		return nil, fmt.Errorf("look for namespace %q at %s: %w", namespace, address, err)
 	}
+
 	return temporal, nil
 }

@@ -38,10 +38,12 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 	var security *tls.Config
 	if s.TLSCertFile != "" {
 		var err error
-		if security, err = gateway.WatchTLS(s.TLSCertFile, s.TLSKeyFile, s.TLSClientCAFile, c.log); err != nil {
+		security, err = gateway.WatchTLS(s.TLSCertFile, s.TLSKeyFile, s.TLSClientCAFile, c.log)
+		if err != nil {
 			return nil, fmt.Errorf("GATEWAY_TLS_*: %w", err)
 		}
 	}
+
 	events, err := net.Listen("tcp", string(s.Address))
 	if err != nil {
 		return nil, fmt.Errorf("listen on GATEWAY_ADDRESS %s: %w; free it or choose another", s.Address, err)
@@ -50,6 +52,7 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on GATEWAY_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err), events.Close())
 	}
+
 	all := &gatewayServers{failed: make(chan error, 2), address: events.Addr().String()}
 	all.serve(events, &http.Server{
 		Handler: handler, TLSConfig: security, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
@@ -65,7 +68,8 @@ func startGateway(g *gateway.Gateway, handler http.Handler, metrics prometheus.G
 }
 
 func (all *gatewayServers) serve(listener net.Listener, server *http.Server, log *slog.Logger) {
-	server.ReadHeaderTimeout, server.MaxHeaderBytes = headerTimeout, maxHeader
+	server.ReadHeaderTimeout = headerTimeout
+	server.MaxHeaderBytes = maxHeader
 	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // of clients that come and go
 	all.servers = append(all.servers, server)
 	go func() {

@@ -43,6 +43,7 @@ func parseGatewaySettings(environment map[string]string) (gatewaySettings, error
 		faults = append(faults, fmt.Errorf("GATEWAY_ADDRESS: anybody who reaches %s could publish; set GATEWAY_TOKENS_FILE or GATEWAY_TLS_CLIENT_CA_FILE, "+
 			"listen on 127.0.0.1, or say GATEWAY_ALLOW_ANONYMOUS=true", s.Address))
 	}
+
 	return s, errors.Join(faults...)
 }
 
@@ -73,10 +74,12 @@ func (s gatewaySettings) options(c configuration) (gateway.Options, error) {
 	if s.TokensFile == "" {
 		return options, nil
 	}
+
 	tokens, err := gateway.WatchTokens(s.TokensFile, c.log)
 	if err != nil {
 		return options, fmt.Errorf("GATEWAY_TOKENS_FILE: %w", err)
 	}
+
 	options.Tokens = tokens
 	return options, nil
 }

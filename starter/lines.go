@@ -45,7 +45,9 @@ func (l *lines) next() ([]byte, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err // the rest of the line may never have come
 		}
-		if line = bytes.TrimSpace(line); len(line) > 0 || err != nil {
+
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 || err != nil {
 			if len(line) == 0 {
 				return nil, err
 			}
@@ -85,12 +87,14 @@ func newInterruptible(ctx context.Context, source io.Reader) *interruptible {
 			case <-ctx.Done():
 				return
 			}
+
 			n, err := source.Read(buffer)
 			select {
 			case r.chunks <- chunk{buffer, n, err}:
 			case <-ctx.Done():
 				return
 			}
+
 			if err != nil {
 				return
 			}
@@ -106,16 +110,21 @@ func (r *interruptible) Read(p []byte) (int, error) {
 			r.free <- r.buffer
 			r.buffer = nil
 		}
+
 		if r.err != nil {
 			return 0, r.err
 		}
+
 		select {
 		case c := <-r.chunks:
-			r.buffer, r.rest, r.err = c.buffer, c.buffer[:c.length], c.err
+			r.buffer = c.buffer
+			r.rest = c.buffer[:c.length]
+			r.err = c.err
 		case <-r.ctx.Done():
 			r.err = r.ctx.Err()
 		}
 	}
+
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil

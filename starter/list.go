@@ -12,6 +12,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -37,6 +38,7 @@ A start or an end may take the store a second or two to show.`,
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		listed, err := s.list(command.Context(), *all)
 		if err != nil {
@@ -53,11 +55,13 @@ A start or an end may take the store a second or two to show.`,
 			}
 			return writeJSON(command.OutOrStdout(), wire)
 		}
+
 		for i := range freezes {
 			_, _ = fmt.Fprintln(command.OutOrStdout(), plain.Text(freezes[i].String()))
 		}
 		return printList(command.OutOrStdout(), listed)
 	}
+
 	return command
 }
 
@@ -77,9 +81,9 @@ type listedMonitor struct {
 // list asks the visibility store, and returns one entry per model: running ones
 // first, then by name.
 func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
-	query := fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus != 'ContinuedAsNew'", monitor.WorkflowType)
+	query := fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus != 'ContinuedAsNew'", contract.WorkflowType)
 	if !all {
-		query = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", monitor.WorkflowType)
+		query = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", contract.WorkflowType)
 	}
 	latest := map[string]listedMonitor{}
 	for page := []byte(nil); ; {
@@ -93,16 +97,20 @@ func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
 		} else if err != nil {
 			return nil, s.explain(ctx, "", "", fmt.Errorf("list monitors: %w", err))
 		}
+
 		for _, execution := range answer.GetExecutions() {
 			entry := s.listed(execution)
 			if known, seen := latest[entry.WorkflowID]; !seen || entry.Started.After(known.Started) {
 				latest[entry.WorkflowID] = entry
 			}
 		}
-		if page = answer.GetNextPageToken(); len(page) == 0 {
+
+		page = answer.GetNextPageToken()
+		if len(page) == 0 {
 			break
 		}
 	}
+
 	monitors := make([]listedMonitor, 0, len(latest))
 	for _, entry := range latest {
 		monitors = append(monitors, entry)
@@ -124,7 +132,7 @@ func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonit
 		State: state(execution.GetStatus()), Started: execution.GetStartTime().AsTime(), TaskQueue: execution.GetTaskQueue(),
 		WorkflowID: execution.GetExecution().GetWorkflowId(), RunID: execution.GetExecution().GetRunId(),
 	}
-	entry.ModelName, _ = monitor.ModelName(entry.WorkflowID) // empty where the id is nobody's
+	entry.ModelName, _ = contract.ModelName(entry.WorkflowID) // empty where the id is nobody's
 	if field := execution.GetMemo().GetFields()[workflows.MemoGlance]; field != nil {
 		_ = encryption.DataConverter(s.temporal).FromPayload(field, &entry.Glance) // nothing is shown, if it is not ours
 	}
@@ -139,6 +147,7 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 		_, err := fmt.Fprintln(w, "no monitors; `starter apply` starts one, and so does a model's first event")
 		return err
 	}
+
 	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
 	for _, m := range monitors {
 		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), plain.Words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Time(m.Started), ""}
@@ -147,6 +156,7 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 		}
 		rows = append(rows, row)
 	}
+
 	_, err := io.WriteString(w, table(rows))
 	return err
 }
@@ -163,6 +173,7 @@ func completeModels(command *cobra.Command, args []string, _ string) ([]string, 
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	defer s.Close()
 	monitors, _ := s.list(command.Context(), false)
 	var names []string
@@ -171,5 +182,6 @@ func completeModels(command *cobra.Command, args []string, _ string) ([]string, 
 			names = append(names, m.ModelName)
 		}
 	}
+
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		_, _ = fmt.Fprintln(stderr, "starter: wrong settings:", err)
 		return exitUsage
 	}
+
 	defer stopTraces()
 	running := false
 	root := newRootCommand()
@@ -86,11 +87,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitDone
 	}
+
 	var usage *usageError
 	if running && !errors.As(err, &usage) {
 		report(stderr, command, err)
 		return exitFailed
 	}
+
 	if usage == nil || !usage.ofSettings {
 		err = fmt.Errorf("%w\nsee %s -h", err, command.CommandPath())
 	}
@@ -177,6 +180,7 @@ model is watched, publishes metric events, and shows and steers the monitors.`,
 			}
 		}
 	}
+
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(command *cobra.Command, args []string) {
 		help(command, args)

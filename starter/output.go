@@ -65,5 +65,6 @@ func table(rows [][]string) string {
 			lines[i] = strings.TrimRight(trimmed, " ") + "\n"
 		}
 	}
+
 	return strings.Join(lines, "")
 }

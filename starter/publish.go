@@ -16,7 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func newPublishCommand() *cobra.Command {
@@ -46,13 +46,15 @@ is left out was not measured, and isn't judged.`,
 		if err := single.check(command); err != nil {
 			return err
 		}
+
 		p := &publishing{stderr: command.ErrOrStderr(), timeout: *timeout, enrolment: *enrolment}
 		source := command.InOrStdin()
-		var event monitor.MetricEvent
+		var event metric.Event
 		switch {
 		case *file == "":
 			var err error
-			if event, err = single.event(command); err != nil {
+			event, err = single.event(command)
+			if err != nil {
 				return err
 			}
 		case *file != "-":
@@ -63,6 +65,7 @@ is left out was not measured, and isn't judged.`,
 			defer func() { _ = opened.Close() }()
 			source = opened
 		}
+
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
@@ -71,6 +74,7 @@ is left out was not measured, and isn't judged.`,
 		if err := s.missesNamespace(command.Context()); err != nil {
 			return err
 		}
+
 		p.server = s
 		p.open()
 		if *file == "" {
@@ -78,10 +82,12 @@ is left out was not measured, and isn't judged.`,
 		} else {
 			err = p.publishLines(command.Context(), document.Called(*file), source)
 		}
+
 		p.deliver()
 		_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", plain.Count(p.accepted-p.missing, "event"))
 		return errors.Join(append(p.faults, err, outErr)...)
 	}
+
 	return command
 }
 
@@ -118,7 +124,7 @@ func (p *publishing) open() {
 // publish hands over a valid event. A hub is full when it has seen more models
 // or versions than it holds at once; then what it has is made durable, and
 // another one goes on.
-func (p *publishing) publish(ctx context.Context, event monitor.MetricEvent) error {
+func (p *publishing) publish(ctx context.Context, event metric.Event) error {
 	err := p.hub.Publish(ctx, event)
 	if err != nil && ctx.Err() == nil {
 		p.deliver()
@@ -143,12 +149,14 @@ func (p *publishing) deliver() {
 	if err == nil {
 		return
 	}
+
 	var lost *hub.NotDurableError
 	if errors.As(err, &lost) {
 		for _, events := range lost.Events {
 			p.missing += events
 		}
 	}
+
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if ctx.Err() != nil {
 		text += fmt.Sprintf(": the server at %s did not take them within %v; see what it counts with `starter status` before you publish them again", p.server.address, allowed)
@@ -174,6 +182,7 @@ func (p *publishing) publishLines(ctx context.Context, file string, source io.Re
 		case err == nil:
 			err = p.publishLine(ctx, line)
 		}
+
 		if err != nil {
 			bad++
 			where := fmt.Sprintf("%s: line %d: ", file, in.number)
@@ -186,7 +195,7 @@ func (p *publishing) publishLine(ctx context.Context, line []byte) error {
 	if !utf8.Valid(line) {
 		return errors.New("is not UTF-8 text")
 	}
-	var event monitor.MetricEvent
+	var event metric.Event
 	if err := json.Unmarshal(line, &event); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
@@ -197,6 +206,7 @@ func (p *publishing) publishLine(ctx context.Context, line []byte) error {
 	if err := event.Validate(time.Now()); err != nil {
 		return err
 	}
+
 	return p.publish(ctx, event)
 }
 

@@ -22,8 +22,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -64,6 +64,7 @@ monitor could not go on.`,
 		case *replayed < 0:
 			return wrongUsage(fmt.Errorf("flag --replay: must be 0 or more, got %d", *replayed))
 		}
+
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
@@ -72,8 +73,10 @@ monitor could not go on.`,
 		if err := s.replayMonitors(command.Context(), command.OutOrStdout(), *replayed); err != nil || *check {
 			return err
 		}
+
 		return s.roll(command.Context(), command.OutOrStdout(), *deployment, args[0])
 	}
+
 	return command
 }
 
@@ -91,6 +94,7 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 	if err != nil {
 		return err
 	}
+
 	monitors = slices.DeleteFunc(monitors, func(m listedMonitor) bool { return m.TaskQueue != string(s.settings.TaskQueue) }) // other workers'
 	running := len(monitors)
 	if most < running {
@@ -99,6 +103,7 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 		}
 		monitors = monitors[:most]
 	}
+
 	var mu sync.Mutex
 	var faults []error
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -115,6 +120,7 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 			return err
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -123,6 +129,7 @@ func (s *server) replayMonitors(ctx context.Context, out io.Writer, most int) er
 		return fmt.Errorf("%w\n%d of %s replayed could not go on with this build; they can with the one that they run on",
 			errors.Join(faults[:min(len(faults), 10)]...), len(faults), plain.Count(int64(len(monitors)), "monitor"))
 	}
+
 	_, err = fmt.Fprintf(out, "%s of %d running replayed, and all can go on with this build\n", plain.Count(int64(len(monitors)), "monitor"), running)
 	return err
 }
@@ -145,6 +152,7 @@ func (s *server) replay(ctx context.Context, m listedMonitor) error {
 		}
 		history.Events = append(history.Events, event)
 	}
+
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 		DataConverter: s.temporal.DataConverter, FailureConverter: s.temporal.FailureConverter,
 		DisableDeadlockDetection: true, // a second on a busy machine is no fault of the build
@@ -152,12 +160,13 @@ func (s *server) replay(ctx context.Context, m listedMonitor) error {
 	if err != nil {
 		return err
 	}
-	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	if err := replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), &history, worker.ReplayWorkflowHistoryOptions{
 		OriginalExecution: workflow.Execution{ID: m.WorkflowID, RunID: history.Events[0].GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId()},
 	}); err != nil {
 		return fmt.Errorf("the monitor of %q %w: %s", plain.Text(m.ModelName), errCannotGoOn, plain.Text(err.Error()))
 	}
+
 	return nil
 }
 
@@ -172,6 +181,7 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 			from = current.BuildID
 		}
 	}
+
 	for {
 		_, err := handle.SetCurrentVersion(bounded, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
 		if err == nil {
@@ -179,6 +189,7 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 				plain.Text(deployment), plain.Text(build), plain.Text(from))
 			return err
 		}
+
 		var missing *serviceerror.NotFound
 		var lacking *serviceerror.FailedPrecondition
 		var slow *serviceerror.DeadlineExceeded // of one call: a busy server takes longer
@@ -186,6 +197,7 @@ func (s *server) roll(ctx context.Context, out io.Writer, deployment, build stri
 		if !comes && bounded.Err() == nil {
 			return s.explain(ctx, "", "", fmt.Errorf("make %s the current build of %s: %w", plain.Text(build), plain.Text(deployment), err))
 		}
+
 		select {
 		case <-bounded.Done():
 			return fmt.Errorf("no workers of build %s poll all queues of deployment %s within %v: %s; are they running, with TEMPORAL_DEPLOYMENT_NAME=%[2]s and TEMPORAL_WORKER_BUILD_ID=%[1]s?",

@@ -57,6 +57,7 @@ cron; without a state_file each call publishes anew what Prometheus answers.`,
 		if err != nil {
 			return err
 		}
+
 		scraper, err := scrape.New(file, c.log)
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
@@ -64,10 +65,12 @@ cron; without a state_file each call publishes anew what Prometheus answers.`,
 		if *check {
 			return scraper.Check(command.Context(), command.OutOrStdout(), time.Now())
 		}
+
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		h := hub.New(s.Client, hub.Options{TaskQueue: string(c.settings.TaskQueue), Logger: c.log, Enrolment: *enrolment})
 		if *once {
@@ -75,10 +78,12 @@ cron; without a state_file each call publishes anew what Prometheus answers.`,
 		} else {
 			err = scrapeOn(command.Context(), c, scraper, h, file)
 		}
+
 		closing, cancel := context.WithTimeout(context.WithoutCancel(command.Context()), *timeout)
 		defer cancel()
 		return errors.Join(err, h.Close(closing))
 	}
+
 	return command
 }
 
@@ -96,6 +101,7 @@ func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *
 	if err != nil {
 		return &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err), ofSettings: true}
 	}
+
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(h.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(scraper.Collectors()...)
@@ -103,6 +109,7 @@ func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *
 	if err != nil {
 		return fmt.Errorf("listen on SCRAPE_HEALTH_ADDRESS %s: %w; free it or choose another", s.HealthAddress, err)
 	}
+
 	watched := health.Start(listener, healthOf(func() error { return nil }, registry), c.log)
 	c.log.Info("scraping", "prometheus", file.Prometheus.Address, "queries", len(file.Queries), "interval", file.Interval.String(), "health", listener.Addr().String())
 

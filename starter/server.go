@@ -17,8 +17,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // defaultTimeout bounds each wait for the server or a worker.
@@ -46,6 +46,7 @@ func connect(command *cobra.Command, timeout time.Duration) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s := &server{
 		configuration: c, timeout: timeout,
 		address:   cmp.Or(c.temporal.HostPort, client.DefaultHostPort),
@@ -55,13 +56,15 @@ func connect(command *cobra.Command, timeout time.Duration) (*server, error) {
 	defer cancel()
 	s.temporal.ConnectionOptions.GetSystemInfoTimeout = timeout
 	s.temporal.Interceptors = append(tracesOf(ctx).Client(), s.temporal.Interceptors...)
-	if s.Client, err = client.DialContext(ctx, s.temporal); err != nil {
+	s.Client, err = client.DialContext(ctx, s.temporal)
+	if err != nil {
 		if command.Context().Err() != nil {
 			return nil, errInterrupted
 		}
 		return nil, fmt.Errorf("connect to Temporal at %s: %s; is it running there? TEMPORAL_ADDRESS says where it is",
 			s.address, strings.TrimPrefix(err.Error(), "failed reaching server: "))
 	}
+
 	return s, nil
 }
 
@@ -106,7 +109,7 @@ var errNoAnswer = errors.New("gave no answer")
 func (s *server) find(ctx context.Context, model string) (*workflowpb.WorkflowExecutionInfo, error) {
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	answer, err := s.DescribeWorkflowExecution(bounded, monitor.WorkflowID(model), "")
+	answer, err := s.DescribeWorkflowExecution(bounded, contract.WorkflowID(model), "")
 	if err != nil {
 		return nil, s.explain(ctx, model, "", err)
 	}
@@ -146,6 +149,7 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		return fmt.Errorf("the monitor of %q %w within %v; start a worker with TASK_QUEUE=%s, or see in its log what holds it up",
 			model, errNoAnswer, s.timeout, taskQueue)
 	}
+
 	return fmt.Errorf("monitor of %q at %s: %w", model, s.address, err)
 }
 
@@ -175,5 +179,6 @@ func state(status enumspb.WorkflowExecutionStatus) string {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
 		return "timed_out"
 	}
+
 	return "unknown"
 }

@@ -23,7 +23,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // fakeServer is a server whose client answers as told.
@@ -104,12 +105,12 @@ a        stopped     2026-03-01 12:02:00 UTC  2026-03-01 12:02:00 UTC
 }
 
 // publishTo publishes a file through a hub whose signals are answered by answer.
-func publishTo(t *testing.T, file string, answer func(*monitor.Batch) error) (p *publishing, stderr string, err error) {
+func publishTo(t *testing.T, file string, answer func(*metric.Batch) error) (p *publishing, stderr string, err error) {
 	t.Helper()
 	c := mocks.NewClient(t)
-	c.On("SignalWithStartWorkflow", mock.Anything, mock.Anything, monitor.SignalMetricDigest, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
+	c.On("SignalWithStartWorkflow", mock.Anything, mock.Anything, contract.SignalMetricDigest, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
 		Return(func(_ context.Context, _, _ string, batch any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
-			return nil, answer(batch.(*monitor.Batch))
+			return nil, answer(batch.(*metric.Batch))
 		}).Maybe()
 	c.On("QueryWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, errors.New("no worker")).Maybe()
 	var messages bytes.Buffer
@@ -129,7 +130,7 @@ func TestGoodLinesArePublishedAndBadOnesReported(t *testing.T) {
 {"accuracy": "x", "acuracy": 1}
 null
 {"model_name": "`+"\xff"+`"}
-{"model_name": "fraud", "drift_score": 0.01}`, func(batch *monitor.Batch) error {
+{"model_name": "fraud", "drift_score": 0.01}`, func(batch *metric.Batch) error {
 		for _, digest := range batch.Digests {
 			events += digest.Events
 		}
@@ -155,7 +156,7 @@ func TestMoreVersionsThanAHubHoldsAreAllPublished(t *testing.T) {
 		_, _ = fmt.Fprintf(&file, "{\"model_name\": \"fraud\", \"model_version\": \"v%d\"}\n", i)
 	}
 	events := int64(0)
-	p, stderr, err := publishTo(t, file.String(), func(batch *monitor.Batch) error {
+	p, stderr, err := publishTo(t, file.String(), func(batch *metric.Batch) error {
 		for _, digest := range batch.Digests {
 			events += digest.Events
 		}
@@ -169,7 +170,7 @@ func TestMoreVersionsThanAHubHoldsAreAllPublished(t *testing.T) {
 }
 
 func TestAStoppedMonitorIsToldWithWhatToDo(t *testing.T) {
-	p, _, err := publishTo(t, "{\"model_name\": \"fraud\"}\n{\"model_name\": \"risk\"}\n", func(batch *monitor.Batch) error {
+	p, _, err := publishTo(t, "{\"model_name\": \"fraud\"}\n{\"model_name\": \"risk\"}\n", func(batch *metric.Batch) error {
 		if batch.ModelName == "fraud" {
 			return serviceerror.NewWorkflowExecutionAlreadyStarted("started", "", "")
 		}

@@ -94,5 +94,6 @@ func configure(logs io.Writer) (configuration, error) {
 			ofSettings: true,
 		}
 	}
+
 	return configuration{s, temporal, logger}, nil
 }

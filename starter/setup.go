@@ -36,6 +36,7 @@ On Temporal Cloud, where they are made in its UI or by tcld, --print says which.
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		bounded, cancel := s.bounded(command.Context())
 		defer cancel()
@@ -48,7 +49,9 @@ On Temporal Cloud, where they are made in its UI or by tcld, --print says which.
 		default:
 			_, _ = fmt.Fprintf(out, "namespace %s: created %s\n", s.namespace, strings.Join(created, ", "))
 		}
+
 		return nil
 	}
+
 	return command
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -31,6 +32,7 @@ retains it.`,
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		answer, err := s.status(command.Context(), args[0])
 		if err != nil {
@@ -39,12 +41,15 @@ retains it.`,
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), answer.wire)
 		}
+
 		var status monitor.Status
 		if err := json.Unmarshal(answer.wire, &status); err != nil {
 			return fmt.Errorf("read the status of %q: %w; the worker is newer than this starter: upgrade it, or ask with -o json", args[0], err)
 		}
+
 		return printStatus(command.OutOrStdout(), status, answer.ended, time.Now())
 	}
+
 	return command
 }
 
@@ -60,12 +65,13 @@ func (s *server) status(ctx context.Context, model string) (answer statusAnswer,
 	if err != nil {
 		return answer, err
 	}
+
 	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		answer.ended = fmt.Sprintf("%s on %s", plain.Words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
 	}
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	value, err := s.QueryWorkflow(bounded, monitor.WorkflowID(model), "", monitor.QueryStatus)
+	value, err := s.QueryWorkflow(bounded, contract.WorkflowID(model), "", contract.QueryStatus)
 	if err == nil {
 		err = value.Get(&answer.wire)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
@@ -40,6 +41,7 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 			head += fmt.Sprintf(", cooldown for another %s until %s", explain.Span(left), plain.Time(s.CooldownUntil))
 		}
 	}
+
 	head += "\n"
 	if s.Paused != nil {
 		head += "paused on " + plain.Time(s.Paused.At) + explain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
@@ -62,9 +64,11 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 				job += " as job " + plain.Text(f.Job.ID)
 			}
 		}
+
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
 			explain.Span(now.Sub(f.TriggeredAt)), explain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
 	}
+
 	return head
 }
 
@@ -80,7 +84,7 @@ func nextLines(coming []monitor.Next, ended string) string {
 	return table(rows)
 }
 
-func policyLines(policy monitor.Policy) string {
+func policyLines(policy policy.Policy) string {
 	policy = policy.WithDefaults()
 	rows := make([][]string, 0, len(policy.Rules))
 	for _, rule := range policy.Rules {
@@ -90,6 +94,7 @@ func policyLines(policy monitor.Policy) string {
 		}
 		rows = append(rows, row)
 	}
+
 	how := fmt.Sprintf("  by %s, cooldown %s, timeout %s", backend(policy.Retraining.Backend), policy.Cooldown.Or(0), policy.Retraining.Timeout.Or(0))
 	if policy.Approval != nil && policy.Approval.Required {
 		how += ", once approved"
@@ -109,6 +114,7 @@ func countLines(s monitor.Status) string {
 		suppressed += s.Suppressed[by]
 		reasons = append(reasons, nonZero(s.Suppressed[by], plain.Words(by)))
 	}
+
 	r := s.Retrainings
 	return table([][]string{
 		countRow("events", s.Events, nonZero(s.Duplicates, "digests redelivered and dropped"), nonZero(s.Gaps, "batches missing")),
@@ -138,6 +144,7 @@ func versionLines(versions map[string]monitor.VersionStatus) string {
 	if len(versions) == 0 {
 		return ""
 	}
+
 	names := slices.SortedFunc(maps.Keys(versions), func(a, b string) int {
 		return cmp.Or(versions[b].LastSeen.Compare(versions[a].LastSeen), cmp.Compare(a, b))
 	})
@@ -149,10 +156,12 @@ func versionLines(versions map[string]monitor.VersionStatus) string {
 			rows = append(rows, append(lead, plain.Text(metric), strconv.FormatInt(m.Count, 10), plain.Number(m.Min), plain.Number(m.Mean), plain.Number(m.Max)))
 			lead = []string{"", ""}
 		}
+
 		if len(versions[name].Metrics) == 0 {
 			rows = append(rows, lead)
 		}
 	}
+
 	return table(rows)
 }
 
@@ -161,19 +170,22 @@ func decisionLines(decisions []monitor.Decision) string {
 	if len(decisions) == 0 {
 		return ""
 	}
+
 	rows := [][]string{{"DECIDED ON", "WHAT", "VERSION", "WHY"}}
 	for i, d := range slices.Backward(decisions) {
 		if len(decisions)-i > shownDecisions {
 			rows = append(rows, []string{fmt.Sprintf("and %d earlier; see -o json", i+1)})
 			break
 		}
+
 		what := plain.Words(d.Kind)
-		if d.Kind == monitor.Suppressed {
+		if d.Kind == policy.Suppressed {
 			what = fmt.Sprintf("suppressed, %s, %d×", plain.Words(d.SuppressedBy), d.Count)
 		}
 		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		rows = append(rows, []string{plain.Time(d.At), what, plain.Text(d.ModelVersion), why})
 	}
+
 	return table(rows)
 }
 

@@ -7,7 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -15,18 +18,18 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // A monitor's life, told by its own machine.
 func lived(t *testing.T) monitor.Status {
 	t.Helper()
-	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", monitor.Policy{}.With(monitor.Below("auc", 0.75)))
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{}.With(policy.Below("auc", 0.75)))
 	event := func(at time.Duration, version string, accuracy float64) {
-		m.Observe(noon.Add(at), &monitor.MetricEvent{
+		m.Observe(noon.Add(at), &metric.Event{
 			Timestamp: noon.Add(at), ModelName: "fraud", ModelVersion: version,
-			Accuracy: monitor.Some(accuracy), Metrics: map[string]float64{"auc": 0.8},
+			Accuracy: metric.Some(accuracy), Metrics: map[string]float64{"auc": 0.8},
 		})
 	}
 	event(0, "v7", 0.95)
 	event(time.Second, "v7", 0.83)
 	event(2*time.Second, "v7", 0.82)
-	m.Scheduled(noon.Add(2*time.Second), "model-monitor/fraud/run/1", monitor.Job{Backend: "webhook", ID: "job-1", Followed: true})
-	m.Outcome(noon.Add(time.Minute), monitor.Outcome{RequestID: "model-monitor/fraud/run/1", State: monitor.OutcomeSucceeded, ModelVersion: "v8"})
+	m.Scheduled(noon.Add(2*time.Second), "model-monitor/fraud/run/1", modelops.Job{Backend: "webhook", ID: "job-1", Followed: true})
+	m.Outcome(noon.Add(time.Minute), modelops.Outcome{RequestID: "model-monitor/fraud/run/1", State: modelops.Succeeded, ModelVersion: "v8"})
 	event(2*time.Minute, "v8", 0.94)
 	m.TakeEvents(noon.Add(3*time.Minute), []byte("{\"accuracy\": \"\x1b[31m\"}"))
 	m.Retrain(noon.Add(4*time.Minute), monitor.Control{By: "ada", Reason: "new labels"})
@@ -80,7 +83,7 @@ REJECTED ON              SIGNAL  WHY
 
 func TestStatusOfANewMonitorIsShort(t *testing.T) {
 	var text strings.Builder
-	s := monitor.NewMachine("a\nb", "base", monitor.Policy{}).Status(noon)
+	s := monitor.NewMachine("a\nb", "base", policy.Policy{}).Status(noon)
 	require.NoError(t, printStatus(&text, s, "", noon))
 	require.True(t, strings.HasPrefix(text.String(), "a\\nb: watching\n\nRETRAINED WHEN\n"), text.String())
 	require.NotContains(t, text.String(), "DECIDED")
@@ -96,7 +99,7 @@ func TestStatusOfAnEndedMonitorSaysHowItEnded(t *testing.T) {
 func TestOnlyTheLastDecisionsAreShown(t *testing.T) {
 	decisions := make([]monitor.Decision, 14)
 	for i := range decisions {
-		decisions[i] = monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: monitor.Resumed}
+		decisions[i] = monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: policy.Resumed}
 	}
 	text := decisionLines(decisions)
 	require.Contains(t, text, "12:13:00")

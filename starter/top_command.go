@@ -55,15 +55,18 @@ needs a worker. ? shows the keys.
 		if !*once && (!isFile || !term.IsTerminal(int(out.Fd())) || *output == asJSON) {
 			return wrongUsage(errors.New("needs a terminal; --once prints the list and ends"))
 		}
+
 		s, err := connect(command, topTimeout)
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		fleet := &fleet{s}
 		if *once {
 			return printTop(command, fleet, options, *output)
 		}
+
 		options.Where = s.address + " " + s.namespace
 		options.ASCII = !isUTF8(os.Getenv)
 		_, err = tea.NewProgram(top.New(command.Context(), fleet, options),
@@ -71,8 +74,10 @@ needs a worker. ? shows the keys.
 		if errors.Is(err, tea.ErrProgramKilled) && command.Context().Err() != nil {
 			return errInterrupted
 		}
+
 		return err
 	}
+
 	return command
 }
 

@@ -26,6 +26,7 @@ func withTraces(ctx context.Context, logs io.Writer) (traced context.Context, st
 	if traces == nil {
 		return ctx, func() {}, err
 	}
+
 	otel.SetTracerProvider(traces.Provider())
 	return context.WithValue(ctx, tracesKey{}, traces), func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)

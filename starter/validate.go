@@ -30,6 +30,7 @@ in its verification, since they can't be judged of a new version in that time.`,
 		if err != nil {
 			return fmt.Errorf("%w\n%s named above", err, plain.Count(1+strings.Count(err.Error(), "\n"), "fault"))
 		}
+
 		out := command.OutOrStdout()
 		for _, d := range documents {
 			policy := d.Policy.WithDefaults()
@@ -41,8 +42,10 @@ in its verification, since they can't be judged of a new version in that time.`,
 				_, _ = fmt.Fprintf(out, "  note: a new version can't be judged within verify.within by %s\n", plain.Text(strings.Join(without, ", ")))
 			}
 		}
+
 		return nil
 	}
+
 	return command
 }
 
@@ -51,14 +54,17 @@ func policyFiles(_ *cobra.Command, files []string) error {
 	if len(files) == 0 {
 		return errors.New("takes at least one FILE; - is standard input")
 	}
+
 	stdin := 0
 	for _, file := range files {
 		if file == "-" {
 			stdin++
 		}
 	}
+
 	if stdin > 1 {
 		return errors.New("- is given twice, but standard input can be read only once")
 	}
+
 	return nil
 }

@@ -14,7 +14,9 @@ import (
 	"github.com/modelvigil/modelvigil/backtest/whatif"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
@@ -55,15 +57,18 @@ those that were in force, which must give the decisions that were recorded.`,
 			}
 			question.Policy = &policy
 		}
+
 		s, err := connect(command, *timeout)
 		if err != nil {
 			return err
 		}
+
 		defer s.Close()
 		found, err := s.find(command.Context(), args[0])
 		if err != nil {
 			return err
 		}
+
 		question.RunID = found.GetExecution().GetRunId()
 		question.Codec = whatif.Codec{Data: s.temporal.DataConverter, Failure: s.temporal.FailureConverter}
 		if isTerminal(command.ErrOrStderr()) {
@@ -71,6 +76,7 @@ those that were in force, which must give the decisions that were recorded.`,
 				_, _ = fmt.Fprintf(command.ErrOrStderr(), "\rrun %d of %d, %d events read\x1b[K", run, runs, events)
 			}
 		}
+
 		answer, err := whatif.Decide(command.Context(), s, question)
 		if question.Progress != nil {
 			_, _ = fmt.Fprint(command.ErrOrStderr(), "\r\x1b[K")
@@ -80,26 +86,29 @@ those that were in force, which must give the decisions that were recorded.`,
 		} else if err != nil {
 			return s.explain(command.Context(), args[0], found.GetTaskQueue(), err)
 		}
+
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), answer)
 		}
+
 		return printWhatIf(command.OutOrStdout(), answer)
 	}
+
 	return command
 }
 
 // otherPolicy reads the policy from a file: the model's own, or the only one.
-func otherPolicy(file, model string, stdin io.Reader) (monitor.Policy, error) {
+func otherPolicy(file, model string, stdin io.Reader) (policy.Policy, error) {
 	documents, err := document.ReadForAny([]string{file}, stdin)
 	if err != nil {
-		return monitor.Policy{}, err
+		return policy.Policy{}, err
 	}
 	for _, d := range documents {
 		if d.Model == model || len(documents) == 1 {
 			return d.Policy, nil
 		}
 	}
-	return monitor.Policy{}, fmt.Errorf("%s: none of its %d policies is for %q", document.Called(file), len(documents), model)
+	return policy.Policy{}, fmt.Errorf("%s: none of its %d policies is for %q", document.Called(file), len(documents), model)
 }
 
 // printWhatIf shows both lists of decisions side by side.
@@ -119,13 +128,14 @@ func printWhatIf(w io.Writer, a whatif.Answer) error {
 		}
 		text += "note: " + plain.Text(note) + "\n"
 	}
+
 	_, err := io.WriteString(w, text)
 	return err
 }
 
 func triggers(decisions []monitor.Decision) (n int) {
 	for _, d := range decisions {
-		if d.Kind == monitor.Triggered {
+		if d.Kind == policy.Triggered {
 			n++
 		}
 	}
@@ -164,10 +174,13 @@ func whatIfRows(recorded, other []monitor.Decision) [][]string {
 				right = "same"
 			}
 		default:
-			right, why = "same, but", why+" | "+plain.Text(p.other.Reason)
+			right = "same, but"
+			why = why + " | " + plain.Text(p.other.Reason)
 		}
+
 		rows = append(rows, []string{plain.Time(d.At), left, right, plain.Text(d.ModelVersion), why})
 	}
+
 	return rows
 }
 
@@ -188,13 +201,16 @@ func pairUp(recorded, other []monitor.Decision) []pair {
 				break
 			}
 		}
+
 		pairs = append(pairs, p)
 	}
+
 	for j := range other {
 		if !taken[j] {
 			pairs = append(pairs, pair{other: &other[j]})
 		}
 	}
+
 	slices.SortStableFunc(pairs, func(a, b pair) int { return a.first().At.Compare(b.first().At) })
 	return pairs
 }
@@ -207,7 +223,7 @@ func isSame(a, b *monitor.Decision) bool {
 // whatWasDecided is a decision in short.
 func whatWasDecided(d monitor.Decision) string {
 	text := plain.Words(d.Kind)
-	if d.Rule != "" && d.Rule != monitor.RuleManual {
+	if d.Rule != "" && d.Rule != modelops.RuleManual {
 		text += " " + plain.Text(d.Rule)
 	}
 	if d.SuppressedBy != "" {

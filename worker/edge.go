@@ -13,7 +13,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // edge refuses a policy that names a backend or a channel this process doesn't have,
@@ -22,7 +24,7 @@ import (
 // that a replay could find otherwise.
 type edge struct {
 	interceptor.WorkerInterceptorBase
-	backends map[string]activities.ModelOps
+	backends map[string]modelops.ModelOps
 	channels activities.Channels
 }
 
@@ -40,7 +42,7 @@ type monitorEdge struct {
 
 // ValidateUpdate checks the policy of a set-policy that the monitor itself takes.
 func (i *monitorEdge) ValidateUpdate(ctx workflow.Context, in *interceptor.UpdateInput) error {
-	if err := i.Next.ValidateUpdate(ctx, in); err != nil || in.Name != monitor.UpdateSetPolicy || len(in.Args) == 0 {
+	if err := i.Next.ValidateUpdate(ctx, in); err != nil || in.Name != contract.UpdateSetPolicy || len(in.Args) == 0 {
 		return err
 	}
 	raw, ok := in.Args[0].(converter.RawValue)
@@ -60,7 +62,7 @@ type named struct {
 	Retraining struct {
 		Backend string `json:"backend"`
 	} `json:"retraining"`
-	Notify []monitor.Notify `json:"notify"`
+	Notify []policy.Notify `json:"notify"`
 }
 
 func (e *edge) check(policy *named) error {
@@ -69,13 +71,16 @@ func (e *edge) check(policy *named) error {
 		faults = append(faults, fmt.Sprintf("retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker",
 			backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", ")))
 	}
+
 	for i, to := range policy.Notify {
 		if _, err := e.channels.For(policy.Team, to.Channel); err != nil {
 			faults = append(faults, fmt.Sprintf("notify[%d].channel: %v", i, err))
 		}
 	}
+
 	if faults == nil {
 		return nil
 	}
-	return temporal.NewNonRetryableApplicationError(monitor.UpdateSetPolicy+" refused: "+strings.Join(faults, "\n"), "Refused", nil)
+
+	return temporal.NewNonRetryableApplicationError(contract.UpdateSetPolicy+" refused: "+strings.Join(faults, "\n"), "Refused", nil)
 }

@@ -15,7 +15,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -51,15 +53,19 @@ func (g *gate) Permit(ctx context.Context, model, team string) (held string, err
 	if err := g.look(ctx); err != nil {
 		return "", err
 	}
+
 	frozen := monitor.Frozen(g.freezes, model, team)
 	if frozen == nil && g.brake.share > 0 {
-		if frozen, err = g.ask(ctx, model, team); err != nil {
+		frozen, err = g.ask(ctx, model, team)
+		if err != nil {
 			return "", err
 		}
 	}
+
 	if frozen == nil {
 		return "", nil
 	}
+
 	return frozen.String(), nil
 }
 
@@ -70,7 +76,8 @@ func (g *gate) look(ctx context.Context) error {
 	}
 	freezes, err := freezesOf(ctx, g.client, g.data, g.taskQueue)
 	if err == nil {
-		g.freezes, g.looked = freezes, time.Now()
+		g.freezes = freezes
+		g.looked = time.Now()
 	}
 	return err
 }
@@ -95,13 +102,15 @@ func freezesOf(ctx context.Context, c client.Client, data converter.DataConverte
 func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, error) {
 	if time.Since(g.counted) > monitorsAge {
 		answer, err := g.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-			Namespace: g.namespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", monitor.WorkflowType),
+			Namespace: g.namespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", contract.WorkflowType),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("count the monitors: %w", err)
 		}
-		g.monitors, g.counted = answer.GetCount(), time.Now()
+		g.monitors = answer.GetCount()
+		g.counted = time.Now()
 	}
+
 	start := g.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: workflows.FleetID(g.taskQueue), TaskQueue: g.taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.FleetType, monitor.Fleet{})
@@ -110,13 +119,14 @@ func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, er
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateName: workflows.UpdatePermit, WaitForStage: client.WorkflowUpdateStageCompleted,
 			Args: []any{workflows.Permit{ModelName: model, Team: team, Brake: monitor.Brake{
-				Share: g.brake.share, Within: monitor.Duration(g.brake.within), Monitors: g.monitors,
+				Share: g.brake.share, Within: policy.Duration(g.brake.within), Monitors: g.monitors,
 			}}},
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	var frozen *monitor.Freeze
 	err = handle.Get(ctx, &frozen)
 	return frozen, err
@@ -139,6 +149,7 @@ func (b *brake) UnmarshalText(text []byte) error {
 	if !both || err != nil || dErr != nil || !(percent > 0 && percent <= 100) || d < time.Minute || d > maxBrake {
 		return fmt.Errorf("must be a share of the monitors and a time of 1m to 24h such as 20%%/10m, got %q", text)
 	}
-	b.share, b.within = percent/100, d
+	b.share = percent / 100
+	b.within = d
 	return nil
 }

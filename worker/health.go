@@ -26,11 +26,13 @@ func askReady(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("ask the worker: %w", err)
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		why, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 		return fmt.Errorf("%s answers %s: %s", url, response.Status, why)
 	}
+
 	return nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -32,7 +32,7 @@ type listeningWorkflow struct {
 
 // ExecuteWorkflow shows the series of a run's model as long as this worker holds it.
 func (i *listeningWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	if i.models != nil && workflow.GetInfo(ctx).WorkflowType.Name == monitor.WorkflowType {
+	if i.models != nil && workflow.GetInfo(ctx).WorkflowType.Name == contract.WorkflowType {
 		series := &modelSeries{models: i.models}
 		defer series.drop() // at its end, and when the worker's cache lets it go
 		ctx = workflows.WithListener(ctx, series)

@@ -28,6 +28,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/health"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
@@ -75,10 +76,12 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 	} else {
 		err = serve(ctx, c)
 	}
+
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "worker:", err)
 		return exitFailed
 	}
+
 	return exitDone
 }
 
@@ -86,7 +89,7 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 type configuration struct {
 	settings settings
 	temporal client.Options
-	backends map[string]activities.ModelOps
+	backends map[string]modelops.ModelOps
 	notices  activities.Notices
 	traces   *telemetry.Traces // nil: nobody asked for them
 	log      *slog.Logger
@@ -126,6 +129,7 @@ func encrypt(s settings, monitors, pipelines *client.Options) error {
 	case bool(s.MustEncrypt):
 		codec = codec.Require()
 	}
+
 	codec.ApplyLoose(pipelines)
 	codec.Apply(monitors)
 	return nil
@@ -146,6 +150,7 @@ func serve(ctx context.Context, c configuration) error {
 		_ = listener.Close()
 		return fmt.Errorf("set up metrics: %w", err)
 	}
+
 	c.temporal.MetricsHandler = m.Temporal
 	state := newReadiness()
 	watched := health.Start(listener, health.Handler(state.check, m.Handler()), c.log)

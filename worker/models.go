@@ -136,6 +136,7 @@ func seriesOf(s monitor.Status) (seen []prometheus.Metric) {
 			put(modelThresholdDesc, prometheus.GaugeValue, threshold, version, r.Name)
 		}
 	}
+
 	return seen
 }
 

@@ -10,14 +10,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestAModelHasSeriesOfItsOwn(t *testing.T) {
 	m := newModels()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	machine := monitor.NewMachine("fraud", "base", monitor.Policy{})
-	machine.Observe(at, &monitor.MetricEvent{ModelName: "fraud", ModelVersion: "v7", Accuracy: monitor.Some(0.5)})
+	machine := monitor.NewMachine("fraud", "base", policy.Policy{})
+	machine.Observe(at, &metric.Event{ModelName: "fraud", ModelVersion: "v7", Accuracy: metric.Some(0.5)})
 	run := &modelSeries{models: m}
 	run.Described(nil, machine.Status(at))
 	require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(`
@@ -52,7 +55,7 @@ func TestTheSeriesOfAModelAreItsLatestRuns(t *testing.T) {
 	m := newModels()
 	before, after := &modelSeries{models: m}, &modelSeries{models: m}
 	before.Described(nil, monitor.Status{ModelName: "fraud"})
-	after.Described(nil, monitor.Status{ModelName: "fraud", Phase: monitor.PhasePaused})
+	after.Described(nil, monitor.Status{ModelName: "fraud", Phase: contract.PhasePaused})
 	before.drop()
 	require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(`
 		# HELP modelvigil_model_phase 1 for the monitor's phase.

@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
-	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
@@ -69,9 +69,11 @@ func (p *pool) run(ctx context.Context) {
 			pause = firstPause
 			err = p.serve(ctx, opened)
 		}
+
 		if ctx.Err() != nil {
 			return
 		}
+
 		p.state.set(nil, err)
 		p.log.Warn("no work can be taken from Temporal; trying again", "pause", pause.String(), "error", err)
 		select {
@@ -113,6 +115,7 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
 	}
+
 	helping, dismiss := context.WithCancel(context.WithoutCancel(ctx))
 	s := &session{client: c, failed: make(chan error, 4), dismiss: dismiss}
 	s.search.ensure(ctx, p, c, true) // the first monitors are to be found, too
@@ -125,6 +128,7 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 		}
 		s.workers = append(s.workers, w)
 	}
+
 	return s, nil
 }
 
@@ -143,7 +147,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
-	w.RegisterWorkflowWithOptions(workflows.Indexed(s.search.has.Load), workflow.RegisterOptions{Name: monitor.WorkflowType})
+	w.RegisterWorkflowWithOptions(workflows.Indexed(s.search.has.Load), workflow.RegisterOptions{Name: contract.WorkflowType})
 	lastpolicy.Register(w, s.client, encryption.DataConverter(p.temporal))
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w

@@ -26,7 +26,8 @@ func newReadiness() *readiness { return &readiness{reason: errStarting} }
 func (r *readiness) set(c client.Client, reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.client, r.reason = c, reason
+	r.client = c
+	r.reason = reason
 }
 
 // check says why the process is not ready. While the workers run it asks the

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -113,7 +113,8 @@ func (s *survey) look(ctx context.Context, c client.Client, hasIndex bool) (seen
 		gauge(monitorsDesc, float64(n), phase)
 	}
 	freezes, err := freezesOf(ctx, c, s.data, s.taskQueue)
-	if faults = append(faults, err); err == nil {
+	faults = append(faults, err)
+	if err == nil {
 		gauge(freezesDesc, float64(len(freezes)))
 	}
 	for _, queue := range []struct {
@@ -128,9 +129,11 @@ func (s *survey) look(ctx context.Context, c client.Client, hasIndex bool) (seen
 		described, err := c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 			Namespace: s.namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue.name}, TaskQueueType: queue.kind, ReportStats: true,
 		})
-		if faults = append(faults, err); err != nil {
+		faults = append(faults, err)
+		if err != nil {
 			continue
 		}
+
 		for _, value := range []struct {
 			desc *prometheus.Desc
 			is   float64
@@ -143,24 +146,27 @@ func (s *survey) look(ctx context.Context, c client.Client, hasIndex bool) (seen
 				s.namespace, queue.name, strings.ToLower(queue.kind.String())))
 		}
 	}
+
 	if err := errors.Join(faults...); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		s.failures.Inc()
 		s.log.Debug("not everything is known of the fleet", "error", err)
 	}
+
 	return seen
 }
 
 // phases counts the monitors that run, by phase.
 func (s *survey) phases(ctx context.Context, c client.Client, hasIndex bool) (map[string]int64, error) {
 	running := fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND TaskQueue = '%s'",
-		monitor.WorkflowType, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s.taskQueue))
+		contract.WorkflowType, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s.taskQueue))
 	count := func(query string) (int64, error) {
 		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: s.namespace, Query: query})
 		return answer.GetCount(), err
 	}
+
 	unknown, err := count(running)
 	counts := map[string]int64{}
-	for _, phase := range monitor.Phases() {
+	for _, phase := range contract.Phases() {
 		if err != nil || !hasIndex {
 			break
 		}
@@ -169,9 +175,11 @@ func (s *survey) phases(ctx context.Context, c client.Client, hasIndex bool) (ma
 		counts[string(phase)] = n
 		unknown -= n
 	}
+
 	if err != nil {
 		return nil, fmt.Errorf("count the monitors: %w", err)
 	}
+
 	counts[phaseUnknown] = max(0, unknown) // counts of different moments may not add up
 	return counts, nil
 }

@@ -14,19 +14,22 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // end is what a run that nobody stops by an update comes to.
 func (l *life) end(input ...any) monitor.Status {
 	l.t.Helper()
-	l.ExecuteWorkflow(monitor.WorkflowType, input...)
+	l.ExecuteWorkflow(contract.WorkflowType, input...)
 	require.True(l.t, l.IsWorkflowCompleted())
 	require.NoError(l.t, l.GetWorkflowError(), "it completes, so that late events don't raise it again")
 	return l.status()
 }
 
-func kinds(s monitor.Status) (all []monitor.Kind) {
+func kinds(s monitor.Status) (all []policy.Kind) {
 	for _, d := range s.Decisions {
 		all = append(all, d.Kind)
 	}
@@ -38,7 +41,7 @@ func TestAMonitorThatIsCancelledStops(t *testing.T) {
 	l.publish(time.Second, 0.95)
 	l.after(time.Minute, l.CancelWorkflow)
 	status := l.end()
-	require.Equal(t, []monitor.Kind{monitor.Stopped}, kinds(status))
+	require.Equal(t, []policy.Kind{policy.Stopped}, kinds(status))
 	assert.Equal(t, "Temporal", status.Decisions[0].By)
 	assert.Equal(t, "its workflow was cancelled, which stops it as starter stop does", status.Decisions[0].Reason)
 	assert.EqualValues(t, 1, status.Events)
@@ -47,23 +50,23 @@ func TestAMonitorThatIsCancelledStops(t *testing.T) {
 func TestAMonitorCancelledBeforeItsFirstTaskStops(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.after(0, l.CancelWorkflow)
-	require.Equal(t, []monitor.Kind{monitor.Stopped}, kinds(l.end()))
+	require.Equal(t, []policy.Kind{policy.Stopped}, kinds(l.end()))
 }
 
 // Timers, activities, signals, updates and queries go on until the retraining in
 // flight is recorded.
 func TestAMonitorThatIsCancelledRecordsItsRetrainingFirst(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Times(3).Return(monitor.Job{}, errors.New("503"))
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "webhook", Followed: true}, nil)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Times(3).Return(modelops.Job{}, errors.New("503"))
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(modelops.Job{Backend: "webhook", Followed: true}, nil)
 	l.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().After(5*time.Hour).
-		Return(monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v2"}, nil)
+		Return(modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"}, nil)
 	l.publish(0, 0.8)
 	l.after(time.Second, l.CancelWorkflow) // while the schedule call is retried
 	l.publish(time.Hour, 0.8)
-	paused := l.update(2*time.Hour, "late", monitor.UpdatePause, nil)
+	paused := l.update(2*time.Hour, "late", contract.UpdatePause, nil)
 	l.at(3*time.Hour, func(s monitor.Status) {
-		require.Equal(t, monitor.PhaseStopping, s.Phase)
+		require.Equal(t, contract.PhaseStopping, s.Phase)
 		require.EqualValues(t, 1, s.Suppressed[monitor.ByStopping])
 	})
 	status := l.end()
@@ -75,27 +78,27 @@ func TestAMonitorThatIsCancelledRecordsItsRetrainingFirst(t *testing.T) {
 
 func TestACancelledMonitorsRetrainingTimesOutAsAnyOther(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{}, errors.New("503"))
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{}, errors.New("503"))
 	l.publish(0, 0.8)
 	l.after(time.Second, l.CancelWorkflow)
 	status := l.end(map[string]any{"policy": map[string]any{"retraining": map[string]any{"timeout": "2m"}}})
-	require.Equal(t, []monitor.Kind{monitor.Triggered, monitor.Stopped, monitor.TimedOut}, kinds(status))
+	require.Equal(t, []policy.Kind{policy.Triggered, policy.Stopped, policy.TimedOut}, kinds(status))
 }
 
 func TestACancelledMonitorHandsOnItsStop(t *testing.T) {
 	first := newLife(t, "fraud")
-	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "webhook", Followed: true}, nil)
-	first.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Hour).Return(monitor.Outcome{}, nil)
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(modelops.Job{Backend: "webhook", Followed: true}, nil)
+	first.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Hour).Return(modelops.Outcome{}, nil)
 	first.publish(0, 0.8)
 	first.after(time.Minute, first.CancelWorkflow)
 	first.after(2*time.Minute, func() { first.SetContinueAsNewSuggested(true) })
 	first.publish(3*time.Minute, 0.8)
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
 
 	second, input := newLife(t, "fraud").next(first)
 	second.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().
-		Return(monitor.Outcome{State: monitor.OutcomeSucceeded}, nil)
+		Return(modelops.Outcome{State: modelops.Succeeded}, nil)
 	require.EqualValues(t, 1, second.end(input).Retrainings.Succeeded)
 }
 
@@ -131,12 +134,12 @@ func TestARunHandsOnBeforeTheServerRefusesUpdatesThoughACallIsUnderWay(t *testin
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, "fraud")
-			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{}, errors.New("503")).Maybe()
+			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{}, errors.New("503")).Maybe()
 			if c.breach {
 				l.publish(0, 0.8)
 			}
-			answered := l.scripted(2500, monitor.UpdatePause, monitor.UpdateResume)
-			l.ExecuteWorkflow(monitor.WorkflowType)
+			answered := l.scripted(2500, contract.UpdatePause, contract.UpdateResume)
+			l.ExecuteWorkflow(contract.WorkflowType)
 			require.True(t, workflow.IsContinueAsNewError(l.GetWorkflowError()))
 			assert.GreaterOrEqual(t, answered(), c.least)
 			assert.LessOrEqual(t, answered(), c.most)
@@ -146,7 +149,7 @@ func TestARunHandsOnBeforeTheServerRefusesUpdatesThoughACallIsUnderWay(t *testin
 
 func TestUpdatesThatAreRefusedCountForNothing(t *testing.T) {
 	l := newLife(t, "fraud")
-	answered := l.scripted(2500, monitor.UpdateApprove, monitor.UpdateReject)
+	answered := l.scripted(2500, contract.UpdateApprove, contract.UpdateReject)
 	l.live(5 * time.Minute)
 	assert.Zero(t, answered(), "nothing waits for approval")
 }
@@ -163,7 +166,7 @@ func TestAChannelThatIsAwayIsToldOneThingAtATime(t *testing.T) {
 		}
 		return errors.New("connection refused")
 	})
-	l.scripted(400, monitor.UpdatePause, monitor.UpdateResume)
+	l.scripted(400, contract.UpdatePause, contract.UpdateResume)
 	l.live(3*time.Minute, map[string]any{"policy": map[string]any{"notify": []any{
 		map[string]any{"channel": "chat", "kinds": []string{"paused", "resumed"}},
 	}}})

@@ -11,6 +11,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -20,14 +23,14 @@ func TestContinueAsNewInCooldownKeepsWhatIsLeftOfIt(t *testing.T) {
 	first.publish(0, 0.8)
 	first.after(20*time.Minute, func() { first.SetContinueAsNewSuggested(true) })
 	first.publish(20*time.Minute+time.Second, 0.8)
-	done := first.update(time.Second, "once", monitor.UpdatePause, monitor.Control{By: "ada"})
-	first.update(2*time.Second, "resume", monitor.UpdateResume, monitor.Control{By: "ada"})
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	done := first.update(time.Second, "once", contract.UpdatePause, monitor.Control{By: "ada"})
+	first.update(2*time.Second, "resume", contract.UpdateResume, monitor.Control{By: "ada"})
+	first.ExecuteWorkflow(contract.WorkflowType)
 	require.NoError(t, done.refused)
 
 	second, input := newLife(t, "fraud").next(first)
 	second.accepts(1)
-	again := second.update(time.Second, "once", monitor.UpdatePause, monitor.Control{By: "ada"})
+	again := second.update(time.Second, "once", contract.UpdatePause, monitor.Control{By: "ada"})
 	second.publish(39*time.Minute, 0.8) // still in the cooldown of the first run
 	second.publish(40*time.Minute, 0.8) // after it
 	status := second.live(time.Hour, input)
@@ -40,18 +43,18 @@ func TestContinueAsNewInCooldownKeepsWhatIsLeftOfIt(t *testing.T) {
 
 func TestContinueAsNewInARetrainingFollowsItOn(t *testing.T) {
 	first := newLife(t, "fraud")
-	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
-	first.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Hour).Return(monitor.Outcome{}, nil)
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(modelops.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
+	first.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Hour).Return(modelops.Outcome{}, nil)
 	first.publish(0, 0.8)
 	first.after(time.Minute, func() { first.SetContinueAsNewSuggested(true) })
 	first.publish(2*time.Minute, 0.95)
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 
 	second, input := newLife(t, "fraud").next(first)
 	second.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().
-		Return(func(_ context.Context, call activities.Call) (monitor.Outcome, error) {
+		Return(func(_ context.Context, call activities.Call) (modelops.Outcome, error) {
 			require.Equal(t, "job", call.Job.ID)
-			return monitor.Outcome{RequestID: call.Request.RequestID, State: monitor.OutcomeSucceeded}, nil
+			return modelops.Outcome{RequestID: call.Request.RequestID, State: modelops.Succeeded}, nil
 		})
 	status := second.live(time.Minute, input)
 	require.Equal(t, monitor.RetrainingCounters{Requested: 1, Succeeded: 1}, status.Retrainings)
@@ -60,21 +63,21 @@ func TestContinueAsNewInARetrainingFollowsItOn(t *testing.T) {
 func TestContinueAsNewInABurstLosesNothing(t *testing.T) {
 	const burst = 2500 // more than a run takes
 	first := newLife(t, "fraud")
-	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{Backend: "log"}, nil).Maybe()
-	events := make([]monitor.MetricEvent, 2)
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{Backend: "log"}, nil).Maybe()
+	events := make([]metric.Event, 2)
 	for i := range events {
-		events[i] = monitor.MetricEvent{ModelName: "fraud", Accuracy: monitor.Some(0.8)}
+		events[i] = metric.Event{ModelName: "fraud", Accuracy: metric.Some(0.8)}
 	}
 	for part := range 5 { // the environment queues less than a thousand callbacks
 		first.after(time.Second+time.Duration(part), func() {
 			for range burst / 5 {
-				first.SignalWorkflow(monitor.SignalMetric, events)
+				first.SignalWorkflow(contract.SignalMetric, events)
 			}
 		})
 	}
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	second, input := newLife(t, "fraud").next(first)
-	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{Backend: "log"}, nil).Maybe()
+	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{Backend: "log"}, nil).Maybe()
 	status := second.live(time.Minute, input)
 	require.GreaterOrEqual(t, status.Signals, int64(400)) // the environment drops those that come after a run's end
 	require.EqualValues(t, int(status.Signals)*len(events), status.Events)
@@ -86,7 +89,7 @@ func TestARunHandsOnAfterADayAtTheLatest(t *testing.T) {
 	began := first.Now()
 	first.accepts(1)
 	first.publish(0, 0.8)
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
 	age := first.Now().Sub(began)
 	require.LessOrEqual(t, age, 24*time.Hour)
@@ -95,11 +98,11 @@ func TestARunHandsOnAfterADayAtTheLatest(t *testing.T) {
 
 func TestAnOldRunWaitsForItsScheduleCall(t *testing.T) {
 	first := newLife(t, "fraud")
-	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(30*time.Hour).Return(monitor.Job{Backend: "log"}, nil)
-	first.update(time.Second, "policy", monitor.UpdateSetPolicy, json.RawMessage(`{"retraining": {"timeout": "48h"}}`))
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(30*time.Hour).Return(modelops.Job{Backend: "log"}, nil)
+	first.update(time.Second, "policy", contract.UpdateSetPolicy, json.RawMessage(`{"retraining": {"timeout": "48h"}}`))
 	first.publish(2*time.Second, 0.8)
 	began := first.Now()
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
 	require.Equal(t, 30*time.Hour, first.Now().Sub(began).Round(time.Minute), "it is not asked twice without need, and no task is spent on waiting")
 }

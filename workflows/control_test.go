@@ -9,19 +9,22 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestPauseRetrainAndForce(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.accepts(2)
-	l.update(1*time.Second, "1", monitor.UpdatePause, monitor.Control{By: "ada", Reason: "audit"})
+	l.update(1*time.Second, "1", contract.UpdatePause, monitor.Control{By: "ada", Reason: "audit"})
 	l.publish(2*time.Second, 0.8)
-	paused := l.update(3*time.Second, "2", monitor.UpdateRetrain, map[string]any{"by": "ada", "force": true})
-	l.update(4*time.Second, "3", monitor.UpdateResume, monitor.Control{By: "ada"})
-	byHand := l.update(4*time.Second+1, "3b", monitor.UpdateRetrain, monitor.Control{By: "ada"})
-	early := l.update(5*time.Second, "4", monitor.UpdateRetrain, monitor.Control{By: "ada"})
-	forced := l.update(6*time.Second, "5", monitor.UpdateRetrain, map[string]any{"by": "ada", "force": true})
+	paused := l.update(3*time.Second, "2", contract.UpdateRetrain, map[string]any{"by": "ada", "force": true})
+	l.update(4*time.Second, "3", contract.UpdateResume, monitor.Control{By: "ada"})
+	byHand := l.update(4*time.Second+1, "3b", contract.UpdateRetrain, monitor.Control{By: "ada"})
+	early := l.update(5*time.Second, "4", contract.UpdateRetrain, monitor.Control{By: "ada"})
+	forced := l.update(6*time.Second, "5", contract.UpdateRetrain, map[string]any{"by": "ada", "force": true})
 	status := l.live(time.Minute)
 
 	require.ErrorContains(t, paused.refused, "resume it first", "a pause always wins")
@@ -36,18 +39,18 @@ func TestPauseRetrainAndForce(t *testing.T) {
 
 func TestARetrainingInFlightIsNeverDoubled(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(time.Minute).Return(monitor.Job{Backend: "log"}, nil)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(time.Minute).Return(modelops.Job{Backend: "log"}, nil)
 	l.publish(0, 0.8)
-	forced := l.update(time.Second, "1", monitor.UpdateRetrain, map[string]any{"force": true})
+	forced := l.update(time.Second, "1", contract.UpdateRetrain, map[string]any{"force": true})
 	l.live(time.Hour)
 	require.ErrorContains(t, forced.refused, "is in flight since")
 }
 
 func TestAnInvalidUpdateIsRefusedAndChangesNothing(t *testing.T) {
 	l := newLife(t, "fraud")
-	unknown := l.update(time.Second, "1", monitor.UpdateSetPolicy, map[string]any{"colour": "red", "cooldown": "-1s"})
-	wrongType := l.update(time.Second, "2", monitor.UpdatePause, map[string]any{"by": 7})
-	stranger := l.update(time.Second, "3", monitor.UpdateResume, map[string]any{"why": "x"})
+	unknown := l.update(time.Second, "1", contract.UpdateSetPolicy, map[string]any{"colour": "red", "cooldown": "-1s"})
+	wrongType := l.update(time.Second, "2", contract.UpdatePause, map[string]any{"by": 7})
+	stranger := l.update(time.Second, "3", contract.UpdateResume, map[string]any{"why": "x"})
 	status := l.live(time.Minute)
 	require.ErrorContains(t, unknown.refused, "colour: unknown field")
 	require.ErrorContains(t, unknown.refused, "cooldown: must be")
@@ -58,24 +61,24 @@ func TestAnInvalidUpdateIsRefusedAndChangesNothing(t *testing.T) {
 
 func TestThePolicyInForceAlreadyIsNoChange(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.update(time.Second, "1", monitor.UpdateSetPolicy, map[string]any{"cooldown": "30m"})
-	l.update(2*time.Second, "2", monitor.UpdateSetPolicy, map[string]any{"cooldown": "30m", "retraining": map[string]any{"params": map[string]any{}}})
+	l.update(time.Second, "1", contract.UpdateSetPolicy, map[string]any{"cooldown": "30m"})
+	l.update(2*time.Second, "2", contract.UpdateSetPolicy, map[string]any{"cooldown": "30m", "retraining": map[string]any{"params": map[string]any{}}})
 	status := l.live(time.Minute)
 	require.Len(t, status.Decisions, 2)
-	require.Equal(t, monitor.PolicyChanged, status.Decisions[0].Kind)
+	require.Equal(t, policy.PolicyChanged, status.Decisions[0].Kind)
 }
 
 func TestPoisonIsCountedAndExplained(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.after(time.Second, func() {
-		l.SignalWorkflow(monitor.SignalMetric, []byte("binary"))
-		l.SignalWorkflow(monitor.SignalMetric, "text")
-		l.SignalWorkflow(monitor.SignalMetric, nil)
-		l.SignalWorkflow(monitor.SignalMetricDigest, map[string]any{"version": 99})
-		l.SignalWorkflow(monitor.SignalRetrainingOutcome, map[string]any{"state": "maybe"})
+		l.SignalWorkflow(contract.SignalMetric, []byte("binary"))
+		l.SignalWorkflow(contract.SignalMetric, "text")
+		l.SignalWorkflow(contract.SignalMetric, nil)
+		l.SignalWorkflow(contract.SignalMetricDigest, map[string]any{"version": 99})
+		l.SignalWorkflow(contract.SignalRetrainingOutcome, map[string]any{"state": "maybe"})
 		l.SignalWorkflow("unheard-of", 1)
-		l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "other", "accuracy": 0.1})
-		l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "fraud", "accuracy": 0.95})
+		l.SignalWorkflow(contract.SignalMetric, map[string]any{"model_name": "other", "accuracy": 0.1})
+		l.SignalWorkflow(contract.SignalMetric, map[string]any{"model_name": "fraud", "accuracy": 0.95})
 	})
 	status := l.live(time.Minute)
 	require.EqualValues(t, 7, status.Rejected)
@@ -118,7 +121,7 @@ func TestASenselessArgumentFailsTheMonitorAtOnce(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			l := newLife(t, "fraud")
-			l.ExecuteWorkflow(monitor.WorkflowType, input)
+			l.ExecuteWorkflow(contract.WorkflowType, input)
 			require.ErrorContains(t, l.GetWorkflowError(), fault)
 		})
 	}

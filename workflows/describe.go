@@ -10,8 +10,11 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/markdown"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // maxSummaryBytes is what the server takes for the summary of a timer or an
@@ -79,7 +82,7 @@ func details(s monitor.Status, policy string) string {
 }
 
 // inWords is a policy as the end of a page.
-func inWords(policy monitor.Policy) string {
+func inWords(policy policy.Policy) string {
 	encoded, err := json.MarshalIndent(policy, "", "  ")
 	if err != nil {
 		return "\n" // a policy that is in force can be encoded
@@ -98,7 +101,7 @@ func (p *page) why(s monitor.Status) {
 	if f := s.Current; f != nil {
 		p.line("- **Retraining** since %s%s: %s\n- %s, as %s", clock(f.TriggeredAt), of(f.ModelVersion), markdown.Escape(f.Reason), taken(f), markdown.Code(f.RequestID))
 	}
-	if s.Phase == monitor.PhaseCoolingDown || s.Phase == monitor.PhaseWatching {
+	if s.Phase == contract.PhaseCoolingDown || s.Phase == contract.PhaseWatching {
 		p.last(s.Decisions)
 	}
 	if !s.BlackoutUntil.IsZero() {
@@ -126,9 +129,10 @@ func taken(f *monitor.Flight) string {
 func (p *page) last(decisions []monitor.Decision) {
 	for i := len(decisions) - 1; i >= 0; i-- {
 		d := decisions[i]
-		if d.Kind != monitor.Triggered {
+		if d.Kind != policy.Triggered {
 			continue
 		}
+
 		p.line("- **Last triggered** %s%s: %s", clock(d.At), of(d.ModelVersion), markdown.Escape(d.Reason))
 		for _, later := range decisions[i+1:] {
 			if later.RequestID == d.RequestID && later.IsNotable() {
@@ -136,6 +140,7 @@ func (p *page) last(decisions []monitor.Decision) {
 				p.line("- **%s%s** %s%s", strings.ToUpper(word[:1]), word[1:], clock(later.At), because(later.Reason))
 			}
 		}
+
 		return
 	}
 }
@@ -146,6 +151,7 @@ func (p *page) rules(s monitor.Status) {
 	if rules == nil {
 		return
 	}
+
 	p.table("Rules"+of(latest), "rule", "says", "value", "threshold", "as of (UTC)")
 	for _, r := range rules {
 		says := string(r.Verdict)
@@ -155,6 +161,7 @@ func (p *page) rules(s monitor.Status) {
 		case monitor.Breaching:
 			says = "**breaching**"
 		}
+
 		at := ""
 		if !r.At.IsZero() {
 			at = short(r.At)
@@ -168,16 +175,19 @@ func (p *page) decisions(all []monitor.Decision) {
 	if len(all) == 0 {
 		return
 	}
+
 	p.table("Decisions", "when (UTC)", "what", "version", "why")
 	claimed := false
 	for i := len(all) - 1; i >= max(0, len(all)-shownDecisions); i-- {
 		d := all[i]
 		why := markdown.Escape(d.Reason)
-		if claimed = claimed || d.By != ""; d.By != "" {
+		claimed = claimed || d.By != ""
+		if d.By != "" {
 			why = strings.TrimSuffix("by "+markdown.Escape(d.By)+": "+why, ": ")
 		}
 		p.row(short(d.At), strings.ReplaceAll(string(d.Kind), "_", " ")+suppressedBy(d), markdown.Escape(d.ModelVersion), why)
 	}
+
 	if claimed {
 		p.line("\nWho decided is what they said of themselves.")
 	}
@@ -215,7 +225,7 @@ func because(reason string) string {
 	return ": " + markdown.Escape(reason)
 }
 
-func number(r monitor.Reading) string {
+func number(r metric.Reading) string {
 	value, ok := r.Get()
 	if !ok {
 		return ""
@@ -224,10 +234,10 @@ func number(r monitor.Reading) string {
 }
 
 func suppressedBy(d monitor.Decision) string {
-	if d.Kind == monitor.Warned && d.Count > 1 {
+	if d.Kind == policy.Warned && d.Count > 1 {
 		return fmt.Sprintf(", %d×", d.Count)
 	}
-	if d.Kind != monitor.Suppressed {
+	if d.Kind != policy.Suppressed {
 		return ""
 	}
 	return fmt.Sprintf(" by %s, %d×", strings.ReplaceAll(string(d.SuppressedBy), "_", " "), d.Count)

@@ -80,12 +80,14 @@ func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
 		case f.isFull(ctx):
 			return workflow.NewContinueAsNewError(ctx, FleetType, f.fleet) // its handlers never wait
 		}
+
 		f.tell(ctx)
 		f.changed = false
 		if err := workflow.Await(ctx, func() bool { return f.changed || f.isReady() || f.isFull(ctx) }); err != nil {
 			return err
 		}
 	}
+
 	return err
 }
 
@@ -157,6 +159,7 @@ func (f *fleetRun) tell(ctx workflow.Context) {
 			ScheduleToCloseTimeout: max(oldest.Decision.At.Add(tellFor).Sub(workflow.Now(ctx)), attemptTimeout),
 		}), activity.FleetChannels)
 	}
+
 	for i := range f.fleet.Notices {
 		if notice := &f.fleet.Notices[i]; notice.Channel != "" && f.told[notice.Channel] == nil {
 			f.told[notice.Channel] = tell(ctx, notice)
@@ -185,11 +188,13 @@ func (f *fleetRun) collect(ctx workflow.Context) {
 		f.channels = nil
 		f.fleet.Address(workflow.GetInfo(ctx).WorkflowExecution.ID, channels)
 	}
+
 	for _, channel := range slices.Sorted(maps.Keys(f.told)) {
 		c := f.told[channel]
 		if !c.future.IsReady() {
 			continue
 		}
+
 		if err := c.future.Get(ctx, nil); err != nil {
 			workflow.GetLogger(ctx).Error("a channel is not told", "channel", channel, "notice", c.requestID, "error", err)
 		}

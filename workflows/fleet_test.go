@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -39,7 +40,7 @@ func newFleetLife(t *testing.T) *fleetLife {
 	suite.SetLogger(quiet)
 	l := &fleetLife{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
 	l.SetStartTime(noon)
-	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.FleetID(monitor.DefaultTaskQueue), TaskQueue: monitor.DefaultTaskQueue})
+	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.FleetID(contract.DefaultTaskQueue), TaskQueue: contract.DefaultTaskQueue})
 	l.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	l.RegisterActivity(&activities.Notices{})
 	l.OnActivity(notices.FleetChannels, mock.Anything).Return([]string{"chat", "pager"}, nil).Maybe()

@@ -10,14 +10,16 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // heldBy makes a monitor that breaches at once, with a call under way that lasts
 // longer than any test.
 var heldBy = map[string]func(*life){
 	"a schedule call": func(l *life) {
-		l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(20*time.Hour).Return(monitor.Job{Backend: "log"}, nil)
+		l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(20*time.Hour).Return(modelops.Job{Backend: "log"}, nil)
 	},
 	"a notice": func(l *life) {
 		var notices *activities.Notices // names only
@@ -57,7 +59,7 @@ func TestACallUnderWayHoldsARunWithinBounds(t *testing.T) {
 				l.after(15*time.Second, func() { reach(l) })
 				l.publish(16*time.Second, 0.8)
 				began := l.Now()
-				l.ExecuteWorkflow(monitor.WorkflowType, by(t, breachesAndTells))
+				l.ExecuteWorkflow(contract.WorkflowType, by(t, breachesAndTells))
 				require.True(t, workflow.IsContinueAsNewError(l.GetWorkflowError()))
 				assert.Greater(t, l.Now().Sub(began), 11*time.Second, "it is held for a while")
 				assert.LessOrEqual(t, l.Now().Sub(began), 16*time.Second)
@@ -71,7 +73,7 @@ func (l *life) rush(d time.Duration, signals int) {
 	for part := range (signals + 399) / 400 { // the environment queues less than a thousand callbacks
 		l.after(d+time.Duration(part), func() {
 			for range min(400, signals-400*part) {
-				l.SignalWorkflow(monitor.SignalMetric, monitor.MetricEvent{ModelName: l.model})
+				l.SignalWorkflow(contract.SignalMetric, metric.Event{ModelName: l.model})
 			}
 		})
 	}
@@ -90,8 +92,8 @@ func TestARunThatSignalsRushAtHandsOnSoon(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, "fraud")
 			l.rush(c.wait, c.signals)
-			l.update(c.wait+time.Second, "the-end", monitor.UpdateStop, nil)
-			l.ExecuteWorkflow(monitor.WorkflowType)
+			l.update(c.wait+time.Second, "the-end", contract.UpdateStop, nil)
+			l.ExecuteWorkflow(contract.WorkflowType)
 			require.Equal(t, c.ends, workflow.IsContinueAsNewError(l.GetWorkflowError()))
 		})
 	}
@@ -104,12 +106,12 @@ func TestARushDoesNotPutARetrainingBehindAllOthersAgainAndAgain(t *testing.T) {
 	heldBy["a schedule call"](first)
 	first.publish(0, 0.8)
 	first.rush(time.Second, 800)
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 
 	second, input := newLife(t, "fraud").next(first)
-	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(5*time.Second).Return(monitor.Job{Backend: "log"}, nil)
+	second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(5*time.Second).Return(modelops.Job{Backend: "log"}, nil)
 	second.rush(time.Second, 1600)
-	second.ExecuteWorkflow(monitor.WorkflowType, input)
+	second.ExecuteWorkflow(contract.WorkflowType, input)
 	require.True(t, workflow.IsContinueAsNewError(second.GetWorkflowError()))
 	second.AssertExpectations(t)
 

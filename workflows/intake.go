@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -68,16 +69,17 @@ func Receive(machine *monitor.Machine, now time.Time, name string, raw converter
 	}
 
 	switch name {
-	case monitor.SignalMetric:
+	case contract.SignalMetric:
 		machine.TakeEvents(now, payload)
-	case monitor.SignalMetricDigest:
+	case contract.SignalMetricDigest:
 		machine.TakeBatch(now, payload)
-	case monitor.SignalRetrainingOutcome:
+	case contract.SignalRetrainingOutcome:
 		machine.TakeOutcome(now, payload)
 	default:
 		machine.Reject(now, name, fmt.Errorf("no signal of this name is known; the signals are %s, %s and %s",
-			monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome), payload)
+			contract.SignalMetric, contract.SignalMetricDigest, contract.SignalRetrainingOutcome), payload)
 	}
+
 	return signalWork + machine.Work() - before
 }
 
@@ -87,6 +89,7 @@ func (m *watch) drain(ctx workflow.Context) (all bool) {
 	if m.looking {
 		return false
 	}
+
 	m.finishSignal(ctx)
 
 	now := workflow.Now(ctx)
@@ -104,6 +107,7 @@ func (m *watch) drain(ctx workflow.Context) (all bool) {
 			m.take(ctx, now, name, raw)
 		}
 	}
+
 	return true
 }
 

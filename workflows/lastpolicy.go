@@ -9,7 +9,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // A monitor that ends otherwise than by stop, because somebody terminates it or its
@@ -44,19 +46,20 @@ type LastPolicy struct {
 // Reinstate puts it in force in the machine of the monitor that has asked. Whoever
 // decides a recorded history again calls it too.
 func (l *LastPolicy) Reinstate(machine *monitor.Machine, now time.Time, err error) {
-	var policy monitor.Policy
+	var wanted policy.Policy
 	if err == nil && l.RunID == "" {
 		return // a model that was never watched
 	}
 	if err == nil {
-		policy, err = monitor.DecodePolicy(l.Policy)
+		wanted, err = policy.Decode(l.Policy)
 	}
 	if err != nil {
 		machine.Reject(now, sourceLastPolicy, fmt.Errorf("whether the model had a policy before can't be found out, so the one that it starts with holds; "+
 			"`starter apply` the right one: %s", MessageOf(err)), nil)
 		return
 	}
-	machine.Reinstate(now, policy, fmt.Sprintf("that of the model's last monitor, which %s (run %s)", l.Ended, l.RunID))
+
+	machine.Reinstate(now, wanted, fmt.Sprintf("that of the model's last monitor, which %s (run %s)", l.Ended, l.RunID))
 }
 
 // LooksBack says that a run begins with a look for the last policy: it is a
@@ -71,7 +74,7 @@ func LooksBack(info *workflow.Info, raw converter.RawValue) bool {
 		return false
 	}
 	input, err := decodeInput(payload, false)
-	return err == nil && (input.Policy == nil || info.Memo.GetFields()[monitor.MemoEnrolment] != nil)
+	return err == nil && (input.Policy == nil || info.Memo.GetFields()[contract.MemoEnrolment] != nil)
 }
 
 // lookBack looks for the last policy, where the run has none. An update that puts

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -24,7 +25,7 @@ func TestAMonitorRaisedByAnEventHasThePolicyOfTheLast(t *testing.T) {
 	l.last = left
 	l.publish(0, 0.8) // a breach by the default policy
 	status := l.live(time.Minute)
-	require.Equal(t, []monitor.Kind{monitor.PolicyChanged, monitor.Stopped}, kinds(status), "no event is judged before it is known")
+	require.Equal(t, []policy.Kind{policy.PolicyChanged, policy.Stopped}, kinds(status), "no event is judged before it is known")
 	assert.Equal(t, "that of the model's last monitor, which was terminated (run c0ffee)", status.Decisions[0].Reason)
 	assert.Equal(t, "42m", status.Policy.Cooldown.Or(0).String())
 	assert.EqualValues(t, 1, status.Events)
@@ -33,7 +34,7 @@ func TestAMonitorRaisedByAnEventHasThePolicyOfTheLast(t *testing.T) {
 func TestAModelNeverWatchedStartsWithTheDefaultPolicyAndSaysNothing(t *testing.T) {
 	status := newLife(t, "fraud").live(time.Minute)
 	assert.Equal(t, "1h", status.Policy.Cooldown.Or(0).String())
-	assert.Equal(t, []monitor.Kind{monitor.Stopped}, kinds(status))
+	assert.Equal(t, []policy.Kind{policy.Stopped}, kinds(status))
 	assert.Zero(t, status.Rejected)
 }
 
@@ -74,7 +75,7 @@ func TestWhoseFirstPolicyWins(t *testing.T) {
 		dryRun   bool
 	}{
 		"an operator's over the last":  {nil, "1h", true},
-		"the last over an enrolment's": {map[string]any{monitor.MemoEnrolment: "observe"}, "42m", false},
+		"the last over an enrolment's": {map[string]any{contract.MemoEnrolment: "observe"}, "42m", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, "fraud")
@@ -92,19 +93,19 @@ func TestAPolicyPutInForceDuringTheLookIsNewer(t *testing.T) {
 	l.last = left
 	l.looks = make(chan struct{})
 	l.publish(0, 0.8)
-	applied := l.update(time.Millisecond, "apply", monitor.UpdateSetPolicy, json.RawMessage(`{"cooldown": "7m", "dry_run": true}`))
+	applied := l.update(time.Millisecond, "apply", contract.UpdateSetPolicy, json.RawMessage(`{"cooldown": "7m", "dry_run": true}`))
 	l.after(2*time.Millisecond, func() { close(l.looks) })
 	status := l.live(time.Minute)
 	require.NoError(t, applied.refused)
 	assert.Equal(t, "7m", status.Policy.Cooldown.Or(0).String())
-	assert.Equal(t, []monitor.Kind{monitor.PolicyChanged, monitor.Held}, kinds(status)[:2], "and judges the events that waited")
+	assert.Equal(t, []policy.Kind{policy.PolicyChanged, policy.Held}, kinds(status)[:2], "and judges the events that waited")
 }
 
 func TestARunThatGoesOnFromAnotherLooksForNothing(t *testing.T) {
 	first := newLife(t, "fraud")
 	first.after(time.Minute, func() { first.SetContinueAsNewSuggested(true) })
 	first.publish(2*time.Minute, 0.95)
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	second, input := newLife(t, "fraud").next(first)
 	second.last = left
 	assert.Equal(t, "1h", second.live(time.Minute, input).Policy.Cooldown.Or(0).String())

@@ -19,8 +19,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -54,8 +58,8 @@ func newMeasuredLife(t *testing.T, model string, metrics client.MetricsHandler) 
 	env.SetStartTime(noon)
 	env.SetTestTimeout(patience.Limit)                                             // of the clock on the wall, as is
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: patience.Limit}) // what the SDK takes for a deadlock
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: monitor.WorkflowID(model), TaskQueue: monitor.DefaultTaskQueue})
-	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: contract.WorkflowID(model), TaskQueue: contract.DefaultTaskQueue})
+	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	env.RegisterActivity(&activities.Retraining{})
 	l := &life{TestWorkflowEnvironment: env, t: t, model: model}
 	env.RegisterActivityWithOptions(func(context.Context, workflows.Successor) (workflows.LastPolicy, error) {
@@ -72,7 +76,7 @@ var retraining *activities.Retraining // names only
 // accepts lets the backend accept every request, n times or, for 0, any number.
 func (l *life) accepts(n int) {
 	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).
-		Return(monitor.Job{Backend: "log"}, nil).Times(n)
+		Return(modelops.Job{Backend: "log"}, nil).Times(n)
 }
 
 // after runs an action at a time after the start.
@@ -81,7 +85,7 @@ func (l *life) after(d time.Duration, action func()) { l.RegisterDelayedCallback
 // publish signals an event with an accuracy, at a time after the start.
 func (l *life) publish(d time.Duration, accuracy float64) {
 	l.after(d, func() {
-		l.SignalWorkflow(monitor.SignalMetric, monitor.MetricEvent{ModelName: l.model, ModelVersion: "v1", Accuracy: monitor.Some(accuracy)})
+		l.SignalWorkflow(contract.SignalMetric, metric.Event{ModelName: l.model, ModelVersion: "v1", Accuracy: metric.Some(accuracy)})
 	})
 }
 
@@ -117,7 +121,7 @@ func (l *life) at(d time.Duration, check func(monitor.Status)) {
 
 func (l *life) status() (s monitor.Status) {
 	l.t.Helper()
-	answer, err := l.QueryWorkflow(monitor.QueryStatus)
+	answer, err := l.QueryWorkflow(contract.QueryStatus)
 	require.NoError(l.t, err)
 	require.NoError(l.t, answer.Get(&s))
 	return s
@@ -127,8 +131,8 @@ func (l *life) status() (s monitor.Status) {
 // status.
 func (l *life) live(d time.Duration, input ...any) monitor.Status {
 	l.t.Helper()
-	l.update(d, "the-end", monitor.UpdateStop, nil)
-	l.ExecuteWorkflow(monitor.WorkflowType, input...)
+	l.update(d, "the-end", contract.UpdateStop, nil)
+	l.ExecuteWorkflow(contract.WorkflowType, input...)
 	require.True(l.t, l.IsWorkflowCompleted())
 	require.NoError(l.t, l.GetWorkflowError())
 	l.AssertExpectations(l.t)
@@ -151,12 +155,12 @@ func TestABreachIsRetrainedOnce(t *testing.T) {
 	l := newLife(t, "fraud")
 	var requests []activities.Call
 	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().
-		Return(func(_ context.Context, call activities.Call) (monitor.Job, error) {
+		Return(func(_ context.Context, call activities.Call) (modelops.Job, error) {
 			requests = append(requests, call)
-			return monitor.Job{Backend: "webhook", ID: "job", Followed: true}, nil
+			return modelops.Job{Backend: "webhook", ID: "job", Followed: true}, nil
 		})
 	l.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().After(time.Minute).
-		Return(monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v2"}, nil)
+		Return(modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"}, nil)
 	for i := range 5 {
 		l.publish(time.Duration(i)*time.Second, 0.8)
 	}
@@ -183,7 +187,7 @@ func TestTheCooldownIsADurableTimer(t *testing.T) {
 			l.accepts(c.triggers)
 			l.publish(0, 0.8)
 			l.publish(c.second, 0.8)
-			l.at(30*time.Minute, func(s monitor.Status) { require.Equal(t, monitor.PhaseCoolingDown, s.Phase) })
+			l.at(30*time.Minute, func(s monitor.Status) { require.Equal(t, contract.PhaseCoolingDown, s.Phase) })
 			status := l.live(2 * time.Hour)
 			require.EqualValues(t, c.triggers, status.Retrainings.Accepted)
 		})
@@ -201,7 +205,7 @@ func TestTwoModelsThatBreachInTheSameInstantAreEachRetrained(t *testing.T) {
 
 func TestAFailingScheduleCallIsRetriedAndThenCountsOnce(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{}, errors.New("503")).Times(4)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{}, errors.New("503")).Times(4)
 	l.accepts(1)
 	for i := range 5 {
 		l.publish(time.Duration(i)*time.Second, 0.8)
@@ -212,22 +216,22 @@ func TestAFailingScheduleCallIsRetriedAndThenCountsOnce(t *testing.T) {
 
 func TestABackendThatNeverAnswersTimesOut(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(monitor.Job{}, errors.New("503"))
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(modelops.Job{}, errors.New("503"))
 	l.publish(0, 0.8)
-	l.at(1*time.Minute, func(s monitor.Status) { require.Equal(t, monitor.PhaseRetraining, s.Phase) })
-	l.at(3*time.Minute, func(s monitor.Status) { require.Equal(t, monitor.PhaseCoolingDown, s.Phase) })
+	l.at(1*time.Minute, func(s monitor.Status) { require.Equal(t, contract.PhaseRetraining, s.Phase) })
+	l.at(3*time.Minute, func(s monitor.Status) { require.Equal(t, contract.PhaseCoolingDown, s.Phase) })
 	status := l.live(30*time.Minute, map[string]any{"policy": map[string]any{"retraining": map[string]any{"timeout": "2m"}}})
 	require.EqualValues(t, 1, status.Retrainings.Failed)
-	require.Equal(t, monitor.TimedOut, status.Decisions[1].Kind)
+	require.Equal(t, policy.TimedOut, status.Decisions[1].Kind)
 }
 
 func TestAnOutcomeMayComeBeforeTheScheduleCallReturns(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(time.Minute).Return(monitor.Job{Backend: "slow", Followed: true}, nil)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(time.Minute).Return(modelops.Job{Backend: "slow", Followed: true}, nil)
 	l.publish(0, 0.8)
 	l.after(10*time.Second, func() {
 		id := l.status().Current.RequestID
-		l.SignalWorkflow(monitor.SignalRetrainingOutcome, monitor.Outcome{RequestID: id, State: monitor.OutcomeSucceeded, ModelVersion: "v2"})
+		l.SignalWorkflow(contract.SignalRetrainingOutcome, modelops.Outcome{RequestID: id, State: modelops.Succeeded, ModelVersion: "v2"})
 	})
 	status := l.live(10 * time.Minute)
 	require.Equal(t, monitor.RetrainingCounters{Requested: 1, Succeeded: 1}, status.Retrainings)
@@ -236,13 +240,13 @@ func TestAnOutcomeMayComeBeforeTheScheduleCallReturns(t *testing.T) {
 
 func TestAMonitorStopsWhenItsRetrainingIsRecorded(t *testing.T) {
 	l := newLife(t, "fraud")
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "webhook", Followed: true}, nil)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(modelops.Job{Backend: "webhook", Followed: true}, nil)
 	l.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Once().After(5 * time.Hour).
-		Return(func(_ context.Context, call activities.Call) (monitor.Outcome, error) {
-			return monitor.Outcome{RequestID: call.Request.RequestID, State: monitor.OutcomeFailed, Message: "out of memory"}, nil
+		Return(func(_ context.Context, call activities.Call) (modelops.Outcome, error) {
+			return modelops.Outcome{RequestID: call.Request.RequestID, State: modelops.Failed, Message: "out of memory"}, nil
 		})
 	l.publish(0, 0.8)
-	l.at(2*time.Hour, func(s monitor.Status) { require.Equal(t, monitor.PhaseStopping, s.Phase) })
+	l.at(2*time.Hour, func(s monitor.Status) { require.Equal(t, contract.PhaseStopping, s.Phase) })
 	status := l.live(time.Hour)
 	require.EqualValues(t, 1, status.Retrainings.Failed)
 	require.Equal(t, "out of memory", status.Decisions[len(status.Decisions)-1].Reason)

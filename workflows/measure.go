@@ -7,7 +7,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // The metrics of monitors, counted where their decisions fall, and not again in
@@ -75,7 +78,7 @@ type measures struct {
 
 // repeat is what a decision on a streak is counted by.
 type repeat struct {
-	kind monitor.Kind
+	kind policy.Kind
 	by   monitor.Suppression
 }
 
@@ -85,26 +88,31 @@ func (m *watch) measure(ctx workflow.Context) {
 	m.measures = measures{metrics: metrics, lag: metrics.Timer(MetricDigestLag), counted: m.machine.Counters(), repeats: map[repeat]int64{}}
 	m.measures.listeners, _ = ctx.Value(listenerKey{}).(listeners)
 	if flight := m.machine.Status(workflow.Now(ctx)).Current; flight != nil {
-		m.measures.flight, m.measures.triggered = flight.RequestID, flight.TriggeredAt
+		m.measures.flight = flight.RequestID
+		m.measures.triggered = flight.TriggeredAt
 	}
+
 	m.machine.OnDecision = func(d monitor.Decision) {
 		m.measures.decision(d)
 		m.measures.listeners.decided(ctx, d)
 		m.log.Info("decision", "kind", d.Kind, "rule", d.Rule, "reason", d.Reason, "model_version", d.ModelVersion,
 			"request_id", d.RequestID, "by", d.By, "suppressed_by", d.SuppressedBy)
 	}
-	m.machine.OnRepeat = func(kind monitor.Kind, by monitor.Suppression) { // as often as breaches come: counted, and not spoken of
-		if kind == monitor.Warned {
+
+	m.machine.OnRepeat = func(kind policy.Kind, by monitor.Suppression) { // as often as breaches come: counted, and not spoken of
+		if kind == policy.Warned {
 			m.measures.warned++
 			return
 		}
 		m.measures.repeats[repeat{kind, by}]++
 	}
+
 	m.machine.OnRejection = func(r monitor.Rejection, count int64) {
 		m.measures.inc(MetricRejections, "source", boundedSource(r.Source), count)
 		m.log.Warn("rejected", "source", r.Source, "reason", r.Reason, "payload", r.Payload)
 	}
-	m.machine.OnDigest = func(now time.Time, d *monitor.Digest) {
+
+	m.machine.OnDigest = func(now time.Time, d *metric.Digest) {
 		m.measures.lag.Record(max(0, now.Sub(d.FoldedUntil))) // the publisher's clock may be ahead
 	}
 }
@@ -118,7 +126,7 @@ func ShowZeros(metrics client.MetricsHandler) {
 	zero := func(name, label, value string) {
 		metrics.WithTags(map[string]string{label: value}).Counter(name).Inc(0)
 	}
-	for _, kind := range monitor.Kinds() {
+	for _, kind := range policy.Kinds() {
 		zero(MetricDecisions, "kind", string(kind))
 	}
 	for _, by := range monitor.Suppressions() {
@@ -139,7 +147,7 @@ func (m *measures) inc(name, label, value string, by int64) {
 // decided counts decisions of one kind.
 func (m *measures) decided(of repeat, count int64) {
 	m.inc(MetricDecisions, "kind", string(of.kind), count)
-	if of.kind == monitor.Suppressed {
+	if of.kind == policy.Suppressed {
 		m.inc(MetricSuppressed, "suppressed_by", string(of.by), count)
 	}
 }
@@ -147,9 +155,10 @@ func (m *measures) decided(of repeat, count int64) {
 func (m *measures) decision(d monitor.Decision) {
 	m.decided(repeat{d.Kind, d.SuppressedBy}, 1)
 	switch d.Kind {
-	case monitor.Triggered:
-		m.flight, m.triggered = d.RequestID, d.At
-	case monitor.Succeeded, monitor.Failed, monitor.TimedOut, monitor.Cancelled:
+	case policy.Triggered:
+		m.flight = d.RequestID
+		m.triggered = d.At
+	case policy.Succeeded, policy.Failed, policy.TimedOut, policy.Cancelled:
 		if d.RequestID == m.flight { // else it ended before, and this is its pipeline's late word
 			m.metrics.WithTags(map[string]string{"outcome": string(d.Kind)}).Timer(MetricRetraining).Record(d.At.Sub(m.triggered))
 			m.flight = ""
@@ -164,7 +173,7 @@ func (m *measures) count(now monitor.Counters) {
 	}
 	clear(m.repeats)
 	if m.warned > 0 {
-		m.decided(repeat{kind: monitor.Warned}, m.warned)
+		m.decided(repeat{kind: policy.Warned}, m.warned)
 		m.warned = 0
 	}
 
@@ -185,6 +194,7 @@ func (m *measures) count(now monitor.Counters) {
 			m.metrics.Counter(c.name).Inc(c.now - c.before)
 		}
 	}
+
 	for i, counted := range []int64{now.Notices.Delivered - before.Notices.Delivered, now.Notices.Failed - before.Notices.Failed} {
 		if counted > 0 {
 			m.metrics.WithTags(map[string]string{"outcome": noticeOutcomes[i]}).Counter(MetricNotices).Inc(counted)
@@ -198,7 +208,7 @@ var noticeOutcomes = []string{"delivered", "failed"}
 // rejectionSources are what rejections come by. The names that anyone may give a
 // signal are kept out of labels.
 var rejectionSources = []string{
-	monitor.SignalMetric, monitor.SignalMetricDigest, monitor.SignalRetrainingOutcome, string(monitor.ByBlackout), sourceLastPolicy, otherSource,
+	contract.SignalMetric, contract.SignalMetricDigest, contract.SignalRetrainingOutcome, string(monitor.ByBlackout), sourceLastPolicy, otherSource,
 }
 
 func boundedSource(source string) string {

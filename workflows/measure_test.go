@@ -12,7 +12,11 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
@@ -22,19 +26,19 @@ func TestAMonitorCountsWhatItDoes(t *testing.T) {
 	require.NoError(t, err)
 	l := newMeasuredLife(t, "fraud", m.Temporal)
 	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).
-		Return(monitor.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
+		Return(modelops.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
 	l.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).After(time.Minute).
-		Return(monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v2"}, nil)
+		Return(modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"}, nil)
 	l.publish(0, 0.8)
 	l.publish(time.Second, 0.8)
-	digest := func(sequence int64, folded time.Duration) *monitor.Batch {
-		d := monitor.DigestOf(&monitor.MetricEvent{ModelVersion: "v1", Accuracy: monitor.Some(0.95)}, noon.Add(folded))
-		return &monitor.Batch{Version: monitor.BatchVersion, ModelName: "fraud", Publisher: "hub", Sequence: sequence, Digests: []*monitor.Digest{d}}
+	digest := func(sequence int64, folded time.Duration) *metric.Batch {
+		d := metric.DigestOf(&metric.Event{ModelVersion: "v1", Accuracy: metric.Some(0.95)}, noon.Add(folded))
+		return &metric.Batch{Version: metric.BatchVersion, ModelName: "fraud", Publisher: "hub", Sequence: sequence, Digests: []*metric.Digest{d}}
 	}
 	l.after(10*time.Second, func() {
-		l.SignalWorkflow(monitor.SignalMetricDigest, digest(1, 7*time.Second))
-		l.SignalWorkflow(monitor.SignalMetricDigest, digest(1, 7*time.Second))
-		l.SignalWorkflow(monitor.SignalMetricDigest, digest(3, time.Minute)) // a clock ahead
+		l.SignalWorkflow(contract.SignalMetricDigest, digest(1, 7*time.Second))
+		l.SignalWorkflow(contract.SignalMetricDigest, digest(1, 7*time.Second))
+		l.SignalWorkflow(contract.SignalMetricDigest, digest(3, time.Minute)) // a clock ahead
 		l.SignalWorkflow("anything that anyone thinks of", nil)
 	})
 	l.live(2 * time.Hour)
@@ -96,7 +100,7 @@ func TestEveryCounterOfMonitorsBeginsWithZero(t *testing.T) {
 	for _, family := range families {
 		series[family.GetName()] = len(family.GetMetric())
 	}
-	require.Equal(t, len(monitor.Kinds()), series["modelvigil_decisions_total"])
+	require.Equal(t, len(policy.Kinds()), series["modelvigil_decisions_total"])
 	require.Equal(t, len(monitor.Suppressions()), series["modelvigil_breaches_suppressed_total"])
 	for _, name := range []string{"events", "digests", "digests_duplicate", "batches_missing", "breaches", "rejections"} {
 		require.NotZero(t, series["modelvigil_"+name+"_total"], name)
@@ -105,8 +109,8 @@ func TestEveryCounterOfMonitorsBeginsWithZero(t *testing.T) {
 
 // heard is a Listener that remembers.
 type heard struct {
-	kinds  []monitor.Kind
-	phases []monitor.Phase
+	kinds  []policy.Kind
+	phases []contract.Phase
 }
 
 func (h *heard) Decided(_ workflow.Context, d monitor.Decision) { h.kinds = append(h.kinds, d.Kind) }
@@ -121,10 +125,10 @@ func TestAListenerHearsWhatAMonitorDoes(t *testing.T) {
 		return workflows.MonitorWorkflow(workflows.WithListener(ctx, &h), converter.RawValue{})
 	}, workflow.RegisterOptions{Name: "heard"})
 	l.publish(0, 0.8)
-	l.update(2*time.Hour, "the-end", monitor.UpdateStop, nil)
+	l.update(2*time.Hour, "the-end", contract.UpdateStop, nil)
 	l.ExecuteWorkflow("heard")
 	require.NoError(t, l.GetWorkflowError())
-	require.Equal(t, []monitor.Kind{monitor.Triggered, monitor.Accepted, monitor.Stopped}, h.kinds)
-	require.Contains(t, h.phases, monitor.PhaseCoolingDown)
-	require.Equal(t, monitor.PhaseStopping, h.phases[len(h.phases)-1])
+	require.Equal(t, []policy.Kind{policy.Triggered, policy.Accepted, policy.Stopped}, h.kinds)
+	require.Contains(t, h.phases, contract.PhaseCoolingDown)
+	require.Equal(t, contract.PhaseStopping, h.phases[len(h.phases)-1])
 }

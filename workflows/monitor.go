@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -131,6 +132,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		case m.isFull(ctx, wants):
 			return m.continueAsNew(ctx)
 		}
+
 		if now.Before(m.retires) { // later a call is waited for, see isHeld
 			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
 		}
@@ -139,6 +141,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		if err := m.show(ctx, now); err != nil {
 			return err
 		}
+
 		m.describe(ctx)
 		m.changed = false
 		if err := workflow.Await(ctx, func() bool {
@@ -191,5 +194,5 @@ func (m *watch) continueAsNew(ctx workflow.Context) error {
 		return err
 	}
 	state := m.machine.State()
-	return workflow.NewContinueAsNewError(ctx, monitor.WorkflowType, Input{ModelName: state.ModelName, State: &state})
+	return workflow.NewContinueAsNewError(ctx, contract.WorkflowType, Input{ModelName: state.ModelName, State: &state})
 }

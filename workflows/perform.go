@@ -11,7 +11,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -58,17 +60,20 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 			InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause,
 		})
 	}
+
 	m.await = keep(m.await, wants.Await)
 	if m.await == nil && wants.Await != nil {
 		m.await = m.start(ctx, FollowingTaskQueue, activity.AwaitRetraining, wants.Await, &temporal.RetryPolicy{
 			InitialInterval: activities.DefaultPollInterval, BackoffCoefficient: 1,
 		})
 	}
+
 	for _, c := range wants.Cancel {
 		if m.cancels[c.RequestID] == nil {
 			m.cancels[c.RequestID] = cancelJob(below(ctx, m.machine.TraceOf(c.RequestID)), c)
 		}
 	}
+
 	m.forget(wants.Notices)
 	var busy []string // channels: each is told one thing after another, or what settles something could overtake it
 	for i := range wants.Notices {
@@ -78,6 +83,7 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 		}
 		busy = append(busy, notice.Channel)
 	}
+
 	m.arm(ctx, wants.Wakes)
 }
 
@@ -125,7 +131,7 @@ func cancelJob(ctx workflow.Context, c monitor.Cancelling) *call {
 		HeartbeatTimeout:       activities.HeartbeatTimeout,
 		Summary:                summary("end " + c.Reason),
 	})
-	argument := activities.Call{Backend: c.Backend, Request: c.RetrainingRequest}
+	argument := activities.Call{Backend: c.Backend, Request: c.Request}
 	if c.Job != nil {
 		argument.Job = *c.Job
 	}
@@ -152,7 +158,7 @@ func (m *watch) start(ctx workflow.Context, queue func(string) string, activity 
 		Priority:            temporal.Priority{PriorityKey: flight.Priority},
 		Summary:             summary(flight.Reason),
 	}))
-	argument := activities.Call{Backend: flight.Backend, Team: m.machine.Team(), Request: flight.RetrainingRequest}
+	argument := activities.Call{Backend: flight.Backend, Team: m.machine.Team(), Request: flight.Request}
 	if flight.Job != nil {
 		argument.Job = *flight.Job
 	}
@@ -172,14 +178,17 @@ func (m *watch) arm(ctx workflow.Context, wakes []monitor.Wake) {
 				break
 			}
 		}
+
 		if found == nil {
 			timerCtx, cancel := workflow.WithCancel(ctx)
 			future := workflow.NewTimerWithOptions(timerCtx, wake.At.Sub(workflow.Now(ctx)),
 				workflow.TimerOptions{Summary: summary(wake.Summary)})
 			found = &timer{wake, future, cancel}
 		}
+
 		m.timers = append(m.timers, found)
 	}
+
 	for _, t := range armed {
 		if t != nil {
 			t.cancel()
@@ -194,6 +203,7 @@ func (m *watch) isReady() bool {
 			return true
 		}
 	}
+
 	for _, calls := range []map[string]*call{m.cancels, m.notices} {
 		for _, c := range calls { // any of them: the order doesn't matter
 			if c.future.IsReady() {
@@ -201,6 +211,7 @@ func (m *watch) isReady() bool {
 			}
 		}
 	}
+
 	return m.schedule != nil && m.schedule.future.IsReady() || m.await != nil && m.await.future.IsReady()
 }
 
@@ -209,7 +220,7 @@ func (m *watch) collect(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	if c := m.schedule; c != nil && c.future.IsReady() {
 		m.schedule = nil
-		var job monitor.Job
+		var job modelops.Job
 		if err := c.future.Get(ctx, &job); activities.IsHeld(err) {
 			m.machine.Hold(now, c.requestID, MessageOf(err))
 		} else if err != nil {
@@ -220,7 +231,7 @@ func (m *watch) collect(ctx workflow.Context) {
 	}
 	if c := m.await; c != nil && c.future.IsReady() {
 		m.await = nil
-		var outcome monitor.Outcome
+		var outcome modelops.Outcome
 		if err := c.future.Get(ctx, &outcome); err != nil {
 			m.machine.Failed(now, c.requestID, MessageOf(err))
 		} else {
@@ -228,6 +239,7 @@ func (m *watch) collect(ctx workflow.Context) {
 			m.machine.Outcome(now, outcome)
 		}
 	}
+
 	ended(ctx, m.cancels, func(id string, err error) { m.machine.CancelTold(now, id, err) })
 	ended(ctx, m.notices, m.machine.NoticeTold)
 }
@@ -257,15 +269,17 @@ func (m *watch) calendar(ctx workflow.Context) {
 	if !ok {
 		return
 	}
+
 	blackouts := m.machine.Blackouts()
 	var computed struct {
-		Spans []monitor.Span `json:"spans"`
-		Error string         `json:"error,omitempty"`
+		Spans []policy.Span `json:"spans"`
+		Error string        `json:"error,omitempty"`
 	}
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
 		c := computed
-		spans, err := monitor.BlackoutSpans(blackouts, wanted.From, wanted.Until)
-		if c.Spans = spans; err != nil {
+		spans, err := policy.BlackoutSpans(blackouts, wanted.From, wanted.Until)
+		c.Spans = spans
+		if err != nil {
 			c.Error = err.Error()
 		}
 		return c

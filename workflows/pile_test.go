@@ -15,7 +15,11 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -41,7 +45,7 @@ func (l *life) pile(d time.Duration, accuracy float64) {
 	events := json.RawMessage("[" + strings.Repeat(event, signalEvents)[1:] + "]")
 	l.after(d, func() {
 		for range pileSignals {
-			l.SignalWorkflow(monitor.SignalMetric, events)
+			l.SignalWorkflow(contract.SignalMetric, events)
 		}
 	})
 }
@@ -73,17 +77,17 @@ func TestNoPeriodIsJudgedBeforeAPileIsReadWhole(t *testing.T) {
 	const justBefore = time.Hour - time.Millisecond
 	l.pile(justBefore, 0.95)
 	l.after(justBefore, func() {
-		l.SignalWorkflow(monitor.SignalMetric, map[string]any{
+		l.SignalWorkflow(contract.SignalMetric, map[string]any{
 			"model_name": "fraud", "model_version": "v1", "accuracy": 0.5, "timestamp": noon.Add(59 * time.Minute),
 		})
 	})
 	l.after(time.Minute, func() { // the period that is due when the pile comes has begun
-		l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "fraud", "model_version": "v1", "accuracy": 0.95})
+		l.SignalWorkflow(contract.SignalMetric, map[string]any{"model_name": "fraud", "model_version": "v1", "accuracy": 0.95})
 	})
 	rules := manyRules(t)
-	rules.Policy.Rules = append(rules.Policy.Rules[:len(rules.Policy.Rules)-1], monitor.Rule{
-		Name: "whole", Metric: monitor.Accuracy, Stat: monitor.StatCount, Below: monitor.Some(1.0), Severity: monitor.Warning,
-		Period: monitor.Some(monitor.Duration(time.Hour)), Grace: monitor.Some(monitor.Duration(0)),
+	rules.Policy.Rules = append(rules.Policy.Rules[:len(rules.Policy.Rules)-1], policy.Rule{
+		Name: "whole", Metric: metric.Accuracy, Stat: policy.StatCount, Below: metric.Some(1.0), Severity: policy.Warning,
+		Period: metric.Some(policy.Duration(time.Hour)), Grace: metric.Some(policy.Duration(0)),
 	})
 	status := l.live(2*time.Hour, rules)
 	assert.EqualValues(t, pileEvents+2, status.Events)
@@ -97,7 +101,7 @@ func TestWhatFitsATaskIsTakenInOne(t *testing.T) {
 	l.eachTaskOfPile(func() { tasks++ })
 	l.after(time.Second, func() {
 		for range 300 {
-			l.SignalWorkflow(monitor.SignalMetric, map[string]any{"model_name": "fraud", "accuracy": 0.95})
+			l.SignalWorkflow(contract.SignalMetric, map[string]any{"model_name": "fraud", "accuracy": 0.95})
 		}
 	})
 	assert.EqualValues(t, 300, l.live(time.Minute).Events)
@@ -108,7 +112,7 @@ func TestWhatFitsATaskIsTakenInOne(t *testing.T) {
 func TestADecisionWithinAPileIsActedUponAtOnce(t *testing.T) {
 	l := newLife(t, "fraud")
 	var taken int64
-	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(monitor.Job{Backend: "log"}, nil)
+	l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().Return(modelops.Job{Backend: "log"}, nil)
 	l.SetOnActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { taken = l.status().Events })
 	l.pile(time.Second, 0.5)
 	status := l.live(time.Minute, manyRules(t))
@@ -122,11 +126,11 @@ func TestAnUpdateThatMeetsAPileIsAppliedBeforeWhatIsLeftOfIt(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.accepts(1)
 	l.pile(time.Second, 0.5)
-	paused := l.update(time.Second+1, "pause", monitor.UpdatePause, monitor.Control{By: "ada"})
+	paused := l.update(time.Second+1, "pause", contract.UpdatePause, monitor.Control{By: "ada"})
 	status := l.live(time.Minute, manyRules(t))
 	require.NoError(t, paused.refused)
 	require.NoError(t, paused.failed)
-	assert.Equal(t, monitor.PhasePaused, paused.result.Phase)
+	assert.Equal(t, contract.PhasePaused, paused.result.Phase)
 	afterIt := status.Suppressed[monitor.ByPause]
 	assert.Positive(t, afterIt)
 	assert.Less(t, afterIt, int64(pileEvents), "what one task took of it is seen before the update")
@@ -140,7 +144,7 @@ func TestHandlersOfUpdatesNeverWaitForAPile(t *testing.T) {
 	for i := range 3 {
 		l.after(time.Second+time.Duration(i), func() {
 			sent = append(sent, l.Now())
-			l.UpdateWorkflow(monitor.UpdatePause, fmt.Sprint(i), &testsuite.TestUpdateCallback{
+			l.UpdateWorkflow(contract.UpdatePause, fmt.Sprint(i), &testsuite.TestUpdateCallback{
 				OnAccept: func() {}, OnReject: func(err error) { t.Error(err) },
 				OnComplete: func(any, error) { answered = append(answered, l.Now()) },
 			}, monitor.Control{By: "ada"})
@@ -155,7 +159,7 @@ func TestARunHandsOnOnlyWhenAllThatArrivedIsRead(t *testing.T) {
 	first := newLife(t, "fraud")
 	first.eachTaskOfPile(func() { first.SetContinueAsNewSuggested(true) })
 	first.pile(time.Second, 0.95)
-	first.ExecuteWorkflow(monitor.WorkflowType, manyRules(t))
+	first.ExecuteWorkflow(contract.WorkflowType, manyRules(t))
 	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
 
 	second, input := newLife(t, "fraud").next(first)
@@ -169,11 +173,11 @@ func TestARunHandsOnAfterMuchWorkHoweverFewSignals(t *testing.T) {
 	first := newLife(t, "fraud")
 	for i := range signals {
 		first.after(time.Duration(i)*time.Second, func() {
-			first.SignalWorkflow(monitor.SignalMetric, json.RawMessage(`{"x": "`+strings.Repeat("x", 1<<20)+`"}`))
+			first.SignalWorkflow(contract.SignalMetric, json.RawMessage(`{"x": "`+strings.Repeat("x", 1<<20)+`"}`))
 		})
 	}
 	began := first.Now()
-	first.ExecuteWorkflow(monitor.WorkflowType)
+	first.ExecuteWorkflow(contract.WorkflowType)
 	require.True(t, workflow.IsContinueAsNewError(first.GetWorkflowError()))
 	assert.Less(t, first.Now().Sub(began), signals*time.Second)
 }

@@ -10,18 +10,21 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // by is the argument of a monitor with a policy in its wire form.
 func by(t *testing.T, wire string) workflows.Input {
-	policy, err := monitor.DecodePolicy([]byte(wire))
+	policy, err := policy.Decode([]byte(wire))
 	require.NoError(t, err)
 	return workflows.Input{Policy: &policy}
 }
 
-func kindsOf(s monitor.Status) (kinds []monitor.Kind) {
+func kindsOf(s monitor.Status) (kinds []policy.Kind) {
 	for _, d := range s.Decisions {
 		kinds = append(kinds, d.Kind)
 	}
@@ -34,47 +37,47 @@ func TestADatapointIsJudgedByADurableTimer(t *testing.T) {
 	l.publish(time.Minute, 0.8)
 	l.at(time.Hour+29*time.Second, func(s monitor.Status) { assert.Empty(t, s.Decisions) })
 	status := l.live(2*time.Hour, by(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
-	require.Equal(t, monitor.Triggered, status.Decisions[0].Kind)
+	require.Equal(t, policy.Triggered, status.Decisions[0].Kind)
 	assert.Equal(t, noon.Add(time.Hour+30*time.Second), status.Decisions[0].At.UTC())
 }
 
 func TestATriggerWaitsForApproval(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.accepts(1)
-	early := l.update(0, "0", monitor.UpdateApprove, nil)
+	early := l.update(0, "0", contract.UpdateApprove, nil)
 	l.publish(time.Second, 0.8)
-	rejected := l.update(time.Minute, "1", monitor.UpdateReject, monitor.Control{By: "ada", Reason: "a sale"})
+	rejected := l.update(time.Minute, "1", contract.UpdateReject, monitor.Control{By: "ada", Reason: "a sale"})
 	l.publish(2*time.Hour, 0.8)
-	approved := l.update(3*time.Hour, "2", monitor.UpdateApprove, monitor.Control{By: "ada"})
+	approved := l.update(3*time.Hour, "2", contract.UpdateApprove, monitor.Control{By: "ada"})
 	status := l.live(4*time.Hour, by(t, `{"approval": {"required": true}}`))
 	require.ErrorContains(t, early.refused, "no trigger waits for approval")
 	require.NoError(t, rejected.refused)
 	require.NoError(t, approved.refused)
 	assert.NotEmpty(t, approved.result.RequestID)
-	assert.Equal(t, []monitor.Kind{
-		monitor.AwaitingApproval, monitor.ApprovalRejected, monitor.AwaitingApproval, monitor.Approved,
-		monitor.Triggered, monitor.Accepted, monitor.Stopped,
+	assert.Equal(t, []policy.Kind{
+		policy.AwaitingApproval, policy.ApprovalRejected, policy.AwaitingApproval, policy.Approved,
+		policy.Triggered, policy.Accepted, policy.Stopped,
 	}, kindsOf(status))
 }
 
 func TestACancelledRetrainingIsEndedAtTheBackend(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer error
-		kinds  []monitor.Kind
+		kinds  []policy.Kind
 	}{
-		"which does so": {nil, []monitor.Kind{monitor.Triggered, monitor.Cancelled, monitor.Stopped}},
-		"which can't":   {errors.New("no"), []monitor.Kind{monitor.Triggered, monitor.Cancelled, monitor.CancelFailed, monitor.Stopped}},
+		"which does so": {nil, []policy.Kind{policy.Triggered, policy.Cancelled, policy.Stopped}},
+		"which can't":   {errors.New("no"), []policy.Kind{policy.Triggered, policy.Cancelled, policy.CancelFailed, policy.Stopped}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, "fraud")
 			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().
-				Return(monitor.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
+				Return(modelops.Job{Backend: "webhook", ID: "job", Followed: true}, nil)
 			l.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).Maybe().
-				After(time.Hour).Return(monitor.Outcome{}, nil)
+				After(time.Hour).Return(modelops.Outcome{}, nil)
 			l.OnActivity(retraining.CancelRetraining, mock.Anything, mock.Anything).Return(c.answer)
 			l.publish(0, 0.8)
-			cancelled := l.update(time.Minute, "1", monitor.UpdateCancel, monitor.Control{By: "ada"})
-			again := l.update(time.Minute+time.Second, "2", monitor.UpdateCancel, monitor.Control{By: "ada"})
+			cancelled := l.update(time.Minute, "1", contract.UpdateCancel, monitor.Control{By: "ada"})
+			again := l.update(time.Minute+time.Second, "2", contract.UpdateCancel, monitor.Control{By: "ada"})
 			status := l.live(time.Hour)
 			require.NoError(t, cancelled.refused)
 			require.ErrorContains(t, again.refused, "no retraining is in flight")
@@ -88,16 +91,16 @@ func TestABlackoutHoldsATriggerBackUntilItsEnd(t *testing.T) {
 	l := newLife(t, "fraud")
 	l.accepts(1)
 	l.publish(time.Minute, 0.8) // the very first event finds the calendar
-	refused := l.update(time.Hour, "1", monitor.UpdateRetrain, nil)
+	refused := l.update(time.Hour, "1", contract.UpdateRetrain, nil)
 	status := l.live(8*time.Hour, by(t, `{"blackout": [{"from": "08:00", "to": "18:00"}]}`))
 	require.ErrorContains(t, refused.refused, "in a blackout until 2026-03-01T18:00:00Z")
-	assert.Equal(t, []monitor.Kind{monitor.Suppressed, monitor.Triggered, monitor.Accepted, monitor.Stopped}, kindsOf(status))
+	assert.Equal(t, []policy.Kind{policy.Suppressed, policy.Triggered, policy.Accepted, policy.Stopped}, kindsOf(status))
 	assert.Equal(t, noon.Add(6*time.Hour), status.Decisions[1].At.UTC())
 }
 
 func TestTheMemoShowsAGlance(t *testing.T) {
 	l := newLife(t, "fraud")
-	var phases []monitor.Phase
+	var phases []contract.Phase
 	l.OnUpsertMemo(mock.Anything).Return(nil).Run(func(arguments mock.Arguments) {
 		glance := arguments.Get(0).(map[string]any)[workflows.MemoGlance].(monitor.Glance)
 		assert.Equal(t, "platform", glance.Owner)
@@ -106,7 +109,7 @@ func TestTheMemoShowsAGlance(t *testing.T) {
 	l.publish(0, 0.8)
 	l.publish(time.Minute, 0.7) // suppressed: nothing that a list shows
 	l.live(2*time.Hour, by(t, `{"owner": "platform"}`))
-	assert.Equal(t, []monitor.Phase{monitor.PhaseRetraining, monitor.PhaseCoolingDown, monitor.PhaseWatching}, phases)
+	assert.Equal(t, []contract.Phase{contract.PhaseRetraining, contract.PhaseCoolingDown, contract.PhaseWatching}, phases)
 }
 
 func TestAStatusIsReadBackAsItWasWritten(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -30,7 +30,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Run(filepath.Base(history)+"/"+with, func(t *testing.T) {
 			replayer, err := worker.NewWorkflowReplayerWithOptions(options)
 			require.NoError(t, err)
-			replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+			replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 			file, err := os.Open(history)
 			require.NoError(t, err)
 			defer func() { _ = file.Close() }()

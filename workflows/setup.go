@@ -12,14 +12,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Input is the argument of MonitorWorkflow. Left out, the model's name comes
 // from the workflow id, and the policy is the default.
 type Input struct {
-	ModelName string          `json:"model_name,omitempty"`
-	Policy    *monitor.Policy `json:"policy,omitempty"`
+	ModelName string         `json:"model_name,omitempty"`
+	Policy    *policy.Policy `json:"policy,omitempty"`
 	// State is for continue-as-new alone; from anyone else it is refused.
 	State *monitor.State `json:"state,omitempty"`
 }
@@ -38,10 +40,12 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 		// tried again until a fitting worker is there.
 		panic(fmt.Sprintf("go on with monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err))
 	}
+
 	if err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
+
 	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.began = workflow.Now(ctx)
 	m.asksAgain = machine.Wants(m.began).Schedule != nil
@@ -49,16 +53,17 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	m.retires = m.began.Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
 	m.measure(ctx)
 	m.trace(ctx)
-	if err := workflow.SetQueryHandler(ctx, monitor.QueryStatus, func() (monitor.Status, error) {
+	if err := workflow.SetQueryHandler(ctx, contract.QueryStatus, func() (monitor.Status, error) {
 		return machine.Status(workflow.Now(ctx)), nil
 	}); err != nil {
 		return nil, err
 	}
-	if err := workflow.SetQueryHandler(ctx, monitor.QueryGuidance, func() (monitor.Guidance, error) {
+	if err := workflow.SetQueryHandler(ctx, contract.QueryGuidance, func() (contract.Guidance, error) {
 		return machine.Guidance(workflow.Now(ctx)), nil
 	}); err != nil {
 		return nil, err
 	}
+
 	return m, m.registerUpdates(ctx)
 }
 
@@ -66,7 +71,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 // from a run's argument.
 func MachineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, error) {
 	id := info.WorkflowExecution.ID
-	name, err := monitor.ModelName(id)
+	name, err := contract.ModelName(id)
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +79,19 @@ func MachineOf(info *workflow.Info, raw converter.RawValue) (*monitor.Machine, e
 	if err != nil {
 		return nil, fmt.Errorf("argument: %w", err)
 	}
+
 	input, err := decodeInput(payload, info.ContinuedExecutionRunID != "")
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("argument: %w", err)
 	case input.ModelName != "" && input.ModelName != name:
 		return nil, fmt.Errorf("argument: model_name: %q does not fit the workflow id; start it as %s",
-			input.ModelName, monitor.WorkflowID(input.ModelName))
+			input.ModelName, contract.WorkflowID(input.ModelName))
 	case input.State != nil:
 		return monitor.Restore(*input.State), nil
 	}
-	var policy monitor.Policy
+
+	var policy policy.Policy
 	if input.Policy != nil {
 		policy = *input.Policy
 	}
@@ -100,6 +107,7 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 	if err := json.Unmarshal(payload, &fields); err != nil {
 		return input, err
 	}
+
 	if !continued { // else a newer worker may hand on more
 		var faults []error
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -107,6 +115,7 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 				faults = append(faults, fmt.Errorf("%s: unknown field; the fields are model_name and policy", name))
 			}
 		}
+
 		if len(faults) > 0 {
 			return input, errors.Join(faults...)
 		}
@@ -116,6 +125,7 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 			return input, fmt.Errorf("model_name: %w", err)
 		}
 	}
+
 	switch {
 	case isSet(fields["state"]) && !continued:
 		return input, errors.New("state: only a monitor's own continue-as-new hands it on; leave it out")
@@ -124,12 +134,13 @@ func decodeInput(payload []byte, continued bool) (Input, error) {
 		input.State = &state
 		return input, err
 	case isSet(fields["policy"]):
-		policy, err := monitor.DecodePolicy(fields["policy"])
+		policy, err := policy.Decode(fields["policy"])
 		if err != nil {
 			return input, fmt.Errorf("policy: %w", err)
 		}
 		input.Policy = &policy
 	}
+
 	return input, nil
 }
 
@@ -141,9 +152,10 @@ func jsonOf(raw converter.RawValue) ([]byte, error) {
 	if payload == nil {
 		return nil, nil
 	}
-	if reason, undecrypted := payload.GetMetadata()[monitor.MetadataUndecrypted]; undecrypted {
+	if reason, undecrypted := payload.GetMetadata()[contract.MetadataUndecrypted]; undecrypted {
 		return nil, &undecryptedError{string(reason)}
 	}
+
 	switch encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding {
 	case converter.MetadataEncodingNil:
 		return nil, nil

@@ -47,6 +47,7 @@ func (m *watch) show(ctx workflow.Context, now time.Time) error {
 	if m.shown.indexed && reflect.DeepEqual(before, glance) {
 		return nil
 	}
+
 	if !reflect.DeepEqual(before, glance) {
 		if err := workflow.UpsertMemo(ctx, map[string]any{MemoGlance: glance}); err != nil {
 			return err
@@ -54,10 +55,12 @@ func (m *watch) show(ctx workflow.Context, now time.Time) error {
 	} else if !m.shown.at.IsZero() {
 		return nil // once a run is enough to see whether there is an index by now
 	}
+
 	m.shown = shown{glance: glance, at: now, indexed: m.hasIndex(ctx)}
 	if !m.shown.indexed {
 		return nil
 	}
+
 	return workflow.UpsertTypedSearchAttributes(ctx, attributes(m.machine.ModelName(), glance)...)
 }
 
@@ -69,10 +72,13 @@ func attributes(model string, g monitor.Glance) []temporal.SearchAttributeUpdate
 		}
 		return key.ValueSet(value)
 	}
+
 	last, at := "", index.LastDecisionAt.ValueUnset()
 	if g.Last != nil {
-		last, at = string(g.Last.Kind), index.LastDecisionAt.ValueSet(g.Last.At)
+		last = string(g.Last.Kind)
+		at = index.LastDecisionAt.ValueSet(g.Last.At)
 	}
+
 	return []temporal.SearchAttributeUpdate{
 		index.ModelName.ValueSet(model), keyword(index.ModelVersion, g.ModelVersion), index.MonitorPhase.ValueSet(string(g.Phase)),
 		keyword(index.LastDecision, last), at, keyword(index.Backend, g.Backend), keyword(index.Team, g.Team),

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -40,7 +41,7 @@ type Traced struct {
 
 // InterceptWorkflow traces monitors.
 func (t *Traced) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	if workflow.GetInfo(ctx).WorkflowType.Name != monitor.WorkflowType {
+	if workflow.GetInfo(ctx).WorkflowType.Name != contract.WorkflowType {
 		return next
 	}
 	i := &traces{record: t.Record, heard: map[string][]string{}}
@@ -112,9 +113,11 @@ func (t *traces) away(others func()) {
 
 // trace makes a machine's decisions spans.
 func (m *watch) trace(ctx workflow.Context) {
-	if m.traces, _ = ctx.Value(tracesKey{}).(*traces); m.traces == nil {
+	m.traces, _ = ctx.Value(tracesKey{}).(*traces)
+	if m.traces == nil {
 		return
 	}
+
 	info := workflow.GetInfo(ctx)
 	m.machine.Trace = func(cause string, d monitor.Decision) string {
 		parent := cause

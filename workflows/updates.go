@@ -11,7 +11,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Update is one kind of update of a machine: check refuses it without a trace in
@@ -41,6 +43,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			if _, handled := m.machine.Recall(updateID(ctx)); handled {
 				return nil
 			}
+
 			payload, err := jsonOf(raw)
 			if err == nil { // here alone: what history has accepted is carried out, however it was sealed
 				err = m.received(ctx, u.Name).Check(raw.Payload())
@@ -50,6 +53,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			}
 			return refused(u.Name, err)
 		}
+
 		handler := func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
 			m.updates++
 			m.answered = workflow.Now(ctx)
@@ -58,20 +62,23 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			if result, handled := m.machine.Recall(id); handled {
 				return result, nil
 			}
+
 			m.calendar(ctx)
 			m.drain(ctx)                                   // what was sent before the update is seen before it, but for what is left of a pile
 			requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
 			if err != nil {
 				return monitor.UpdateResult{}, err
 			}
+
 			m.changed = true
 			m.policy = ""
-			m.hasPolicy = m.hasPolicy || u.Name == monitor.UpdateSetPolicy
+			m.hasPolicy = m.hasPolicy || u.Name == contract.UpdateSetPolicy
 			m.calendar(ctx)
 			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
 			m.machine.Remember(workflow.Now(ctx), id, result)
 			return result, nil
 		}
+
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, handler, workflow.UpdateHandlerOptions{
 			Validator: validator, Description: u.description,
 		})
@@ -79,6 +86,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			return fmt.Errorf("register update %s: %w", u.Name, err)
 		}
 	}
+
 	return nil
 }
 
@@ -86,11 +94,12 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 // those that come with its first task are carried out in this order.
 func Updates(machine *monitor.Machine) []Update {
 	isRunning := func(now time.Time, _ monitor.Control) error {
-		if machine.Phase(now) == monitor.PhaseStopping {
+		if machine.Phase(now) == contract.PhaseStopping {
 			return errors.New("the monitor is stopping")
 		}
 		return nil
 	}
+
 	control := func(name, description string, check func(time.Time, monitor.Control) error, apply func(time.Time, monitor.Control) string) Update {
 		return Update{
 			name, description,
@@ -107,9 +116,10 @@ func Updates(machine *monitor.Machine) []Update {
 			},
 		}
 	}
+
 	return []Update{
 		{
-			monitor.UpdateSetPolicy, "Put a policy in force: {\"rules\": …, \"cooldown\": …, \"retraining\": …}",
+			contract.UpdateSetPolicy, "Put a policy in force: {\"rules\": …, \"cooldown\": …, \"retraining\": …}",
 			func(now time.Time, payload []byte) error {
 				if _, err := decodePolicy(payload); err != nil {
 					return err
@@ -124,38 +134,38 @@ func Updates(machine *monitor.Machine) []Update {
 				return "", err
 			},
 		},
-		control(monitor.UpdatePause, "Hold back automatic retraining: {\"by\": …, \"reason\": …}", isRunning,
+		control(contract.UpdatePause, "Hold back automatic retraining: {\"by\": …, \"reason\": …}", isRunning,
 			func(now time.Time, c monitor.Control) string {
 				machine.PauseBy(now, c)
 				return ""
 			}),
-		control(monitor.UpdateResume, "End a pause: {\"by\": …, \"reason\": …}", isRunning,
+		control(contract.UpdateResume, "End a pause: {\"by\": …, \"reason\": …}", isRunning,
 			func(now time.Time, c monitor.Control) string {
 				machine.ResumeBy(now, c)
 				return ""
 			}),
-		control(monitor.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
+		control(contract.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
 			func(now time.Time, c monitor.Control) error { return machine.CanRetrain(now, c) },
 			func(now time.Time, c monitor.Control) string {
 				return machine.Retrain(now, c)
 			}),
-		control(monitor.UpdateApprove, "Let the trigger that waits go out: {\"by\": …, \"reason\": …}",
+		control(contract.UpdateApprove, "Let the trigger that waits go out: {\"by\": …, \"reason\": …}",
 			func(time.Time, monitor.Control) error { return machine.CanAnswer(true) },
 			func(now time.Time, c monitor.Control) string {
 				return machine.Approve(now, c)
 			}),
-		control(monitor.UpdateReject, "Drop the trigger that waits: {\"by\": …, \"reason\": …}",
+		control(contract.UpdateReject, "Drop the trigger that waits: {\"by\": …, \"reason\": …}",
 			func(time.Time, monitor.Control) error { return machine.CanAnswer(false) },
 			func(now time.Time, c monitor.Control) string {
 				machine.RejectPending(now, c)
 				return ""
 			}),
-		control(monitor.UpdateCancel, "End the retraining in flight: {\"by\": …, \"reason\": …}",
+		control(contract.UpdateCancel, "End the retraining in flight: {\"by\": …, \"reason\": …}",
 			func(time.Time, monitor.Control) error { return machine.CanCancel() },
 			func(now time.Time, c monitor.Control) string {
 				return machine.Cancel(now, c)
 			}),
-		control(monitor.UpdateStop, "End the monitor for good: {\"by\": …, \"reason\": …}",
+		control(contract.UpdateStop, "End the monitor for good: {\"by\": …, \"reason\": …}",
 			func(time.Time, monitor.Control) error { return nil },
 			func(now time.Time, c monitor.Control) string {
 				machine.StopBy(now, c)
@@ -164,11 +174,11 @@ func Updates(machine *monitor.Machine) []Update {
 	}
 }
 
-func decodePolicy(payload []byte) (monitor.Policy, error) {
+func decodePolicy(payload []byte) (policy.Policy, error) {
 	if len(bytes.TrimSpace(payload)) == 0 {
 		payload = json.RawMessage(`{}`)
 	}
-	return monitor.DecodePolicy(payload)
+	return policy.Decode(payload)
 }
 
 // refused is the error that whoever sent an update sees.

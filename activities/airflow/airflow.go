@@ -4,7 +4,7 @@
 //
 // # The DAG run
 //
-// Its conf is the decision, a monitor.RetrainingRequest in JSON:
+// Its conf is the decision, a modelops.Request in JSON:
 //
 //	{"request_id", "model_name", "model_version", "reason", "rule", "metric",
 //	 "value", "threshold", "triggered_at", "params"}
@@ -57,9 +57,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -101,9 +100,9 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps  = (*Backend)(nil)
-	_ activities.Follower  = (*Backend)(nil)
-	_ activities.Canceller = (*Backend)(nil)
+	_ modelops.ModelOps  = (*Backend)(nil)
+	_ modelops.Follower  = (*Backend)(nil)
+	_ modelops.Canceller = (*Backend)(nil)
 )
 
 // dagID is what Airflow takes as a dag_id, without "~", which means all DAGs.
@@ -124,6 +123,7 @@ func New(config Config) (*Backend, error) {
 	case !dagID.MatchString(config.DAG):
 		faults = append(faults, fmt.Errorf("dag: must be a dag_id, of letters, digits, -, _ and . only, got %q", plain.Excerpt(config.DAG, maxExcerptBytes)))
 	}
+
 	faults = append(faults, credentialFaults(config)...)
 	task, key := splitKey(cmp.Or(config.ModelVersionKey, DefaultModelVersionKey))
 	if key == "" {
@@ -135,6 +135,7 @@ func New(config Config) (*Backend, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+
 	return &Backend{
 		dag: config.DAG, where: fmt.Sprintf("airflow dag %q at %s", config.DAG, base), task: task, key: key,
 		connection: newConnection(base, config),
@@ -153,6 +154,7 @@ func credentialFaults(config Config) (faults []error) {
 	case login && config.Password == "":
 		faults = append(faults, errors.New("password: is missing, and username is set"))
 	}
+
 	if strings.ContainsFunc(config.Token, isNoHeaderText) {
 		faults = append(faults, errors.New("token: must be one word of ASCII characters, as a header takes it"))
 	}
@@ -174,17 +176,17 @@ func (b *Backend) Close() { b.connection.client.CloseIdleConnections() }
 // that the DAG isn't there, is paused or has import errors, that Airflow refuses the
 // credentials or the request, and that the id belongs to a run that is not this
 // retraining.
-func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	if err := b.start(ctx, request); err != nil {
-		return monitor.Job{}, fmt.Errorf("schedule retraining of %s through %s: %w", request.ModelName, b.where, err)
+		return modelops.Job{}, fmt.Errorf("schedule retraining of %s through %s: %w", request.ModelName, b.where, err)
 	}
-	return monitor.Job{ID: runID(request.RequestID), Followed: true}, nil
+	return modelops.Job{ID: runID(request.RequestID), Followed: true}, nil
 }
 
-func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) error {
+func (b *Backend) start(ctx context.Context, request modelops.Request) error {
 	if err := b.ready(ctx); err != nil {
 		// Nothing may be started, but what an earlier try has started is still ours.
-		if activities.IsFinal(err) && b.isOurs(ctx, request) {
+		if modelops.IsFinal(err) && b.isOurs(ctx, request) {
 			return nil
 		}
 		return err
@@ -193,6 +195,7 @@ func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) 
 	if statusOf(err) != http.StatusConflict {
 		return err
 	}
+
 	existing, err := b.run(ctx, request)
 	switch {
 	case statusOf(err) == http.StatusNotFound: // deleted since; the next try starts it anew
@@ -200,14 +203,15 @@ func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) 
 	case err != nil:
 		return err
 	case !existing.is(request):
-		return activities.Final(fmt.Errorf("the DAG run %s is there, and is not this retraining: its conf carries another request_id; "+
+		return modelops.Final(fmt.Errorf("the DAG run %s is there, and is not this retraining: its conf carries another request_id; "+
 			"let nothing else start runs of such ids there", runID(request.RequestID)))
 	}
+
 	return nil
 }
 
 // isOurs says whether the DAG run of a request is there.
-func (b *Backend) isOurs(ctx context.Context, request monitor.RetrainingRequest) bool {
+func (b *Backend) isOurs(ctx context.Context, request modelops.Request) bool {
 	existing, err := b.run(ctx, request)
 	return err == nil && existing.is(request)
 }
@@ -226,26 +230,27 @@ func (b *Backend) ready(ctx context.Context) error {
 	case err != nil:
 		return err
 	case dag.HasImportErrors: // the DAG may be stale for it
-		return activities.Final(errors.New("the DAG has import errors; mend its file (`airflow dags list-import-errors` tells them)"))
+		return modelops.Final(errors.New("the DAG has import errors; mend its file (`airflow dags list-import-errors` tells them)"))
 	case dag.IsStale:
-		return activities.Final(errors.New("no file defines the DAG any more; deploy it again, or correct the dag in the backend's settings"))
+		return modelops.Final(errors.New("no file defines the DAG any more; deploy it again, or correct the dag in the backend's settings"))
 	case dag.IsPaused:
-		return activities.Final(fmt.Errorf("the DAG is paused, and a run of it would wait for ever; unpause it (`airflow dags unpause %s`, or its switch in the UI)", b.dag))
+		return modelops.Final(fmt.Errorf("the DAG is paused, and a run of it would wait for ever; unpause it (`airflow dags unpause %s`, or its switch in the UI)", b.dag))
 	}
+
 	return nil
 }
 
 // CancelRetraining marks the DAG run as failed. The job may be empty, for the run is
 // found by the request id. No such run, one that has ended, and one that is not this
 // retraining are no error.
-func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+func (b *Backend) CancelRetraining(ctx context.Context, request modelops.Request, _ modelops.Job) error {
 	if err := b.cancel(ctx, request); err != nil {
 		return fmt.Errorf("cancel retraining of %s through %s: %w", request.ModelName, b.where, err)
 	}
 	return nil
 }
 
-func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest) error {
+func (b *Backend) cancel(ctx context.Context, request modelops.Request) error {
 	existing, err := b.run(ctx, request)
 	switch {
 	case statusOf(err) == http.StatusNotFound:
@@ -255,6 +260,7 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest)
 	case !existing.is(request) || existing.hasEnded():
 		return nil
 	}
+
 	// Airflow has no way to do this only if the run hasn't ended since.
 	err = b.connection.call(ctx, http.MethodPatch, b.path("dagRuns", runID(request.RequestID)), nil, map[string]string{
 		"state": stateFailed, "note": noteOf(request) + " (ended by its monitor)",
@@ -262,6 +268,7 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest)
 	if statusOf(err) == http.StatusNotFound {
 		return nil
 	}
+
 	return err
 }
 

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
-var _ activities.Checker = (*Backend)(nil)
+var _ modelops.Checker = (*Backend)(nil)
 
 // Check says whether Airflow takes the credentials, the DAG is there and not paused,
 // and a scheduler runs. Whether the user may start runs only a run would show.

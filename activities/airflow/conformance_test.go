@@ -7,11 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/airflow"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestTheBackendIsConformant(t *testing.T) {
@@ -19,7 +18,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 	s := server(t, dag)
 	ingress, pass := newProxy(t, s.URL())
 	modelopstest.TestModelOps(t, modelopstest.Harness{
-		New: func(t *testing.T) activities.ModelOps {
+		New: func(t *testing.T) modelops.ModelOps {
 			t.Cleanup(func() { endRuns(t, dag) })
 			c := config(dag)
 			c.URL = ingress.URL
@@ -37,7 +36,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 			require.Equal(t, http.StatusOK, call(t, http.MethodPatch, r.path(), map[string]string{"state": "failed"}, nil))
 			require.Equal(t, http.StatusNoContent, call(t, http.MethodDelete, r.path(), nil, nil))
 		},
-		Stranger: func(t *testing.T, request monitor.RetrainingRequest) func() bool {
+		Stranger: func(t *testing.T, request modelops.Request) func() bool {
 			id := jobID(t, request)
 			status := call(t, http.MethodPost, "/api/v2/dags/"+dag+"/dagRuns", map[string]any{
 				"dag_run_id": id, "logical_date": nil, "conf": map[string]string{"request_id": "another"},
@@ -81,7 +80,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 }
 
 // jobID is the dag_run_id that the backend gives to a request.
-func jobID(t *testing.T, request monitor.RetrainingRequest) string {
+func jobID(t *testing.T, request modelops.Request) string {
 	t.Helper()
 	instead := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
 	defer instead.Close()

@@ -15,9 +15,9 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // maxAnswerBytes bounds what is read of an answer, task logs apart. The largest
@@ -67,14 +67,17 @@ func (c *connection) open(ctx context.Context, method, path string, query url.Va
 	if err != nil {
 		return nil, err
 	}
+
 	response, err := c.send(ctx, method, path, query, body, accept, token)
 	refused := statusOf(err) == http.StatusUnauthorized || statusOf(err) == http.StatusForbidden
 	if !refused || isNew || !c.credentials.canLogin() {
 		return response, err
 	}
-	if token, _, err = c.token(ctx, token); err != nil {
+	token, _, err = c.token(ctx, token)
+	if err != nil {
 		return nil, err
 	}
+
 	return c.send(ctx, method, path, query, body, accept, token)
 }
 
@@ -84,16 +87,19 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 	var encoded []byte
 	if body != nil {
 		var err error
-		if encoded, err = json.Marshal(body); err != nil {
-			return nil, activities.Final(fmt.Errorf("%s: encode the request: %w", call, err))
+		encoded, err = json.Marshal(body)
+		if err != nil {
+			return nil, modelops.Final(fmt.Errorf("%s: encode the request: %w", call, err))
 		}
 	}
+
 	target := c.base.JoinPath(path)
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(encoded))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", call, httpclient.WithoutURL(err))
 	}
+
 	request.Header.Set("Accept", accept)
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
 	request.Header.Set("User-Agent", httpclient.UserAgent)
@@ -110,6 +116,7 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 	if response.StatusCode >= 200 && response.StatusCode <= 299 {
 		return response, nil
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes)) // what there is of it explains the status
 	return nil, c.refusal(call, response, text)
@@ -126,10 +133,12 @@ func decode(response *http.Response, call string, into any) error {
 	case into == nil:
 		return nil
 	}
+
 	if err := json.Unmarshal(text, into); err != nil || !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return fmt.Errorf("%s: %d with an answer that is not as Airflow 3 gives it, but %q; "+
 			"is the url in the backend's settings Airflow's web address?", call, response.StatusCode, plain.Excerpt(string(text), maxExcerptBytes))
 	}
+
 	return nil
 }
 
@@ -143,6 +152,7 @@ func parseURL(text string) (*url.URL, error) {
 	case err != nil:
 		return nil, errors.New("must be an absolute http or https URL, got one that can't be parsed")
 	}
+
 	var faults []error
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		faults = append(faults, errors.New("must be an absolute http or https URL, such as https://airflow.example"))

@@ -16,7 +16,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/airflow"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const token = "eyJhbGciOi.a-token.of-a-user"
@@ -55,14 +55,14 @@ func says(status int, body string, header ...string) http.HandlerFunc {
 }
 
 // isRun answers with the run of a request.
-func isRun(request monitor.RetrainingRequest, state string) http.HandlerFunc {
+func isRun(request modelops.Request, state string) http.HandlerFunc {
 	return says(http.StatusOK, fmt.Sprintf(`{"state": %q, "conf": {"request_id": %q}}`, state, request.RequestID))
 }
 
 // told is what Temporal is told of a call that starts a run.
 func told(t *testing.T, config airflow.Config) *sdktemporal.ApplicationError {
 	t.Helper()
-	calls := activities.Retraining{Backends: map[string]activities.ModelOps{"gpu": newBackend(t, config)}}
+	calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"gpu": newBackend(t, config)}}
 	_, err := calls.ScheduleRetraining(t.Context(), activities.Call{Backend: "gpu", Request: breach()})
 	var application *sdktemporal.ApplicationError
 	require.ErrorAs(t, err, &application)
@@ -212,12 +212,12 @@ func TestALoginThatGivesNoTokenIsExplained(t *testing.T) {
 			config.Token, config.Username, config.Password = "", "vigil", "pass-word"
 			for _, call := range []func(*airflow.Backend) error{
 				func(b *airflow.Backend) error { _, err := b.ScheduleRetraining(t.Context(), breach()); return err },
-				func(b *airflow.Backend) error { return b.CancelRetraining(t.Context(), breach(), monitor.Job{}) },
+				func(b *airflow.Backend) error { return b.CancelRetraining(t.Context(), breach(), modelops.Job{}) },
 			} {
 				err := call(newBackend(t, config))
 				require.ErrorContains(t, err, `log in as "vigil": `)
 				require.ErrorContains(t, err, test.want)
-				assert.Equal(t, test.final, activities.IsFinal(err))
+				assert.Equal(t, test.final, modelops.IsFinal(err))
 				assert.NotContains(t, err.Error(), "pass-word")
 				assert.NotContains(t, err.Error(), "token-x")
 			}

@@ -20,7 +20,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/airflow"
 	"github.com/modelvigil/modelvigil/e2e/airflow/airflowtest"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 var real *airflowtest.Server // nil without an Airflow
@@ -93,8 +93,8 @@ func newBackend(t *testing.T, config airflow.Config) *airflow.Backend {
 	return backend
 }
 
-func breach() monitor.RetrainingRequest {
-	return monitor.RetrainingRequest{
+func breach() modelops.Request {
+	return modelops.Request{
 		RequestID: "model-monitor/fraud/" + uuid.NewString() + "/1", ModelName: "fraud", ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),

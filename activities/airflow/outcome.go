@@ -12,9 +12,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -27,24 +26,25 @@ const (
 )
 
 // RetrainingOutcome asks once whether the DAG run has ended, and how.
-func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+func (b *Backend) RetrainingOutcome(ctx context.Context, request modelops.Request, _ modelops.Job) (modelops.Outcome, error) {
 	outcome, err := b.outcome(ctx, request)
 	if err != nil {
-		return monitor.Outcome{}, fmt.Errorf("ask after run %s of %s: %w", runID(request.RequestID), b.where, err)
+		return modelops.Outcome{}, fmt.Errorf("ask after run %s of %s: %w", runID(request.RequestID), b.where, err)
 	}
 	return outcome, nil
 }
 
-func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest) (monitor.Outcome, error) {
+func (b *Backend) outcome(ctx context.Context, request modelops.Request) (modelops.Outcome, error) {
 	run, err := b.run(ctx, request)
 	switch {
 	case statusOf(err) == http.StatusNotFound:
-		return monitor.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another DAG now?)", err)
+		return modelops.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another DAG now?)", err)
 	case err != nil:
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	case !run.is(request):
-		return monitor.Outcome{}, activities.Final(errors.New("it is a run that is not this retraining: its conf carries another request_id"))
+		return modelops.Outcome{}, modelops.Final(errors.New("it is a run that is not this retraining: its conf carries another request_id"))
 	}
+
 	id := runID(request.RequestID)
 	switch run.State {
 	case stateSuccess:
@@ -52,40 +52,43 @@ func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest
 	case stateFailed:
 		return b.failure(ctx, id)
 	case stateRunning:
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	case stateQueued:
-		if err := b.ready(ctx); activities.IsFinal(err) { // for a run that waits it isn't: somebody may mend it
-			return monitor.Outcome{}, fmt.Errorf("%w: it is queued, but %s", activities.ErrRunning, err.Error())
+		if err := b.ready(ctx); modelops.IsFinal(err) { // for a run that waits it isn't: somebody may mend it
+			return modelops.Outcome{}, fmt.Errorf("%w: it is queued, but %s", modelops.ErrRunning, err.Error())
 		}
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	}
-	return monitor.Outcome{}, fmt.Errorf("its state is %q, which is none of %s, %s, %s and %s", plain.Excerpt(run.State, maxExcerptBytes),
+
+	return modelops.Outcome{}, fmt.Errorf("its state is %q, which is none of %s, %s, %s and %s", plain.Excerpt(run.State, maxExcerptBytes),
 		stateQueued, stateRunning, stateSuccess, stateFailed)
 }
 
 // success is the outcome of a run that has succeeded. What can't be learned of its
 // model version for good is told, and costs nothing else.
-func (b *Backend) success(ctx context.Context, run string) (monitor.Outcome, error) {
+func (b *Backend) success(ctx context.Context, run string) (modelops.Outcome, error) {
 	version, err := b.modelVersion(ctx, run)
 	if err == nil {
-		err = monitor.ValidateModelVersion(version)
-	} else if !activities.IsFinal(err) {
-		return monitor.Outcome{}, err
+		err = modelops.ValidateVersion(version)
+	} else if !modelops.IsFinal(err) {
+		return modelops.Outcome{}, err
 	}
-	outcome := monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version}
+	outcome := modelops.Outcome{State: modelops.Succeeded, ModelVersion: version}
 	if err != nil {
-		outcome.ModelVersion, outcome.Message = "", plain.Excerpt(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
+		outcome.ModelVersion = ""
+		outcome.Message = plain.Excerpt(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
 	}
 	return outcome, nil
 }
 
 // failure is the outcome of a run that has failed, in the words of the task that
 // failed first. What can't be learned of them costs nothing else.
-func (b *Backend) failure(ctx context.Context, run string) (monitor.Outcome, error) {
+func (b *Backend) failure(ctx context.Context, run string) (modelops.Outcome, error) {
 	failed, err := b.failedTasks(ctx, run)
-	if err != nil && !activities.IsFinal(err) {
-		return monitor.Outcome{}, err
+	if err != nil && !modelops.IsFinal(err) {
+		return modelops.Outcome{}, err
 	}
+
 	var message string
 	switch {
 	case err != nil:
@@ -100,7 +103,8 @@ func (b *Backend) failure(ctx context.Context, run string) (monitor.Outcome, err
 		}
 		message = plain.Excerpt(message, maxMessageBytes) + failed.others()
 	}
-	return monitor.Outcome{State: monitor.OutcomeFailed, Message: plain.Excerpt(message, maxMessageBytes+maxExcerptBytes)}, nil
+
+	return modelops.Outcome{State: modelops.Failed, Message: plain.Excerpt(message, maxMessageBytes+maxExcerptBytes)}, nil
 }
 
 // modelVersion is what the XCom that was pushed last tells of it, by any task where
@@ -115,8 +119,9 @@ func (b *Backend) modelVersion(ctx context.Context, run string) (string, error) 
 		return "", err
 	}
 	if len(list.Entries) == 0 {
-		return "", activities.Final(fmt.Errorf("the XCom %q of %s is not there", b.key, cmp.Or(b.task, "any task")))
+		return "", modelops.Final(fmt.Errorf("the XCom %q of %s is not there", b.key, cmp.Or(b.task, "any task")))
 	}
+
 	last := slices.MaxFunc(list.Entries, func(a, b xcom) int { return a.Timestamp.Compare(b.Timestamp) })
 	var entry struct {
 		Value json.RawMessage `json:"value"`

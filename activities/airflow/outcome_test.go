@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const oneXCom = `{"xcom_entries": [{"task_id": "train", "map_index": -1, "timestamp": "2026-03-01T12:00:00Z"}]}`
 
 func TestAModelVersionIsWhatTheXComHolds(t *testing.T) {
-	long := strings.Repeat("v", monitor.MaxModelVersionBytes+1)
+	long := strings.Repeat("v", metric.MaxModelVersionBytes+1)
 	tests := map[string]struct {
 		list, value      http.HandlerFunc
 		version, message string
@@ -38,14 +38,14 @@ func TestAModelVersionIsWhatTheXComHolds(t *testing.T) {
 			if test.value != nil {
 				answers["GET /taskInstances/train/xcomEntries/model_version"] = test.value
 			}
-			got, err := newBackend(t, stage(t, answers)).RetrainingOutcome(t.Context(), request, monitor.Job{})
+			got, err := newBackend(t, stage(t, answers)).RetrainingOutcome(t.Context(), request, modelops.Job{})
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
-				assert.False(t, activities.IsFinal(err))
+				assert.False(t, modelops.IsFinal(err))
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, monitor.OutcomeSucceeded, got.State)
+			assert.Equal(t, modelops.Succeeded, got.State)
 			assert.Equal(t, test.version, got.ModelVersion)
 			assert.True(t, strings.HasPrefix(got.Message, test.message) && (got.Message == "") == (test.message == ""), got.Message)
 		})
@@ -79,9 +79,9 @@ func TestAFailureIsInTheWordsOfTheFirstTaskThatFailed(t *testing.T) {
 					answers["GET /taskInstances/train/logs/"+try] = test.log
 				}
 			}
-			got, err := newBackend(t, stage(t, answers)).RetrainingOutcome(t.Context(), request, monitor.Job{})
+			got, err := newBackend(t, stage(t, answers)).RetrainingOutcome(t.Context(), request, modelops.Job{})
 			require.NoError(t, err)
-			assert.Equal(t, monitor.OutcomeFailed, got.State)
+			assert.Equal(t, modelops.Failed, got.State)
 			if strings.Contains(name, "thousand") {
 				assert.True(t, strings.HasPrefix(got.Message, test.want))
 				assert.LessOrEqual(t, len(got.Message), 1000)
@@ -94,19 +94,19 @@ func TestAFailureIsInTheWordsOfTheFirstTaskThatFailed(t *testing.T) {
 
 func TestAStateThatIsNoneIsAskedAgain(t *testing.T) {
 	request := breach()
-	_, err := newBackend(t, stage(t, map[string]http.HandlerFunc{"GET ": isRun(request, "restarting")})).RetrainingOutcome(t.Context(), request, monitor.Job{})
+	_, err := newBackend(t, stage(t, map[string]http.HandlerFunc{"GET ": isRun(request, "restarting")})).RetrainingOutcome(t.Context(), request, modelops.Job{})
 	require.ErrorContains(t, err, `its state is "restarting", which is none of queued, running, success and failed`)
-	assert.False(t, activities.IsFinal(err))
+	assert.False(t, modelops.IsFinal(err))
 }
 
 func TestARunThatIsNotOursIsNotFollowed(t *testing.T) {
 	for name, run := range map[string]string{"no conf": `{"state": "success", "conf": null}`, "another's": `{"state": "success", "conf": {"request_id": ["?"]}}`} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackend(t, stage(t, map[string]http.HandlerFunc{"GET ": says(200, run)}))
-			_, err := b.RetrainingOutcome(t.Context(), breach(), monitor.Job{})
+			_, err := b.RetrainingOutcome(t.Context(), breach(), modelops.Job{})
 			require.ErrorContains(t, err, "it is a run that is not this retraining: its conf carries another request_id")
-			assert.True(t, activities.IsFinal(err))
-			require.NoError(t, b.CancelRetraining(t.Context(), breach(), monitor.Job{}), "and left alone")
+			assert.True(t, modelops.IsFinal(err))
+			require.NoError(t, b.CancelRetraining(t.Context(), breach(), modelops.Job{}), "and left alone")
 		})
 	}
 }

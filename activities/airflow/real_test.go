@@ -10,41 +10,40 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/airflow"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // scheduled asks until the run is taken, as Temporal does: an Airflow whose database
 // is busy says 500.
-func scheduled(t *testing.T, b *airflow.Backend, request monitor.RetrainingRequest) (job monitor.Job) {
+func scheduled(t *testing.T, b *airflow.Backend, request modelops.Request) (job modelops.Job) {
 	t.Helper()
 	eventually(t, "the run is taken", func() bool {
 		var err error
 		job, err = b.ScheduleRetraining(t.Context(), request)
-		require.False(t, activities.IsFinal(err), err)
+		require.False(t, modelops.IsFinal(err), err)
 		return err == nil
 	})
 	return job
 }
 
 // cancelled asks until the run is told to end.
-func cancelled(t *testing.T, b *airflow.Backend, request monitor.RetrainingRequest) {
+func cancelled(t *testing.T, b *airflow.Backend, request modelops.Request) {
 	t.Helper()
 	eventually(t, "the run is told to end", func() bool {
-		err := b.CancelRetraining(t.Context(), request, monitor.Job{})
-		require.False(t, activities.IsFinal(err), err)
+		err := b.CancelRetraining(t.Context(), request, modelops.Job{})
+		require.False(t, modelops.IsFinal(err), err)
 		return err == nil
 	})
 }
 
 // outcome asks until the run has ended.
-func outcome(t *testing.T, b *airflow.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
+func outcome(t *testing.T, b *airflow.Backend, request modelops.Request) (o modelops.Outcome) {
 	t.Helper()
 	eventually(t, "the run has an outcome", func() bool {
 		var err error
-		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-		require.False(t, activities.IsFinal(err), err)
+		o, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+		require.False(t, modelops.IsFinal(err), err)
 		return err == nil
 	})
 	return o
@@ -56,7 +55,7 @@ func TestTheDAGRunGetsTheDecision(t *testing.T) {
 	b, request := newBackend(t, config("controlled")), breach()
 	job := scheduled(t, b, request)
 	r := theRun(t, "controlled", request.RequestID)
-	assert.Equal(t, monitor.Job{ID: r.ID, Followed: true}, job)
+	assert.Equal(t, modelops.Job{ID: r.ID, Followed: true}, job)
 	assert.Regexp(t, `^model-monitor__fraud__[0-9a-f-]{36}__1__[0-9a-f]{32}$`, r.ID)
 	assert.Equal(t, "Retrains fraud v7: accuracy 0.8000 below threshold 0.9000", r.Note)
 	assert.Nil(t, r.LogicalDate)
@@ -74,25 +73,25 @@ func TestTheExampleDAGTellsItsModelVersionAndItsFailure(t *testing.T) {
 	server(t, "retrain")
 	b, good, bad := newBackend(t, config("retrain")), breach(), breach()
 	bad.Params = map[string]json.RawMessage{"fail": json.RawMessage(`"out of memory\nin epoch 2"`)}
-	for _, request := range []monitor.RetrainingRequest{good, bad} {
+	for _, request := range []modelops.Request{good, bad} {
 		scheduled(t, b, request)
 	}
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v7-retrained-1"}, outcome(t, b, good))
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeFailed, Message: "task train failed: RuntimeError: out of memory in epoch 2"}, outcome(t, b, bad))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v7-retrained-1"}, outcome(t, b, good))
+	assert.Equal(t, modelops.Outcome{State: modelops.Failed, Message: "task train failed: RuntimeError: out of memory in epoch 2"}, outcome(t, b, bad))
 
 	c := config("retrain")
 	c.ModelVersionKey = "train/no/such"
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, Message: `its model version is passed over: the XCom "no/such" of train is not there`},
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, Message: `its model version is passed over: the XCom "no/such" of train is not there`},
 		outcome(t, newBackend(t, c), good))
 	c.ModelVersionKey = "train/return_value"
 	o := outcome(t, newBackend(t, c), good)
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: `{"model_version":"v7-retrained-1"}`}, o, "whatever it is, it is shown")
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: `{"model_version":"v7-retrained-1"}`}, o, "whatever it is, it is shown")
 }
 
 func TestOfMappedTasksTheLastWordAndTheFirstFailureCount(t *testing.T) {
 	server(t, "chain")
 	b, good, bad := newBackend(t, config("chain")), breach(), breach()
-	for _, request := range []monitor.RetrainingRequest{good, bad} {
+	for _, request := range []modelops.Request{good, bad} {
 		scheduled(t, b, request)
 	}
 	answer(t, "chain", good.RequestID, map[string]any{"model_version": 8})
@@ -110,13 +109,13 @@ func TestARunThatIsMarkedAsFailedSaysSo(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 
 	scheduled(t, b, request) // paused since, but the run is there
-	_, err := b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.ErrorIs(t, err, activities.ErrRunning)
+	_, err := b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.ErrorIs(t, err, modelops.ErrRunning)
 	require.ErrorContains(t, err, "it is queued, but the DAG is paused, and a run of it would wait for ever; unpause it")
 
 	cancelled(t, b, request)
-	assert.Equal(t, monitor.Outcome{
-		State: monitor.OutcomeFailed, Message: "the DAG run failed, and none of its tasks did: it was marked so, or took longer than its dagrun_timeout",
+	assert.Equal(t, modelops.Outcome{
+		State: modelops.Failed, Message: "the DAG run failed, and none of its tasks did: it was marked so, or took longer than its dagrun_timeout",
 	}, outcome(t, b, request))
 }
 
@@ -144,7 +143,7 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 			test.change(&c)
 			_, err := newBackend(t, c).ScheduleRetraining(t.Context(), request)
 			require.ErrorContains(t, err, test.want)
-			assert.True(t, activities.IsFinal(err))
+			assert.True(t, modelops.IsFinal(err))
 			assert.NotContains(t, err.Error(), s.Password)
 			assert.Empty(t, runs(t, "controlled", request.RequestID))
 			if name != "a user who may only read" { // which looking doesn't show
@@ -173,7 +172,7 @@ func TestADAGWhoseFileBreaksOrGoesIsRefused(t *testing.T) {
 			require.NoError(t, s.AwaitDAG(t.Context(), dag, func(fields map[string]any) bool { return fields[test.flag] == true }))
 			_, err := newBackend(t, config(dag)).ScheduleRetraining(t.Context(), breach())
 			require.ErrorContains(t, err, test.want)
-			assert.True(t, activities.IsFinal(err))
+			assert.True(t, modelops.IsFinal(err))
 		})
 	}
 }
@@ -191,8 +190,8 @@ func TestATokenThatExpiresWhileARunIsFollowedIsRenewed(t *testing.T) {
 	b := newBackend(t, c)
 	scheduled(t, b, request)
 	eventually(t, "three tokens were used", func() bool {
-		_, err := b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-		require.ErrorIs(t, err, activities.ErrRunning)
+		_, err := b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+		require.ErrorIs(t, err, modelops.ErrRunning)
 		return logins.n.Load() >= 3
 	})
 	answer(t, "controlled", request.RequestID, map[string]any{"model_version": "v8"})
@@ -207,11 +206,11 @@ func TestATokenThatExpiresWhileARunIsFollowedIsRenewed(t *testing.T) {
 	c.Username, c.Password, c.Token = "", "", login.AccessToken
 	b = newBackend(t, c)
 	eventually(t, "the token has expired", func() bool {
-		_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+		_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
 		return err != nil
 	})
 	require.ErrorContains(t, err, "401 Unauthorized: Token Expired; set a token that is valid, or username and password")
-	assert.True(t, activities.IsFinal(err))
+	assert.True(t, modelops.IsFinal(err))
 	assert.NotContains(t, err.Error(), c.Token)
 }
 
@@ -226,18 +225,18 @@ func TestAnAPIServerThatIsRestartedIsFollowedOn(t *testing.T) {
 	c.URL = api.URL()
 	b := newBackend(t, c)
 	scheduled(t, b, request)
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.ErrorIs(t, err, activities.ErrRunning)
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.ErrorIs(t, err, modelops.ErrRunning)
 
 	api.Stop()
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
 	require.ErrorContains(t, err, "no answer: ")
-	assert.False(t, activities.IsFinal(err))
-	assert.NotErrorIs(t, err, activities.ErrRunning)
+	assert.False(t, modelops.IsFinal(err))
+	assert.NotErrorIs(t, err, modelops.ErrRunning)
 
 	require.NoError(t, api.Start(t.Context(), "AIRFLOW__API_AUTH__JWT_SECRET=another one, of 64 bytes or more, which takes no token that was given out before"))
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.ErrorIs(t, err, activities.ErrRunning, "with a new token")
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.ErrorIs(t, err, modelops.ErrRunning, "with a new token")
 	answer(t, "controlled", request.RequestID, map[string]any{"model_version": "v8"})
 	assert.Equal(t, "v8", outcome(t, b, request).ModelVersion)
 }

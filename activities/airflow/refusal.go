@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // maxExcerptBytes is how much of an answer an error shows.
@@ -43,7 +43,8 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	if location := response.Header.Get("Location"); location != "" {
 		r.text += ", a redirect to " + visible(location)
 	}
-	if detail = c.redacted(detail); detail != "" {
+	detail = c.redacted(detail)
+	if detail != "" {
 		r.text += ": " + plain.Excerpt(detail, maxExcerptBytes)
 	}
 	switch {
@@ -56,10 +57,10 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	case r.status == http.StatusForbidden:
 		r.text += "; set a token that is valid, of a user who may read the DAG, and create, read and edit its runs"
 	case r.status == http.StatusTooManyRequests:
-		return activities.RetryAfter(httpclient.RetryAfter(response.Header, time.Now()), r)
+		return modelops.RetryAfter(httpclient.RetryAfter(response.Header, time.Now()), r)
 	case r.status == http.StatusServiceUnavailable:
 		if pause := httpclient.RetryAfter(response.Header, time.Now()); pause > 0 {
-			return activities.RetryAfter(pause, r)
+			return modelops.RetryAfter(pause, r)
 		}
 		return r
 	case r.status == http.StatusNotFound && !isAirflow:
@@ -70,7 +71,8 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	case r.status == http.StatusRequestTimeout, r.status == http.StatusConflict, r.status >= 500:
 		return r
 	}
-	return activities.Final(r)
+
+	return modelops.Final(r)
 }
 
 // detailOf is what an answer says of its status, and whether it is one of Airflow's.
@@ -83,6 +85,7 @@ func detailOf(body []byte) (detail string, isAirflow bool) {
 	if json.Unmarshal(body, &answer) != nil || len(answer.Detail) == 0 {
 		return string(body), false
 	}
+
 	var text string
 	var reason struct {
 		Reason, Message string
@@ -102,6 +105,7 @@ func detailOf(body []byte) (detail string, isAirflow bool) {
 	case json.Unmarshal(answer.Detail, &reason) == nil:
 		text = strings.Trim(reason.Reason+": "+reason.Message, ": ")
 	}
+
 	return text, true
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // The states of a DAG run.
@@ -34,16 +34,16 @@ const (
 )
 
 // newRun is the body that starts the DAG run of a request.
-func newRun(request monitor.RetrainingRequest) any {
+func newRun(request modelops.Request) any {
 	return struct {
-		DagRunID    string                    `json:"dag_run_id"`
-		LogicalDate *string                   `json:"logical_date"` // null, and not left out
-		Conf        monitor.RetrainingRequest `json:"conf"`
-		Note        string                    `json:"note"`
+		DagRunID    string           `json:"dag_run_id"`
+		LogicalDate *string          `json:"logical_date"` // null, and not left out
+		Conf        modelops.Request `json:"conf"`
+		Note        string           `json:"note"`
 	}{DagRunID: runID(request.RequestID), Conf: request, Note: noteOf(request)}
 }
 
-func noteOf(request monitor.RetrainingRequest) string {
+func noteOf(request modelops.Request) string {
 	return plain.Excerpt(strings.TrimSpace("Retrains "+request.ModelName+" "+request.ModelVersion)+": "+request.Reason, maxNoteBytes)
 }
 
@@ -56,14 +56,14 @@ type dagRun struct {
 }
 
 // is says whether the run carries the id of a request.
-func (r dagRun) is(request monitor.RetrainingRequest) bool {
+func (r dagRun) is(request modelops.Request) bool {
 	return request.RequestID != "" && r.Conf.RequestID == request.RequestID
 }
 
 func (r dagRun) hasEnded() bool { return r.State == stateSuccess || r.State == stateFailed }
 
 // run asks after the DAG run of a request.
-func (b *Backend) run(ctx context.Context, request monitor.RetrainingRequest) (run dagRun, err error) {
+func (b *Backend) run(ctx context.Context, request modelops.Request) (run dagRun, err error) {
 	err = b.connection.call(ctx, http.MethodGet, b.path("dagRuns", runID(request.RequestID)), nil, nil, &run)
 	return run, err
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // loginPath is where auth managers exchange a user name and password for a token.
@@ -36,15 +36,18 @@ func (c *connection) token(ctx context.Context, refused string) (token string, i
 	if !c.credentials.canLogin() {
 		return c.credentials.set, false, nil
 	}
+
 	select {
 	case token = <-c.credentials.turn:
 	case <-ctx.Done():
 		return "", false, fmt.Errorf("log in: %w", context.Cause(ctx))
 	}
+
 	defer func() { c.credentials.turn <- token }()
 	if token != "" && token != refused {
 		return token, false, nil
 	}
+
 	token, err = c.login(ctx)
 	return token, true, err
 }
@@ -58,14 +61,16 @@ func (c *connection) login(ctx context.Context) (string, error) {
 	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return "", activities.Final(fmt.Errorf("log in as %q: %w; correct the username and password in the backend's settings", c.credentials.username, err))
+		return "", modelops.Final(fmt.Errorf("log in as %q: %w; correct the username and password in the backend's settings", c.credentials.username, err))
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return "", activities.Final(fmt.Errorf("log in as %q: %w; this Airflow gives no tokens for a user name and password there: "+
+		return "", modelops.Final(fmt.Errorf("log in as %q: %w; this Airflow gives no tokens for a user name and password there: "+
 			"correct the url in the backend's settings, or set a token", c.credentials.username, err))
 	}
+
 	if err != nil {
 		return "", fmt.Errorf("log in as %q: %w", c.credentials.username, err)
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -76,6 +81,7 @@ func (c *connection) login(ctx context.Context) (string, error) {
 	if strings.ContainsFunc(answer.AccessToken, isNoHeaderText) {
 		return "", fmt.Errorf("log in as %q: %w", c.credentials.username, errors.New("got a token that no header takes"))
 	}
+
 	return answer.AccessToken, nil
 }
 

@@ -17,9 +17,9 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/logging"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Log is the backend that is always there: it writes requests to the log.
@@ -46,7 +46,7 @@ type Process struct {
 // kind is one kind of backend, with the settings of one instance.
 type kind interface {
 	// open makes the backend. Its error joins one fault a line, field first.
-	open(p Process) (activities.ModelOps, error)
+	open(p Process) (modelops.ModelOps, error)
 }
 
 // kinds are all kinds, by name: the zero settings of each.
@@ -65,8 +65,8 @@ func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 // Open makes all backends that are set, by the names that policies use: a kind's
 // own name for what the environment says, and the names of the file. Its error
 // joins every fault, with its variable or its file first.
-func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
-	backends := map[string]activities.ModelOps{Log: logging.Backend{Logger: p.Logger}}
+func (s Settings) Open(p Process) (map[string]modelops.ModelOps, error) {
+	backends := map[string]modelops.ModelOps{Log: logging.Backend{Logger: p.Logger}}
 	var faults []error
 	value := reflect.ValueOf(&s).Elem()
 	for i := range value.NumField() {
@@ -74,6 +74,7 @@ func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
 		if !isKind {
 			continue
 		}
+
 		name := kindOf(prefix)
 		settings := value.Field(i).Addr().Interface().(kind)
 		secretFaults := readSecretFiles(settings, prefix, p.Environment)
@@ -81,10 +82,12 @@ func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
 		if value.Field(i).IsZero() && s.Default != name {
 			continue
 		}
+
 		backend, err := settings.open(p)
 		faults = append(faults, variablesOf(prefix, err)...)
 		backends[name] = backend
 	}
+
 	named, err := readFile(s.File, p)
 	faults = append(faults, err)
 	maps.Copy(backends, named)
@@ -92,9 +95,11 @@ func (s Settings) Open(p Process) (map[string]activities.ModelOps, error) {
 		faults = append(faults, fmt.Errorf("MODELOPS_BACKEND: %q is no backend of this process; it has %s, and could have %s",
 			s.Default, strings.Join(slices.Sorted(maps.Keys(backends)), ", "), strings.Join(Kinds(), ", ")))
 	}
+
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+
 	return backends, nil
 }
 
@@ -129,5 +134,6 @@ func readSecretFiles(settings kind, prefix string, environment map[string]string
 			}
 		}
 	}
+
 	return faults
 }

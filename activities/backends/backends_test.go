@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/backends"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // open makes the backends that an environment sets.
-func open(t *testing.T, environment map[string]string) (map[string]activities.ModelOps, error) {
+func open(t *testing.T, environment map[string]string) (map[string]modelops.ModelOps, error) {
 	t.Helper()
 	var s backends.Settings
 	require.NoError(t, env.ParseWithOptions(&s, env.Options{Environment: environment}))

@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/airflow"
 	"github.com/modelvigil/modelvigil/activities/kubernetes"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
@@ -19,11 +18,12 @@ import (
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/activities/webhook"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 type logSettings struct{}
 
-func (*logSettings) open(p Process) (activities.ModelOps, error) {
+func (*logSettings) open(p Process) (modelops.ModelOps, error) {
 	return logging.Backend{Logger: p.Logger}, nil
 }
 
@@ -33,7 +33,7 @@ type webhookSettings struct {
 	StatusOrigins []string       `json:"status_origins" env:"STATUS_ORIGINS" meaning:"scheme://host:port, separated by commas, where jobs may have their status_url besides URL's own"`
 }
 
-func (s *webhookSettings) open(p Process) (activities.ModelOps, error) {
+func (s *webhookSettings) open(p Process) (modelops.ModelOps, error) {
 	backend, err := webhook.New(webhook.Config{URL: s.URL, Secret: s.Secret.Value(), StatusOrigins: s.StatusOrigins, Logger: p.Logger})
 	if err == nil && s.Secret.Value() == "" {
 		endpoint, _ := url.Parse(s.URL) // it is good
@@ -51,7 +51,7 @@ type airflowSettings struct {
 	ModelVersionKey string         `json:"model_version_key" env:"MODEL_VERSION_KEY" meaning:"the XCom that tells the new model version, KEY or TASK/KEY; not set, model_version"`
 }
 
-func (s *airflowSettings) open(Process) (activities.ModelOps, error) {
+func (s *airflowSettings) open(Process) (modelops.ModelOps, error) {
 	return airflow.New(airflow.Config{
 		URL: s.URL, DAG: s.DAG, Username: s.Username, Password: s.Password.Value(), Token: s.Token.Value(), ModelVersionKey: s.ModelVersionKey,
 	})
@@ -69,7 +69,7 @@ type kubernetesSettings struct {
 	TTL                    duration `json:"ttl" env:"TTL" meaning:"how long a Job that has ended stays, 10m at least; not set, what the template says, or 168h"`
 }
 
-func (s *kubernetesSettings) open(Process) (activities.ModelOps, error) {
+func (s *kubernetesSettings) open(Process) (modelops.ModelOps, error) {
 	return kubernetes.New(kubernetes.Config{
 		Cluster: cluster.Config{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespace: s.Namespace},
 		CronJob: s.CronJob, Job: s.Job, Template: string(s.Template), Container: s.Container,
@@ -89,7 +89,7 @@ type objectSettings struct {
 	Context      string   `json:"context"`
 }
 
-func (s *objectSettings) open(Process) (activities.ModelOps, error) {
+func (s *objectSettings) open(Process) (modelops.ModelOps, error) {
 	return object.New(object.Config{
 		Cluster:  cluster.Config{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespace: s.Namespace},
 		Template: string(s.Template), Success: s.Success, Failure: s.Failure, Message: s.Message, ModelVersion: s.ModelVersion,
@@ -137,7 +137,7 @@ type temporalSettings struct {
 	Profile      string         `json:"profile" env:"PROFILE" meaning:"a profile of Temporal's configuration file that says where the cluster is, for TLS with certificates"`
 }
 
-func (s *temporalSettings) open(p Process) (activities.ModelOps, error) {
+func (s *temporalSettings) open(p Process) (modelops.ModelOps, error) {
 	connection, err := s.connection(p)
 	if err != nil {
 		return nil, err
@@ -162,6 +162,7 @@ func (s *temporalSettings) connection(p Process) (client.Options, error) {
 	case s.Address != "":
 		options = client.Options{}
 	}
+
 	options.Logger = p.Temporal.Logger
 	if s.Address != "" {
 		options.HostPort = s.Address
@@ -175,6 +176,7 @@ func (s *temporalSettings) connection(p Process) (client.Options, error) {
 		}
 		options.Credentials = client.NewAPIKeyStaticCredentials(key)
 	}
+
 	return options, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Check says, before a model has to be retrained, what would keep it from being:
@@ -27,6 +27,7 @@ func (b *Backend) Check(ctx context.Context) error {
 	if err := b.rehearse(ctx); err != nil {
 		return fmt.Errorf("create a Job in %s: %w", b.cluster.Where, err)
 	}
+
 	return nil
 }
 
@@ -36,7 +37,7 @@ func (b *Backend) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	request := monitor.RetrainingRequest{RequestID: "check", ModelName: "check", Reason: "a check of the settings"}
+	request := modelops.Request{RequestID: "check", ModelName: "check", Reason: "a check of the settings"}
 	job, err := b.build(template, cluster.Name(request), request)
 	if err != nil {
 		return err

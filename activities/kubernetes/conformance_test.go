@@ -10,12 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestTheBackendIsConformant(t *testing.T) {
@@ -28,7 +27,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 	worker.Host, worker.WrapTransport = link.Host(), faults.Wrap
 
 	modelopstest.TestModelOps(t, modelopstest.Harness{
-		New: func(t *testing.T) activities.ModelOps {
+		New: func(t *testing.T) modelops.ModelOps {
 			config := p.config()
 			config.Cluster.REST = worker
 			return newBackend(t, config)
@@ -43,7 +42,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 			background := metav1.DeletePropagationBackground
 			require.NoError(t, plane.Batch().Jobs(p.namespace).Delete(t.Context(), p.job(t, id).Name, metav1.DeleteOptions{PropagationPolicy: &background}))
 		},
-		Stranger: func(t *testing.T, request monitor.RetrainingRequest) func() bool {
+		Stranger: func(t *testing.T, request modelops.Request) func() bool {
 			stranger := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 				Name: cluster.Name(request), Annotations: map[string]string{cluster.AnnotationRequestID: "another"},
 			}, Spec: parsed(t, inline).Spec}

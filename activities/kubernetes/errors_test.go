@@ -20,12 +20,13 @@ import (
 	"github.com/modelvigil/modelvigil/activities/kubernetes"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // told is what Temporal is told when a backend is asked for a retraining.
 func told(t *testing.T, config kubernetes.Config) *sdktemporal.ApplicationError {
 	t.Helper()
-	calls := activities.Retraining{Backends: map[string]activities.ModelOps{"gpu": newBackend(t, config)}}
+	calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"gpu": newBackend(t, config)}}
 	_, err := calls.ScheduleRetraining(t.Context(), activities.Call{Backend: "gpu", Request: breach()})
 	var told *sdktemporal.ApplicationError
 	require.ErrorAs(t, err, &told)
@@ -179,5 +180,5 @@ func TestACallEndsWithItsContext(t *testing.T) {
 
 	err = patience.Receive(t, "the call returns", returned)
 	require.ErrorIs(t, err, context.Canceled)
-	require.False(t, activities.IsFinal(err))
+	require.False(t, modelops.IsFinal(err))
 }

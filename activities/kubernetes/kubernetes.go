@@ -41,9 +41,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -82,10 +81,10 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps  = (*Backend)(nil)
-	_ activities.Follower  = (*Backend)(nil)
-	_ activities.Canceller = (*Backend)(nil)
-	_ activities.Checker   = (*Backend)(nil)
+	_ modelops.ModelOps  = (*Backend)(nil)
+	_ modelops.Follower  = (*Backend)(nil)
+	_ modelops.Canceller = (*Backend)(nil)
+	_ modelops.Checker   = (*Backend)(nil)
 )
 
 // New returns a backend, or an error that joins every fault of the configuration.
@@ -109,13 +108,17 @@ func New(config Config) (*Backend, error) {
 	if faults := cluster.Faults(errors.Join(append(faults, err)...)); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+
 	b.cluster = connection
-	if b.batch, err = connection.API(batchv1.SchemeGroupVersion); err != nil {
+	b.batch, err = connection.API(batchv1.SchemeGroupVersion)
+	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: can't be used for a connection: %w", err)
 	}
-	if b.core, err = connection.API(corev1.SchemeGroupVersion); err != nil {
+	b.core, err = connection.API(corev1.SchemeGroupVersion)
+	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: can't be used for a connection: %w", err)
 	}
+
 	return b, nil
 }
 
@@ -126,15 +129,15 @@ func (b *Backend) Close() { b.cluster.Close() }
 // that the API server doesn't allow it, that namespace or template are missing, that
 // the Job isn't valid, and that its name belongs to a Job that is not this
 // retraining. A quota that is used up is not: the Job is asked for again.
-func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	name := cluster.Name(request)
 	if err := b.create(ctx, name, request); err != nil {
-		return monitor.Job{}, fmt.Errorf("create Job %s in %s: %w", name, b.cluster.Where, err)
+		return modelops.Job{}, fmt.Errorf("create Job %s in %s: %w", name, b.cluster.Where, err)
 	}
-	return monitor.Job{ID: b.cluster.Namespace + "/" + name, Followed: true}, nil
+	return modelops.Job{ID: b.cluster.Namespace + "/" + name, Followed: true}, nil
 }
 
-func (b *Backend) create(ctx context.Context, name string, request monitor.RetrainingRequest) error {
+func (b *Backend) create(ctx context.Context, name string, request modelops.Request) error {
 	job, err := b.get(ctx, name) // first, for the template may have gone since it was created
 	if err == nil {
 		return ours(job, request)
@@ -142,30 +145,36 @@ func (b *Backend) create(ctx context.Context, name string, request monitor.Retra
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
+
 	template, err := b.template(ctx)
 	if err != nil {
 		return err
 	}
+
 	job, err = b.build(template, name, request)
 	if err != nil {
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	err = b.batch.Create(ctx, "jobs", job, false)
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	if job, err = b.get(ctx, name); err != nil {
+
+	job, err = b.get(ctx, name)
+	if err != nil {
 		return err
 	}
+
 	return ours(job, request)
 }
 
 // ours is an error unless a Job was created for a request.
-func ours(job *batchv1.Job, request monitor.RetrainingRequest) error {
+func ours(job *batchv1.Job, request modelops.Request) error {
 	if cluster.IsOurs(job.Annotations, request) {
 		return nil
 	}
-	return activities.Final(fmt.Errorf("the name is taken by a Job that is not this retraining: its annotation %s is %q; delete it or rename it",
+	return modelops.Final(fmt.Errorf("the name is taken by a Job that is not this retraining: its annotation %s is %q; delete it or rename it",
 		cluster.AnnotationRequestID, job.Annotations[cluster.AnnotationRequestID]))
 }
 
@@ -179,7 +188,7 @@ func (b *Backend) get(ctx context.Context, name string) (*batchv1.Job, error) {
 // CancelRetraining deletes the Job, its pods first. The job may be empty, for the
 // Job is found by the request id. No such Job, one that has ended, and one that is
 // not this retraining are no error, and are left as they are.
-func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+func (b *Backend) CancelRetraining(ctx context.Context, request modelops.Request, _ modelops.Job) error {
 	name := cluster.Name(request)
 	if err := b.cancel(ctx, name, request); err != nil {
 		return fmt.Errorf("delete Job %s in %s: %w", name, b.cluster.Where, err)
@@ -187,7 +196,7 @@ func (b *Backend) CancelRetraining(ctx context.Context, request monitor.Retraini
 	return nil
 }
 
-func (b *Backend) cancel(ctx context.Context, name string, request monitor.RetrainingRequest) error {
+func (b *Backend) cancel(ctx context.Context, name string, request modelops.Request) error {
 	job, err := b.get(ctx, name)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -197,9 +206,11 @@ func (b *Backend) cancel(ctx context.Context, name string, request monitor.Retra
 	case !cluster.IsOurs(job.Annotations, request) || hasEnded(job):
 		return nil
 	}
+
 	err = b.batch.Delete(ctx, "jobs", name, job.UID)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // gone since
 		return nil
 	}
+
 	return err
 }

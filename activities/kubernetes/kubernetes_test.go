@@ -15,7 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
@@ -71,7 +71,7 @@ func TestTheJobGetsTheDecision(t *testing.T) {
 	b := newBackend(t, p.config())
 	scheduled, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Job{ID: p.namespace + "/" + cluster.Name(request), Followed: true}, scheduled)
+	assert.Equal(t, modelops.Job{ID: p.namespace + "/" + cluster.Name(request), Followed: true}, scheduled)
 
 	job := p.job(t, request.RequestID)
 	assert.Equal(t, cluster.Name(request), job.Name)
@@ -143,7 +143,7 @@ func TestATemplateIsAJobOrInTheSettingsToo(t *testing.T) {
 	assert.Empty(t, job.Spec.Template.Spec.InitContainers[0].Env)
 	p.annotate(t, job, "mlflow.org/version", "v8")
 	p.end(t, request.RequestID, 0, "Completed", "")
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v8"}, outcome(t, b, request))
 
 	of = p.config()
 	of.CronJob, of.Template, of.TTL = "", inline, time.Hour
@@ -183,5 +183,5 @@ func TestAJobOutlivesItsTemplate(t *testing.T) {
 	_, err = b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err, "it was scheduled, and its answer lost")
 	p.end(t, request.RequestID, 0, "Completed", "")
-	assert.Equal(t, monitor.OutcomeSucceeded, outcome(t, b, request).State)
+	assert.Equal(t, modelops.Succeeded, outcome(t, b, request).State)
 }

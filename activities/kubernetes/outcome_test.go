@@ -9,20 +9,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestWhatAPodSaysIsTheOutcome(t *testing.T) {
 	p := newPlace(t)
 	b := newBackend(t, p.config())
-	succeeded, failed := monitor.OutcomeSucceeded, monitor.OutcomeFailed
+	succeeded, failed := modelops.Succeeded, modelops.Failed
 	tests := map[string]struct {
 		code            int32
 		reason, said    string
 		annotation      string
-		state           monitor.OutcomeState
+		state           modelops.State
 		version         string
 		message, isPart string
 	}{
@@ -32,7 +32,7 @@ func TestWhatAPodSaysIsTheOutcome(t *testing.T) {
 		"a text is the message":          {said: "AUC\n0.93\n", state: succeeded, message: "AUC 0.93"},
 		"an annotation is the version":   {annotation: "v9", said: `{"model_version": "v8", "message": "AUC 0.93"}`, state: succeeded, version: "v9", message: "AUC 0.93"},
 		"a failure that it says":         {said: `{"state": "failed", "message": "AUC is worse"}`, state: failed, message: "AUC is worse"},
-		"a version that can't be one":    {annotation: strings.Repeat("v", monitor.MaxModelVersionBytes+1), state: succeeded, isPart: "(passed over: model_version"},
+		"a version that can't be one":    {annotation: strings.Repeat("v", metric.MaxModelVersionBytes+1), state: succeeded, isPart: "(passed over: model_version"},
 		"a failure with its last words":  {code: 1, reason: "Error", said: "CUDA\nerror", state: failed, isPart: "container train ended with exit code 1: CUDA error (BackoffLimitExceeded: "},
 		"a failure with a result":        {code: 3, reason: "Error", said: `{"message": "too few rows"}`, state: failed, isPart: "container train ended with exit code 3: too few rows (BackoffLimitExceeded: "},
 		"a failure without a word":       {code: 1, reason: "Error", state: failed, isPart: "container train ended with exit code 1 (BackoffLimitExceeded: "},
@@ -72,7 +72,7 @@ func TestWhatTheClusterDoesToAPodIsTold(t *testing.T) {
 			pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
 		}))
 		got := outcome(t, b, request)
-		assert.Equal(t, monitor.OutcomeFailed, got.State)
+		assert.Equal(t, modelops.Failed, got.State)
 		assert.Contains(t, got.Message, "Evicted: The node was low on resource: memory. (BackoffLimitExceeded: ")
 	})
 	t.Run("past its deadline", func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestWhatTheClusterDoesToAPodIsTold(t *testing.T) {
 		_, err := b.ScheduleRetraining(t.Context(), request)
 		require.NoError(t, err)
 		got := outcome(t, b, request)
-		assert.Equal(t, monitor.OutcomeFailed, got.State)
+		assert.Equal(t, modelops.Failed, got.State)
 		assert.Contains(t, got.Message, "DeadlineExceeded: Job was active longer than specified deadline")
 	})
 }
@@ -136,8 +136,8 @@ func TestAJobDeletedByHandIsFinal(t *testing.T) {
 	foreground := metav1.DeletePropagationForeground
 	require.NoError(t, plane.Batch().Jobs(p.namespace).Delete(t.Context(), p.job(t, request.RequestID).Name, metav1.DeleteOptions{PropagationPolicy: &foreground}))
 	patience.Until(t, "it is known to be gone", func() bool {
-		_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-		return activities.IsFinal(err)
+		_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+		return modelops.IsFinal(err)
 	})
 	require.ErrorContains(t, err, "has it been deleted")
 }
@@ -151,9 +151,9 @@ func TestAJobIsFollowedOverARestartOfTheAPIServer(t *testing.T) {
 	require.NoError(t, plane.Run(t.Context(), p.namespace, job))
 
 	plane.StopAPIServer()
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
 	require.Error(t, err)
-	require.False(t, activities.IsFinal(err), "%v", err)
+	require.False(t, modelops.IsFinal(err), "%v", err)
 	started := make(chan error)
 	go func() { started <- plane.StartAPIServer() }()
 	for asking := true; asking; { // while it starts, when it may refuse what it allows
@@ -162,15 +162,15 @@ func TestAJobIsFollowedOverARestartOfTheAPIServer(t *testing.T) {
 			require.NoError(t, err)
 			asking = false
 		default:
-			_, err := b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-			require.False(t, activities.IsFinal(err), "%v", err)
+			_, err := b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+			require.False(t, modelops.IsFinal(err), "%v", err)
 		}
 	}
 	_, err = b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
 	require.Len(t, p.jobs(t, request.RequestID), 1)
 	p.end(t, request.RequestID, 0, "Completed", `{"model_version": "v8"}`)
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v8"}, outcome(t, b, request))
 }
 
 // What the Job says counts, even where a worker may not read its pods.
@@ -184,7 +184,7 @@ func TestASuccessIsOneWithoutTheRightToReadPods(t *testing.T) {
 	p.rights.Role.Rules = p.rights.Role.Rules[:1]
 	require.NoError(t, plane.Restrict(t.Context(), p.rights, p.worker))
 	got := outcome(t, b, request)
-	assert.Equal(t, monitor.OutcomeSucceeded, got.State)
+	assert.Equal(t, modelops.Succeeded, got.State)
 	assert.Equal(t, "v8", got.ModelVersion)
 	assert.Contains(t, got.Message, `cannot list resource "pods"`)
 }

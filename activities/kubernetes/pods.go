@@ -24,6 +24,7 @@ func lastWord(pods []corev1.Pod) string {
 		if pod.Status.Phase != corev1.PodSucceeded {
 			continue
 		}
+
 		for _, container := range statuses(pod) {
 			if container.State.Terminated == nil {
 				continue
@@ -35,6 +36,7 @@ func lastWord(pods []corev1.Pod) string {
 			text = cmp.Or(text, said)
 		}
 	}
+
 	return text
 }
 
@@ -100,21 +102,25 @@ func progress(job *batchv1.Job, pods []corev1.Pod) string {
 		if pod.Status.Phase != corev1.PodPending && pod.Status.Phase != corev1.PodRunning {
 			continue
 		}
+
 		for _, container := range statuses(pod) {
 			if wait := container.State.Waiting; wait != nil && wait.Reason != "" {
 				words = append(words, "pod "+pod.Name+": "+waiting(container.Name, wait))
 			}
 		}
+
 		for _, c := range pod.Status.Conditions {
 			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 				words = append(words, "pod "+pod.Name+" has no node: "+strings.Join(present(c.Reason, c.Message), ": "))
 			}
 		}
+
 		if len(words) == 0 {
 			words = append(words, "pod "+pod.Name+" is "+strings.ToLower(string(pod.Status.Phase)))
 		}
 		break // the last to begin speaks for all
 	}
+
 	if len(pods) == 0 {
 		words = append(words, "it has no pod yet; its events say why, should it stay so")
 	}

@@ -16,10 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // checkTemplate says what is wrong with the choice of a template.
@@ -30,6 +29,7 @@ func checkTemplate(config Config) error {
 		if choice.value == "" {
 			continue
 		}
+
 		if given++; given > 1 {
 			faults = append(faults, fmt.Errorf("%s: there is another template; give just one of cronjob, job and template", choice.field))
 		}
@@ -37,6 +37,7 @@ func checkTemplate(config Config) error {
 			faults = append(faults, fmt.Errorf("%s: %q is no object's name: %s", choice.field, choice.value, strings.Join(wrong, "; ")))
 		}
 	}
+
 	if given == 0 {
 		faults = append(faults, errors.New("cronjob: is missing; must be the name of a CronJob whose template retrains a model (or give job or template)"))
 	}
@@ -63,6 +64,7 @@ func (b *Backend) template(ctx context.Context) (*batchv1.JobTemplateSpec, error
 	if b.inline != nil {
 		return b.inline.DeepCopy(), nil
 	}
+
 	kind, name := "CronJob", b.config.CronJob
 	var template batchv1.JobTemplateSpec
 	var err error
@@ -71,18 +73,21 @@ func (b *Backend) template(ctx context.Context) (*batchv1.JobTemplateSpec, error
 		err = b.batch.Get(ctx, "cronjobs", name, &cronJob)
 		template = cronJob.Spec.JobTemplate
 	} else {
-		kind, name = "Job", b.config.Job
+		kind = "Job"
+		name = b.config.Job
 		var job batchv1.Job
 		err = b.batch.Get(ctx, "jobs", name, &job)
 		template = batchv1.JobTemplateSpec{ObjectMeta: job.ObjectMeta, Spec: job.Spec}
 		template.Spec.Suspend = nil // it was for the template's own sake
 	}
+
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, b.missing(ctx, kind, name, err)
 	case err != nil:
 		return nil, fmt.Errorf("read its template, %s %s: %w", kind, name, err)
 	}
+
 	return &template, nil
 }
 
@@ -91,11 +96,11 @@ func (b *Backend) missing(ctx context.Context, kind, name string, err error) err
 	if noNamespace := b.cluster.NamespaceMissing(ctx); noNamespace != nil {
 		return noNamespace
 	}
-	return activities.Final(fmt.Errorf("its template, %s %s, isn't there: %w; create it, or correct its name in the backend's settings", kind, name, err))
+	return modelops.Final(fmt.Errorf("its template, %s %s, isn't there: %w; create it, or correct its name in the backend's settings", kind, name, err))
 }
 
 // build is the Job of a request.
-func (b *Backend) build(template *batchv1.JobTemplateSpec, name string, request monitor.RetrainingRequest) (*batchv1.Job, error) {
+func (b *Backend) build(template *batchv1.JobTemplateSpec, name string, request modelops.Request) (*batchv1.Job, error) {
 	pod := &template.Spec.Template
 	targets := containers(&pod.Spec, b.config.Container)
 	if len(targets) == 0 {
@@ -105,6 +110,7 @@ func (b *Backend) build(template *batchv1.JobTemplateSpec, name string, request 
 	if err != nil {
 		return nil, err
 	}
+
 	decision = append(decision, cluster.Variable{Name: "MODELVIGIL_JOB_NAME", Value: name}, cluster.Variable{Name: "MODELVIGIL_JOB_NAMESPACE", Value: b.cluster.Namespace})
 	for _, container := range targets {
 		container.Env = withDecision(container.Env, decision)
@@ -128,7 +134,9 @@ func (b *Backend) build(template *batchv1.JobTemplateSpec, name string, request 
 			delete(of, generated)
 		}
 	}
-	job.Spec.Selector, job.Spec.ManualSelector = nil, nil
+
+	job.Spec.Selector = nil
+	job.Spec.ManualSelector = nil
 	job.Spec.TTLSecondsAfterFinished = b.ttl(job.Spec.TTLSecondsAfterFinished)
 	return job, nil
 }

@@ -9,8 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Backend logs retraining requests. Its zero value is ready to use.
@@ -18,12 +17,12 @@ type Backend struct {
 	Logger *slog.Logger // nil means slog.Default()
 }
 
-var _ activities.ModelOps = Backend{}
+var _ modelops.ModelOps = Backend{}
 
 // ScheduleRetraining logs the request, under the names that its fields have in
 // JSON; what it does not hold is left out. The job's id is the request's, and
 // the job can't be followed. The only error is of params that are not JSON.
-func (b Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	attributes := []slog.Attr{
 		slog.String("request_id", request.RequestID),
 		slog.String("model_name", request.ModelName),
@@ -44,14 +43,15 @@ func (b Backend) ScheduleRetraining(ctx context.Context, request monitor.Retrain
 	if len(request.Params) > 0 {
 		params, err := json.Marshal(request.Params)
 		if err != nil {
-			return monitor.Job{}, activities.Final(fmt.Errorf("log retraining of %s: params: %w", request.ModelName, err))
+			return modelops.Job{}, modelops.Final(fmt.Errorf("log retraining of %s: params: %w", request.ModelName, err))
 		}
 		attributes = append(attributes, slog.String("params", string(params)))
 	}
+
 	logger := b.Logger
 	if logger == nil {
 		logger = slog.Default()
 	}
 	logger.LogAttrs(ctx, slog.LevelInfo, "retraining requested", attributes...)
-	return monitor.Job{ID: request.RequestID}, nil
+	return modelops.Job{ID: request.RequestID}, nil
 }

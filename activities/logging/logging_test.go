@@ -12,7 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/logging"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }
@@ -20,11 +20,11 @@ func TestMain(m *testing.M) { patience.Main(m) }
 func TestARequestIsLoggedWithAllItsFields(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	tests := map[string]struct {
-		request monitor.RetrainingRequest
+		request modelops.Request
 		want    map[string]any
 	}{
 		"a breach, with its metric, value, threshold and params": {
-			request: monitor.RetrainingRequest{
+			request: modelops.Request{
 				RequestID: "model-monitor/fraud/run/1", ModelName: "fraud", ModelVersion: "v3",
 				Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 				Value: new(0.8), Threshold: new(0.9), TriggeredAt: at,
@@ -37,9 +37,9 @@ func TestARequestIsLoggedWithAllItsFields(t *testing.T) {
 			},
 		},
 		"an operator's wish, which has no metric": {
-			request: monitor.RetrainingRequest{
+			request: modelops.Request{
 				RequestID: "model-monitor/fraud/run/2", ModelName: "fraud", ModelVersion: "v3",
-				Reason: "new labels", Rule: monitor.RuleManual, TriggeredAt: at,
+				Reason: "new labels", Rule: modelops.RuleManual, TriggeredAt: at,
 			},
 			want: map[string]any{
 				"request_id": "model-monitor/fraud/run/2", "model_name": "fraud", "model_version": "v3",
@@ -53,7 +53,7 @@ func TestARequestIsLoggedWithAllItsFields(t *testing.T) {
 			backend := logging.Backend{Logger: slog.New(slog.NewJSONHandler(&out, nil))}
 			job, err := backend.ScheduleRetraining(t.Context(), test.request)
 			require.NoError(t, err)
-			assert.Equal(t, monitor.Job{ID: test.request.RequestID}, job)
+			assert.Equal(t, modelops.Job{ID: test.request.RequestID}, job)
 
 			var line map[string]any
 			require.NoError(t, json.Unmarshal(out.Bytes(), &line), "one line, one request")
@@ -68,7 +68,7 @@ func TestARequestIsLoggedWithAllItsFields(t *testing.T) {
 
 func TestParamsThatAreNotJSONAreRefused(t *testing.T) {
 	backend := logging.Backend{Logger: slog.New(slog.DiscardHandler)}
-	_, err := backend.ScheduleRetraining(t.Context(), monitor.RetrainingRequest{
+	_, err := backend.ScheduleRetraining(t.Context(), modelops.Request{
 		ModelName: "fraud", Params: map[string]json.RawMessage{"epochs": json.RawMessage("{")},
 	})
 	require.ErrorContains(t, err, "log retraining of fraud: params: ")

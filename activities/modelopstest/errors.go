@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func (h Harness) testErrors(t *testing.T) {
@@ -19,16 +20,17 @@ func (h Harness) testErrors(t *testing.T) {
 		if job, err := s.schedule(t.Context(), t, request); err == nil || err.NonRetryable() {
 			t.Errorf("schedule: got %+v and %v, want an error that is tried again", job, err)
 		}
-		if _, follower := s.backend.(activities.Follower); follower && job.Followed {
+		if _, follower := s.backend.(modelops.Follower); follower && job.Followed {
 			if outcome, err := s.ask(t, followed, job); err == nil || err.NonRetryable() {
 				t.Errorf("ask: got %+v and %v, want an error that is tried again", outcome, err)
 			}
 		}
-		if _, canceller := s.backend.(activities.Canceller); canceller {
+		if _, canceller := s.backend.(modelops.Canceller); canceller {
 			if err := s.cancel(t, followed, job); err == nil || err.NonRetryable() {
 				t.Errorf("cancel: got %v, want an error that is tried again", err)
 			}
 		}
+
 		back()
 		s.scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
@@ -72,6 +74,7 @@ func (h Harness) testErrors(t *testing.T) {
 		case <-time.After(h.Timeout):
 			t.Fatalf("not within %v: the call returns", h.Timeout)
 		}
+
 		s.scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})

@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func (h Harness) testFollow(t *testing.T) {
-	follows := func(t *testing.T, s subject, job monitor.Job) {
+	follows := func(t *testing.T, s subject, job modelops.Job) {
 		t.Helper()
-		_, follower := s.backend.(activities.Follower)
+		_, follower := s.backend.(modelops.Follower)
 		need(t, follower && job.Followed, "activities.Follower that follows this job")
 	}
+
 	t.Run("while it runs there is no outcome", func(t *testing.T) {
 		s, request := h.subject(t), breach()
 		job := s.scheduled(t, request)
@@ -32,7 +33,7 @@ func (h Harness) testFollow(t *testing.T) {
 		h.Succeed(t, request.RequestID, "v8-retrained")
 		for _, asking := range []subject{s, h.subject(t)} { // by another worker too, and again
 			outcome := asking.outcome(t, request, job)
-			if outcome.State != monitor.OutcomeSucceeded || outcome.ModelVersion != "v8-retrained" || outcome.RequestID != request.RequestID {
+			if outcome.State != modelops.Succeeded || outcome.ModelVersion != "v8-retrained" || outcome.RequestID != request.RequestID {
 				t.Errorf("got %+v", outcome)
 			}
 		}
@@ -44,7 +45,7 @@ func (h Harness) testFollow(t *testing.T) {
 		follows(t, s, job)
 		h.Fail(t, request.RequestID, "out of memory in epoch 2")
 		outcome := s.outcome(t, request, job)
-		if outcome.State != monitor.OutcomeFailed || !strings.Contains(outcome.Message, "out of memory in epoch 2") {
+		if outcome.State != modelops.Failed || !strings.Contains(outcome.Message, "out of memory in epoch 2") {
 			t.Errorf("got %+v", outcome)
 		}
 	})
@@ -57,7 +58,7 @@ func (h Harness) testFollow(t *testing.T) {
 		h.eventually(t, "a job that was deleted is said to be unknown", func() bool {
 			outcome, err := s.ask(t, request, job)
 			switch {
-			case err == nil && outcome.State == monitor.OutcomeSucceeded:
+			case err == nil && outcome.State == modelops.Succeeded:
 				t.Fatalf("a job that was deleted has succeeded: %+v", outcome)
 			case err == nil: // the system knows that it was deleted
 				return true
@@ -68,9 +69,9 @@ func (h Harness) testFollow(t *testing.T) {
 }
 
 // outcome asks until there is one, as Temporal does.
-func (s subject) outcome(t *testing.T, request monitor.RetrainingRequest, job monitor.Job) monitor.Outcome {
+func (s subject) outcome(t *testing.T, request modelops.Request, job modelops.Job) modelops.Outcome {
 	t.Helper()
-	var outcome monitor.Outcome
+	var outcome modelops.Outcome
 	s.h.eventually(t, "the job has an outcome", func() bool {
 		o, err := s.ask(t, request, job)
 		if err != nil && err.NonRetryable() {
@@ -85,9 +86,10 @@ func (s subject) outcome(t *testing.T, request monitor.RetrainingRequest, job mo
 func (h Harness) testCancel(t *testing.T) {
 	cancels := func(t *testing.T, s subject) {
 		t.Helper()
-		_, canceller := s.backend.(activities.Canceller)
+		_, canceller := s.backend.(modelops.Canceller)
 		need(t, canceller, "activities.Canceller")
 	}
+
 	t.Run("ends a running job, and may be asked for again", func(t *testing.T) {
 		need(t, h.HasEnded != nil, "Harness.HasEnded")
 		s, request, bystander := h.subject(t), breach(), breach()
@@ -99,6 +101,7 @@ func (h Harness) testCancel(t *testing.T) {
 				t.Fatalf("cancel: %v", err)
 			}
 		}
+
 		h.eventually(t, "the job has ended", func() bool { return h.HasEnded(t, request.RequestID) })
 		if err := h.subject(t).cancel(t, request, job); err != nil {
 			t.Errorf("cancel a job that has been cancelled: %v", err)
@@ -122,7 +125,7 @@ func (h Harness) testCancel(t *testing.T) {
 		s, request := h.subject(t), breach()
 		cancels(t, s)
 		s.scheduled(t, request)
-		switch err := s.cancel(t, request, monitor.Job{}); {
+		switch err := s.cancel(t, request, modelops.Job{}); {
 		case err == nil:
 			h.eventually(t, "the job has ended", func() bool { return h.HasEnded(t, request.RequestID) })
 		case !err.NonRetryable():
@@ -132,7 +135,7 @@ func (h Harness) testCancel(t *testing.T) {
 	t.Run("of what was never begun begins nothing", func(t *testing.T) {
 		s, request := h.subject(t), breach()
 		cancels(t, s)
-		if err := s.cancel(t, request, monitor.Job{}); err != nil && !err.NonRetryable() {
+		if err := s.cancel(t, request, modelops.Job{}); err != nil && !err.NonRetryable() {
 			t.Errorf("tried again for ever: %v", err)
 		}
 		h.expectJobs(t, request.RequestID, 0)
@@ -142,7 +145,7 @@ func (h Harness) testCancel(t *testing.T) {
 		s, request := h.subject(t), breach()
 		cancels(t, s)
 		isRunning := h.Stranger(t, request)
-		if err := s.cancel(t, request, monitor.Job{}); err != nil && !err.NonRetryable() {
+		if err := s.cancel(t, request, modelops.Job{}); err != nil && !err.NonRetryable() {
 			t.Errorf("tried again for ever: %v", err)
 		}
 		if !isRunning() {

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // memory is a training system of one process: jobs by a name that clients choose.
@@ -23,7 +22,7 @@ type memory struct {
 type job struct {
 	name, requestID string
 	running         bool
-	outcome         monitor.Outcome
+	outcome         modelops.Outcome
 }
 
 const token = "hunter2"
@@ -76,7 +75,7 @@ func (m *memory) find(name string) *job {
 }
 
 // end ends a job, if it is there and runs.
-func (m *memory) end(name string, outcome monitor.Outcome) {
+func (m *memory) end(name string, outcome modelops.Outcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if j := m.find(name); j != nil && j.running {
@@ -97,9 +96,9 @@ func (m *memory) set(fault *bool) func(*testing.T) func() {
 }
 
 // harness is all that the suite needs of such a system.
-func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
+func (m *memory) harness(open func() modelops.ModelOps) modelopstest.Harness {
 	return modelopstest.Harness{
-		New: func(*testing.T) activities.ModelOps { return open() },
+		New: func(*testing.T) modelops.ModelOps { return open() },
 		Jobs: func(_ *testing.T, requestID string) (n int) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -111,10 +110,10 @@ func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
 			return n
 		},
 		Succeed: func(_ *testing.T, requestID, version string) {
-			m.end(requestID, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: version})
+			m.end(requestID, modelops.Outcome{State: modelops.Succeeded, ModelVersion: version})
 		},
 		Fail: func(_ *testing.T, requestID, message string) {
-			m.end(requestID, monitor.Outcome{State: monitor.OutcomeFailed, Message: message})
+			m.end(requestID, modelops.Outcome{State: modelops.Failed, Message: message})
 		},
 		HasEnded: func(_ *testing.T, requestID string) bool {
 			m.mu.Lock()
@@ -127,7 +126,7 @@ func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
 			defer m.mu.Unlock()
 			m.find(requestID).name = "deleted"
 		},
-		Stranger: func(_ *testing.T, request monitor.RetrainingRequest) func() bool {
+		Stranger: func(_ *testing.T, request modelops.Request) func() bool {
 			_, _, _ = m.create(request.RequestID, "a stranger's")
 			return func() bool {
 				m.mu.Lock()
@@ -144,41 +143,41 @@ func (m *memory) harness(open func() activities.ModelOps) modelopstest.Harness {
 // good is a backend as it should be; a broken one overrides a part of it.
 type good struct{ m *memory }
 
-func (g good) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (g good) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	j, _, err := g.m.create(request.RequestID, request.RequestID)
 	if err == nil && j.requestID != request.RequestID {
-		err = activities.Final(errTaken)
+		err = modelops.Final(errTaken)
 	}
-	return monitor.Job{ID: request.RequestID, Followed: true}, typed(err)
+	return modelops.Job{ID: request.RequestID, Followed: true}, typed(err)
 }
 
 func typed(err error) error {
 	switch {
 	case errors.Is(err, errForbidden):
-		return activities.Final(err)
+		return modelops.Final(err)
 	case errors.Is(err, errBusy):
-		return activities.RetryAfter(time.Second, err)
+		return modelops.RetryAfter(time.Second, err)
 	}
 	return err
 }
 
-func (g good) RetrainingOutcome(_ context.Context, _ monitor.RetrainingRequest, j monitor.Job) (monitor.Outcome, error) {
+func (g good) RetrainingOutcome(_ context.Context, _ modelops.Request, j modelops.Job) (modelops.Outcome, error) {
 	g.m.mu.Lock()
 	defer g.m.mu.Unlock()
 	if err := g.m.fault(); err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
 	switch found := g.m.find(j.ID); {
 	case found == nil:
-		return monitor.Outcome{}, activities.Final(fmt.Errorf("no job %s", j.ID))
+		return modelops.Outcome{}, modelops.Final(fmt.Errorf("no job %s", j.ID))
 	case found.running:
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	default:
 		return found.outcome, nil
 	}
 }
 
-func (g good) CancelRetraining(_ context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+func (g good) CancelRetraining(_ context.Context, request modelops.Request, _ modelops.Job) error {
 	g.m.mu.Lock()
 	defer g.m.mu.Unlock()
 	if err := g.m.fault(); err != nil {

@@ -27,8 +27,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Harness is a backend's system as the suite handles it. New and Jobs must be
@@ -37,7 +38,7 @@ import (
 type Harness struct {
 	// New returns a new backend over the same system, as a worker that was just
 	// started has one. It registers what is to be closed with t.Cleanup.
-	New func(t *testing.T) activities.ModelOps
+	New func(t *testing.T) modelops.ModelOps
 	// Jobs counts the system's jobs that carry a request id, running or ended.
 	Jobs func(t *testing.T, requestID string) int
 
@@ -54,7 +55,7 @@ type Harness struct {
 	// very name that the backend would give to the job of this request. Left nil
 	// where the system's jobs have no names that a client chooses. isRunning says
 	// whether that job still runs.
-	Stranger func(t *testing.T, request monitor.RetrainingRequest) (isRunning func() bool)
+	Stranger func(t *testing.T, request modelops.Request) (isRunning func() bool)
 	// LoseAnswer makes the next call that starts a job do so and go unanswered: its
 	// connection breaks off, or its caller gets an error.
 	LoseAnswer func(t *testing.T)
@@ -97,7 +98,7 @@ const name = "subject"
 // subject is one backend object, called as by a worker.
 type subject struct {
 	h       Harness
-	backend activities.ModelOps
+	backend modelops.ModelOps
 	calls   activities.Retraining
 }
 
@@ -105,15 +106,15 @@ func (h Harness) subject(t *testing.T) subject {
 	t.Helper()
 	backend := h.New(t)
 	return subject{h, backend, activities.Retraining{
-		Backends: map[string]activities.ModelOps{name: backend}, Default: name, PollInterval: time.Second,
+		Backends: map[string]modelops.ModelOps{name: backend}, Default: name, PollInterval: time.Second,
 	}}
 }
 
 // breach is a request that was never asked for, of a model whose name is not easy.
-func breach() monitor.RetrainingRequest {
+func breach() modelops.Request {
 	const model = "Betrugsprüfung, EU/v2"
-	return monitor.RetrainingRequest{
-		RequestID: monitor.WorkflowID(model) + "/" + uuid.NewString() + "/1", ModelName: model, ModelVersion: "v7",
+	return modelops.Request{
+		RequestID: contract.WorkflowID(model) + "/" + uuid.NewString() + "/1", ModelName: model, ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Now().UTC().Truncate(time.Millisecond),
 		Params: map[string]json.RawMessage{"epochs": json.RawMessage("3"), "note": json.RawMessage(`"it's \"quoted\""`)},
@@ -121,21 +122,23 @@ func breach() monitor.RetrainingRequest {
 }
 
 // schedule asks once.
-func (s subject) schedule(ctx context.Context, t *testing.T, request monitor.RetrainingRequest) (monitor.Job, *temporal.ApplicationError) {
+func (s subject) schedule(ctx context.Context, t *testing.T, request modelops.Request) (modelops.Job, *temporal.ApplicationError) {
 	t.Helper()
 	job, err := s.calls.ScheduleRetraining(ctx, activities.Call{Request: request})
 	return stored(t, job), s.told(t, err)
 }
 
 // scheduled asks until it is answered, as Temporal does.
-func (s subject) scheduled(t *testing.T, request monitor.RetrainingRequest) monitor.Job {
+func (s subject) scheduled(t *testing.T, request modelops.Request) modelops.Job {
 	t.Helper()
-	var job monitor.Job
+	var job modelops.Job
 	s.h.eventually(t, "the request is taken", func() bool {
 		var err *temporal.ApplicationError
-		if job, err = s.schedule(t.Context(), t, request); err == nil {
+		job, err = s.schedule(t.Context(), t, request)
+		if err == nil {
 			return true
 		}
+
 		if err.NonRetryable() {
 			t.Fatalf("refused for good: %v", err)
 		}
@@ -145,14 +148,14 @@ func (s subject) scheduled(t *testing.T, request monitor.RetrainingRequest) moni
 }
 
 // ask asks once after a job.
-func (s subject) ask(t *testing.T, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, *temporal.ApplicationError) {
+func (s subject) ask(t *testing.T, request modelops.Request, job modelops.Job) (modelops.Outcome, *temporal.ApplicationError) {
 	t.Helper()
 	outcome, err := s.calls.AwaitRetraining(t.Context(), activities.Call{Backend: name, Request: request, Job: job})
 	return outcome, s.told(t, err)
 }
 
 // cancel asks once for a job's end.
-func (s subject) cancel(t *testing.T, request monitor.RetrainingRequest, job monitor.Job) *temporal.ApplicationError {
+func (s subject) cancel(t *testing.T, request modelops.Request, job modelops.Job) *temporal.ApplicationError {
 	t.Helper()
 	request.Params = nil // as a monitor does
 	return s.told(t, s.calls.CancelRetraining(t.Context(), activities.Call{Backend: name, Request: request, Job: job}))
@@ -164,6 +167,7 @@ func (s subject) told(t *testing.T, err error) *temporal.ApplicationError {
 	if err == nil {
 		return nil
 	}
+
 	var application *temporal.ApplicationError
 	if !errors.As(err, &application) {
 		t.Errorf("no application error, but a %T", err)
@@ -186,10 +190,10 @@ func (s subject) told(t *testing.T, err error) *temporal.ApplicationError {
 }
 
 // stored is a job as a monitor keeps it.
-func stored(t *testing.T, job monitor.Job) monitor.Job {
+func stored(t *testing.T, job modelops.Job) modelops.Job {
 	t.Helper()
 	encoded, err := json.Marshal(job)
-	var kept monitor.Job
+	var kept modelops.Job
 	if err == nil {
 		err = json.Unmarshal(encoded, &kept)
 	}

@@ -15,33 +15,32 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestAGoodBackendIsConformant(t *testing.T) {
 	m := &memory{}
-	modelopstest.TestModelOps(t, m.harness(func() activities.ModelOps { return good{m} }))
+	modelopstest.TestModelOps(t, m.harness(func() modelops.ModelOps { return good{m} }))
 }
 
 // doubles starts a job for every call.
 type doubles struct{ good }
 
-func (b doubles) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b doubles) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	name := uuid.NewString()
 	_, _, err := b.m.create(name, request.RequestID)
-	return monitor.Job{ID: name, Followed: true}, typed(err)
+	return modelops.Job{ID: name, Followed: true}, typed(err)
 }
 
 // forgetful knows in its own memory only what it has started.
 type forgetful struct {
 	good
 	mu   *sync.Mutex
-	seen map[string]monitor.Job
+	seen map[string]modelops.Job
 }
 
-func (b forgetful) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b forgetful) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if job, seen := b.seen[request.RequestID]; seen {
@@ -57,18 +56,18 @@ func (b forgetful) ScheduleRetraining(ctx context.Context, request monitor.Retra
 // trusting takes any job of the right name for its own.
 type trusting struct{ good }
 
-func (b trusting) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b trusting) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	_, _, err := b.m.create(request.RequestID, request.RequestID)
-	return monitor.Job{ID: request.RequestID, Followed: true}, typed(err)
+	return modelops.Job{ID: request.RequestID, Followed: true}, typed(err)
 }
 
 // despairing gives up for good at once, and tells with what token.
 type despairing struct{ good }
 
-func (b despairing) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b despairing) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	job, err := b.good.ScheduleRetraining(ctx, request)
 	if err != nil {
-		err = activities.Final(fmt.Errorf("with token %s: %w", token, err))
+		err = modelops.Final(fmt.Errorf("with token %s: %w", token, err))
 	}
 	return job, err
 }
@@ -76,15 +75,15 @@ func (b despairing) ScheduleRetraining(ctx context.Context, request monitor.Retr
 // hopeful never gives up.
 type hopeful struct{ good }
 
-func (b hopeful) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b hopeful) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	_, _, err := b.m.create(request.RequestID, request.RequestID)
-	return monitor.Job{ID: request.RequestID, Followed: true}, err
+	return modelops.Job{ID: request.RequestID, Followed: true}, err
 }
 
-func (b hopeful) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+func (b hopeful) RetrainingOutcome(ctx context.Context, request modelops.Request, job modelops.Job) (modelops.Outcome, error) {
 	outcome, err := b.good.RetrainingOutcome(ctx, request, job)
-	if activities.IsFinal(err) {
-		err = activities.ErrRunning
+	if modelops.IsFinal(err) {
+		err = modelops.ErrRunning
 	}
 	return outcome, err
 }
@@ -92,76 +91,76 @@ func (b hopeful) RetrainingOutcome(ctx context.Context, request monitor.Retraini
 // ruthless ends whatever has the name.
 type ruthless struct{ good }
 
-func (b ruthless) CancelRetraining(_ context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
-	b.m.end(request.RequestID, monitor.Outcome{State: monitor.OutcomeFailed})
+func (b ruthless) CancelRetraining(_ context.Context, request modelops.Request, _ modelops.Job) error {
+	b.m.end(request.RequestID, modelops.Outcome{State: modelops.Failed})
 	return nil
 }
 
 // optimistic takes every end for a success, and tells of no version.
 type optimistic struct{ good }
 
-func (b optimistic) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+func (b optimistic) RetrainingOutcome(ctx context.Context, request modelops.Request, job modelops.Job) (modelops.Outcome, error) {
 	_, err := b.good.RetrainingOutcome(ctx, request, job)
-	return monitor.Outcome{State: monitor.OutcomeSucceeded}, err
+	return modelops.Outcome{State: modelops.Succeeded}, err
 }
 
 // patient refuses to end anything.
 type patient struct{ good }
 
-func (patient) CancelRetraining(context.Context, monitor.RetrainingRequest, monitor.Job) error {
+func (patient) CancelRetraining(context.Context, modelops.Request, modelops.Job) error {
 	return errors.New("not now")
 }
 
 // broken are backends that must not pass, and the subtests that must say so.
 var broken = map[string]struct {
-	open func(*memory) func() activities.ModelOps
+	open func(*memory) func() modelops.ModelOps
 	want []string
 }{
 	"a job for each call": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return doubles{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return doubles{good{m}} }
 		},
 		[]string{"asked_twice", "asked_again_after_a_restart", "asked_by_two_workers,_20_times_at_once", "asked_again_after_a_lost_answer", "asked_again_when_it_has_ended"},
 	},
 	"a memory of its own": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return forgetful{good{m}, &sync.Mutex{}, map[string]monitor.Job{}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return forgetful{good{m}, &sync.Mutex{}, map[string]modelops.Job{}} }
 		},
 		[]string{"asked_again_after_a_restart", "asked_by_two_workers,_20_times_at_once", "asked_again_after_a_lost_answer"},
 	},
 	"any job of the name": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return trusting{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return trusting{good{m}} }
 		},
 		[]string{"a_job_that_carries_another_request_id_is_not_ours"},
 	},
 	"gives up, and tells its token": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return despairing{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return despairing{good{m}} }
 		},
 		[]string{"asked_again_after_a_lost_answer", "a_system_that_is_away_is_tried_again", "a_refusal_is_final", "a_system_that_asks_for_less_is_told_apart,_and_tried_again"},
 	},
 	"never gives up": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return hopeful{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return hopeful{good{m}} }
 		},
 		[]string{"a_refusal_is_final", "one_that_is_not_there_any_more_is_final", "a_system_that_asks_for_less_is_told_apart,_and_tried_again"},
 	},
 	"ends whatever has the name": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return ruthless{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return ruthless{good{m}} }
 		},
 		[]string{"leaves_a_stranger's_job_alone"},
 	},
 	"every end is a success": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return optimistic{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return optimistic{good{m}} }
 		},
 		[]string{"to_its_success,_with_the_model_version_that_it_made", "to_its_failure,_with_the_reason"},
 	},
 	"cancels nothing": {
-		func(m *memory) func() activities.ModelOps {
-			return func() activities.ModelOps { return patient{good{m}} }
+		func(m *memory) func() modelops.ModelOps {
+			return func() modelops.ModelOps { return patient{good{m}} }
 		},
 		[]string{"ends_a_running_job,_and_may_be_asked_for_again", "of_what_was_never_begun_begins_nothing"},
 	},

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // callsAtOnce is how many calls for one request are made at once: more than any
@@ -41,6 +41,7 @@ func (h Harness) testOneJob(t *testing.T) {
 				t.Errorf("refused for good: %v", err)
 			}
 		}
+
 		workers[0].scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})
@@ -61,7 +62,7 @@ func (h Harness) testOneJob(t *testing.T) {
 		s.scheduled(t, bad)
 		h.Succeed(t, good.RequestID, "v8")
 		h.Fail(t, bad.RequestID, "out of memory")
-		for _, request := range []monitor.RetrainingRequest{good, bad} {
+		for _, request := range []modelops.Request{good, bad} {
 			s.scheduled(t, request)
 			h.expectJobs(t, request.RequestID, 1)
 		}
@@ -78,6 +79,7 @@ func (h Harness) testOneJob(t *testing.T) {
 			request.RequestID = id
 			s.scheduled(t, request)
 		}
+
 		for _, id := range ids {
 			h.expectJobs(t, id, 1)
 		}
@@ -96,7 +98,7 @@ func (h Harness) testOneJob(t *testing.T) {
 	})
 }
 
-func sameJob(t *testing.T, first, again monitor.Job) {
+func sameJob(t *testing.T, first, again modelops.Job) {
 	t.Helper()
 	if first != again {
 		t.Errorf("the same request is answered with two jobs: %+v, then %+v", first, again)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -92,7 +92,7 @@ func TestTheWebhookBackendIsConformant(t *testing.T) {
 		e.jobs[id] = status
 	}
 	modelopstest.TestModelOps(t, modelopstest.Harness{
-		New: func(t *testing.T) activities.ModelOps {
+		New: func(t *testing.T) modelops.ModelOps {
 			backend, err := webhook.New(webhook.Config{
 				URL: server.URL + "/retrainings?key=" + token, Secret: webhookSecret, Logger: slog.New(slog.DiscardHandler),
 			})

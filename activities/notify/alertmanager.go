@@ -18,10 +18,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -74,6 +75,7 @@ func (s *alertmanagerSettings) open(common shop) (channel, error) {
 			faults = append(faults, errors.New("url: must be an absolute http or https URL, what comes before /api/v2, without a password or a query"))
 		}
 	}
+
 	if len(s.URL) == 0 {
 		faults = append(faults, errors.New("url: is missing; such as http://alertmanager:9093, or a list of the URLs of a cluster"))
 	}
@@ -85,6 +87,7 @@ func (s *alertmanagerSettings) open(common shop) (channel, error) {
 			faults = append(faults, fmt.Errorf("labels.%s: must be a name of A-Z a-z 0-9 _ that doesn't begin with a digit", name))
 		}
 	}
+
 	if (s.Username == "") != (s.Password.Value() == "") {
 		faults = append(faults, errors.New("password: username and password go together"))
 	}
@@ -94,6 +97,7 @@ func (s *alertmanagerSettings) open(common shop) (channel, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+
 	return &alertmanager{
 		settings: *s, link: common.link, log: common.log,
 		client: &http.Client{
@@ -129,8 +133,9 @@ func (*alertmanager) ignores(monitor.Notice) bool { return false }
 func (a *alertmanager) Tell(ctx context.Context, n monitor.Notice) error {
 	body, err := json.Marshal(a.alerts(n))
 	if err != nil {
-		return activities.Final(fmt.Errorf("encode the alerts: %w", err))
+		return modelops.Final(fmt.Errorf("encode the alerts: %w", err))
 	}
+
 	failures := a.each(func(address string) error { return a.post(ctx, address, body) })
 	failed := errors.Join(failures...)
 	switch {
@@ -139,9 +144,10 @@ func (a *alertmanager) Tell(ctx context.Context, n monitor.Notice) error {
 	case slices.Contains(failures, nil):
 		a.log.WarnContext(ctx, "an Alertmanager of several did not get an alert", "channel", n.Channel, "notice", n.ID, "error", failed)
 		return nil
-	case slices.ContainsFunc(failures, func(err error) bool { return !activities.IsFinal(err) }):
+	case slices.ContainsFunc(failures, func(err error) bool { return !modelops.IsFinal(err) }):
 		return errors.New(failed.Error()) // one of them may take it yet
 	}
+
 	return failed
 }
 
@@ -164,6 +170,7 @@ func (a *alertmanager) alerts(n monitor.Notice) (alerts []alert) {
 	if n.OnlyEnds {
 		return alerts
 	}
+
 	until := n.Decision.At.Add(momentFor)
 	if n.Decision.Kind.IsOpen() {
 		until = n.Decision.At.Add(openFor)
@@ -187,7 +194,7 @@ func (a *alertmanager) alerts(n monitor.Notice) (alerts []alert) {
 
 // labels are what tells an alert from another: the same for a decision and for what
 // settles it.
-func (a *alertmanager) labels(n monitor.Notice, kind monitor.Kind) map[string]string {
+func (a *alertmanager) labels(n monitor.Notice, kind policy.Kind) map[string]string {
 	labels := map[string]string{"alertname": alertName(kind), "kind": string(kind)}
 	maps.Copy(labels, a.settings.Labels)
 	if n.ModelName != "" {
@@ -200,7 +207,7 @@ func (a *alertmanager) labels(n monitor.Notice, kind monitor.Kind) map[string]st
 }
 
 // alertName is ModelvigilCircuitOpened for circuit_opened.
-func alertName(kind monitor.Kind) string {
+func alertName(kind policy.Kind) string {
 	var name strings.Builder
 	name.WriteString("Modelvigil")
 	for word := range strings.SplitSeq(string(kind), "_") {
@@ -222,8 +229,9 @@ func (a *alertmanager) Check(ctx context.Context) error {
 func (a *alertmanager) ask(ctx context.Context, method, address string, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return activities.Final(fmt.Errorf("%s %s: %w", method, address, err))
+		return modelops.Final(fmt.Errorf("%s %s: %w", method, address, err))
 	}
+
 	request.Header.Set("Content-Type", "application/json")
 	switch {
 	case a.settings.Username != "":
@@ -231,24 +239,29 @@ func (a *alertmanager) ask(ctx context.Context, method, address string, body []b
 	case a.settings.Token.Value() != "":
 		request.Header.Set("Authorization", "Bearer "+a.settings.Token.Value())
 	}
+
 	response, err := a.client.Do(request)
 	if err != nil {
 		return err // it begins with the method and the URL, which holds no secret
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes)) // what there is of it
 	if response.StatusCode/100 == 2 {
 		return nil
 	}
+
 	err = fmt.Errorf("%s %s: %s", method, address, cmp.Or(plain.Line(response.Status+" "+string(text)), "no status"))
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return activities.Throttled(err)
+		return modelops.Throttled(err)
 	case http.StatusRequestTimeout:
 		return err
 	}
+
 	if response.StatusCode < http.StatusInternalServerError {
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // message is a notice for people to read.
@@ -19,45 +20,45 @@ type message struct {
 func (m *message) text() string { return strings.Join(m.lines, "\n") }
 
 // phrases say what has happened to a model, after its name and version.
-var phrases = map[monitor.Kind]string{
-	monitor.Triggered:        "is to be retrained",
-	monitor.Accepted:         "is being retrained, which can't be followed",
-	monitor.Succeeded:        "has been retrained",
-	monitor.Failed:           "could not be retrained",
-	monitor.TimedOut:         "was not retrained in time",
-	monitor.Cancelled:        "is not retrained: it was cancelled",
-	monitor.CancelFailed:     "may still be retrained: the backend could not be told to end it",
-	monitor.Warned:           "gives a warning",
-	monitor.Held:             "would be retrained, but is held",
-	monitor.AwaitingApproval: "waits for approval to be retrained",
-	monitor.Approved:         "is approved to be retrained",
-	monitor.ApprovalRejected: "is not retrained: it was rejected",
-	monitor.Verified:         "is better after its retraining",
-	monitor.Unverified:       "has too few events to say whether its retraining helped",
-	monitor.Regressed:        "is no better after its retraining",
-	monitor.CircuitOpened:    "is paused: too many retrainings have failed",
-	monitor.Paused:           "is paused",
-	monitor.Resumed:          "goes on",
-	monitor.PolicyChanged:    "has another policy",
-	monitor.Stopped:          "is not watched any more",
-	monitor.FleetFrozen:      "Retrainings are frozen",
-	monitor.FleetUnfrozen:    "Retrainings go on",
+var phrases = map[policy.Kind]string{
+	policy.Triggered:        "is to be retrained",
+	policy.Accepted:         "is being retrained, which can't be followed",
+	policy.Succeeded:        "has been retrained",
+	policy.Failed:           "could not be retrained",
+	policy.TimedOut:         "was not retrained in time",
+	policy.Cancelled:        "is not retrained: it was cancelled",
+	policy.CancelFailed:     "may still be retrained: the backend could not be told to end it",
+	policy.Warned:           "gives a warning",
+	policy.Held:             "would be retrained, but is held",
+	policy.AwaitingApproval: "waits for approval to be retrained",
+	policy.Approved:         "is approved to be retrained",
+	policy.ApprovalRejected: "is not retrained: it was rejected",
+	policy.Verified:         "is better after its retraining",
+	policy.Unverified:       "has too few events to say whether its retraining helped",
+	policy.Regressed:        "is no better after its retraining",
+	policy.CircuitOpened:    "is paused: too many retrainings have failed",
+	policy.Paused:           "is paused",
+	policy.Resumed:          "goes on",
+	policy.PolicyChanged:    "has another policy",
+	policy.Stopped:          "is not watched any more",
+	policy.FleetFrozen:      "Retrainings are frozen",
+	policy.FleetUnfrozen:    "Retrainings go on",
 }
 
 // answers are what an operator can say to a decision: commands before the model's
 // name, and flags after it.
-var answers = map[monitor.Kind][]struct{ command, flags string }{
-	monitor.AwaitingApproval: {{"approve", ""}, {"reject", ""}},
-	monitor.Triggered:        {{"cancel", ""}},
-	monitor.Accepted:         {{"cancel", ""}},
-	monitor.Failed:           {{"retrain", " --force"}},
-	monitor.TimedOut:         {{"retrain", " --force"}},
-	monitor.CancelFailed:     {{"status", ""}},
-	monitor.Regressed:        {{"explain", ""}, {"retrain", " --force"}},
-	monitor.Warned:           {{"explain", ""}},
-	monitor.Held:             {{"explain", ""}},
-	monitor.CircuitOpened:    {{"resume", ""}},
-	monitor.Paused:           {{"resume", ""}},
+var answers = map[policy.Kind][]struct{ command, flags string }{
+	policy.AwaitingApproval: {{"approve", ""}, {"reject", ""}},
+	policy.Triggered:        {{"cancel", ""}},
+	policy.Accepted:         {{"cancel", ""}},
+	policy.Failed:           {{"retrain", " --force"}},
+	policy.TimedOut:         {{"retrain", " --force"}},
+	policy.CancelFailed:     {{"status", ""}},
+	policy.Regressed:        {{"explain", ""}, {"retrain", " --force"}},
+	policy.Warned:           {{"explain", ""}},
+	policy.Held:             {{"explain", ""}},
+	policy.CircuitOpened:    {{"resume", ""}},
+	policy.Paused:           {{"resume", ""}},
 }
 
 // messageOf says a notice in words. What it repeats from elsewhere, such as names and
@@ -108,7 +109,7 @@ func title(n monitor.Notice) string {
 
 // commands are what answers a notice, to be copied into a shell.
 func commands(n monitor.Notice) (lines []string) {
-	if n.Decision.Kind == monitor.FleetFrozen {
+	if n.Decision.Kind == policy.FleetFrozen {
 		return []string{"starter list", "starter unfreeze"}
 	}
 	if strings.ContainsFunc(n.ModelName, func(r rune) bool { return !unicode.IsPrint(r) }) {

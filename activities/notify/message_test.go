@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -22,8 +24,8 @@ func TestANoticeSaysWhatWhyAndWhatToDo(t *testing.T) {
 			monitor.Notice{
 				ModelName: "fraud", Team: "payments", Until: noon.Add(4 * time.Hour),
 				Decision: monitor.Decision{
-					At: noon, Kind: monitor.AwaitingApproval, ModelVersion: "v7", Rule: "accuracy", Reason: "accuracy 0.8000 below threshold 0.9500",
-					Value: monitor.Some(0.8), Threshold: monitor.Some(0.95),
+					At: noon, Kind: policy.AwaitingApproval, ModelVersion: "v7", Rule: "accuracy", Reason: "accuracy 0.8000 below threshold 0.9500",
+					Value: metric.Some(0.8), Threshold: metric.Some(0.95),
 				},
 			},
 			"http://localhost:8233/namespaces/default/workflows/model-monitor%2Ffraud",
@@ -37,27 +39,27 @@ starter approve fraud
 starter reject fraud`,
 		},
 		"a pause by an operator": {
-			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: monitor.Paused, Reason: "labels\nare mended", By: "ada"}},
+			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: policy.Paused, Reason: "labels\nare mended", By: "ada"}},
 			"",
 			"fraud is paused\nlabels are mended\nby ada\nsince 2026-11-24 12:00:00 UTC\nstarter resume fraud",
 		},
 		"a success is of a moment": {
-			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: monitor.Succeeded, ModelVersion: "v8"}},
+			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: policy.Succeeded, ModelVersion: "v8"}},
 			"",
 			"fraud v8 has been retrained\nat 2026-11-24 12:00:00 UTC",
 		},
 		"a name that a shell would take apart": {
-			monitor.Notice{ModelName: "it's; rm", Decision: monitor.Decision{At: noon, Kind: monitor.Failed}},
+			monitor.Notice{ModelName: "it's; rm", Decision: monitor.Decision{At: noon, Kind: policy.Failed}},
 			"",
 			"it's; rm could not be retrained\nsince 2026-11-24 12:00:00 UTC\nstarter retrain 'it'\\''s; rm' --force",
 		},
 		"a name that nobody could copy": {
-			monitor.Notice{ModelName: "a\r\nBcc: b", Decision: monitor.Decision{At: noon, Kind: monitor.Failed}},
+			monitor.Notice{ModelName: "a\r\nBcc: b", Decision: monitor.Decision{At: noon, Kind: policy.Failed}},
 			"",
 			"a Bcc: b could not be retrained\nsince 2026-11-24 12:00:00 UTC",
 		},
 		"a freeze of the fleet": {
-			monitor.Notice{Decision: monitor.Decision{At: noon, Kind: monitor.FleetFrozen, Reason: "all models frozen", By: monitor.BrakeName}},
+			monitor.Notice{Decision: monitor.Decision{At: noon, Kind: policy.FleetFrozen, Reason: "all models frozen", By: monitor.BrakeName}},
 			"",
 			"Retrainings are frozen\nall models frozen\nby the fleet brake\nsince 2026-11-24 12:00:00 UTC\nstarter list\nstarter unfreeze",
 		},
@@ -71,7 +73,7 @@ starter reject fraud`,
 }
 
 func TestEveryDecisionHasWords(t *testing.T) {
-	for _, kind := range append(monitor.Notifiable(), monitor.FleetFrozen, monitor.FleetUnfrozen) {
+	for _, kind := range append(policy.Notifiable(), policy.FleetFrozen, policy.FleetUnfrozen) {
 		assert.NotEmpty(t, phrases[kind], kind)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -40,7 +42,7 @@ type kind interface {
 // channel is one that can be checked, too, without telling anybody anything.
 type channel interface {
 	activities.Channel
-	activities.Checker
+	modelops.Checker
 	// ignores says that a notice is not for this channel.
 	ignores(monitor.Notice) bool
 }
@@ -82,6 +84,7 @@ func (s Settings) Open(p Process) (activities.Notices, error) {
 			faults = append(faults, fmt.Errorf("NOTIFICATIONS_FILE: %s: %w", s.File, fault))
 		}
 	}
+
 	return notices, errors.Join(faults...)
 }
 
@@ -92,6 +95,7 @@ func read(top map[string]json.RawMessage, notices *activities.Notices, common sh
 			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are channels, fleet", name))
 		}
 	}
+
 	var channels map[string]json.RawMessage
 	if json.Unmarshal(orNull(top["channels"]), &channels) != nil {
 		faults = append(faults, errors.New("channels: must be a mapping of names to settings, such as `chat: {kind: shoutrrr, url: {env: CHAT_URL}}`"))
@@ -103,6 +107,7 @@ func read(top map[string]json.RawMessage, notices *activities.Notices, common sh
 		}
 		notices.Channels[name] = channel
 	}
+
 	if json.Unmarshal(orNull(top["fleet"]), &notices.Fleet) != nil {
 		faults = append(faults, errors.New("fleet: must be a list of channels"))
 	}
@@ -111,6 +116,7 @@ func read(top map[string]json.RawMessage, notices *activities.Notices, common sh
 			faults = append(faults, fmt.Errorf("fleet[%d]: channels has no %q, only %s", i, name, strings.Join(slices.Sorted(maps.Keys(channels)), ", ")))
 		}
 	}
+
 	return faults
 }
 
@@ -131,6 +137,7 @@ func open(name string, text json.RawMessage, s shop, environment map[string]stri
 	if err != nil {
 		return declared, err
 	}
+
 	settings := kinds[of]()
 	var shared common
 	for _, field := range []string{"teams", "rate"} {
@@ -139,6 +146,7 @@ func open(name string, text json.RawMessage, s shop, environment map[string]stri
 			delete(fields, field)
 		}
 	}
+
 	if faults := append(setting.Each(err), setting.Decode(settings, fields, environment)...); len(faults) > 0 {
 		return declared, errors.Join(faults...)
 	}
@@ -146,6 +154,7 @@ func open(name string, text json.RawMessage, s shop, environment map[string]stri
 	if err != nil {
 		return declared, err
 	}
+
 	return activities.DeclaredChannel{Channel: shared.Rate.limit(channel), Kind: of, Teams: shared.Teams}, nil
 }
 
@@ -158,11 +167,12 @@ func (s Settings) linker(p Process) (func(monitor.Notice) string, error) {
 	if err != nil || ui.Scheme != "http" && ui.Scheme != "https" || ui.Hostname() == "" || ui.User != nil || ui.RawQuery != "" || ui.Fragment != "" {
 		return nil, errors.New("TEMPORAL_UI_URL: must be an absolute http or https URL such as http://localhost:8233, without a query or a password")
 	}
+
 	root := strings.TrimRight(s.UI, "/") + "/namespaces/" + url.PathEscape(p.Namespace) + "/workflows/"
 	return func(notice monitor.Notice) string {
 		id := p.FleetID
 		if notice.ModelName != "" {
-			id = monitor.WorkflowID(notice.ModelName)
+			id = contract.WorkflowID(notice.ModelName)
 		}
 		return root + url.PathEscape(id)
 	}, nil

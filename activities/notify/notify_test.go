@@ -17,7 +17,10 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/notify"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -47,12 +50,12 @@ func write(t *testing.T, text string) string {
 }
 
 // notice is of a decision about fraud v7.
-func notice(kind monitor.Kind, ends ...monitor.Kind) monitor.Notice {
+func notice(kind policy.Kind, ends ...policy.Kind) monitor.Notice {
 	return monitor.Notice{
 		ID: "model-monitor/fraud/0b7f/notice/" + string(kind), Channel: "c", ModelName: "fraud", Team: "payments", Ends: ends,
 		Decision: monitor.Decision{
 			At: noon, Kind: kind, ModelVersion: "v7", Rule: "accuracy", Reason: "accuracy 0.8000 below threshold 0.9500",
-			Value: monitor.Some(0.8), Threshold: monitor.Some(0.95), By: "ada",
+			Value: metric.Some(0.8), Threshold: metric.Some(0.95), By: "ada",
 		},
 	}
 }
@@ -78,7 +81,7 @@ fleet: [chat, alerts]
 	}
 	_, err = notices.Channels.For("search", "chat")
 	require.EqualError(t, err, `"chat" is for policies of team payments, and this one's is "search"`)
-	assert.True(t, activities.IsFinal(err))
+	assert.True(t, modelops.IsFinal(err))
 	_, err = notices.Channels.For("search", "chatt")
 	require.EqualError(t, err, `the worker has no "chatt", only alerts, bearer, chat, lake, mail; correct the name, or declare it in NOTIFICATIONS_FILE`)
 }
@@ -160,13 +163,13 @@ func TestARateLetsTheOthersComeLater(t *testing.T) {
 	endpoint := startReceiver(t, nil)
 	c := channel(t, "{kind: webhook, url: '"+endpoint.URL+"', rate: 3/1h}", nil)
 	for i := range 3 {
-		n := notice(monitor.Triggered)
+		n := notice(policy.Triggered)
 		n.ID = fmt.Sprint(i)
 		require.NoError(t, c.Tell(t.Context(), n))
 	}
-	err := c.Tell(t.Context(), notice(monitor.Triggered))
+	err := c.Tell(t.Context(), notice(policy.Triggered))
 	require.ErrorContains(t, err, "the channel's rate is used up (retry after ")
-	assert.True(t, activities.IsThrottled(err))
+	assert.True(t, modelops.IsThrottled(err))
 	assert.Len(t, endpoint.got(), 3)
 }
 
@@ -179,7 +182,7 @@ func TestAChannelIsCheckedWithoutTellingAnybody(t *testing.T) {
 		"{kind: shoutrrr, url: {env: CHAT}}":                                        true,
 	} {
 		declared := channel(t, declaration, map[string]string{"CHAT": "generic://127.0.0.1:1/x"}).(activities.DeclaredChannel)
-		err := declared.Channel.(activities.Checker).Check(context.Background())
+		err := declared.Channel.(modelops.Checker).Check(context.Background())
 		assert.Equal(t, good, err == nil, "%s: %v", declaration, err)
 	}
 	assert.Empty(t, endpoint.got())

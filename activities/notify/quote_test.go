@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // What chats take for a mention, a link or code.
@@ -20,7 +21,7 @@ func TestNoChatTakesANameForAMentionOrALink(t *testing.T) {
 	var r router.ServiceRouter
 	for _, service := range r.ListServices() {
 		notice := monitor.Notice{ModelName: "@all <!here> <users/all> [x](https://evil.example) www.evil.example `rm`", Decision: monitor.Decision{
-			Kind: monitor.Triggered, Reason: "@channel https://evil.example", By: "@room",
+			Kind: policy.Triggered, Reason: "@channel https://evil.example", By: "@room",
 		}}
 		m := messageOf(notice, "https://temporal.example/the-monitor", quoteFor(service))
 		said := strings.ReplaceAll(m.title+"\n"+m.text(), "https://temporal.example/the-monitor", "")
@@ -33,7 +34,7 @@ func TestNoChatTakesANameForAMentionOrALink(t *testing.T) {
 			assert.NotContains(t, said, "starter", "what could not be copied is not said")
 		}
 	}
-	plain := messageOf(monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{Kind: monitor.Paused}}, "", quoteInChat)
+	plain := messageOf(monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{Kind: policy.Paused}}, "", quoteInChat)
 	assert.Contains(t, plain.text(), "starter resume fraud")
 }
 

@@ -11,7 +11,7 @@ import (
 
 	limit "golang.org/x/time/rate"
 
-	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -31,7 +31,8 @@ func (r *rate) UnmarshalJSON(data []byte) error {
 	if !both || err != nil || dErr != nil || n < 1 || d < time.Second {
 		return fmt.Errorf("must be a number of notices and a time of 1s or more such as 20/1m, got %q", text)
 	}
-	r.notices, r.within = n, d
+	r.notices = n
+	r.within = d
 	return nil
 }
 
@@ -59,7 +60,7 @@ func (l *limited) Tell(ctx context.Context, notice monitor.Notice) error {
 	}
 	if l.bucket != nil && !l.bucket.Allow() {
 		pause := time.Second + rand.N(l.within)
-		return activities.RetryAfter(pause.Round(time.Millisecond), errors.New("the channel's rate is used up"))
+		return modelops.RetryAfter(pause.Round(time.Millisecond), errors.New("the channel's rate is used up"))
 	}
 	return l.channel.Tell(ctx, notice)
 }

@@ -80,10 +80,13 @@ func (c *chat) service() (service types.Service, name string, err error) {
 		slices.Sort(services)
 		return nil, "", fmt.Errorf("url: must be a URL of shoutrrr that begins with %s://", strings.Join(services, "://, "))
 	}
+
 	name = strings.ToLower(name)
-	if service, err = r.Locate(c.address); err != nil {
+	service, err = r.Locate(c.address)
+	if err != nil {
 		return nil, name, fmt.Errorf("url: is none of %s: %s", name, scrubbed(err, c.address))
 	}
+
 	return service, name, nil
 }
 
@@ -97,11 +100,13 @@ func (c *chat) Tell(ctx context.Context, notice monitor.Notice) error {
 	if err != nil {
 		return err
 	}
+
 	select {
 	case c.sends <- struct{}{}:
 	default:
 		return fmt.Errorf("%s: %d earlier messages have not come back yet", name, maxSends)
 	}
+
 	message := messageOf(notice, c.link(notice), quoteFor(name))
 	sent := make(chan error, 1)
 	free := sync.OnceFunc(func() { <-c.sends })
@@ -151,6 +156,7 @@ func send(service types.Service, name string, m message, id string) (err error) 
 	case "bark", "gotify", "join", "lark", "ntfy", "opsgenie", "pushbullet", "pushover", "teams":
 		text, params[types.TitleKey] = m.text(), m.title
 	}
+
 	return service.Send(text, &params)
 }
 
@@ -201,6 +207,7 @@ func parts(secret string) (all []string) {
 			all = append(all, part)
 		}
 	}
+
 	query := func(r rune) bool { return strings.ContainsRune("/?&@", r) }
 	finest := func(r rune) bool { return strings.ContainsRune("/?&@=:,;#+-", r) }
 	for _, form := range forms(rest) {
@@ -213,6 +220,7 @@ func parts(secret string) (all []string) {
 			}
 		}
 	}
+
 	if u, err := url.Parse(secret); err == nil {
 		password, _ := u.User.Password()
 		for _, part := range []string{u.Host, u.Hostname(), u.Path, u.User.Username(), password} {
@@ -224,6 +232,7 @@ func parts(secret string) (all []string) {
 			}
 		}
 	}
+
 	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	return all
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const fraudText = `accuracy 0.8000 below threshold 0.9500
@@ -46,11 +46,11 @@ func TestAChatIsToldOnceAndOnlyWhatItAskedFor(t *testing.T) {
 	} {
 		before := len(endpoint.got())
 		c := channel(t, "{kind: shoutrrr, url: {env: CHAT}}", map[string]string{"CHAT": declared})
-		settled := notice(monitor.Succeeded, monitor.Failed)
+		settled := notice(policy.Succeeded, policy.Failed)
 		settled.OnlyEnds = true
 		require.NoError(t, c.Tell(t.Context(), settled))
-		require.NoError(t, c.Tell(t.Context(), notice(monitor.Failed)))
-		require.NoError(t, c.Tell(t.Context(), notice(monitor.Failed)), "the server has not heard that it was told")
+		require.NoError(t, c.Tell(t.Context(), notice(policy.Failed)))
+		require.NoError(t, c.Tell(t.Context(), notice(policy.Failed)), "the server has not heard that it was told")
 		got := endpoint.got()[before:]
 		require.Len(t, got, 1, declared)
 		assert.Equal(t, "fraud v7 could not be retrained\n"+fraudText, text(got[0].body), declared)
@@ -68,9 +68,9 @@ func TestAChatThatFailsIsTriedAgainAndShowsNoSecret(t *testing.T) {
 			if strings.HasPrefix(declared, "smtp") && host != "127.0.0.1:1" {
 				continue // it would wait for a greeting
 			}
-			err := channel(t, "{kind: shoutrrr, url: {env: CHAT}}", map[string]string{"CHAT": declared}).Tell(t.Context(), notice(monitor.Failed))
+			err := channel(t, "{kind: shoutrrr, url: {env: CHAT}}", map[string]string{"CHAT": declared}).Tell(t.Context(), notice(policy.Failed))
 			require.Error(t, err, declared)
-			assert.False(t, activities.IsFinal(err))
+			assert.False(t, modelops.IsFinal(err))
 			assert.NotContains(t, err.Error(), "hunter2")
 			service, _, _ := strings.Cut(declared, ":")
 			assert.True(t, strings.HasPrefix(err.Error(), service+": "), err)
@@ -92,7 +92,7 @@ func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
 	c := channel(t, "{kind: shoutrrr, url: {env: CHAT}}", map[string]string{"CHAT": "generic://" + strings.TrimPrefix(endpoint.URL, "http://") + "?disabletls=yes"})
 	for i := range 9 {
 		ctx, cancel := context.WithCancel(t.Context())
-		n := notice(monitor.Failed)
+		n := notice(policy.Failed)
 		n.ID = fmt.Sprint(i)
 		told := make(chan error, 1)
 		go func() { told <- c.Tell(ctx, n) }()
@@ -106,7 +106,7 @@ func TestAChatThatHangsHoldsNobodyAndIsNotAskedForEver(t *testing.T) {
 		cancel()
 	}
 	close(first) // it alone: whoever comes back later frees a place, in which an unknown notice would be sent
-	late := notice(monitor.Failed)
+	late := notice(policy.Failed)
 	late.ID = "0" // it came, after all
 	patience.Until(t, "it is known to have come", func() bool { return c.Tell(t.Context(), late) == nil })
 	assert.Len(t, endpoint.got(), 8)
@@ -116,7 +116,7 @@ func TestMailHasASubjectAndNoHeadersOfSomebodyElse(t *testing.T) {
 	mails := make(chan string, 1)
 	address := startMailServer(t, mails)
 	c := channel(t, "{kind: shoutrrr, url: {env: MAIL}}", map[string]string{"MAIL": "smtp://" + address + "/?from=modelvigil@example.com&to=ops@example.com&usestarttls=no"})
-	n := notice(monitor.AwaitingApproval)
+	n := notice(policy.AwaitingApproval)
 	n.ModelName = "modèle\r\nBcc: everybody@example.com"
 	require.NoError(t, c.Tell(t.Context(), n))
 	header, body, _ := strings.Cut(<-mails, "\r\n\r\n")

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/modelvigil/modelvigil/activities/webhook"
+	"github.com/modelvigil/modelvigil/internal/cloudevent"
 	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -14,7 +15,7 @@ import (
 const EventType = "ai.modelvigil.decision."
 
 // Notification is the data of a notice's CloudEvent. Receivers written in Go may
-// decode the body of a request into a webhook.CloudEvent of it, once its signature is
+// decode the body of a request into a cloudevent.Event of it, once its signature is
 // verified.
 type Notification struct {
 	monitor.Notice
@@ -54,7 +55,7 @@ func (r *receiver) Tell(ctx context.Context, n monitor.Notice) error {
 	link := r.link(n)
 	m := messageOf(n, link, asItIs)
 	data := Notification{n, m.title, m.text(), link}
-	event := webhook.NewCloudEvent(EventType+string(n.Decision.Kind), n.ID, n.ModelName, n.Decision.At, data)
+	event := cloudevent.New(EventType+string(n.Decision.Kind), n.ID, n.ModelName, n.Decision.At, data)
 	if err := r.Deliver(ctx, n.ID, event); err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}

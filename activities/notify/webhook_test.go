@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/notify"
-	"github.com/modelvigil/modelvigil/activities/webhook"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/internal/cloudevent"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // request is what an endpoint got.
@@ -59,7 +59,7 @@ func (r *receiver) got() []request {
 func TestAWebhookGetsASignedCloudEvent(t *testing.T) {
 	endpoint := startReceiver(t, nil)
 	c := channel(t, "{kind: webhook, url: '"+endpoint.URL+"/decisions', secret: {env: KEY}}", map[string]string{"KEY": key})
-	told := notice(monitor.Succeeded, monitor.Failed)
+	told := notice(policy.Succeeded, policy.Failed)
 	require.NoError(t, c.Tell(t.Context(), told))
 	require.NoError(t, c.Tell(t.Context(), told), "again, by the same id")
 
@@ -70,8 +70,8 @@ func TestAWebhookGetsASignedCloudEvent(t *testing.T) {
 	for _, request := range got {
 		require.NoError(t, verifier.Verify(request.body, request.header))
 		assert.Equal(t, told.ID, request.header.Get("Webhook-Id"))
-		assert.Equal(t, webhook.ContentType, request.header.Get("Content-Type"))
-		var event webhook.CloudEvent[notify.Notification]
+		assert.Equal(t, cloudevent.ContentType, request.header.Get("Content-Type"))
+		var event cloudevent.Event[notify.Notification]
 		require.NoError(t, json.Unmarshal(request.body, &event))
 		assert.Equal(t, "1.0", event.SpecVersion)
 		assert.Equal(t, "ai.modelvigil.decision.succeeded", event.Type)
@@ -92,9 +92,9 @@ func TestARefusalIsFinalAndAnErrorIsNot(t *testing.T) {
 	for status, final := range map[int]bool{400: true, 401: true, 404: true, 408: false, 429: false, 500: false, 503: false} {
 		endpoint := startReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		for _, declaration := range []string{"{kind: webhook, url: '" + endpoint.URL + "'}", "{kind: alertmanager, url: '" + endpoint.URL + "'}"} {
-			err := channel(t, declaration, nil).Tell(t.Context(), notice(monitor.Failed))
+			err := channel(t, declaration, nil).Tell(t.Context(), notice(policy.Failed))
 			require.Error(t, err, declaration)
-			assert.Equal(t, final, activities.IsFinal(err), "%d: %v", status, err)
+			assert.Equal(t, final, modelops.IsFinal(err), "%d: %v", status, err)
 		}
 	}
 }

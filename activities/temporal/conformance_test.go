@@ -17,10 +17,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
 	"github.com/modelvigil/modelvigil/activities/temporal"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestTheBackendIsConformant(t *testing.T) {
@@ -40,7 +39,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 		return invoke(ctx, method, req, reply, cc, opts...)
 	}
 	modelopstest.TestModelOps(t, modelopstest.Harness{
-		New: func(t *testing.T) activities.ModelOps {
+		New: func(t *testing.T) modelops.ModelOps {
 			return newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue, Connection: client.Options{
 				HostPort: link.address(), Logger: quiet,
 				ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(faults)}},
@@ -66,10 +65,10 @@ func TestTheBackendIsConformant(t *testing.T) {
 			})
 			require.NoError(t, err)
 		},
-		Stranger: func(t *testing.T, request monitor.RetrainingRequest) func() bool {
+		Stranger: func(t *testing.T, request modelops.Request) func() bool {
 			run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 				ID: request.RequestID, TaskQueue: queue, Memo: map[string]any{"request_id": "another"},
-			}, trainerType, monitor.RetrainingRequest{})
+			}, trainerType, modelops.Request{})
 			require.NoError(t, err)
 			return func() bool {
 				d, err := c.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())

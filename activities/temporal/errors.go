@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
 
-	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // classify marks a server's error with whether asking again can help, and says
@@ -18,15 +18,17 @@ func classify(err error) error {
 	}
 	var noNamespace *serviceerror.NamespaceNotFound
 	if errors.As(err, &noNamespace) {
-		return activities.Final(fmt.Errorf("%w; create the namespace, or correct it in the backend's settings", err))
+		return modelops.Final(fmt.Errorf("%w; create the namespace, or correct it in the backend's settings", err))
 	}
+
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.ResourceExhausted:
-		return activities.Throttled(err)
+		return modelops.Throttled(err)
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return activities.Final(fmt.Errorf("%w; correct the API key or certificate in the backend's settings, or what it is allowed there", err))
+		return modelops.Final(fmt.Errorf("%w; correct the API key or certificate in the backend's settings, or what it is allowed there", err))
 	case codes.InvalidArgument, codes.NotFound:
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	return err
 }

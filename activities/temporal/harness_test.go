@@ -20,7 +20,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 var (
@@ -73,7 +73,7 @@ type ending struct {
 }
 
 // train is a training that ends when it is told how.
-func train(ctx workflow.Context, _ monitor.RetrainingRequest) (any, error) {
+func train(ctx workflow.Context, _ modelops.Request) (any, error) {
 	var end ending
 	signal := workflow.GetSignalChannel(ctx, "end")
 	selector := workflow.NewSelector(ctx).
@@ -85,7 +85,7 @@ func train(ctx workflow.Context, _ monitor.RetrainingRequest) (any, error) {
 	}
 	switch end.How {
 	case "again":
-		return nil, workflow.NewContinueAsNewError(ctx, trainerType, monitor.RetrainingRequest{})
+		return nil, workflow.NewContinueAsNewError(ctx, trainerType, modelops.Request{})
 	case "activity":
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 			StartToCloseTimeout: patience.Limit, RetryPolicy: &sdktemporal.RetryPolicy{MaximumAttempts: 1},

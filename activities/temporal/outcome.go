@@ -11,9 +11,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // eventsBeforeWork are the events of a workflow that no worker has taken up:
@@ -41,7 +40,7 @@ func (e existing) isClosed() bool {
 
 // describe asks after the last run of a request's workflow. Its error wraps
 // serviceerror.NotFound, and is final, where there is none.
-func (b *Backend) describe(ctx context.Context, request monitor.RetrainingRequest) (existing, error) {
+func (b *Backend) describe(ctx context.Context, request modelops.Request) (existing, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answer, err := b.service.DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
@@ -50,6 +49,7 @@ func (b *Backend) describe(ctx context.Context, request monitor.RetrainingReques
 	if err != nil {
 		return existing{}, classify(err)
 	}
+
 	info := answer.GetWorkflowExecutionInfo()
 	var carried string
 	if field := info.GetMemo().GetFields()[memoRequestID]; field != nil {
@@ -64,33 +64,35 @@ func (b *Backend) describe(ctx context.Context, request monitor.RetrainingReques
 }
 
 // RetrainingOutcome asks once whether the workflow has ended, and how.
-func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+func (b *Backend) RetrainingOutcome(ctx context.Context, request modelops.Request, _ modelops.Job) (modelops.Outcome, error) {
 	outcome, err := b.outcome(ctx, request)
 	if err != nil {
-		return monitor.Outcome{}, fmt.Errorf("ask after workflow %s in %s: %w", request.RequestID, b.where, err)
+		return modelops.Outcome{}, fmt.Errorf("ask after workflow %s in %s: %w", request.RequestID, b.where, err)
 	}
 	return outcome, nil
 }
 
-func (b *Backend) outcome(ctx context.Context, request monitor.RetrainingRequest) (monitor.Outcome, error) {
+func (b *Backend) outcome(ctx context.Context, request modelops.Request) (modelops.Outcome, error) {
 	run, err := b.describe(ctx, request)
 	var gone *serviceerror.NotFound
 	switch {
 	case errors.As(err, &gone):
-		return monitor.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another namespace now?)", err)
+		return modelops.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another namespace now?)", err)
 	case err != nil:
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	case !run.ours:
-		return monitor.Outcome{}, activities.Final(fmt.Errorf("it is a workflow of type %s that is not this retraining", run.workflowType))
+		return modelops.Outcome{}, modelops.Final(fmt.Errorf("it is a workflow of type %s that is not this retraining", run.workflowType))
 	case !run.isClosed() && run.events <= eventsBeforeWork:
-		return monitor.Outcome{}, fmt.Errorf("%w: no worker of task queue %q has taken it up yet", activities.ErrRunning, run.taskQueue)
+		return modelops.Outcome{}, fmt.Errorf("%w: no worker of task queue %q has taken it up yet", modelops.ErrRunning, run.taskQueue)
 	case !run.isClosed():
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	}
+
 	end, err := b.end(ctx, request.RequestID, run.runID)
 	if err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
+
 	return b.outcomeOf(end)
 }
 
@@ -109,12 +111,13 @@ func (b *Backend) end(ctx context.Context, workflowID, runID string) (*history.H
 	if len(events) == 0 {
 		return nil, errors.New("the server says that it has ended, and not how")
 	}
+
 	return events[len(events)-1], nil
 }
 
 // outcomeOf is what a closing event tells. Its error is ErrRunning.
-func (b *Backend) outcomeOf(end *history.HistoryEvent) (monitor.Outcome, error) {
-	failed := monitor.Outcome{State: monitor.OutcomeFailed}
+func (b *Backend) outcomeOf(end *history.HistoryEvent) (modelops.Outcome, error) {
+	failed := modelops.Outcome{State: modelops.Failed}
 	switch end.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
 		return resultOf(b.decoded(end.GetWorkflowExecutionCompletedEventAttributes().GetResult())), nil
@@ -134,8 +137,9 @@ func (b *Backend) outcomeOf(end *history.HistoryEvent) (monitor.Outcome, error) 
 			failed.Message += ": " + by.GetReason()
 		}
 	default: // it has continued as new since it was described
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	}
+
 	failed.Message = plain.Excerpt(failed.Message, maxMessageBytes)
 	return failed, nil
 }

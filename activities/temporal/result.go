@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // maxMessageBytes is how much of a workflow's own words is kept in the outcome.
@@ -31,11 +31,12 @@ func (b *Backend) decoded(result *common.Payloads) *common.Payloads {
 
 // resultOf is what a workflow returned, as an outcome. Whatever it is, the
 // retraining has succeeded, unless it says "state": "failed".
-func resultOf(result *common.Payloads) monitor.Outcome {
-	outcome := monitor.Outcome{State: monitor.OutcomeSucceeded}
+func resultOf(result *common.Payloads) modelops.Outcome {
+	outcome := modelops.Outcome{State: modelops.Succeeded}
 	if len(result.GetPayloads()) == 0 {
 		return outcome
 	}
+
 	payload := result.GetPayloads()[0]
 	text := payload.GetData()
 	switch encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding {
@@ -46,20 +47,25 @@ func resultOf(result *common.Payloads) monitor.Outcome {
 		outcome.Message = plain.Excerpt(fmt.Sprintf("its result is passed over: encoded as %q, not as JSON", encoding), maxMessageBytes)
 		return outcome
 	}
+
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
 		outcome.Message = plain.Excerpt(plain.JSON(text), maxMessageBytes)
 		return outcome
 	}
-	if plain.JSON(fields["state"]) == string(monitor.OutcomeFailed) {
-		outcome.State = monitor.OutcomeFailed
+
+	if plain.JSON(fields["state"]) == string(modelops.Failed) {
+		outcome.State = modelops.Failed
 	}
 	message := plain.JSON(fields["message"])
 	version := plain.JSON(fields["model_version"])
-	if err := monitor.ValidateModelVersion(version); err != nil {
-		message, version = fmt.Sprintf("%s (passed over: %v)", message, err), ""
+	if err := modelops.ValidateVersion(version); err != nil {
+		message = fmt.Sprintf("%s (passed over: %v)", message, err)
+		version = ""
 	}
-	outcome.Message, outcome.ModelVersion = plain.Excerpt(message, maxMessageBytes), version
+
+	outcome.Message = plain.Excerpt(message, maxMessageBytes)
+	outcome.ModelVersion = version
 	return outcome
 }
 
@@ -76,8 +82,10 @@ func messageOf(f *failure.Failure) string {
 		default:
 			return frames + f.GetMessage()
 		}
+
 		f = f.GetCause()
 	}
+
 	message := f.GetMessage()
 	if message == "" {
 		message = "it failed without a word"

@@ -6,7 +6,7 @@
 //
 // Its type and its task queue are configured; any SDK's worker may run it. Its id
 // is the request id, and its one argument the decision, a
-// monitor.RetrainingRequest in JSON:
+// modelops.Request in JSON:
 //
 //	{"request_id", "model_name", "model_version", "reason", "rule", "metric",
 //	 "value", "threshold", "triggered_at", "params"}
@@ -44,9 +44,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -82,9 +81,9 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps  = (*Backend)(nil)
-	_ activities.Follower  = (*Backend)(nil)
-	_ activities.Canceller = (*Backend)(nil)
+	_ modelops.ModelOps  = (*Backend)(nil)
+	_ modelops.Follower  = (*Backend)(nil)
+	_ modelops.Canceller = (*Backend)(nil)
 )
 
 // New returns a backend, or an error that names every fault of the configuration.
@@ -104,6 +103,7 @@ func New(config Config) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address: can't be used for a connection: %w", err)
 	}
+
 	namespace := cmp.Or(config.Connection.Namespace, client.DefaultNamespace)
 	data := config.Connection.DataConverter
 	if data == nil {
@@ -122,18 +122,19 @@ func (b *Backend) Close() { b.client.Close() }
 // the request's. It is final that the namespace doesn't exist, that the server
 // refuses the credentials or the request, and that the workflow id belongs to a
 // workflow that is not this retraining.
-func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	if err := b.start(ctx, request); err != nil {
-		return monitor.Job{}, fmt.Errorf("start workflow %s on task queue %q in %s: %w", b.config.WorkflowType, b.config.TaskQueue, b.where, err)
+		return modelops.Job{}, fmt.Errorf("start workflow %s on task queue %q in %s: %w", b.config.WorkflowType, b.config.TaskQueue, b.where, err)
 	}
-	return monitor.Job{ID: request.RequestID, Followed: true}, nil
+	return modelops.Job{ID: request.RequestID, Followed: true}, nil
 }
 
-func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) error {
+func (b *Backend) start(ctx context.Context, request modelops.Request) error {
 	call, err := b.startCall(request)
 	if err != nil {
-		return activities.Final(fmt.Errorf("encode the request: %w", err))
+		return modelops.Final(fmt.Errorf("encode the request: %w", err))
 	}
+
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err = b.service.StartWorkflowExecution(bounded, call)
@@ -146,34 +147,39 @@ func (b *Backend) start(ctx context.Context, request monitor.RetrainingRequest) 
 		return err
 	}
 	if !existing.ours {
-		return activities.Final(fmt.Errorf("the workflow id is taken by a workflow of type %s that is not this retraining; "+
-			"let nothing else use ids that begin with %q there", existing.workflowType, monitor.WorkflowID("")))
+		return modelops.Final(fmt.Errorf("the workflow id is taken by a workflow of type %s that is not this retraining; "+
+			"let nothing else use ids that begin with model-monitor/ there", existing.workflowType))
 	}
+
 	return nil
 }
 
 // startCall has the request id in three places: as workflow id, which makes it
 // once for all; in the memo, which says whose it is; and as the call's own id, by
 // which a server knows a call again whose answer was lost.
-func (b *Backend) startCall(request monitor.RetrainingRequest) (*workflowservice.StartWorkflowExecutionRequest, error) {
+func (b *Backend) startCall(request modelops.Request) (*workflowservice.StartWorkflowExecutionRequest, error) {
 	data := b.data
 	input, err := data.ToPayloads(request)
 	if err != nil {
 		return nil, err
 	}
+
 	memo := &common.Memo{Fields: map[string]*common.Payload{}}
 	for field, text := range map[string]string{
 		memoRequestID: request.RequestID, "model_name": request.ModelName,
 		"model_version": request.ModelVersion, "reason": request.Reason,
 	} {
-		if memo.Fields[field], err = data.ToPayload(text); err != nil {
+		memo.Fields[field], err = data.ToPayload(text)
+		if err != nil {
 			return nil, err
 		}
 	}
+
 	summary, err := data.ToPayload(plain.Excerpt(fmt.Sprintf("Retrains %s %s: %s", request.ModelName, request.ModelVersion, request.Reason), maxSummaryBytes-2))
 	if err != nil {
 		return nil, err
 	}
+
 	return &workflowservice.StartWorkflowExecutionRequest{
 		Namespace: b.namespace, Identity: identity, RequestId: request.RequestID,
 		WorkflowId:            request.RequestID,
@@ -189,14 +195,14 @@ func (b *Backend) startCall(request monitor.RetrainingRequest) (*workflowservice
 // CancelRetraining requests the workflow's cancellation. The job may be empty, for
 // the workflow is found by the request id. No such workflow, one that has ended,
 // and one that is not this retraining are no error.
-func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+func (b *Backend) CancelRetraining(ctx context.Context, request modelops.Request, _ modelops.Job) error {
 	if err := b.cancel(ctx, request); err != nil {
 		return fmt.Errorf("cancel workflow %s in %s: %w", request.RequestID, b.where, err)
 	}
 	return nil
 }
 
-func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest) error {
+func (b *Backend) cancel(ctx context.Context, request modelops.Request) error {
 	existing, err := b.describe(ctx, request)
 	var gone *serviceerror.NotFound
 	switch {
@@ -207,6 +213,7 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest)
 	case !existing.ours || existing.isClosed():
 		return nil
 	}
+
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err = b.service.RequestCancelWorkflowExecution(bounded, &workflowservice.RequestCancelWorkflowExecutionRequest{
@@ -218,5 +225,6 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest)
 	if errors.As(err, &gone) { // it has ended since
 		return nil
 	}
+
 	return classify(err)
 }

@@ -18,11 +18,12 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/temporal"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
-func breach() monitor.RetrainingRequest {
-	return monitor.RetrainingRequest{
+func breach() modelops.Request {
+	return modelops.Request{
 		RequestID: "model-monitor/fraud/" + uuid.NewString() + "/1", ModelName: "fraud", ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
@@ -31,12 +32,12 @@ func breach() monitor.RetrainingRequest {
 }
 
 // outcome asks until the workflow has ended.
-func outcome(t *testing.T, b *temporal.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
+func outcome(t *testing.T, b *temporal.Backend, request modelops.Request) (o modelops.Outcome) {
 	t.Helper()
 	patience.Until(t, "the retraining has ended", func() bool {
 		var err error
-		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-		return !errors.Is(err, activities.ErrRunning) && assert.NoError(t, err)
+		o, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+		return !errors.Is(err, modelops.ErrRunning) && assert.NoError(t, err)
 	})
 	return o
 }
@@ -52,7 +53,7 @@ func TestTheWorkflowGetsTheDecision(t *testing.T) {
 	b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue}), breach()
 	job, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Job{ID: request.RequestID, Followed: true}, job)
+	assert.Equal(t, modelops.Job{ID: request.RequestID, Followed: true}, job)
 
 	c := devServer(t)
 	history := c.GetWorkflowHistory(t.Context(), request.RequestID, "", false, 0)
@@ -71,24 +72,24 @@ func TestTheWorkflowGetsTheDecision(t *testing.T) {
 func TestWhatAWorkflowReturnsIsTheOutcome(t *testing.T) {
 	queue := startTrainer(t)
 	b := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: queue})
-	succeeded, failed := monitor.OutcomeSucceeded, monitor.OutcomeFailed
+	succeeded, failed := modelops.Succeeded, modelops.Failed
 	tests := map[string]struct {
 		end   ending
-		state monitor.OutcomeState
-		want  monitor.Outcome
+		state modelops.State
+		want  modelops.Outcome
 	}{
-		"version and message":             {ending{Result: map[string]any{"model_version": "v8", "message": "AUC 0.93"}}, succeeded, monitor.Outcome{ModelVersion: "v8", Message: "AUC 0.93"}},
-		"further fields are passed over":  {ending{Result: map[string]any{"model_version": "v8", "auc": 0.93}}, succeeded, monitor.Outcome{ModelVersion: "v8"}},
-		"a version that is a number":      {ending{Result: map[string]any{"model_version": 8}}, succeeded, monitor.Outcome{ModelVersion: "8"}},
-		"nothing":                         {ending{}, succeeded, monitor.Outcome{}},
-		"a text is the message":           {ending{Result: "AUC\n0.93"}, succeeded, monitor.Outcome{Message: "AUC 0.93"}},
-		"a list is the message":           {ending{Result: []int{1, 2}}, succeeded, monitor.Outcome{Message: "[1,2]"}},
-		"a failure that it returns":       {ending{Result: map[string]any{"state": "failed", "message": "AUC is worse"}}, failed, monitor.Outcome{Message: "AUC is worse"}},
-		"a version that can't be one":     {ending{Result: map[string]any{"model_version": strings.Repeat("v", monitor.MaxModelVersionBytes+1), "message": "done"}}, succeeded, monitor.Outcome{}},
-		"a failure of the workflow":       {ending{Error: "out of memory"}, failed, monitor.Outcome{Message: "out of memory"}},
-		"a failure of an activity":        {ending{Error: "out of memory", How: "activity"}, failed, monitor.Outcome{Message: "activity fit: out of memory"}},
-		"a failure of a child workflow":   {ending{Error: "out of memory", How: "child"}, failed, monitor.Outcome{Message: "child workflow fold: out of memory"}},
-		"a failure text of several lines": {ending{Error: "out\nof memory"}, failed, monitor.Outcome{Message: "out of memory"}},
+		"version and message":             {ending{Result: map[string]any{"model_version": "v8", "message": "AUC 0.93"}}, succeeded, modelops.Outcome{ModelVersion: "v8", Message: "AUC 0.93"}},
+		"further fields are passed over":  {ending{Result: map[string]any{"model_version": "v8", "auc": 0.93}}, succeeded, modelops.Outcome{ModelVersion: "v8"}},
+		"a version that is a number":      {ending{Result: map[string]any{"model_version": 8}}, succeeded, modelops.Outcome{ModelVersion: "8"}},
+		"nothing":                         {ending{}, succeeded, modelops.Outcome{}},
+		"a text is the message":           {ending{Result: "AUC\n0.93"}, succeeded, modelops.Outcome{Message: "AUC 0.93"}},
+		"a list is the message":           {ending{Result: []int{1, 2}}, succeeded, modelops.Outcome{Message: "[1,2]"}},
+		"a failure that it returns":       {ending{Result: map[string]any{"state": "failed", "message": "AUC is worse"}}, failed, modelops.Outcome{Message: "AUC is worse"}},
+		"a version that can't be one":     {ending{Result: map[string]any{"model_version": strings.Repeat("v", metric.MaxModelVersionBytes+1), "message": "done"}}, succeeded, modelops.Outcome{}},
+		"a failure of the workflow":       {ending{Error: "out of memory"}, failed, modelops.Outcome{Message: "out of memory"}},
+		"a failure of an activity":        {ending{Error: "out of memory", How: "activity"}, failed, modelops.Outcome{Message: "activity fit: out of memory"}},
+		"a failure of a child workflow":   {ending{Error: "out of memory", How: "child"}, failed, modelops.Outcome{Message: "child workflow fold: out of memory"}},
+		"a failure text of several lines": {ending{Error: "out\nof memory"}, failed, modelops.Outcome{Message: "out of memory"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestEveryOtherEndIsAFailure(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, test.end(request.RequestID))
 			got := outcome(t, b, request)
-			assert.Equal(t, monitor.OutcomeFailed, got.State)
+			assert.Equal(t, modelops.Failed, got.State)
 			assert.Contains(t, got.Message, test.want)
 		})
 	}
@@ -134,7 +135,7 @@ func TestEveryOtherEndIsAFailure(t *testing.T) {
 			ID: request.RequestID, TaskQueue: queue, WorkflowExecutionTimeout: time.Second, Memo: map[string]any{"request_id": request.RequestID},
 		}, trainerType, request)
 		require.NoError(t, err)
-		assert.Equal(t, monitor.Outcome{State: monitor.OutcomeFailed, Message: "the workflow timed out there"}, outcome(t, b, request))
+		assert.Equal(t, modelops.Outcome{State: modelops.Failed, Message: "the workflow timed out there"}, outcome(t, b, request))
 	})
 }
 
@@ -147,18 +148,18 @@ func TestRunsAreFollowedToTheLast(t *testing.T) {
 	d, err := c.DescribeWorkflowExecution(t.Context(), request.RequestID, "")
 	require.NoError(t, err)
 	require.NotEqual(t, d.GetWorkflowExecutionInfo().GetFirstRunId(), d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.ErrorIs(t, err, activities.ErrRunning)
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.ErrorIs(t, err, modelops.ErrRunning)
 	_, err = b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err, "the run that goes on is the same retraining")
 	endTraining(t, request.RequestID, ending{Result: map[string]any{"model_version": "v8"}})
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v8"}, outcome(t, b, request))
 
 	another := breach()
 	_, err = b.ScheduleRetraining(t.Context(), another)
 	require.NoError(t, err)
 	endTraining(t, another.RequestID, ending{How: "again"})
-	require.NoError(t, b.CancelRetraining(t.Context(), another, monitor.Job{}), "the run of today is cancelled")
+	require.NoError(t, b.CancelRetraining(t.Context(), another, modelops.Job{}), "the run of today is cancelled")
 	assert.Equal(t, "the workflow was cancelled there", outcome(t, b, another).Message)
 }
 
@@ -166,8 +167,8 @@ func TestATaskQueueWithoutAWorkerIsNamed(t *testing.T) {
 	b, request := newBackend(t, temporal.Config{WorkflowType: trainerType, TaskQueue: "nobody"}), breach()
 	_, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.ErrorIs(t, err, activities.ErrRunning)
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.ErrorIs(t, err, modelops.ErrRunning)
 	require.ErrorContains(t, err, `no worker of task queue "nobody" has taken it up yet`)
 }
 
@@ -179,7 +180,7 @@ func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
 	}
 	tests := map[string]struct {
 		config     temporal.Config
-		change     func(*monitor.RetrainingRequest)
+		change     func(*modelops.Request)
 		kind, want string
 	}{
 		"a namespace that isn't there": {
@@ -192,14 +193,14 @@ func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
 		},
 		"params that are not JSON": {
 			at(client.Options{HostPort: server.FrontendHostPort()}),
-			func(r *monitor.RetrainingRequest) {
+			func(r *modelops.Request) {
 				r.Params = map[string]json.RawMessage{"epochs": json.RawMessage("{")}
 			},
 			activities.ErrorPermanent, "encode the request: ",
 		},
 		"an id that is too long": {
 			at(client.Options{HostPort: server.FrontendHostPort()}),
-			func(r *monitor.RetrainingRequest) { r.RequestID = strings.Repeat("x", 1100) },
+			func(r *modelops.Request) { r.RequestID = strings.Repeat("x", 1100) },
 			activities.ErrorPermanent, "start workflow Train on task queue",
 		},
 	}
@@ -209,7 +210,7 @@ func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
 			if test.change != nil {
 				test.change(&request)
 			}
-			calls := activities.Retraining{Backends: map[string]activities.ModelOps{"gpu": newBackend(t, test.config)}}
+			calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"gpu": newBackend(t, test.config)}}
 			_, err := calls.ScheduleRetraining(t.Context(), activities.Call{Backend: "gpu", Request: request})
 			var told *sdktemporal.ApplicationError
 			require.ErrorAs(t, err, &told)
@@ -243,5 +244,5 @@ func TestACallEndsWithItsContext(t *testing.T) {
 
 	err = patience.Receive(t, "the call returns", returned)
 	require.ErrorContains(t, err, context.Canceled.Error()) // which the SDK makes a text of
-	require.False(t, activities.IsFinal(err))
+	require.False(t, modelops.IsFinal(err))
 }

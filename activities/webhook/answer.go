@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -46,11 +45,12 @@ func (a *answer) refusal() error {
 	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", a.call, a.status, http.StatusText(a.status)))
 	switch {
 	case a.status >= 300 && a.status <= 399:
-		return activities.Final(fmt.Errorf("%s, %s; followed are only 307 and 308 within one scheme, host and port, %d at most: "+
+		return modelops.Final(fmt.Errorf("%s, %s; followed are only 307 and 308 within one scheme, host and port, %d at most: "+
 			"configure the URL that answers itself", text, a.redirection(), maxRedirects))
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		text += " (do both sides hold the same secret?)"
 	}
+
 	if excerpt := plain.Excerpt(string(a.body), maxExcerptBytes); excerpt != "" {
 		text += ": " + excerpt
 	}
@@ -58,13 +58,14 @@ func (a *answer) refusal() error {
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
 		if pause := httpclient.RetryAfter(a.header, time.Now()); pause > 0 {
-			return activities.RetryAfter(pause, err)
+			return modelops.RetryAfter(pause, err)
 		}
 		return err
 	case a.status == http.StatusRequestTimeout, a.status >= 500:
 		return err
 	}
-	return activities.Final(err)
+
+	return modelops.Final(err)
 }
 
 func (a *answer) redirection() string {
@@ -81,8 +82,8 @@ func (a *answer) redirection() string {
 
 // job is what the answer to an accepted request tells of the job. An error says
 // what of it could not be used; the job holds the rest.
-func (a *answer) job(mayAsk func(*url.URL) error) (monitor.Job, error) {
-	var job monitor.Job
+func (a *answer) job(mayAsk func(*url.URL) error) (modelops.Job, error) {
+	var job modelops.Job
 	if a.cutOff != nil {
 		return job, fmt.Errorf("%s: %w", a.call, a.cutOff)
 	}
@@ -90,10 +91,12 @@ func (a *answer) job(mayAsk func(*url.URL) error) (monitor.Job, error) {
 	if len(text) == 0 || string(text) == "null" || (text[0] != '{' && !a.claimsJSON()) {
 		return job, nil
 	}
+
 	fields, err := a.object(`{"job_id", "status_url"}`)
 	if err != nil {
 		return job, err
 	}
+
 	id, idErr := fields.text("job_id")
 	reference, statusErr := fields.text("status_url")
 	job.ID = id
@@ -101,9 +104,11 @@ func (a *answer) job(mayAsk func(*url.URL) error) (monitor.Job, error) {
 		job.StatusURL, statusErr = a.statusURL(reference, mayAsk)
 		job.Followed = statusErr == nil
 	}
+
 	if err := errors.Join(idErr, statusErr); err != nil {
 		return job, fmt.Errorf("%s: %w", a.call, err)
 	}
+
 	return job, nil
 }
 
@@ -113,7 +118,9 @@ func (a *answer) statusURL(reference string, mayAsk func(*url.URL) error) (strin
 	if err != nil {
 		return "", errors.New("status_url: must be a URL, got one that can't be parsed")
 	}
-	u.Fragment, u.RawFragment = "", ""
+
+	u.Fragment = ""
+	u.RawFragment = ""
 	resolved := u.String()
 	if len(resolved) > maxStatusURLBytes {
 		return "", fmt.Errorf("status_url: must be at most %d bytes, got %d", maxStatusURLBytes, len(resolved))
@@ -124,43 +131,50 @@ func (a *answer) statusURL(reference string, mayAsk func(*url.URL) error) (strin
 	if err := mayAsk(u); err != nil {
 		return "", err
 	}
+
 	return resolved, nil
 }
 
 // outcome is what the answer of a status_url tells: ErrRunning, an outcome, or
 // an error that says what it should have been.
-func (a *answer) outcome() (monitor.Outcome, error) {
+func (a *answer) outcome() (modelops.Outcome, error) {
 	if a.cutOff != nil {
-		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, a.cutOff)
+		return modelops.Outcome{}, fmt.Errorf("%s: %w", a.call, a.cutOff)
 	}
 	fields, err := a.object(`{"state", "message", "model_version"}`)
 	if err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
+
 	state, err := fields.text("state")
 	if err != nil {
-		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, err)
+		return modelops.Outcome{}, fmt.Errorf("%s: %w", a.call, err)
 	}
+
 	message, _ := fields.text("message") // for people; not worth an outcome
-	switch monitor.OutcomeState(state) {
+	switch modelops.State(state) {
 	case stateRunning:
-		if message = plain.Excerpt(message, maxExcerptBytes); message != "" {
-			return monitor.Outcome{}, fmt.Errorf("%s: %w: %s", a.call, activities.ErrRunning, message)
+		message = plain.Excerpt(message, maxExcerptBytes)
+		if message != "" {
+			return modelops.Outcome{}, fmt.Errorf("%s: %w: %s", a.call, modelops.ErrRunning, message)
 		}
-		return monitor.Outcome{}, fmt.Errorf("%s: %w", a.call, activities.ErrRunning)
-	case monitor.OutcomeSucceeded, monitor.OutcomeFailed:
+		return modelops.Outcome{}, fmt.Errorf("%s: %w", a.call, modelops.ErrRunning)
+	case modelops.Succeeded, modelops.Failed:
 	default:
-		return monitor.Outcome{}, fmt.Errorf("%s: state: must be %q, %q or %q, got %q", a.call,
-			stateRunning, monitor.OutcomeSucceeded, monitor.OutcomeFailed, plain.Excerpt(state, maxExcerptBytes))
+		return modelops.Outcome{}, fmt.Errorf("%s: state: must be %q, %q or %q, got %q", a.call,
+			stateRunning, modelops.Succeeded, modelops.Failed, plain.Excerpt(state, maxExcerptBytes))
 	}
+
 	version, err := fields.text("model_version")
 	if err == nil {
-		err = monitor.ValidateModelVersion(version)
+		err = modelops.ValidateVersion(version)
 	}
 	if err != nil {
-		version, message = "", strings.TrimSpace(fmt.Sprintf("%s (passed over: %v)", message, err))
+		version = ""
+		message = strings.TrimSpace(fmt.Sprintf("%s (passed over: %v)", message, err))
 	}
-	return monitor.Outcome{State: monitor.OutcomeState(state), Message: message, ModelVersion: version}, nil
+
+	return modelops.Outcome{State: modelops.State(state), Message: message, ModelVersion: version}, nil
 }
 
 // claimsJSON says whether the answer's content type is of JSON.

@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Whatever an endpoint answers, it is a job, an outcome or an error, of bounded text.
@@ -32,7 +32,7 @@ func FuzzAnswer(f *testing.F) {
 		if job, err := a.job(func(*url.URL) error { return nil }); err == nil && (len(job.StatusURL) > maxStatusURLBytes || !utf8.ValidString(job.ID)) {
 			t.Fatalf("%+v", job)
 		}
-		if outcome, err := a.outcome(); err == nil && outcome.State == "" || err != nil && !errors.Is(err, activities.ErrRunning) && err.Error() == "" {
+		if outcome, err := a.outcome(); err == nil && outcome.State == "" || err != nil && !errors.Is(err, modelops.ErrRunning) && err.Error() == "" {
 			t.Fatalf("%+v, %v", outcome, err)
 		}
 		if pause := httpclient.RetryAfter(a.header, time.Now()); pause < 0 || pause > httpclient.MaxRetryAfter {

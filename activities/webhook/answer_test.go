@@ -16,15 +16,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/activities/webhook"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestEveryAnswerThatAcceptsMakesAJob(t *testing.T) {
 	tests := map[string]struct {
 		status            int
 		contentType, body string
-		want              monitor.Job // of StatusURL, what follows the server's address
-		warning           string      // empty: there is nothing to tell
+		want              modelops.Job // of StatusURL, what follows the server's address
+		warning           string       // empty: there is nothing to tell
 	}{
 		"200 without a body":                {status: 200},
 		"202 without a body":                {status: 202},
@@ -33,26 +33,26 @@ func TestEveryAnswerThatAcceptsMakesAJob(t *testing.T) {
 		"200 with null":                     {status: 200, contentType: jsonType, body: "null"},
 		"200 with an empty object":          {status: 200, contentType: jsonType, body: "{}"},
 		"200 with text":                     {status: 200, contentType: "text/plain", body: "thank you"},
-		"201 with a job id alone":           {status: 201, contentType: jsonType, body: `{"job_id":"j-7"}`, want: monitor.Job{ID: "j-7"}},
-		"a job id that is a number":         {status: 201, contentType: jsonType, body: `{"job_id":900719925474099301}`, want: monitor.Job{ID: "900719925474099301"}},
+		"201 with a job id alone":           {status: 201, contentType: jsonType, body: `{"job_id":"j-7"}`, want: modelops.Job{ID: "j-7"}},
+		"a job id that is a number":         {status: 201, contentType: jsonType, body: `{"job_id":900719925474099301}`, want: modelops.Job{ID: "900719925474099301"}},
 		"fields that are null":              {status: 201, contentType: jsonType, body: `{"job_id":null,"status_url":null}`},
-		"fields that nobody asked for":      {status: 201, contentType: jsonType, body: `{"job_id":"j-7","queue":{"length":3}}`, want: monitor.Job{ID: "j-7"}},
-		"JSON that calls itself text":       {status: 200, contentType: "text/plain", body: `{"job_id":"j-7"}`, want: monitor.Job{ID: "j-7"}},
-		"JSON of a kind of its own":         {status: 200, contentType: "application/hal+json", body: `{"job_id":"j-7"}`, want: monitor.Job{ID: "j-7"}},
+		"fields that nobody asked for":      {status: 201, contentType: jsonType, body: `{"job_id":"j-7","queue":{"length":3}}`, want: modelops.Job{ID: "j-7"}},
+		"JSON that calls itself text":       {status: 200, contentType: "text/plain", body: `{"job_id":"j-7"}`, want: modelops.Job{ID: "j-7"}},
+		"JSON of a kind of its own":         {status: 200, contentType: "application/hal+json", body: `{"job_id":"j-7"}`, want: modelops.Job{ID: "j-7"}},
 		"409 without a body":                {status: 409},
 		"409 with an error":                 {status: 409, contentType: jsonType, body: `{"error":"known already"}`},
-		"409 with the job":                  {status: 409, contentType: jsonType, body: `{"job_id":"j-7","status_url":"/jobs/7"}`, want: monitor.Job{ID: "j-7", StatusURL: "/jobs/7", Followed: true}},
-		"a status_url that begins at /":     {status: 202, contentType: jsonType, body: `{"status_url":"/jobs/7?full=1#top"}`, want: monitor.Job{StatusURL: "/jobs/7?full=1", Followed: true}},
-		"a status_url beside the endpoint":  {status: 202, contentType: jsonType, body: `{"status_url":"7"}`, want: monitor.Job{StatusURL: "/api/7", Followed: true}},
-		"an empty status_url":               {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":""}`, want: monitor.Job{ID: "j-7"}},
+		"409 with the job":                  {status: 409, contentType: jsonType, body: `{"job_id":"j-7","status_url":"/jobs/7"}`, want: modelops.Job{ID: "j-7", StatusURL: "/jobs/7", Followed: true}},
+		"a status_url that begins at /":     {status: 202, contentType: jsonType, body: `{"status_url":"/jobs/7?full=1#top"}`, want: modelops.Job{StatusURL: "/jobs/7?full=1", Followed: true}},
+		"a status_url beside the endpoint":  {status: 202, contentType: jsonType, body: `{"status_url":"7"}`, want: modelops.Job{StatusURL: "/api/7", Followed: true}},
+		"an empty status_url":               {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":""}`, want: modelops.Job{ID: "j-7"}},
 		"malformed JSON":                    {status: 202, contentType: jsonType, body: `{"job_id":"j-7"`, warning: "no JSON object"},
 		"malformed JSON that is text":       {status: 202, contentType: "text/plain", body: `{"job_id":"j-7"`, warning: "no JSON object"},
 		"JSON that is no object":            {status: 202, contentType: jsonType, body: `["j-7"]`, warning: "no JSON object"},
-		"a job id that is an object":        {status: 202, contentType: jsonType, body: `{"job_id":{},"status_url":"/jobs/7"}`, want: monitor.Job{StatusURL: "/jobs/7", Followed: true}, warning: "job_id: must be a string, got {}"},
-		"a status_url of another scheme":    {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"file:///etc/passwd"}`, want: monitor.Job{ID: "j-7"}, warning: "status_url: must be an absolute http or https URL"},
-		"a status_url with a password":      {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"http://me:hunter2@x/"}`, want: monitor.Job{ID: "j-7"}, warning: "status_url: must not hold a user name or password"},
-		"a status_url that can't be parsed": {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"http://x:y/"}`, want: monitor.Job{ID: "j-7"}, warning: "status_url: must be a URL"},
-		"a status_url of more than 2 KiB":   {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"/` + strings.Repeat("7", 2048) + `"}`, want: monitor.Job{ID: "j-7"}, warning: "status_url: must be at most 2048 bytes"},
+		"a job id that is an object":        {status: 202, contentType: jsonType, body: `{"job_id":{},"status_url":"/jobs/7"}`, want: modelops.Job{StatusURL: "/jobs/7", Followed: true}, warning: "job_id: must be a string, got {}"},
+		"a status_url of another scheme":    {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"file:///etc/passwd"}`, want: modelops.Job{ID: "j-7"}, warning: "status_url: must be an absolute http or https URL"},
+		"a status_url with a password":      {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"http://me:hunter2@x/"}`, want: modelops.Job{ID: "j-7"}, warning: "status_url: must not hold a user name or password"},
+		"a status_url that can't be parsed": {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"http://x:y/"}`, want: modelops.Job{ID: "j-7"}, warning: "status_url: must be a URL"},
+		"a status_url of more than 2 KiB":   {status: 202, contentType: jsonType, body: `{"job_id":"j-7","status_url":"/` + strings.Repeat("7", 2048) + `"}`, want: modelops.Job{ID: "j-7"}, warning: "status_url: must be at most 2048 bytes"},
 		"an answer of more than 64 KiB":     {status: 202, contentType: jsonType, body: `{"job_id":"` + strings.Repeat("7", 64<<10) + `"}`, warning: "the answer is larger than 64 KiB"},
 	}
 	for name, test := range tests {
@@ -89,7 +89,7 @@ func TestAnAnswerThatBreaksOffStillAccepts(t *testing.T) {
 	logger, written := warnings()
 	job, err := newBackend(t, webhook.Config{URL: trainer.URL, Logger: logger}).ScheduleRetraining(t.Context(), breach())
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Job{}, job)
+	assert.Equal(t, modelops.Job{}, job)
 	assert.Contains(t, written.String(), "the answer broke off")
 }
 

@@ -13,8 +13,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // DefaultTimeout bounds one attempt, from connecting to the last byte of the
@@ -61,10 +61,12 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 	}
 	var signer *standardwebhooks.Webhook
 	if config.Secret != "" {
-		if signer, err = parseSecret(config.Secret); err != nil {
+		signer, err = parseSecret(config.Secret)
+		if err != nil {
 			faults = append(faults, fmt.Errorf("secret: %w", err))
 		}
 	}
+
 	origins, err := parseOrigins(config.StatusOrigins)
 	if err != nil {
 		faults = append(faults, fmt.Errorf("status_origins: %w", err))
@@ -75,6 +77,7 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+
 	transport := config.Transport
 	if transport == nil {
 		transport = httpclient.NewTransport()
@@ -102,7 +105,7 @@ func (e *Endpoint) Deliver(ctx context.Context, id string, event any) error {
 func (e *Endpoint) post(ctx context.Context, id string, event any) (*answer, error) {
 	encoded, err := json.Marshal(event)
 	if err != nil {
-		return nil, activities.Final(fmt.Errorf("encode the event: %w", err))
+		return nil, modelops.Final(fmt.Errorf("encode the event: %w", err))
 	}
 	answer, err := e.exchange(ctx, http.MethodPost, e.url, id, encoded)
 	if err != nil {

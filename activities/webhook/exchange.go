@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/modelvigil/modelvigil/internal/cloudevent"
 	"github.com/modelvigil/modelvigil/internal/httpclient"
 )
 
@@ -30,21 +31,24 @@ func (e *Endpoint) exchange(ctx context.Context, method string, target *url.URL,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", call, httpclient.WithoutURL(err))
 	}
+
 	request.Header.Set("Accept", "application/json")
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header)) // nothing, unless ctx is traced
 	request.Header.Set("User-Agent", httpclient.UserAgent)
 	if body != nil {
-		request.Header.Set("Content-Type", ContentType)
+		request.Header.Set("Content-Type", cloudevent.ContentType)
 	}
 	if e.signer != nil && origin(target) == origin(e.url) {
 		if err := e.sign(request.Header, requestID, body); err != nil {
 			return nil, fmt.Errorf("%s: %w", call, err)
 		}
 	}
+
 	response, err := e.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: no answer: %w", call, httpclient.WithoutURL(err))
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	a := &answer{call: call, from: response.Request.URL, status: response.StatusCode, header: response.Header}
 	a.body, a.cutOff = readAnswer(response.Body)

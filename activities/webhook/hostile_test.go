@@ -13,10 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // A slow loris answers a byte at a time, for ever: the attempt ends with its
@@ -56,7 +55,7 @@ func TestASlowLorisEndsWithTheTimeout(t *testing.T) {
 			} else {
 				_, err = backend.ScheduleRetraining(t.Context(), breach())
 				require.Error(t, err)
-				assert.False(t, activities.IsFinal(err), "%v", err)
+				assert.False(t, modelops.IsFinal(err), "%v", err)
 			}
 			require.NoError(t, listener.Close())
 			wg.Wait()
@@ -90,7 +89,7 @@ func TestAThousandAtOnceAreEachTakenOnce(t *testing.T) {
 	errs := make(chan error, 1000)
 	for i := range 1000 {
 		wg.Go(func() {
-			_, err := backend.ScheduleRetraining(t.Context(), monitor.RetrainingRequest{RequestID: fmt.Sprint("r/", i), ModelName: "m"})
+			_, err := backend.ScheduleRetraining(t.Context(), modelops.Request{RequestID: fmt.Sprint("r/", i), ModelName: "m"})
 			errs <- err
 		})
 	}

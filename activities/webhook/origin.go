@@ -32,6 +32,7 @@ func parseOrigins(texts []string) (origins []string, err error) {
 			origins = append(origins, origin(u))
 		}
 	}
+
 	return origins, errors.Join(faults...)
 }
 

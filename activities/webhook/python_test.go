@@ -9,10 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // The trainer of the documentation, which verifies by another implementation of
@@ -38,18 +37,18 @@ func TestTheTrainerInPythonVerifiesTrainsAndTells(t *testing.T) {
 	backend, err := webhook.New(webhook.Config{URL: "http://" + address + "/retrainings", Secret: secret})
 	require.NoError(t, err)
 	request := breach()
-	var job monitor.Job
+	var job modelops.Job
 	patience.Until(t, "the receiver takes the request", func() bool {
 		job, err = backend.ScheduleRetraining(t.Context(), request)
 		return err == nil
 	})
 	assert.Equal(t, request.RequestID, job.ID)
-	var outcome monitor.Outcome
+	var outcome modelops.Outcome
 	patience.Until(t, "the retraining has ended", func() bool {
 		outcome, err = backend.RetrainingOutcome(t.Context(), request, job)
 		return err == nil
 	})
-	assert.Equal(t, monitor.OutcomeSucceeded, outcome.State)
+	assert.Equal(t, modelops.Succeeded, outcome.State)
 	assert.Equal(t, "v3-retrained", outcome.ModelVersion)
 	require.NoError(t, backend.CancelRetraining(t.Context(), request, job))
 
@@ -57,5 +56,5 @@ func TestTheTrainerInPythonVerifiesTrainsAndTells(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stranger.ScheduleRetraining(t.Context(), request)
 	require.ErrorContains(t, err, "No matching signature found")
-	assert.True(t, activities.IsFinal(err))
+	assert.True(t, modelops.IsFinal(err))
 }

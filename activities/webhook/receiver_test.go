@@ -22,15 +22,15 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestMain(m *testing.M) { patience.Main(m) }
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-func breach() monitor.RetrainingRequest {
-	return monitor.RetrainingRequest{
+func breach() modelops.Request {
+	return modelops.Request{
 		RequestID: "model-monitor/fraud/0b7f/1", ModelName: "fraud", ModelVersion: "v3",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 		Value: new(0.8), Threshold: new(0.9),
@@ -127,16 +127,16 @@ func scheduled(ctx context.Context, backend *webhook.Backend) *temporal.Applicat
 	return scheduledAs(ctx, backend, breach())
 }
 
-func scheduledAs(ctx context.Context, backend *webhook.Backend, request monitor.RetrainingRequest) *temporal.ApplicationError {
-	calls := activities.Retraining{Backends: map[string]activities.ModelOps{"webhook": backend}, Default: "webhook"}
+func scheduledAs(ctx context.Context, backend *webhook.Backend, request modelops.Request) *temporal.ApplicationError {
+	calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"webhook": backend}, Default: "webhook"}
 	_, err := calls.ScheduleRetraining(ctx, activities.Call{Request: request})
 	return toldTemporal(err)
 }
 
 // asked is what Temporal is told of a call to AwaitRetraining.
-func asked(ctx context.Context, backend *webhook.Backend, job monitor.Job) *temporal.ApplicationError {
+func asked(ctx context.Context, backend *webhook.Backend, job modelops.Job) *temporal.ApplicationError {
 	job.Backend = "webhook"
-	calls := activities.Retraining{Backends: map[string]activities.ModelOps{"webhook": backend}}
+	calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"webhook": backend}}
 	_, err := calls.AwaitRetraining(ctx, activities.Call{Backend: "webhook", Request: breach(), Job: job})
 	return toldTemporal(err)
 }

@@ -15,7 +15,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/activities/webhook"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestAConfigurationIsRefusedWithEveryFaultNamedAndNoSecretTold(t *testing.T) {
@@ -98,8 +100,8 @@ func TestEveryModelNameMakesAValidSource(t *testing.T) {
 	backend := newBackend(t, webhook.Config{URL: trainer.URL})
 	rapid.Check(t, func(t *rapid.T) {
 		request := breach()
-		request.ModelName = rapid.StringN(1, -1, monitor.MaxModelNameBytes).Draw(t, "model")
-		request.RequestID = monitor.WorkflowID(request.ModelName) + "/run/1"
+		request.ModelName = rapid.StringN(1, -1, metric.MaxModelNameBytes).Draw(t, "model")
+		request.RequestID = contract.WorkflowID(request.ModelName) + "/run/1"
 		_, err := backend.ScheduleRetraining(t.Context(), request)
 		require.NoError(t, err)
 
@@ -170,20 +172,20 @@ func TestEachAttemptIsSignedAndVerifies(t *testing.T) {
 
 func TestARequestThatCanNotBeSentIsRefusedForGood(t *testing.T) {
 	tests := map[string]struct {
-		change func(*monitor.RetrainingRequest)
+		change func(*modelops.Request)
 		want   string
 	}{
 		"params that are not JSON": {
-			func(r *monitor.RetrainingRequest) {
+			func(r *modelops.Request) {
 				r.Params = map[string]json.RawMessage{"epochs": json.RawMessage("{")}
 			},
 			"schedule retraining of fraud: encode the event: ",
 		},
 		"a request id that is no header": {
-			func(r *monitor.RetrainingRequest) { r.RequestID = "a\r\nwebhook-signature: v1,x" },
+			func(r *modelops.Request) { r.RequestID = "a\r\nwebhook-signature: v1,x" },
 			"request id: must be printable ASCII",
 		},
-		"no request id": {func(r *monitor.RetrainingRequest) { r.RequestID = "" }, "request id: is missing"},
+		"no request id": {func(r *modelops.Request) { r.RequestID = "" }, "request id: is missing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

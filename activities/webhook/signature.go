@@ -12,7 +12,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 const (
@@ -29,6 +29,7 @@ func parseSecret(secret string) (*standardwebhooks.Webhook, error) {
 	if !prefixed {
 		return nil, fmt.Errorf("must begin with %s", secretPrefix)
 	}
+
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case err != nil:
@@ -37,6 +38,7 @@ func parseSecret(secret string) (*standardwebhooks.Webhook, error) {
 		return nil, fmt.Errorf("must be %s and the base64 of %d to %d bytes, got %d bytes",
 			secretPrefix, minSecretBytes, maxSecretBytes, len(key))
 	}
+
 	return standardwebhooks.NewWebhookRaw(key)
 }
 
@@ -44,13 +46,15 @@ func parseSecret(secret string) (*standardwebhooks.Webhook, error) {
 func (e *Endpoint) sign(header http.Header, requestID string, body []byte) error {
 	id, err := messageID(requestID)
 	if err != nil {
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	now := time.Now()
 	signature, err := e.signer.Sign(id, now, body)
 	if err != nil {
-		return activities.Final(fmt.Errorf("sign the request: %w", err))
+		return modelops.Final(fmt.Errorf("sign the request: %w", err))
 	}
+
 	header.Set(standardwebhooks.HeaderWebhookID, id)
 	header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	header.Set(standardwebhooks.HeaderWebhookSignature, signature)

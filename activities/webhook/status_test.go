@@ -13,26 +13,26 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/webhook"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestAStatusTellsTheOutcome(t *testing.T) {
 	const running, again = "running", "again"
 	tests := map[string]struct {
 		body string
-		want monitor.Outcome
+		want modelops.Outcome
 		// kind of error: running, again, or empty where there is none
 		kind, text string
 	}{
 		"succeeded, with the version it made": {
 			body: `{"state":"succeeded","message":"auc 0.93","model_version":"v4","seconds":12}`,
-			want: monitor.Outcome{State: monitor.OutcomeSucceeded, Message: "auc 0.93", ModelVersion: "v4"},
+			want: modelops.Outcome{State: modelops.Succeeded, Message: "auc 0.93", ModelVersion: "v4"},
 		},
-		"succeeded, and no more":   {body: `{"state":"succeeded"}`, want: monitor.Outcome{State: monitor.OutcomeSucceeded}},
-		"a version that is number": {body: `{"state":"succeeded","model_version":4}`, want: monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "4"}},
-		"failed, with the reason":  {body: `{"state":"failed","message":"out of memory"}`, want: monitor.Outcome{State: monitor.OutcomeFailed, Message: "out of memory"}},
+		"succeeded, and no more":   {body: `{"state":"succeeded"}`, want: modelops.Outcome{State: modelops.Succeeded}},
+		"a version that is number": {body: `{"state":"succeeded","model_version":4}`, want: modelops.Outcome{State: modelops.Succeeded, ModelVersion: "4"}},
+		"failed, with the reason":  {body: `{"state":"failed","message":"out of memory"}`, want: modelops.Outcome{State: modelops.Failed, Message: "out of memory"}},
 		"a message that is no text is not worth an outcome": {
-			body: `{"state":"failed","message":{"code":7}}`, want: monitor.Outcome{State: monitor.OutcomeFailed},
+			body: `{"state":"failed","message":{"code":7}}`, want: modelops.Outcome{State: modelops.Failed},
 		},
 		"running":                    {body: `{"state":"running"}`, kind: running, text: "retraining is under way"},
 		"running, and how far it is": {body: `{"state":"running","message":"epoch 3\nof 10"}`, kind: running, text: "retraining is under way: epoch 3 of 10"},
@@ -47,7 +47,7 @@ func TestAStatusTellsTheOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			trainer := newReceiver(t, answers(http.StatusOK, jsonType, test.body))
 			backend := newBackend(t, webhook.Config{URL: trainer.URL})
-			job := monitor.Job{Backend: "webhook", ID: "j-7", StatusURL: trainer.URL + "/jobs/7?token=hunter2", Followed: true}
+			job := modelops.Job{Backend: "webhook", ID: "j-7", StatusURL: trainer.URL + "/jobs/7?token=hunter2", Followed: true}
 			outcome, err := backend.RetrainingOutcome(t.Context(), breach(), job)
 			assert.Equal(t, "/jobs/7?token=hunter2", trainer.got()[0].RequestURI)
 			if test.kind == "" {
@@ -59,7 +59,7 @@ func TestAStatusTellsTheOutcome(t *testing.T) {
 			require.ErrorContains(t, err, "ask after retraining of fraud: GET "+trainer.URL+"/jobs/7?…: ")
 			assert.ErrorContains(t, err, test.text)
 			assert.NotContains(t, err.Error(), "hunter2")
-			assert.Equal(t, test.kind == running, errors.Is(err, activities.ErrRunning))
+			assert.Equal(t, test.kind == running, errors.Is(err, modelops.ErrRunning))
 			assert.False(t, asked(t.Context(), backend, job).NonRetryable())
 		})
 	}
@@ -69,9 +69,9 @@ func TestAnOutcomeOutlivesAVersionThatCanNotBeOne(t *testing.T) {
 	trainer := newReceiver(t, answers(http.StatusOK, jsonType,
 		`{"state":"succeeded","message":"done","model_version":"`+strings.Repeat("v", 201)+`"}`))
 	outcome, err := newBackend(t, webhook.Config{URL: trainer.URL}).
-		RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: trainer.URL})
+		RetrainingOutcome(t.Context(), breach(), modelops.Job{StatusURL: trainer.URL})
 	require.NoError(t, err)
-	assert.Equal(t, monitor.OutcomeSucceeded, outcome.State)
+	assert.Equal(t, modelops.Succeeded, outcome.State)
 	assert.Empty(t, outcome.ModelVersion)
 	assert.Contains(t, outcome.Message, "done (passed over: model_version: must be 0 to 200 bytes")
 }
@@ -95,7 +95,7 @@ func TestAStatusThatIsNoneIsTriedAgainOrFinal(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			trainer := newReceiver(t, answers(test.status, "", "", test.header...))
-			told := asked(t.Context(), newBackend(t, webhook.Config{URL: trainer.URL}), monitor.Job{StatusURL: trainer.URL + "/jobs/7"})
+			told := asked(t.Context(), newBackend(t, webhook.Config{URL: trainer.URL}), modelops.Job{StatusURL: trainer.URL + "/jobs/7"})
 			require.NotNil(t, told)
 			assert.Equal(t, test.final, told.NonRetryable())
 			if !test.final {
@@ -107,7 +107,7 @@ func TestAStatusThatIsNoneIsTriedAgainOrFinal(t *testing.T) {
 
 func TestARunningRetrainingIsNoFailureToTemporal(t *testing.T) {
 	trainer := newReceiver(t, answers(http.StatusOK, jsonType, `{"state":"running"}`))
-	told := asked(t.Context(), newBackend(t, webhook.Config{URL: trainer.URL}), monitor.Job{StatusURL: trainer.URL})
+	told := asked(t.Context(), newBackend(t, webhook.Config{URL: trainer.URL}), modelops.Job{StatusURL: trainer.URL})
 	assert.Equal(t, temporal.ApplicationErrorCategoryBenign, told.Category())
 	assert.Equal(t, activities.DefaultPollInterval, told.NextRetryDelay())
 }
@@ -117,7 +117,7 @@ func TestAStatusIsAskedWithASignatureAtTheEndpointsOriginOnly(t *testing.T) {
 	elsewhere := newReceiver(t, answers(http.StatusOK, jsonType, `{"state":"succeeded"}`))
 	backend := newBackend(t, webhook.Config{URL: trainer.URL + "/retrainings", Secret: secret})
 
-	_, err := backend.RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: trainer.URL + "/jobs/7"})
+	_, err := backend.RetrainingOutcome(t.Context(), breach(), modelops.Job{StatusURL: trainer.URL + "/jobs/7"})
 	require.NoError(t, err)
 	request := trainer.got()[0]
 	assert.Equal(t, http.MethodGet, request.Method)
@@ -126,7 +126,7 @@ func TestAStatusIsAskedWithASignatureAtTheEndpointsOriginOnly(t *testing.T) {
 	assert.Equal(t, breach().RequestID, request.Header.Get("webhook-id"))
 
 	backend = newBackend(t, webhook.Config{URL: trainer.URL + "/retrainings", Secret: secret, StatusOrigins: []string{elsewhere.URL}})
-	_, err = backend.RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: elsewhere.URL + "/jobs/7"})
+	_, err = backend.RetrainingOutcome(t.Context(), breach(), modelops.Job{StatusURL: elsewhere.URL + "/jobs/7"})
 	require.NoError(t, err)
 	require.Len(t, elsewhere.got(), 1)
 	assert.False(t, elsewhere.got()[0].isSigned())
@@ -141,7 +141,7 @@ func TestAStatusIsAskedNowhereButAtListedOrigins(t *testing.T) {
 	backend := newBackend(t, webhook.Config{URL: trainer.URL, Secret: secret, Logger: logger})
 	job, err := backend.ScheduleRetraining(t.Context(), breach())
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Job{ID: "j-7"}, job, "it is scheduled, and not followed")
+	assert.Equal(t, modelops.Job{ID: "j-7"}, job, "it is scheduled, and not followed")
 	assert.Contains(t, written.String(), "status_url: must be at "+trainer.URL)
 
 	job.StatusURL = inside.URL + "/latest/meta-data/hunter2" // as an older worker has kept it
@@ -185,7 +185,7 @@ func TestAnOriginHasManySpellings(t *testing.T) {
 			backend := newBackend(t, webhook.Config{URL: test.endpoint, Secret: secret, Transport: answer, StatusOrigins: []string{
 				"https://trainer.example:8443", "http://trainer.example", "http://trainer.example:443", "https://jobs.trainer.example",
 			}})
-			_, err := backend.RetrainingOutcome(t.Context(), breach(), monitor.Job{StatusURL: test.status})
+			_, err := backend.RetrainingOutcome(t.Context(), breach(), modelops.Job{StatusURL: test.status})
 			require.NoError(t, err)
 			assert.Equal(t, test.signed, request.isSigned())
 		})
@@ -196,7 +196,7 @@ func TestAJobWithoutAUsableStatusURLCanNotBeAsked(t *testing.T) {
 	backend := newBackend(t, webhook.Config{URL: "http://trainer.example"})
 	for name, status := range map[string]string{"none": "", "a relative one": "/jobs/7", "another scheme": "file:///x"} {
 		t.Run(name, func(t *testing.T) {
-			told := asked(t.Context(), backend, monitor.Job{StatusURL: status})
+			told := asked(t.Context(), backend, modelops.Job{StatusURL: status})
 			require.NotNil(t, told)
 			assert.True(t, told.NonRetryable())
 			assert.ErrorContains(t, told, "ask after retraining of fraud: status_url: ")

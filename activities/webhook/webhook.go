@@ -42,8 +42,7 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Backend posts retraining requests. It is safe for concurrent use.
@@ -53,9 +52,9 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps  = (*Backend)(nil)
-	_ activities.Follower  = (*Backend)(nil)
-	_ activities.Canceller = (*Backend)(nil)
+	_ modelops.ModelOps  = (*Backend)(nil)
+	_ modelops.Follower  = (*Backend)(nil)
+	_ modelops.Canceller = (*Backend)(nil)
 )
 
 // New returns a backend, or an error that names every fault of the
@@ -70,18 +69,18 @@ func New(config Config) (*Backend, error) {
 
 // ScheduleRetraining posts the request. The job has the id and the status_url
 // that the endpoint answers with, and is followed if there is a status_url.
-func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	job, err := b.schedule(ctx, request)
 	if err != nil {
-		return monitor.Job{}, fmt.Errorf("schedule retraining of %s: %w", request.ModelName, err)
+		return modelops.Job{}, fmt.Errorf("schedule retraining of %s: %w", request.ModelName, err)
 	}
 	return job, nil
 }
 
-func (b *Backend) schedule(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) schedule(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	answer, err := b.post(ctx, request.RequestID, newEvent(request))
 	if err != nil {
-		return monitor.Job{}, err
+		return modelops.Job{}, err
 	}
 	job, err := answer.job(b.mayAsk)
 	if err != nil {
@@ -93,29 +92,31 @@ func (b *Backend) schedule(ctx context.Context, request monitor.RetrainingReques
 }
 
 // RetrainingOutcome asks the job's status_url once.
-func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+func (b *Backend) RetrainingOutcome(ctx context.Context, request modelops.Request, job modelops.Job) (modelops.Outcome, error) {
 	outcome, err := b.ask(ctx, request, job)
 	if err != nil {
-		return monitor.Outcome{}, fmt.Errorf("ask after retraining of %s: %w", request.ModelName, err)
+		return modelops.Outcome{}, fmt.Errorf("ask after retraining of %s: %w", request.ModelName, err)
 	}
 	return outcome, nil
 }
 
-func (b *Backend) ask(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) (monitor.Outcome, error) {
+func (b *Backend) ask(ctx context.Context, request modelops.Request, job modelops.Job) (modelops.Outcome, error) {
 	status, err := parseURL(job.StatusURL)
 	if err != nil {
-		return monitor.Outcome{}, activities.Final(fmt.Errorf("status_url: %w", err))
+		return modelops.Outcome{}, modelops.Final(fmt.Errorf("status_url: %w", err))
 	}
 	if err := b.mayAsk(status); err != nil {
-		return monitor.Outcome{}, activities.Final(err)
+		return modelops.Outcome{}, modelops.Final(err)
 	}
+
 	answer, err := b.exchange(ctx, http.MethodGet, status, request.RequestID, nil)
 	if err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
 	if !answer.ok() {
-		return monitor.Outcome{}, answer.refusal()
+		return modelops.Outcome{}, answer.refusal()
 	}
+
 	outcome, err := answer.outcome()
 	outcome.RequestID = request.RequestID
 	return outcome, err
@@ -123,24 +124,25 @@ func (b *Backend) ask(ctx context.Context, request monitor.RetrainingRequest, jo
 
 // CancelRetraining asks for the job's end by DELETE of its status_url. 404 and 410
 // mean that it has ended.
-func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error {
+func (b *Backend) CancelRetraining(ctx context.Context, request modelops.Request, job modelops.Job) error {
 	if err := b.cancel(ctx, request, job); err != nil {
 		return fmt.Errorf("cancel retraining of %s: %w", request.ModelName, err)
 	}
 	return nil
 }
 
-func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest, job monitor.Job) error {
+func (b *Backend) cancel(ctx context.Context, request modelops.Request, job modelops.Job) error {
 	if job.StatusURL == "" {
-		return activities.Final(errors.New("the endpoint gave no status_url to DELETE; end it there by hand"))
+		return modelops.Final(errors.New("the endpoint gave no status_url to DELETE; end it there by hand"))
 	}
 	status, err := parseURL(job.StatusURL)
 	if err != nil {
-		return activities.Final(fmt.Errorf("status_url: %w", err))
+		return modelops.Final(fmt.Errorf("status_url: %w", err))
 	}
 	if err := b.mayAsk(status); err != nil {
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	answer, err := b.exchange(ctx, http.MethodDelete, status, request.RequestID, nil)
 	switch {
 	case err != nil:
@@ -148,5 +150,6 @@ func (b *Backend) cancel(ctx context.Context, request monitor.RetrainingRequest,
 	case answer.ok(), answer.status == http.StatusNotFound, answer.status == http.StatusGone:
 		return nil
 	}
+
 	return answer.refusal()
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // book is what recorded retrainings were answered, by request id.
@@ -16,9 +16,9 @@ type book struct {
 // answer is what became of one retraining, and how long after its trigger.
 type answer struct {
 	at      time.Time // of the trigger
-	job     *told[monitor.Job]
+	job     *told[modelops.Job]
 	refusal *told[string]
-	outcome *told[monitor.Outcome]
+	outcome *told[modelops.Outcome]
 }
 
 type told[T any] struct {
@@ -45,16 +45,16 @@ func note[T any](b *book, id string, at time.Time, what T, of func(*answer) **to
 	return a != nil
 }
 
-func (b *book) job(id string, at time.Time, job monitor.Job) {
-	note(b, id, at, job, func(a *answer) **told[monitor.Job] { return &a.job })
+func (b *book) job(id string, at time.Time, job modelops.Job) {
+	note(b, id, at, job, func(a *answer) **told[modelops.Job] { return &a.job })
 }
 
 func (b *book) failed(id string, at time.Time, message string) {
 	note(b, id, at, message, func(a *answer) **told[string] { return &a.refusal })
 }
 
-func (b *book) outcome(id string, at time.Time, outcome monitor.Outcome) bool {
-	return note(b, id, at, outcome, func(a *answer) **told[monitor.Outcome] { return &a.outcome })
+func (b *book) outcome(id string, at time.Time, outcome modelops.Outcome) bool {
+	return note(b, id, at, outcome, func(a *answer) **told[modelops.Outcome] { return &a.outcome })
 }
 
 // recorded says that a retraining was triggered just then in the recording, too.
@@ -71,26 +71,30 @@ func (b *book) answerTo(id string) answer {
 	if a := b.answers[id]; a != nil && (a.refusal != nil || a.outcome != nil || a.job != nil && !a.job.what.Followed) {
 		return *a
 	}
-	typical := answer{job: &told[monitor.Job]{what: monitor.Job{Backend: "what-if"}}}
+
+	typical := answer{job: &told[modelops.Job]{what: modelops.Job{Backend: "what-if"}}}
 	var accepted, succeeded []time.Duration // until the end
 	var scheduled []time.Duration
 	for _, a := range b.answers {
 		if a.job == nil {
 			continue
 		}
+
 		scheduled = append(scheduled, a.job.after)
 		switch {
 		case a.outcome == nil && !a.job.what.Followed:
 			accepted = append(accepted, a.job.after)
-		case a.outcome != nil && a.outcome.what.State == monitor.OutcomeSucceeded:
+		case a.outcome != nil && a.outcome.what.State == modelops.Succeeded:
 			succeeded = append(succeeded, a.outcome.after)
 		}
 	}
+
 	typical.job.after = median(scheduled)
 	if len(succeeded) > len(accepted) {
 		typical.job.what.Followed = true
-		typical.outcome = &told[monitor.Outcome]{median(succeeded), monitor.Outcome{RequestID: id, State: monitor.OutcomeSucceeded}}
+		typical.outcome = &told[modelops.Outcome]{median(succeeded), modelops.Outcome{RequestID: id, State: modelops.Succeeded}}
 	}
+
 	return typical
 }
 

@@ -12,7 +12,9 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Histories is where they are read from; a client of Temporal's is one.
@@ -24,8 +26,8 @@ type Histories interface {
 // Question is what if, and of whom.
 type Question struct {
 	ModelName string
-	RunID     string          // of the monitor's latest run
-	Policy    *monitor.Policy // the other policy; nil: the policies as they were recorded
+	RunID     string         // of the monitor's latest run
+	Policy    *policy.Policy // the other policy; nil: the policies as they were recorded
 	Codec     Codec
 	// Progress, where set, hears now and then how much is read.
 	Progress func(run, runs, events int)
@@ -51,7 +53,7 @@ var ErrNoHistory = errors.New("the server retains no history of it")
 func Decide(ctx context.Context, histories Histories, q Question) (Answer, error) {
 	q.Codec = q.Codec.withDefaults()
 	for runs := 0; ; {
-		t := tape{histories: histories, question: q, id: monitor.WorkflowID(q.ModelName)}
+		t := tape{histories: histories, question: q, id: contract.WorkflowID(q.ModelName)}
 		if err := t.findRuns(ctx); err != nil {
 			return Answer{}, err
 		}
@@ -60,6 +62,7 @@ func Decide(ctx context.Context, histories Histories, q Question) (Answer, error
 			runs = len(t.runs)
 			continue
 		}
+
 		return answer, err
 	}
 }
@@ -76,6 +79,7 @@ func (t *tape) decide(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+
 	until := latest(recording.now, recording.from)
 	switch {
 	case !last.closed.IsZero():
@@ -92,6 +96,7 @@ func (t *tape) decide(ctx context.Context) (Answer, error) {
 	if _, err := t.play(ctx, again, recording.tasks); err != nil {
 		return Answer{}, err
 	}
+
 	again.rival.advance(until, again.machine)
 	isBefore := func(d monitor.Decision) bool { return d.At.Before(again.from) }
 	return Answer{
@@ -131,19 +136,23 @@ func (t *tape) findRuns(ctx context.Context) error {
 		if !events.HasNext() {
 			break
 		}
+
 		first, err := events.Next()
 		if isNotFound(err) {
 			break
 		} else if err != nil {
 			return fmt.Errorf("read the history of run %s: %w", run, err)
 		}
+
 		t.runs = append(t.runs, run)
 		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
 	}
+
 	slices.Reverse(t.runs)
 	if len(t.runs) == 0 {
 		return ErrNoHistory
 	}
+
 	return nil
 }
 
@@ -166,10 +175,12 @@ func (t *tape) playRun(ctx context.Context, l *life, r *reader, number, tasks in
 		if err != nil {
 			return err
 		}
+
 		if !begun {
 			err = l.begin(r, event)
 			begun = true
 		}
+
 		t.count(number)
 		if err == nil {
 			err = t.read(l, r, event, tasks)
@@ -178,10 +189,12 @@ func (t *tape) playRun(ctx context.Context, l *life, r *reader, number, tasks in
 			return err
 		}
 	}
+
 	done := r.finish()
 	if done == nil || tasks > 0 && l.tasks == tasks {
 		return nil
 	}
+
 	return l.do(done)
 }
 

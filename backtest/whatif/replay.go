@@ -12,7 +12,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -47,7 +50,7 @@ type life struct {
 // spans are those of blackouts, and when they were asked for.
 type spans struct {
 	calendar
-	wanted    monitor.Span
+	wanted    policy.Span
 	blackouts []byte
 }
 
@@ -62,6 +65,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	if err != nil {
 		return fmt.Errorf("argument: %w", err)
 	}
+
 	info := &workflow.Info{
 		WorkflowExecution:       workflow.Execution{ID: started.GetWorkflowId()},
 		FirstRunID:              started.GetFirstExecutionRunId(),
@@ -72,6 +76,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	if err != nil {
 		return err
 	}
+
 	handed := machine.State()
 	machine = monitor.Restore(handed)
 	if l.machine == nil {
@@ -85,10 +90,14 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 			l.rival.cut()
 		}
 	}
-	l.machine, l.updates = machine, workflows.Updates(machine)
+
+	l.machine = machine
+	l.updates = workflows.Updates(machine)
 	l.machine.OnDecision = l.hear
-	l.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { l.hear(machine.Repeated()) }
-	l.schedule, l.await, l.cancels = "", "", map[string]bool{}
+	l.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { l.hear(machine.Repeated()) }
+	l.schedule = ""
+	l.await = ""
+	l.cancels = map[string]bool{}
 	l.quota = workflows.Quota{}
 	l.isLooking = workflows.LooksBack(info, raw)
 	l.hasPolicy = false
@@ -98,7 +107,8 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 
 // beginFirst takes what the first retained run began with.
 func (l *life) beginFirst(state monitor.State, at time.Time) error {
-	l.from, l.decisions = at, slices.Clone(state.Decisions)
+	l.from = at
+	l.decisions = slices.Clone(state.Decisions)
 	if flight := state.Flight; flight != nil {
 		l.book.triggered(flight.RequestID, flight.TriggeredAt)
 	}
@@ -110,7 +120,7 @@ func (l *life) beginFirst(state monitor.State, at time.Time) error {
 
 func (l *life) hear(d monitor.Decision) {
 	l.decisions = monitor.AppendDecision(l.decisions, d)
-	if d.Kind == monitor.Triggered {
+	if d.Kind == policy.Triggered {
 		l.book.triggered(d.RequestID, d.At)
 	}
 }
@@ -152,6 +162,7 @@ func (l *life) do(t *task) error {
 		}
 		loops = loops || done
 	}
+
 	loops = loops || slices.ContainsFunc(t.ended, func(e ended) bool { return l.isUnderWay(e.call) })
 	l.look(t)
 	if l.isLooking || !loops && t.looked == nil { // nothing that the loop waits for
@@ -161,6 +172,7 @@ func (l *life) do(t *task) error {
 	if err := l.calendar(t); err != nil {
 		return err
 	}
+
 	l.drain(t)
 	l.waiting = t.signals
 	if l.isCancelled {
@@ -169,9 +181,11 @@ func (l *life) do(t *task) error {
 			l.rival.cancelled(t.at)
 		}
 	}
+
 	if err := l.collect(t); err != nil {
 		return err
 	}
+
 	if len(l.waiting) == 0 {
 		l.machine.Tick(t.at)
 	}
@@ -182,7 +196,9 @@ func (l *life) do(t *task) error {
 	if wants.Done {
 		return nil
 	}
-	l.schedule, l.await = requestID(wants.Schedule), requestID(wants.Await)
+
+	l.schedule = requestID(wants.Schedule)
+	l.await = requestID(wants.Await)
 	for _, c := range wants.Cancel {
 		l.cancels[c.RequestID] = true
 	}
@@ -194,12 +210,14 @@ func (l *life) look(t *task) {
 	if t.looked == nil {
 		return
 	}
+
 	l.isLooking = false
 	t.at = t.looked.at
 	l.now = t.at
 	if l.hasPolicy {
 		return
 	}
+
 	t.looked.last.Reinstate(l.machine, t.at, t.looked.err)
 	if l.rival != nil {
 		l.rival.reinstate(t.at, t.looked)
@@ -230,6 +248,7 @@ func (l *life) update(t *task, u update) (bool, error) {
 	if err := l.calendar(t); err != nil {
 		return false, err
 	}
+
 	l.drain(t)
 	requestID, err := l.updates[i].Do(t.at, u.raw)
 	if l.rival != nil {
@@ -238,10 +257,11 @@ func (l *life) update(t *task, u update) (bool, error) {
 	if err != nil {
 		return false, nil // the operator was told
 	}
-	l.hasPolicy = l.hasPolicy || u.name == monitor.UpdateSetPolicy
+	l.hasPolicy = l.hasPolicy || u.name == contract.UpdateSetPolicy
 	if err := l.calendar(t); err != nil {
 		return false, err
 	}
+
 	l.machine.Remember(t.at, u.id, monitor.UpdateResult{Phase: l.machine.Phase(t.at), RequestID: requestID})
 	return true, nil
 }
@@ -252,6 +272,7 @@ func (l *life) calendar(t *task) error {
 		if len(t.calendars) == 0 {
 			return fmt.Errorf("task of %s: the history holds no calendar of the policy's blackouts; a worker of another version decided it", stamp(t.at))
 		}
+
 		c := t.calendars[0]
 		t.calendars = t.calendars[1:]
 		var err error
@@ -277,11 +298,12 @@ func (l *life) drain(t *task) {
 	if l.isLooking {
 		return
 	}
+
 	for len(t.signals) > 0 && !l.quota.IsSpent(t.at) {
 		s := t.signals[0]
 		t.signals = t.signals[1:]
 		l.quota.Add(t.at, workflows.Receive(l.machine, t.at, s.name, s.raw))
-		if s.name == monitor.SignalRetrainingOutcome {
+		if s.name == contract.SignalRetrainingOutcome {
 			if outcome, err := monitor.DecodeOutcome(s.raw.Payload().GetData()); err == nil &&
 				l.book.outcome(outcome.RequestID, t.at, outcome) && l.rival != nil && !l.rival.asRecorded[outcome.RequestID] {
 				continue // the rival hears of it in a time of its own
@@ -317,11 +339,13 @@ func (l *life) collect(t *task) error {
 		if err != nil {
 			return err
 		}
+
 		input(l.machine)
 		if l.rival != nil {
 			l.rival.collect(t.at, e.call, input)
 		}
 	}
+
 	return nil
 }
 
@@ -330,7 +354,7 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 	id := e.requestID
 	switch e.activity {
 	case activitySchedule:
-		var job monitor.Job
+		var job modelops.Job
 		if e.err == nil {
 			e.err = l.codec.Data.FromPayloads(e.result, &job)
 		}
@@ -342,10 +366,11 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 		if e.err != nil {
 			return l.failed(now, id, e.err), nil
 		}
+
 		l.book.job(id, now, job)
 		return func(m *monitor.Machine) { m.Scheduled(now, id, job) }, nil
 	case activityAwait:
-		var outcome monitor.Outcome
+		var outcome modelops.Outcome
 		if e.err == nil {
 			e.err = l.codec.Data.FromPayloads(e.result, &outcome)
 		}
@@ -353,6 +378,7 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 		if e.err != nil {
 			return l.failed(now, id, e.err), nil
 		}
+
 		outcome.RequestID = id
 		l.book.outcome(id, now, outcome)
 		return func(m *monitor.Machine) { m.Outcome(now, outcome) }, nil
@@ -364,6 +390,7 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 		}
 		return func(m *monitor.Machine) { m.CancelTold(now, id, err) }, nil
 	}
+
 	return nil, fmt.Errorf("activity %s: this starter knows no such activity; the worker is newer: upgrade it", e.activity)
 }
 
@@ -372,5 +399,3 @@ func (l *life) failed(now time.Time, id string, err error) func(*monitor.Machine
 	l.book.failed(id, now, message)
 	return func(m *monitor.Machine) { m.Failed(now, id, message) }
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

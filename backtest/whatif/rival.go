@@ -7,9 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
-
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -19,7 +20,7 @@ import (
 // other one is answered as the book has it. Time passes at its own wakes, since the
 // recorded timers are the recorded policy's.
 type rival struct {
-	policy  *monitor.Policy // nil: the policies as they were recorded
+	policy  *policy.Policy // nil: the policies as they were recorded
 	book    *book
 	machine *monitor.Machine
 	updates []workflows.Update // of machine
@@ -45,6 +46,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 	if err != nil {
 		return err
 	}
+
 	r.asRecorded = map[string]bool{}
 	isNew := copied.FirstEvent.IsZero() && len(copied.Decisions) == 0
 	if r.policy != nil && isNew {
@@ -61,6 +63,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 		r.machine.SetPolicy(at, *r.policy)
 		r.machine.OnDecision = r.hear
 	}
+
 	r.look(at)
 	return nil
 }
@@ -68,7 +71,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 func (r *rival) take(state monitor.State) {
 	r.machine = monitor.Restore(state)
 	r.machine.OnDecision = r.hear
-	r.machine.OnRepeat = func(monitor.Kind, monitor.Suppression) { r.hear(r.machine.Repeated()) }
+	r.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { r.hear(r.machine.Repeated()) }
 	r.updates = workflows.Updates(r.machine)
 }
 
@@ -83,8 +86,10 @@ func (r *rival) advance(until time.Time, recorded *monitor.Machine) {
 	for !r.isDone {
 		wake, ok := r.machine.NextWake()
 		if common, has := recorded.NextWake(); ok && has && common.Equal(wake) {
-			ok, until = false, clock.Earlier(until, wake)
+			ok = false
+			until = clock.Earlier(until, wake)
 		}
+
 		switch {
 		case len(r.due) > 0 && r.due[0].at.Before(until) && (!ok || !wake.Before(r.due[0].at)):
 			r.pass(r.due[0].at)
@@ -110,10 +115,12 @@ func (r *rival) tick(at time.Time, recorded *monitor.Machine) {
 	if r.isDone {
 		return
 	}
+
 	for len(r.due) > 0 && !r.due[0].at.After(at) {
 		r.due[0].give(r.machine, at)
 		r.due = r.due[1:]
 	}
+
 	r.machine.Tick(at)
 	r.look(at)
 	for _, c := range r.machine.Wants(at).Cancel {
@@ -121,6 +128,7 @@ func (r *rival) tick(at time.Time, recorded *monitor.Machine) {
 			r.machine.CancelTold(at, c.RequestID, nil) // nobody but the recording could say otherwise
 		}
 	}
+
 	r.isDone = r.machine.Wants(at).Done
 }
 
@@ -135,12 +143,14 @@ func (r *rival) look(now time.Time) {
 	if flight == nil || flight.RequestID == r.seen {
 		return
 	}
+
 	id := flight.RequestID
 	r.seen = id
 	if r.book.recorded(id, flight.TriggeredAt) {
 		r.asRecorded[id] = true
 		return
 	}
+
 	answer := r.book.answerTo(id)
 	if answer.job != nil {
 		r.answer(flight.TriggeredAt.Add(answer.job.after), func(m *monitor.Machine, now time.Time) { m.Scheduled(now, id, answer.job.what) })
@@ -202,7 +212,7 @@ func (r *rival) collect(at time.Time, c call, give func(*monitor.Machine)) {
 // update does what an operator asked for, where the machine allows it. Policies of
 // the recording are passed over, unless it is to be decided by them.
 func (r *rival) update(at time.Time, u update, wasDone bool) {
-	if r.isDone || r.policy != nil && u.name == monitor.UpdateSetPolicy {
+	if r.isDone || r.policy != nil && u.name == contract.UpdateSetPolicy {
 		return
 	}
 	i := slices.IndexFunc(r.updates, func(known workflows.Update) bool { return known.Name == u.name })
@@ -215,6 +225,7 @@ func (r *rival) update(at time.Time, u update, wasDone bool) {
 		}
 		return
 	}
+
 	r.look(at)
 }
 
@@ -233,6 +244,9 @@ func (r *rival) calendar(at time.Time, recorded *spans) {
 		r.machine.SetCalendar(at, wanted, recorded.Spans, err)
 		return
 	}
-	computed, err := monitor.BlackoutSpans(r.machine.Blackouts(), wanted.From, wanted.Until)
+
+	computed, err := policy.BlackoutSpans(r.machine.Blackouts(), wanted.From, wanted.Until)
 	r.machine.SetCalendar(at, wanted, computed, err)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -16,7 +16,11 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/backtest/whatif"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -63,7 +67,7 @@ func (s *script) event(at time.Duration, accuracy float64) {
 	s.add(at, &historypb.HistoryEvent{
 		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
-			SignalName: monitor.SignalMetric, Input: s.payloads(json.RawMessage(event)),
+			SignalName: contract.SignalMetric, Input: s.payloads(json.RawMessage(event)),
 		}},
 	})
 	s.task(at)
@@ -89,7 +93,7 @@ func (s *script) activity(scheduled, ended time.Duration, name, requestID string
 	id := s.add(scheduled, &historypb.HistoryEvent{
 		EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
 		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
-			ActivityType: &commonpb.ActivityType{Name: name}, Input: s.payloads(activities.Call{Request: monitor.RetrainingRequest{RequestID: requestID}}),
+			ActivityType: &commonpb.ActivityType{Name: name}, Input: s.payloads(activities.Call{Request: modelops.Request{RequestID: requestID}}),
 		}},
 	})
 	s.add(ended, &historypb.HistoryEvent{
@@ -114,22 +118,22 @@ func recording(t *testing.T) *script {
 	s.event(0, 0.95)
 	s.event(10*time.Minute, 0.92)
 	s.event(20*time.Minute, 0.8)
-	s.activity(20*time.Minute, 21*time.Minute, "ScheduleRetraining", request+"1", monitor.Job{Backend: "webhook", Followed: true})
-	s.activity(21*time.Minute, 50*time.Minute, "AwaitRetraining", request+"1", monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v2"})
-	s.update(60*time.Minute, monitor.UpdateSetPolicy, `{"rules": [{"metric": "accuracy", "below": 0.5}], "cooldown": "1s"}`)
-	s.update(61*time.Minute, monitor.UpdateRetrain, `{"by": "ada", "reason": "labels"}`)
-	s.activity(61*time.Minute, 62*time.Minute, "ScheduleRetraining", request+"2", monitor.Job{Backend: "log"})
+	s.activity(20*time.Minute, 21*time.Minute, "ScheduleRetraining", request+"1", modelops.Job{Backend: "webhook", Followed: true})
+	s.activity(21*time.Minute, 50*time.Minute, "AwaitRetraining", request+"1", modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"})
+	s.update(60*time.Minute, contract.UpdateSetPolicy, `{"rules": [{"metric": "accuracy", "below": 0.5}], "cooldown": "1s"}`)
+	s.update(61*time.Minute, contract.UpdateRetrain, `{"by": "ada", "reason": "labels"}`)
+	s.activity(61*time.Minute, 62*time.Minute, "ScheduleRetraining", request+"2", modelops.Job{Backend: "log"})
 	s.event(3*time.Hour, 0.8)
 	s.end(4 * time.Hour)
 	return s
 }
 
 // decide tells a what-if in lines: `20m triggered accuracy`.
-func decide(t *testing.T, s *script, policy string) (whatif.Answer, []string) {
+func decide(t *testing.T, s *script, document string) (whatif.Answer, []string) {
 	t.Helper()
 	question := whatif.Question{ModelName: "fraud", RunID: "run"}
-	if policy != "" {
-		parsed, err := monitor.DecodePolicy([]byte(policy))
+	if document != "" {
+		parsed, err := policy.Decode([]byte(document))
 		require.NoError(t, err)
 		question.Policy = &parsed
 	}
@@ -137,7 +141,7 @@ func decide(t *testing.T, s *script, policy string) (whatif.Answer, []string) {
 	require.NoError(t, err)
 	lines := []string{}
 	for _, d := range answer.WhatIf {
-		line := fmt.Sprintf("%s %s", monitor.Duration(d.At.Sub(noon)), d.Kind)
+		line := fmt.Sprintf("%s %s", policy.Duration(d.At.Sub(noon)), d.Kind)
 		if d.SuppressedBy != "" {
 			line += " " + string(d.SuppressedBy)
 		}
@@ -201,15 +205,15 @@ func TestWhatIf(t *testing.T) {
 
 // Of a monitor whose first runs are forgotten, both begin with what was handed on.
 func TestWhatIfBeginsWithWhatTheServerStillRetains(t *testing.T) {
-	m := monitor.NewMachine("fraud", "model-monitor/fraud/first", monitor.Policy{})
-	m.Observe(noon.Add(-time.Minute), &monitor.MetricEvent{Timestamp: noon.Add(-time.Minute), ModelName: "fraud", ModelVersion: "v1", Accuracy: monitor.Some(0.8)})
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/first", policy.Policy{})
+	m.Observe(noon.Add(-time.Minute), &metric.Event{Timestamp: noon.Add(-time.Minute), ModelName: "fraud", ModelVersion: "v1", Accuracy: metric.Some(0.8)})
 	m.Tick(noon.Add(-time.Minute))
 	state, err := json.Marshal(m.State())
 	require.NoError(t, err)
 	s := &script{t: t}
 	s.begin(fmt.Sprintf(`{"model_name": "fraud", "state": %s}`, state), "gone")
 	s.task(0)
-	s.activity(0, 5*time.Minute, "ScheduleRetraining", request+"1", monitor.Job{Backend: "log"})
+	s.activity(0, 5*time.Minute, "ScheduleRetraining", request+"1", modelops.Job{Backend: "log"})
 	s.event(20*time.Minute, 0.8)
 	s.end(2 * time.Hour)
 

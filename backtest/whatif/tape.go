@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/modelvigil/modelvigil/activities"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -64,8 +64,8 @@ type update struct {
 
 // calendar is what a side effect has recorded.
 type calendar struct {
-	Spans []monitor.Span `json:"spans"`
-	Error string         `json:"error,omitempty"`
+	Spans []policy.Span `json:"spans"`
+	Error string        `json:"error,omitempty"`
 }
 
 // looked is what a run's look for the policy of the monitor before it came back
@@ -131,8 +131,10 @@ func (r *reader) read(event *historypb.HistoryEvent) (complete *task, err error)
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		complete = r.finish()
 		done := r.gathered
-		done.isFirst, r.begun = !r.begun, true
-		r.done, r.gathered = &done, task{}
+		done.isFirst = !r.begun
+		r.begun = true
+		r.done = &done
+		r.gathered = task{}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		a := event.GetWorkflowExecutionSignaledEventAttributes()
 		raw, err := r.raw(a.GetInput())
@@ -152,10 +154,12 @@ func (r *reader) read(event *historypb.HistoryEvent) (complete *task, err error)
 	case enumspb.EVENT_TYPE_MARKER_RECORDED:
 		err = r.mark(event)
 	default:
-		if err = r.readActivity(event); err == nil {
+		err = r.readActivity(event)
+		if err == nil {
 			r.readEnd(event)
 		}
 	}
+
 	return complete, err
 }
 
@@ -194,6 +198,7 @@ func (r *reader) readActivity(event *historypb.HistoryEvent) error {
 			StartedEventId: a.GetStartedEventId(), Identity: a.GetIdentity(),
 		}, &failurepb.Failure{FailureInfo: &failurepb.Failure_CanceledFailureInfo{CanceledFailureInfo: &failurepb.CanceledFailureInfo{Details: a.GetDetails()}}})
 	}
+
 	return nil
 }
 
@@ -202,7 +207,8 @@ func (r *reader) readActivity(event *historypb.HistoryEvent) error {
 func (r *reader) end(scheduled int64, result *commonpb.Payloads, info *failurepb.ActivityFailureInfo, cause ...*failurepb.Failure) {
 	e := ended{call: r.calls[scheduled], result: result}
 	if info != nil {
-		info.ScheduledEventId, info.ActivityId = scheduled, e.id
+		info.ScheduledEventId = scheduled
+		info.ActivityId = e.id
 		info.ActivityType = &commonpb.ActivityType{Name: e.activity}
 		e.err = r.codec.Failure.FailureToError(&failurepb.Failure{
 			Message: "activity error", Cause: cause[0],
@@ -225,6 +231,7 @@ func (r *reader) readEnd(event *historypb.HistoryEvent) {
 	default:
 		return
 	}
+
 	r.closed = event.GetEventTime().AsTime()
 }
 
@@ -239,6 +246,7 @@ func (r *reader) accept(event *historypb.HistoryEvent) error {
 	if err != nil {
 		return fmt.Errorf("update %s of event %d: %w", request.GetInput().GetName(), event.GetEventId(), err)
 	}
+
 	if r.done != nil {
 		r.done.updates = append(r.done.updates, update{request.GetMeta().GetUpdateId(), request.GetInput().GetName(), raw})
 	}
@@ -271,12 +279,15 @@ func (r *reader) mark(event *historypb.HistoryEvent) error {
 		} else if err == nil {
 			err = r.codec.Data.FromPayloads(a.GetDetails()["result"], &l.last)
 		}
+
 		if err != nil {
 			return fmt.Errorf("last policy of event %d: %w", event.GetEventId(), err)
 		}
+
 		l.at = data.ReplayTime
 		r.done.looked = l
 	}
+
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/backtest/whatif"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -83,7 +84,7 @@ type outbound struct {
 }
 
 func (o *outbound) SetQueryHandler(ctx workflow.Context, query string, handler any) error {
-	if query == monitor.QueryStatus {
+	if query == contract.QueryStatus {
 		o.spy.status = handler.(func() (monitor.Status, error))
 	}
 	return o.Next.SetQueryHandler(ctx, query, handler)
@@ -97,7 +98,7 @@ func replay(t *testing.T, events []*historypb.HistoryEvent) monitor.Status {
 		Interceptors: []interceptor.WorkerInterceptor{&s}, DisableDeadlockDetection: true,
 	})
 	require.NoError(t, err)
-	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	started := events[0].GetWorkflowExecutionStartedEventAttributes()
 	require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 		&historypb.History{Events: events}, worker.ReplayWorkflowHistoryOptions{
@@ -125,7 +126,7 @@ func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			events := load(t, file)
 			started := events[0].GetWorkflowExecutionStartedEventAttributes()
-			name, err := monitor.ModelName(started.WorkflowId)
+			name, err := contract.ModelName(started.WorkflowId)
 			require.NoError(t, err)
 			question := whatif.Question{ModelName: name, RunID: "run"}
 			answer, err := whatif.Decide(t.Context(), histories{"run": events}, question)

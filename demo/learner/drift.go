@@ -77,6 +77,7 @@ func (r Reference) PSI(window []stream.Sample) ([]float64, error) {
 	if err := stream.Check(window, len(r.Inputs)); err != nil {
 		return nil, fmt.Errorf("psi: %w", err)
 	}
+
 	psi := make([]float64, len(r.Inputs))
 	for input, reference := range r.Inputs {
 		psi[input] = index(reference.Counts, count(reference.Edges, window, input))
@@ -139,11 +140,13 @@ func decileEdges(samples []stream.Sample, input int) []float64 {
 			edges = append(edges, edge)
 			continue
 		}
+
 		below := math.Nextafter(edge, math.Inf(-1))
 		if len(edges) == 1 || edges[len(edges)-2] < below {
 			edges = slices.Insert(edges, len(edges)-1, below)
 		}
 	}
+
 	return edges
 }
 
@@ -167,5 +170,6 @@ func (r Reference) validate() error {
 			}
 		}
 	}
+
 	return errors.Join(faults...)
 }

@@ -62,7 +62,8 @@ func Fit(samples []stream.Sample, options Options) (*Model, error) {
 	model := &Model{Version: options.Version, TrainedOn: len(samples), Quadratic: options.Quadratic}
 	model.Means, model.Scales = standardise(samples)
 	var err error
-	if model.Reference, err = NewReference(samples); err != nil {
+	model.Reference, err = NewReference(samples)
+	if err != nil {
 		return nil, fmt.Errorf("fit: %w", err)
 	}
 
@@ -79,7 +80,9 @@ func Fit(samples []stream.Sample, options Options) (*Model, error) {
 		return nil, fmt.Errorf("fit %d samples of %d features by l-bfgs: no minimum in %d iterations; a higher l2 than %v helps",
 			len(samples), loss.width, maxIterations, options.L2)
 	}
-	model.Bias, model.Weights = result.X[0], result.X[1:]
+
+	model.Bias = result.X[0]
+	model.Weights = result.X[1:]
 	return model, nil
 }
 
@@ -108,8 +111,10 @@ func standardise(samples []stream.Sample) (means, scales []float64) {
 		if scale <= constantScale*math.Abs(mean) {
 			scale = 1
 		}
-		means, scales = append(means, mean), append(scales, scale)
+		means = append(means, mean)
+		scales = append(scales, scale)
 	}
+
 	return means, scales
 }
 
@@ -136,6 +141,7 @@ func newLogLoss(model *Model, samples []stream.Sample, l2 float64) *logLoss {
 			loss.signs[i] = 1
 		}
 	}
+
 	return loss
 }
 

@@ -49,12 +49,14 @@ func (m *Model) Accuracy(samples []stream.Sample) (float64, error) {
 	if err := stream.Check(samples, m.Inputs()); err != nil {
 		return 0, fmt.Errorf("accuracy: %w", err)
 	}
+
 	right := 0
 	for _, sample := range samples {
 		if m.Predict(sample.X) == sample.Y {
 			right++
 		}
 	}
+
 	return float64(right) / float64(len(samples)), nil
 }
 
@@ -81,6 +83,7 @@ func (m *Model) Validate() error {
 			faults = append(faults, fmt.Errorf("scales[%d]: must be above 0, got %v", i, scale))
 		}
 	}
+
 	faults = append(faults,
 		checkFinite("bias", []float64{m.Bias}), checkFinite("means", m.Means),
 		checkFinite("scales", m.Scales), checkFinite("weights", m.Weights))
@@ -127,6 +130,7 @@ func (m *Model) appendFeatures(to, x []float64) []float64 {
 			}
 		}
 	}
+
 	return to
 }
 

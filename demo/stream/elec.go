@@ -68,6 +68,7 @@ func ReadELEC2(r io.Reader) ([]Sample, error) {
 	if !slices.Equal(header, elecColumns) {
 		return nil, fmt.Errorf("line 1: must be the header %q, got %q", elecColumns, header)
 	}
+
 	var samples []Sample
 	for {
 		row, err := rows.Read()
@@ -77,16 +78,20 @@ func ReadELEC2(r io.Reader) ([]Sample, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		sample, err := elecSample(row)
 		if err != nil {
 			line, _ := rows.FieldPos(0)
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
+
 		samples = append(samples, sample)
 	}
+
 	if len(samples) == 0 {
 		return nil, errors.New("line 2: must be a sample, got the end of the file")
 	}
+
 	return samples, nil
 }
 
@@ -100,6 +105,7 @@ func elecSample(row []string) (Sample, error) {
 		}
 		sample.X[i] = x
 	}
+
 	switch row[inputs] {
 	case "0":
 	case "1":
@@ -107,5 +113,6 @@ func elecSample(row []string) (Sample, error) {
 	default:
 		return Sample{}, fmt.Errorf("%s: must be 0 or 1, got %q", elecColumns[inputs], row[inputs])
 	}
+
 	return sample, nil
 }

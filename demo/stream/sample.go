@@ -24,8 +24,10 @@ type Sample struct {
 func Check(samples []Sample, inputs int) error {
 	wanted := "the model takes"
 	if inputs == 0 && len(samples) > 0 {
-		inputs, wanted = len(samples[0].X), "samples[0] has"
+		inputs = len(samples[0].X)
+		wanted = "samples[0] has"
 	}
+
 	for i, sample := range samples {
 		if len(sample.X) == 0 {
 			return fmt.Errorf("samples[%d].x: must have at least one input", i)
@@ -33,11 +35,13 @@ func Check(samples []Sample, inputs int) error {
 		if len(sample.X) != inputs {
 			return fmt.Errorf("samples[%d].x: must have %d inputs as %s, got %d", i, inputs, wanted, len(sample.X))
 		}
+
 		for j, x := range sample.X {
 			if math.IsNaN(x) || math.Abs(x) > MaxMagnitude {
 				return fmt.Errorf("samples[%d].x[%d]: must be a finite number within ±%g, got %v", i, j, MaxMagnitude, x)
 			}
 		}
 	}
+
 	return nil
 }

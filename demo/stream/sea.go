@@ -78,15 +78,18 @@ func New(config Config) (*SEA, error) {
 	} else if len(config.Thetas) == 0 {
 		faults = append(faults, errors.New("thetas: must not be empty; leave them out for the default concepts"))
 	}
+
 	for i, theta := range sea.thetas {
 		if !(theta > 0 && theta < 2*seaRange) {
 			faults = append(faults, fmt.Errorf("thetas[%d]: must be between 0 and %v, got %v", i, 2*seaRange, theta))
 		}
 	}
+
 	faults = append(faults, sea.placeDrifts(config))
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+
 	return sea, nil
 }
 
@@ -101,6 +104,7 @@ func (s *SEA) placeDrifts(config Config) error {
 		if every < 0 || drifts > 0 && every > math.MaxInt/drifts {
 			return fmt.Errorf("drift_every: must be a number of samples, got %d", config.DriftEvery)
 		}
+
 		for i := range drifts {
 			s.driftAt = append(s.driftAt, (i+1)*every)
 		}
@@ -112,6 +116,7 @@ func (s *SEA) placeDrifts(config Config) error {
 	if len(config.DriftAt) != max(drifts, 0) {
 		return fmt.Errorf("drift_at: must place the %d drifts between %d thetas, got %d", drifts, len(s.thetas), len(config.DriftAt))
 	}
+
 	before := 0
 	for i, at := range config.DriftAt {
 		if at <= before {
@@ -119,6 +124,7 @@ func (s *SEA) placeDrifts(config Config) error {
 		}
 		before = at
 	}
+
 	return nil
 }
 

@@ -46,6 +46,7 @@ func (t *Trainer) readRetrainingEvent(w http.ResponseWriter, r *http.Request) (r
 			return event, &refusal{status: http.StatusUnauthorized, reason: fmt.Sprintf("signature: %v", err)}
 		}
 	}
+
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != eventMedia {
 		return event, &refusal{
 			status: http.StatusUnsupportedMediaType,
@@ -58,6 +59,7 @@ func (t *Trainer) readRetrainingEvent(w http.ResponseWriter, r *http.Request) (r
 	if err := event.validate(t.config.ModelName); err != nil {
 		return event, &refusal{status: http.StatusUnprocessableEntity, reason: err.Error()}
 	}
+
 	return event, nil
 }
 
@@ -84,5 +86,6 @@ func (e retrainingEvent) validate(modelName string) error {
 	case modelName != "" && e.Data.ModelName != modelName:
 		faults = append(faults, fmt.Errorf("data.model_name: must be %q, the model trained here, got %q", modelName, e.Data.ModelName))
 	}
+
 	return errors.Join(faults...)
 }

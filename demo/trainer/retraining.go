@@ -68,6 +68,7 @@ func (t *Trainer) requestRetraining(w http.ResponseWriter, r *http.Request) {
 		t.refuse(w, r, refusal)
 		return
 	}
+
 	answer := accepted{JobID: jobID(event.ID)}
 	answer.StatusURL = t.baseURL(r) + "/retrainings/" + answer.JobID
 	known, refusal := t.start(answer.JobID, event)
@@ -96,6 +97,7 @@ func (t *Trainer) start(id string, event retrainingEvent) (known bool, _ *refusa
 	if t.unfitted >= maxRunning {
 		return false, &refusal{status: http.StatusServiceUnavailable, reason: fmt.Sprintf("%d retrainings are under way", t.unfitted)}
 	}
+
 	started := &job{
 		id:    id,
 		event: event,
@@ -120,6 +122,7 @@ func (t *Trainer) run(job *job) {
 		t.end(job, nil, "the trainer was closed before enough fresh samples had come")
 		return
 	}
+
 	t.mu.Lock()
 	before := t.current
 	fresh := t.samples.last(t.samples.total - job.from)
@@ -130,6 +133,7 @@ func (t *Trainer) run(job *job) {
 		t.end(job, nil, err.Error())
 		return
 	}
+
 	message := fmt.Sprintf("fitted on %d samples since the request, of which it gets %s right", len(fresh), percent(model.Accuracy(fresh)))
 	if before != nil {
 		message += fmt.Sprintf("; %s got %s", before.Version, percent(before.Accuracy(fresh)))
@@ -155,7 +159,8 @@ func (t *Trainer) end(job *job, model *learner.Model, message string) {
 		t.log.Error("retraining failed", "job_id", job.id, "request_id", job.event.ID, "message", message)
 		return
 	}
-	job.state, job.modelVersion = succeeded, model.Version
+	job.state = succeeded
+	job.modelVersion = model.Version
 	t.log.Info("retraining succeeded", "job_id", job.id, "request_id", job.event.ID, "model_version", model.Version, "message", message)
 }
 
@@ -191,10 +196,12 @@ func (t *Trainer) showRetraining(w http.ResponseWriter, r *http.Request) {
 			answer.Message = fmt.Sprintf("%d of %d fresh samples have come", min(t.samples.total, known.until)-known.from, known.until-known.from)
 		}
 	}
+
 	t.mu.Unlock()
 	if !ok {
 		writeJSON(w, http.StatusNotFound, fault{fmt.Sprintf("retraining job %q is not known here: it is of another process, or long ended", id)})
 		return
 	}
+
 	writeJSON(w, http.StatusOK, answer)
 }

@@ -73,11 +73,13 @@ func (t *Trainer) takeSamples(w http.ResponseWriter, r *http.Request) {
 		t.refuse(w, r, &refusal{status: http.StatusUnprocessableEntity, reason: err.Error()})
 		return
 	}
+
 	taken, err := t.add(samples)
 	if err != nil {
 		t.refuse(w, r, &refusal{status: http.StatusUnprocessableEntity, reason: err.Error()})
 		return
 	}
+
 	writeJSON(w, http.StatusOK, taken)
 }
 

@@ -122,6 +122,7 @@ func New(config Config) (*Trainer, error) {
 	if err := errors.Join(config.validate(), t.setSecret(config.Secret)); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
+
 	t.samples = newRing(config.Capacity)
 	if len(config.Initial) > 0 {
 		if _, err := t.fit(config.Initial); err != nil {
@@ -129,6 +130,7 @@ func New(config Config) (*Trainer, error) {
 		}
 		t.samples.add(config.Initial)
 	}
+
 	t.config.Initial = nil
 
 	t.mux = http.NewServeMux()
@@ -159,6 +161,7 @@ func (t *Trainer) Close(ctx context.Context) error {
 		t.closed = true
 		close(t.closing)
 	}
+
 	t.mu.Unlock()
 
 	ended := make(chan struct{})
@@ -188,6 +191,7 @@ func (c Config) validate() error {
 			faults = append(faults, fmt.Errorf("base_url: must be like https://host/path without a slash at the end, got %q", c.BaseURL))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -197,6 +201,7 @@ func (t *Trainer) setSecret(secret string) error {
 	if secret == "" {
 		return nil
 	}
+
 	encoded, prefixed := strings.CutPrefix(secret, secretPrefix)
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if !prefixed || err != nil {
@@ -205,6 +210,7 @@ func (t *Trainer) setSecret(secret string) error {
 	if len(key) < minKeyBytes || len(key) > maxKeyBytes {
 		return fmt.Errorf("secret: must be of %d to %d bytes, got %d", minKeyBytes, maxKeyBytes, len(key))
 	}
+
 	t.webhook, err = standardwebhooks.NewWebhookRaw(key)
 	return err
 }
@@ -226,6 +232,7 @@ func (t *Trainer) fit(samples []stream.Sample) (*learner.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode model %s: %w", model.Version, err)
 	}
+
 	sum := sha256.Sum256(body)
 
 	t.mu.Lock()

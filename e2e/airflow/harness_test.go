@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/e2e/airflow/airflowtest"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -171,7 +172,7 @@ func publish(t *testing.T, taskQueue, model string) {
 func until(t *testing.T, model, what string, wanted func(monitor.Status) bool) (s monitor.Status) {
 	t.Helper()
 	eventually(t, what, func() bool {
-		answer, err := temporal.Client().QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
+		answer, err := temporal.Client().QueryWorkflow(t.Context(), contract.WorkflowID(model), "", contract.QueryStatus)
 		var now monitor.Status
 		if err != nil || answer.Get(&now) != nil {
 			return false

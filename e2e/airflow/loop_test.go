@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestABreachBecomesADAGRunAndItsOutcomeAStatus(t *testing.T) {
@@ -18,9 +20,9 @@ func TestABreachBecomesADAGRunAndItsOutcomeAStatus(t *testing.T) {
 	startWorker(t, queue)
 	publish(t, queue, model)
 	s := until(t, model, "the retraining has succeeded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
-	assert.Equal(t, monitor.PhaseCoolingDown, s.Phase)
+	assert.Equal(t, contract.PhaseCoolingDown, s.Phase)
 	last := s.Decisions[len(s.Decisions)-1]
-	assert.Equal(t, monitor.Succeeded, last.Kind)
+	assert.Equal(t, policy.Succeeded, last.Kind)
 	assert.Equal(t, "v7-retrained-1", last.ModelVersion)
 
 	runs := dagRuns(t, model)

@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -37,7 +39,7 @@ func TestASeedDealsTheSameFaultsAndNoTargetTwoAtATime(t *testing.T) {
 func good() (record, []*claim) {
 	calm := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(id string, triggered time.Duration) job {
-		return job{request: monitor.RetrainingRequest{RequestID: id, TriggeredAt: calm.Add(triggered)}, began: calm.Add(triggered + 100*time.Millisecond)}
+		return job{request: modelops.Request{RequestID: id, TriggeredAt: calm.Add(triggered)}, began: calm.Add(triggered + 100*time.Millisecond)}
 	}
 	s := monitor.Status{Counters: monitor.Counters{Rejected: 3, Breaches: 12, Suppressed: map[monitor.Suppression]int64{monitor.ByCooldown: 10}}}
 	s.Retrainings.Requested = 2
@@ -64,7 +66,7 @@ func TestTheCheckerFindsEachViolation(t *testing.T) {
 		"nothing was triggered":                   func(r *record, _ []*claim) { r.calm = r.calm.Add(time.Hour) },
 		"13 breaches, but 12":                     func(r *record, _ []*claim) { r.status.Breaches = 13 },
 		"status of": func(r *record, _ []*claim) {
-			r.status.Phase = monitor.Phase(bytes.Repeat([]byte("x"), monitor.MaxStateBytes))
+			r.status.Phase = contract.Phase(bytes.Repeat([]byte("x"), monitor.MaxStateBytes))
 		},
 	} {
 		r, said := good()

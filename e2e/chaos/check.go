@@ -32,6 +32,7 @@ func check(r record, said []*claim) (violations []string) {
 		if c.model != "" && c.model != r.model {
 			continue
 		}
+
 		counted := s.Versions["v1"].Metrics[c.mark].Count
 		if c.mark == rejected {
 			counted = s.Rejected
@@ -43,6 +44,7 @@ func check(r record, said []*claim) (violations []string) {
 			fault("%s: %d events counted twice: %d sent, %d counted", c.mark, counted-c.tried, c.tried, counted)
 		}
 	}
+
 	if s.Gaps != 0 {
 		fault("%d batches of a publisher never came", s.Gaps)
 	}
@@ -62,6 +64,7 @@ func check(r record, said []*claim) (violations []string) {
 			fault("%s was asked for while %s was in flight", after.request.RequestID, before.request.RequestID)
 		}
 	}
+
 	if requested := s.Retrainings.Requested; requested != int64(len(jobs)) && s.Current == nil {
 		fault("%d retrainings were decided, %d different ones asked for", requested, len(jobs))
 	}

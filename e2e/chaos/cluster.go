@@ -63,26 +63,33 @@ func startCluster(ctx context.Context, o options, dir string, failed func(error)
 	if err != nil {
 		return nil, err
 	}
-	if c.trainer, err = startTrainer(training); err != nil {
+
+	c.trainer, err = startTrainer(training)
+	if err != nil {
 		return nil, err
 	}
+
 	behind, err := c.link("link-trainer", training)
 	if err != nil {
 		return nil, err
 	}
+
 	for i := range workers {
 		if err := c.startWorker(i, behind); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := c.apply(ctx); err != nil {
 		return nil, err
 	}
+
 	for i := range publishers {
 		if err := c.startPublisher(i); err != nil {
 			return nil, err
 		}
 	}
+
 	return c, nil
 }
 
@@ -91,6 +98,7 @@ func (c *cluster) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	c.server = address
 	_, port, _ := strings.Cut(address, ":")
 	server, err := newProcess(c.dir, "server", c.failed, func() *exec.Cmd {
@@ -105,10 +113,12 @@ func (c *cluster) startServer(ctx context.Context) error {
 	if err := server.start(); err != nil {
 		return err
 	}
+
 	c.temporal, err = client.NewLazyClient(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		return err
 	}
+
 	return eventually(ctx, "the server answers", func(ctx context.Context) bool {
 		_, err := c.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err == nil
@@ -140,6 +150,7 @@ func (c *cluster) startWorker(i int, trainer string) error {
 	if err != nil {
 		return err
 	}
+
 	c.processes[name], err = newProcess(c.dir, name, c.failed, func() *exec.Cmd {
 		cmd := exec.Command(c.options.program("worker"))
 		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+address, "LISTEN_ADDRESS="+listen, "LOG_LEVEL=warn",
@@ -149,6 +160,7 @@ func (c *cluster) startWorker(i int, trainer string) error {
 	if err != nil {
 		return err
 	}
+
 	return c.processes[name].start()
 }
 
@@ -163,6 +175,7 @@ func (c *cluster) startPublisher(i int) error {
 	if err != nil {
 		return err
 	}
+
 	perTick := max(1, int(float64(c.options.rate)*tick.Seconds())/c.options.models/publishers)
 	var lives atomic.Int64
 	mark := func() string { return fmt.Sprintf("p%d-%d", i, lives.Load()) }
@@ -175,6 +188,7 @@ func (c *cluster) startPublisher(i int) error {
 	if err != nil {
 		return err
 	}
+
 	p.output = func(from io.Reader) { c.claims.listen(mark(), perTick, from) }
 	c.processes[name] = p
 	return p.start()
@@ -190,11 +204,13 @@ func (c *cluster) apply(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(documents.String()), 0o600); err != nil {
 		return err
 	}
+
 	cmd := exec.CommandContext(ctx, c.options.program("starter"), "apply", file)
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+c.server)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("starter apply: %w\n%s", err, out)
 	}
+
 	return nil
 }
 
@@ -230,7 +246,8 @@ func (c *cluster) end(f fault) {
 	case freeze:
 		c.processes[f.Target].signal(syscall.SIGCONT, false)
 	case cut:
-		if err = c.links[f.Target].Start(); errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+		err = c.links[f.Target].Start()
+		if errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
 			err = nil // on a slow machine the end of the cut before came after the beginning of this one
 		}
 	case delay, hang:
@@ -238,6 +255,7 @@ func (c *cluster) end(f fault) {
 	case fail, slow, forget:
 		c.trainer.set("")
 	}
+
 	if err != nil {
 		c.failed(fmt.Errorf("end of %v: %w", f, err))
 	}
@@ -260,6 +278,7 @@ func (c *cluster) stop() {
 		p.end(syscall.SIGKILL)
 		_ = p.log.Close()
 	}
+
 	for _, link := range c.links {
 		link.Stop()
 	}

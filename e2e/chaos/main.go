@@ -31,6 +31,7 @@ func main() {
 		exitOn(err)
 		return
 	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	exitOn(series(ctx, os.Args[1:]))
@@ -64,15 +65,19 @@ func series(ctx context.Context, args []string) error {
 			fmt.Printf(format+"\n", args...)
 		}
 	}
+
 	if o.temporal == "" {
 		var err error
-		if o.temporal, err = exec.LookPath("temporal"); err != nil {
+		o.temporal, err = exec.LookPath("temporal")
+		if err != nil {
 			return fmt.Errorf("no temporal CLI: set MODELVIGIL_TEMPORAL to its path, or run `make chaos`, which builds it: %w", err)
 		}
 	}
+
 	if o.models < 1 || o.models > 100 || o.rate < 1 || *minutes <= 0 || o.cooldown < 5*time.Second {
 		return errors.New("wrong flags: models must be 1 to 100, rate above 0, minutes above 0, cooldown 5s at least")
 	}
+
 	length := time.Duration(*minutes * float64(time.Minute))
 	failed := 0
 	for n := range uint64(*seeds) {
@@ -82,6 +87,7 @@ func series(ctx context.Context, args []string) error {
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}
+
 		r.print(seed)
 		if len(r.violations) > 0 {
 			failed++
@@ -93,9 +99,11 @@ func series(ctx context.Context, args []string) error {
 			}
 		}
 	}
+
 	if failed > 0 {
 		return fmt.Errorf("%d of %d runs violated an invariant", failed, *seeds)
 	}
+
 	return nil
 }
 
@@ -118,12 +126,14 @@ func (o options) shortest(ctx context.Context, seed uint64, faults []fault, leng
 		if err != nil {
 			return err
 		}
+
 		if len(r.violations) > 0 {
 			fails = middle
 		} else {
 			holds = middle
 		}
 	}
+
 	fmt.Printf("seed %d: the shortest failing prefix found has %d of %d faults:\n", seed, fails, len(faults))
 	for _, f := range faults[:fails] {
 		fmt.Println(" ", f)

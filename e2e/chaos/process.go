@@ -44,15 +44,20 @@ func (p *process) start() error {
 		cmd.Stdout = p.log
 	} else {
 		var err error
-		if out, err = cmd.StdoutPipe(); err != nil {
+		out, err = cmd.StdoutPipe()
+		if err != nil {
 			return err
 		}
 	}
+
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
+
 	done := make(chan struct{})
-	p.cmd, p.expected, p.done = cmd, false, done
+	p.cmd = cmd
+	p.expected = false
+	p.done = done
 	go func() {
 		defer close(done)
 		if out != nil {

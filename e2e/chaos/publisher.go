@@ -20,7 +20,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -46,11 +46,13 @@ func publish(mark string, models, perTick int) error {
 	if err != nil {
 		return err
 	}
+
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.NewLazyClient(options)
 	if err != nil {
 		return err
 	}
+
 	defer temporal.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -62,6 +64,7 @@ func publish(mark string, models, perTick int) error {
 		line, _ := json.Marshal(w)
 		_, _ = os.Stdout.Write(append(line, '\n'))
 	}
+
 	h := hub.New(temporal, hub.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	var published atomic.Int64 // ticks
 	var flushing sync.WaitGroup
@@ -83,9 +86,9 @@ func publish(mark string, models, perTick int) error {
 		say(word{Tried: n})
 		for m := range models {
 			for i := range perTick {
-				event := monitor.NewMetricEvent(modelName(m), "v1", 0.95, 120, 0.02)
+				event := metric.NewEvent(modelName(m), "v1", 0.95, 120, 0.02)
 				if i == 0 && (n+int64(m))%breachEvery == 0 {
-					event.Accuracy = monitor.Some(0.5)
+					event.Accuracy = metric.Some(0.5)
 				}
 				event.Metrics = map[string]float64{mark: 1}
 				if err := h.Publish(context.Background(), event); err != nil {
@@ -93,12 +96,14 @@ func publish(mark string, models, perTick int) error {
 				}
 			}
 		}
+
 		published.Store(n)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
 		}
 	}
+
 	flushing.Wait()
 	closing, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
@@ -106,6 +111,7 @@ func publish(mark string, models, perTick int) error {
 		say(word{Error: err.Error()})
 		return err
 	}
+
 	say(word{Acked: published.Load()})
 	return nil
 }
@@ -150,6 +156,7 @@ func (c *claims) listen(mark string, perTick int, from io.Reader) {
 		if json.Unmarshal(lines.Bytes(), &w) != nil {
 			continue // it was killed in the middle of the line
 		}
+
 		c.mu.Lock()
 		said := c.of(mark, "")
 		said.tried = max(said.tried, w.Tried*int64(perTick))

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -29,7 +29,7 @@ const deadlock = "TMPRL1101"
 // holds it against the code: the same decisions come out again, and nothing in it
 // says that a task failed for good.
 func replay(ctx context.Context, temporal client.Client, model string) (histories int, violations []string, err error) {
-	id, run := monitor.WorkflowID(model), ""
+	id, run := contract.WorkflowID(model), ""
 	for {
 		var history historypb.History
 		events := temporal.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -40,6 +40,7 @@ func replay(ctx context.Context, temporal client.Client, model string) (historie
 			}
 			history.Events = append(history.Events, event)
 		}
+
 		started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
 		run = started.GetOriginalExecutionRunId()
 		histories++
@@ -50,13 +51,16 @@ func replay(ctx context.Context, temporal client.Client, model string) (historie
 		if err != nil {
 			return histories, violations, err
 		}
-		replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+
+		replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 		if err := replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), &history, worker.ReplayWorkflowHistoryOptions{
 			OriginalExecution: workflow.Execution{ID: id, RunID: run},
 		}); err != nil {
 			violations = append(violations, fmt.Sprintf("%s run %s does not replay: %v", model, run, err))
 		}
-		if run = started.GetContinuedExecutionRunId(); run == "" {
+
+		run = started.GetContinuedExecutionRunId()
+		if run == "" {
 			return histories, violations, nil
 		}
 	}
@@ -80,5 +84,6 @@ func faultsOf(history *historypb.History) (faults []string) {
 			}
 		}
 	}
+
 	return faults
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -32,17 +33,20 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	if err != nil {
 		return r, err
 	}
+
 	var mu sync.Mutex
 	fault := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		r.violations = append(r.violations, err.Error())
 	}
+
 	r.faults = faults
 	c, err := startCluster(ctx, o, dir, fault)
 	if err != nil {
 		return r, err
 	}
+
 	strayCtx, stopStray := context.WithCancel(ctx)
 	defer stopStray()
 	var straying sync.WaitGroup
@@ -63,6 +67,7 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 			fault(err)
 		}
 	}
+
 	mu.Lock()
 	defer mu.Unlock()
 	r.violations = append(r.violations, c.claims.faults...)
@@ -71,6 +76,7 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	if len(r.violations) == 0 && !o.keep {
 		return r, errors.Join(ctx.Err(), os.RemoveAll(dir))
 	}
+
 	o.progress("logs and the server's database are in %s", dir)
 	return r, ctx.Err()
 }
@@ -90,6 +96,7 @@ func inflict(ctx context.Context, c *cluster, faults []fault, length time.Durati
 			c.end(f)
 		})
 	}
+
 	under.Wait()
 	sleep(ctx, length-time.Since(began))
 }
@@ -106,6 +113,7 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 			r.acked += s.acked * int64(c.options.models-1)
 		}
 	}
+
 	for m := range c.options.models {
 		model := modelName(m)
 		var last monitor.Status
@@ -114,7 +122,7 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 		}
 		_ = eventually(ctx, "", func(ctx context.Context) bool { // else the check says what is missing
 			before := last.Signals
-			answer, err := c.temporal.QueryWorkflow(ctx, monitor.WorkflowID(model), "", monitor.QueryStatus)
+			answer, err := c.temporal.QueryWorkflow(ctx, contract.WorkflowID(model), "", contract.QueryStatus)
 			var s monitor.Status
 			if err != nil || answer.Get(&s) != nil {
 				return false
@@ -126,6 +134,7 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 			fault(fmt.Errorf("%s: the monitor does not answer", model))
 			continue
 		}
+
 		r.counted += last.Events
 		r.retrainings += len(c.trainer.asked(model))
 		for _, violation := range violated() {
@@ -140,6 +149,7 @@ func (c *cluster) check(ctx context.Context, r *result, calm time.Time, fault fu
 			return err
 		}
 	}
+
 	return nil
 }
 

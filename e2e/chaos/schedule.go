@@ -67,6 +67,7 @@ func schedule(seed uint64, length time.Duration) []fault {
 			return other.Target == f.Target && f.At < other.At+other.For+time.Second && other.At < f.At+f.For+time.Second
 		})
 	}
+
 	for minute := time.Duration(0); minute < length; minute += time.Minute {
 		span := min(time.Minute, length-minute)
 		for _, card := range deck {
@@ -84,6 +85,7 @@ func schedule(seed uint64, length time.Duration) []fault {
 			}
 		}
 	}
+
 	slices.SortFunc(faults, func(a, b fault) int { return cmp.Compare(a.At, b.At) })
 	return faults
 }

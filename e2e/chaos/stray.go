@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 )
 
 // rejected is the mark of what must be rejected.
@@ -19,11 +19,11 @@ const rejected = "rejected"
 
 // poison is what no monitor can take, by the signal that it comes by.
 var poison = []struct{ signal, payload string }{
-	{monitor.SignalMetric, `{"model_name": "somebody-else", "accuracy": 0.5}`},
-	{monitor.SignalMetric, `{"accuracy": "high"}`},
-	{monitor.SignalMetric, "\x00\xff not JSON"},
-	{monitor.SignalMetricDigest, `{"version": 99}`},
-	{monitor.SignalRetrainingOutcome, `[]`},
+	{contract.SignalMetric, `{"model_name": "somebody-else", "accuracy": 0.5}`},
+	{contract.SignalMetric, `{"accuracy": "high"}`},
+	{contract.SignalMetric, "\x00\xff not JSON"},
+	{contract.SignalMetricDigest, `{"version": 99}`},
+	{contract.SignalRetrainingOutcome, `[]`},
 	{"metrik", `{}`},
 }
 
@@ -45,7 +45,7 @@ func (s *stray) run(ctx context.Context) {
 		model := modelName(s.random.IntN(s.models))
 		switch s.random.IntN(5) {
 		case 0:
-			s.send(ctx, model, monitor.SignalMetric, "stray", false, fmt.Appendf(nil, `{"model_name": %q, "model_version": "v1", "metrics": {"stray": 1}}`, model))
+			s.send(ctx, model, contract.SignalMetric, "stray", false, fmt.Appendf(nil, `{"model_name": %q, "model_version": "v1", "metrics": {"stray": 1}}`, model))
 		case 1:
 			p := poison[s.random.IntN(len(poison))]
 			s.send(ctx, model, p.signal, rejected, false, []byte(p.payload))
@@ -54,6 +54,7 @@ func (s *stray) run(ctx context.Context) {
 		default:
 			s.batch(ctx, model, -3*time.Hour, "stray-batch")
 		}
+
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -72,14 +73,14 @@ func (s *stray) batch(ctx context.Context, model string, off time.Duration, mark
 		"metrics": {%[2]q: {"count": 1, "sum": 1, "min": 1, "max": 1, "min_at": %[4]q, "max_at": %[4]q}}}]}`,
 		model, mark, s.sequence[key], at)
 	for i := range 1 + s.random.IntN(3) {
-		s.send(ctx, model, monitor.SignalMetricDigest, mark, i > 0, payload)
+		s.send(ctx, model, contract.SignalMetricDigest, mark, i > 0, payload)
 	}
 }
 
 // send signals until the server has taken it. A batch has a number, so each
 // attempt is the same one; of anything else, each may count.
 func (s *stray) send(ctx context.Context, model, signal, mark string, again bool, payload []byte) {
-	isBatch := signal == monitor.SignalMetricDigest && !bytes.HasPrefix(payload, []byte(`{"version": 99`))
+	isBatch := signal == contract.SignalMetricDigest && !bytes.HasPrefix(payload, []byte(`{"version": 99`))
 	raw := converter.NewRawValue(&commonpb.Payload{
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)}, Data: payload,
 	})
@@ -88,7 +89,7 @@ func (s *stray) send(ctx context.Context, model, signal, mark string, again bool
 			s.claims.say(mark, model, 1, 0)
 		}
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := s.temporal.SignalWorkflow(attempt, monitor.WorkflowID(model), "", signal, raw)
+		err := s.temporal.SignalWorkflow(attempt, contract.WorkflowID(model), "", signal, raw)
 		cancel()
 		if err == nil {
 			if !again {
@@ -96,6 +97,7 @@ func (s *stray) send(ctx context.Context, model, signal, mark string, again bool
 			}
 			return
 		}
+
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):

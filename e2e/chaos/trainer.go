@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // jobTime is how long a training takes.
@@ -25,7 +25,7 @@ type trainer struct {
 }
 
 type job struct {
-	request monitor.RetrainingRequest
+	request modelops.Request
 	began   time.Time
 	asked   int // how often the request came
 }
@@ -54,12 +54,13 @@ func (t *trainer) set(mode kind) {
 
 func (t *trainer) take(w http.ResponseWriter, r *http.Request) {
 	var event struct {
-		Data monitor.RetrainingRequest `json:"data"`
+		Data modelops.Request `json:"data"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	t.mu.Lock()
 	mode := t.mode
 	if mode == fail {
@@ -67,6 +68,7 @@ func (t *trainer) take(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
+
 	id, code := event.Data.RequestID, http.StatusAccepted
 	known := t.jobs[id]
 	if known == nil {
@@ -76,6 +78,7 @@ func (t *trainer) take(w http.ResponseWriter, r *http.Request) {
 	} else {
 		code = http.StatusConflict
 	}
+
 	known.asked++
 	t.mu.Unlock()
 	switch mode {
@@ -89,6 +92,7 @@ func (t *trainer) take(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(map[string]string{"job_id": id, "status_url": "http://" + r.Host + "/status?id=" + url.QueryEscape(id)})
 }

@@ -25,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -199,7 +200,7 @@ func until(t *testing.T, model, what string, wanted func(monitor.Status) bool) (
 	t.Helper()
 	patience.Until(t, model+": "+what, func() bool {
 		s = monitor.Status{}
-		answer, err := server.Client().QueryWorkflow(t.Context(), monitor.WorkflowID(model), "", monitor.QueryStatus)
+		answer, err := server.Client().QueryWorkflow(t.Context(), contract.WorkflowID(model), "", contract.QueryStatus)
 		return err == nil && answer.Get(&s) == nil && wanted(s)
 	})
 	return s

@@ -15,9 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // An event published, a Job in the cluster, its pod's end, and the outcome where an
@@ -28,11 +30,11 @@ func TestARetrainingIsAJob(t *testing.T) {
 	startWorker(t, queue, p.environment...)
 	tests := map[string]struct {
 		end  corev1.ContainerStateTerminated
-		kind monitor.Kind
+		kind policy.Kind
 		said string // in status and in Temporal's UI
 	}{
-		"credit": {corev1.ContainerStateTerminated{Reason: "Completed", Message: `{"model_version": "v8", "message": "AUC 0.93"}`}, monitor.Succeeded, "AUC 0.93"},
-		"fraud":  {corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}, monitor.Failed, "container train ended with exit code 137 (OOMKilled)"},
+		"credit": {corev1.ContainerStateTerminated{Reason: "Completed", Message: `{"model_version": "v8", "message": "AUC 0.93"}`}, policy.Succeeded, "AUC 0.93"},
+		"fraud":  {corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}, policy.Failed, "container train ended with exit code 137 (OOMKilled)"},
 	}
 	for model, test := range tests {
 		t.Run(string(test.kind), func(t *testing.T) {
@@ -54,11 +56,11 @@ func TestARetrainingIsAJob(t *testing.T) {
 			done := until(t, model, "its outcome is recorded", func(s monitor.Status) bool { return s.Current == nil })
 			last := done.Decisions[len(done.Decisions)-1]
 			assert.Equal(t, test.kind, last.Kind)
-			if test.kind == monitor.Succeeded {
+			if test.kind == policy.Succeeded {
 				assert.Equal(t, "v8", last.ModelVersion)
 			}
 			assert.Contains(t, starter(t, queue, "", "status", model, "-o", "json"), test.said)
-			assert.Contains(t, temporal(t, "workflow", "metadata", "--workflow-id", monitor.WorkflowID(model)), test.said)
+			assert.Contains(t, temporal(t, "workflow", "metadata", "--workflow-id", contract.WorkflowID(model)), test.said)
 		})
 	}
 }

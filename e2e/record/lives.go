@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -28,14 +31,14 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 			return err
 		}
 		policy := json.RawMessage(`{"rules": [{"metric": "accuracy", "below": 0.9}], "cooldown": "3s", "retraining": {"backend": "accepts"}}`)
-		if err := r.update(ctx, "policy", monitor.UpdateSetPolicy, policy); err != nil {
+		if err := r.update(ctx, "policy", contract.UpdateSetPolicy, policy); err != nil {
 			return err
 		}
 		if err := r.events(ctx, 0.8, 0.8); err != nil {
 			return err
 		}
 		if err := r.until(ctx, func(s monitor.Status) bool {
-			return s.Retrainings.Accepted == 1 && s.Phase == monitor.PhaseWatching
+			return s.Retrainings.Accepted == 1 && s.Phase == contract.PhaseWatching
 		}); err != nil {
 			return err
 		}
@@ -48,7 +51,7 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 		if err := r.events(ctx, 0.95); err != nil {
 			return err
 		}
-		if err := r.update(ctx, "refusing", monitor.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "refuses"}}`)); err != nil {
+		if err := r.update(ctx, "refusing", contract.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "refuses"}}`)); err != nil {
 			return err
 		}
 		if err := r.events(ctx, 0.8); err != nil {
@@ -57,31 +60,31 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 		if err := r.until(ctx, func(s monitor.Status) bool { return s.Retrainings.Failed == 1 }); err != nil {
 			return err
 		}
-		if err := r.update(ctx, "mended", monitor.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "follows"}}`)); err != nil {
+		if err := r.update(ctx, "mended", contract.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "follows"}}`)); err != nil {
 			return err
 		}
 		for _, step := range []struct{ id, name string }{
-			{"pause", monitor.UpdatePause},
-			{"resume", monitor.UpdateResume},
-			{"retrain", monitor.UpdateRetrain},
-			{"retrain", monitor.UpdateRetrain},
-			{"stop", monitor.UpdateStop},
+			{"pause", contract.UpdatePause},
+			{"resume", contract.UpdateResume},
+			{"retrain", contract.UpdateRetrain},
+			{"retrain", contract.UpdateRetrain},
+			{"stop", contract.UpdateStop},
 		} {
 			if err := r.update(ctx, step.id, step.name, monitor.Control{By: "recorder", Reason: "for the record", Force: true}); err != nil {
 				return err
 			}
 		}
-		return r.client.GetWorkflow(ctx, monitor.WorkflowID(r.model), "").Get(ctx, nil)
+		return r.client.GetWorkflow(ctx, contract.WorkflowID(r.model), "").Get(ctx, nil)
 	},
 	"outcome-told-and-poison": func(ctx context.Context, r *recorder) error {
 		for name, payload := range map[string]any{
-			monitor.SignalMetric: "poison", "unheard-of": 1, monitor.SignalMetricDigest: []byte("binary"),
+			contract.SignalMetric: "poison", "unheard-of": 1, contract.SignalMetricDigest: []byte("binary"),
 		} {
 			if err := r.signal(ctx, name, payload); err != nil {
 				return err
 			}
 		}
-		if err := r.update(ctx, "policy", monitor.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "accepts"}}`)); err != nil {
+		if err := r.update(ctx, "policy", contract.UpdateSetPolicy, json.RawMessage(`{"retraining": {"backend": "accepts"}}`)); err != nil {
 			return err
 		}
 		if err := r.events(ctx, 0.8); err != nil {
@@ -96,21 +99,21 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 		}); err != nil {
 			return err
 		}
-		outcome := monitor.Outcome{RequestID: id, State: monitor.OutcomeSucceeded, ModelVersion: "v2"}
-		if err := r.signal(ctx, monitor.SignalRetrainingOutcome, outcome); err != nil {
+		outcome := modelops.Outcome{RequestID: id, State: modelops.Succeeded, ModelVersion: "v2"}
+		if err := r.signal(ctx, contract.SignalRetrainingOutcome, outcome); err != nil {
 			return err
 		}
 		return r.until(ctx, succeeded(1))
 	},
 	"digests-and-a-redelivery": func(ctx context.Context, r *recorder) error {
 		now := time.Now().UTC()
-		event := monitor.NewMetricEvent(r.model, "v1", 0.8, 120, 0.02)
-		batch := monitor.Batch{
-			Version: monitor.BatchVersion, ModelName: r.model, Publisher: "recorder", Sequence: 1,
-			Digests: []*monitor.Digest{monitor.DigestOf(&event, now)},
+		event := metric.NewEvent(r.model, "v1", 0.8, 120, 0.02)
+		batch := metric.Batch{
+			Version: metric.BatchVersion, ModelName: r.model, Publisher: "recorder", Sequence: 1,
+			Digests: []*metric.Digest{metric.DigestOf(&event, now)},
 		}
 		for range 2 {
-			if err := r.signal(ctx, monitor.SignalMetricDigest, batch); err != nil {
+			if err := r.signal(ctx, contract.SignalMetricDigest, batch); err != nil {
 				return err
 			}
 		}
@@ -136,7 +139,8 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 				}
 				sent++
 			}
-			if now, err = r.run(ctx); err != nil {
+			now, err = r.run(ctx)
+			if err != nil {
 				return err
 			}
 		}

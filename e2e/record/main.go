@@ -30,7 +30,10 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
@@ -47,7 +50,7 @@ func main() {
 	}
 }
 
-const queue = monitor.DefaultTaskQueue
+const queue = contract.DefaultTaskQueue
 
 func record(ctx context.Context, temporal, out string) error {
 	server, err := testsuite.StartDevServer(ctx, testsuite.DevServerOptions{
@@ -57,16 +60,18 @@ func record(ctx context.Context, temporal, out string) error {
 	if err != nil {
 		return err
 	}
+
 	defer func() { _ = server.Stop() }()
 	c := server.Client()
 	if _, err := index.Ensure(ctx, c, client.DefaultNamespace); err != nil {
 		return err
 	}
+
 	monitors := worker.New(c, queue, worker.Options{})
-	monitors.RegisterWorkflowWithOptions(workflows.Indexed(func() bool { return true }), workflow.RegisterOptions{Name: monitor.WorkflowType})
+	monitors.RegisterWorkflowWithOptions(workflows.Indexed(func() bool { return true }), workflow.RegisterOptions{Name: contract.WorkflowType})
 	lastpolicy.Register(monitors, c, converter.GetDefaultDataConverter())
 	calls := &activities.Retraining{
-		Backends: map[string]activities.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},
+		Backends: map[string]modelops.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},
 		Default:  "follows", PollInterval: 100 * time.Millisecond,
 	}
 	retrainings := worker.New(c, workflows.RetrainingTaskQueue(queue), worker.Options{DisableWorkflowWorker: true})
@@ -76,6 +81,7 @@ func record(ctx context.Context, temporal, out string) error {
 	if err := errors.Join(monitors.Start(), retrainings.Start(), followings.Start()); err != nil {
 		return err
 	}
+
 	defer monitors.Stop()
 	defer retrainings.Stop()
 	defer followings.Stop()
@@ -92,8 +98,10 @@ func record(ctx context.Context, temporal, out string) error {
 		if err := r.save(ctx, path); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+
 		fmt.Println("wrote", path)
 	}
+
 	return nil
 }
 
@@ -104,23 +112,23 @@ type (
 	refuses struct{}
 )
 
-func (follows) ScheduleRetraining(_ context.Context, r monitor.RetrainingRequest) (monitor.Job, error) {
-	return monitor.Job{ID: r.RequestID, Followed: true}, nil
+func (follows) ScheduleRetraining(_ context.Context, r modelops.Request) (modelops.Job, error) {
+	return modelops.Job{ID: r.RequestID, Followed: true}, nil
 }
 
-func (follows) RetrainingOutcome(_ context.Context, r monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+func (follows) RetrainingOutcome(_ context.Context, r modelops.Request, _ modelops.Job) (modelops.Outcome, error) {
 	if time.Since(r.TriggeredAt) < time.Second {
-		return monitor.Outcome{}, activities.ErrRunning
+		return modelops.Outcome{}, modelops.ErrRunning
 	}
-	return monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v2"}, nil
+	return modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"}, nil
 }
 
-func (accepts) ScheduleRetraining(_ context.Context, r monitor.RetrainingRequest) (monitor.Job, error) {
-	return monitor.Job{ID: r.RequestID}, nil
+func (accepts) ScheduleRetraining(_ context.Context, r modelops.Request) (modelops.Job, error) {
+	return modelops.Job{ID: r.RequestID}, nil
 }
 
-func (refuses) ScheduleRetraining(context.Context, monitor.RetrainingRequest) (monitor.Job, error) {
-	return monitor.Job{}, activities.Final(errors.New("no such pipeline"))
+func (refuses) ScheduleRetraining(context.Context, modelops.Request) (modelops.Job, error) {
+	return modelops.Job{}, modelops.Final(errors.New("no such pipeline"))
 }
 
 // recorder drives one monitor.
@@ -131,13 +139,13 @@ type recorder struct {
 
 func (r *recorder) signal(ctx context.Context, name string, payload any) error {
 	options := hub.StartOptions(r.model, queue)
-	_, err := r.client.SignalWithStartWorkflow(ctx, options.ID, name, payload, options, monitor.WorkflowType)
+	_, err := r.client.SignalWithStartWorkflow(ctx, options.ID, name, payload, options, contract.WorkflowType)
 	return err
 }
 
 func (r *recorder) events(ctx context.Context, accuracy ...float64) error {
 	for _, a := range accuracy {
-		if err := r.signal(ctx, monitor.SignalMetric, monitor.NewMetricEvent(r.model, "v1", a, 120, 0.02)); err != nil {
+		if err := r.signal(ctx, contract.SignalMetric, metric.NewEvent(r.model, "v1", a, 120, 0.02)); err != nil {
 			return err
 		}
 	}
@@ -146,7 +154,7 @@ func (r *recorder) events(ctx context.Context, accuracy ...float64) error {
 
 func (r *recorder) update(ctx context.Context, id, name string, payload any) error {
 	handle, err := r.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: monitor.WorkflowID(r.model), UpdateID: id, UpdateName: name, Args: []any{payload},
+		WorkflowID: contract.WorkflowID(r.model), UpdateID: id, UpdateName: name, Args: []any{payload},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
@@ -161,10 +169,11 @@ func (r *recorder) until(ctx context.Context, wanted func(monitor.Status) bool) 
 	defer cancel()
 	for ticker := time.NewTicker(50 * time.Millisecond); ; {
 		var s monitor.Status
-		answer, err := r.client.QueryWorkflow(ctx, monitor.WorkflowID(r.model), "", monitor.QueryStatus)
+		answer, err := r.client.QueryWorkflow(ctx, contract.WorkflowID(r.model), "", contract.QueryStatus)
 		if err == nil && answer.Get(&s) == nil && wanted(s) {
 			return nil
 		}
+
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -176,7 +185,7 @@ func (r *recorder) until(ctx context.Context, wanted func(monitor.Status) bool) 
 // save writes the history of the last run.
 func (r *recorder) save(ctx context.Context, path string) error {
 	var history historypb.History
-	iterator := r.client.GetWorkflowHistory(ctx, monitor.WorkflowID(r.model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	iterator := r.client.GetWorkflowHistory(ctx, contract.WorkflowID(r.model), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for iterator.HasNext() {
 		event, err := iterator.Next()
 		if err != nil {
@@ -184,16 +193,18 @@ func (r *recorder) save(ctx context.Context, path string) error {
 		}
 		history.Events = append(history.Events, event)
 	}
+
 	encoded, err := protojson.MarshalOptions{Indent: " "}.Marshal(&history)
 	if err != nil {
 		return err
 	}
+
 	return os.WriteFile(path, append(encoded, '\n'), 0o644)
 }
 
 // run is the id of the model's run of now.
 func (r *recorder) run(ctx context.Context) (string, error) {
-	description, err := r.client.DescribeWorkflowExecution(ctx, monitor.WorkflowID(r.model), "")
+	description, err := r.client.DescribeWorkflowExecution(ctx, contract.WorkflowID(r.model), "")
 	if err != nil {
 		return "", err
 	}

@@ -44,6 +44,7 @@ func Choose(m *Matrix, family *Family) (*Choice, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	split := m.Split()
 	accuracy, share := make([]float64, len(candidates)), make([]float64, len(candidates))
 	var group errgroup.Group
@@ -56,27 +57,35 @@ func Choose(m *Matrix, family *Family) (*Choice, error) {
 			return nil
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+
 	choice := &Choice{Family: family}
 	for i := range candidates {
 		if share[i] < leastShare || share[i] > mostShare {
 			continue
 		}
+
 		sum, count := 0.0, 0
 		for j := range candidates {
 			if candidates[j].isNeighbour(&candidates[i]) {
-				sum, count = sum+accuracy[j], count+1
+				sum = sum + accuracy[j]
+				count = count + 1
 			}
 		}
+
 		if plateau := sum / float64(count); plateau > choice.Plateau {
-			choice.Candidate, choice.Plateau = candidates[i], plateau
+			choice.Candidate = candidates[i]
+			choice.Plateau = plateau
 		}
 	}
+
 	if choice.Plateau == 0 {
 		return nil, fmt.Errorf("%w: %s for %s", errNoneInBounds, family.File, m.Learner)
 	}
+
 	choice.Course = Watched(m, family.File, choice.Policy, m.Days)
 	return choice, nil
 }

@@ -58,8 +58,10 @@ func standardError(days []float64) float64 {
 				count++
 			}
 		}
+
 		means[i] = sum / float64(count)
 	}
+
 	return stat.StdDev(means, nil)
 }
 
@@ -96,11 +98,13 @@ func (c *Course) Repeats(m *Matrix) (again, inVain int) {
 		if this != last+1 {
 			continue
 		}
+
 		again++
 		if m.Right(last, this) <= m.Right(before, this) {
 			inVain++
 		}
 	}
+
 	return again, inVain
 }
 

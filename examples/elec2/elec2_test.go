@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // stream is ELEC2, or skips the test.
@@ -201,12 +202,12 @@ func TestADataFileThatIsWrongIsExplained(t *testing.T) {
 }
 
 func TestALoopAsksOnceAndTakesTheOutcome(t *testing.T) {
-	policy, err := monitor.DecodePolicy([]byte(`{"rules": [{"metric": "accuracy", "below": 0.5}], "cooldown": "1h"}`))
+	policy, err := policy.Decode([]byte(`{"rules": [{"metric": "accuracy", "below": 0.5}], "cooldown": "1h"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	loop := NewLoop("m", policy)
-	loop.Observe(&monitor.MetricEvent{Timestamp: firstDay, ModelName: "m", ModelVersion: "1", Accuracy: monitor.Some(0.0)})
+	loop.Observe(&metric.Event{Timestamp: firstDay, ModelName: "m", ModelVersion: "1", Accuracy: metric.Some(0.0)})
 	id, wanted := loop.Wanted(firstDay)
 	if _, again := loop.Wanted(firstDay); !wanted || again || len(loop.Triggers) != 1 {
 		t.Fatal("it asks once")

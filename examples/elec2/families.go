@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/backtest"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Family is a policy file and the parameters of it that are chosen by a sweep.
@@ -47,30 +47,32 @@ var policyFiles embed.FS
 
 // ReadPolicy reads a policy of this study by its path below policies, without
 // the extension. Whose it is does not matter here.
-func ReadPolicy(name string) (monitor.Policy, error) {
+func ReadPolicy(name string) (policy.Policy, error) {
 	text, err := policyFiles.ReadFile(path.Join("policies", name+".yaml"))
 	if err != nil {
-		return monitor.Policy{}, err
+		return policy.Policy{}, err
 	}
 	var fields map[string]json.RawMessage
 	if err := yaml.UnmarshalStrict(text, &fields); err != nil {
-		return monitor.Policy{}, fmt.Errorf("%s.yaml: %w", name, err)
+		return policy.Policy{}, fmt.Errorf("%s.yaml: %w", name, err)
 	}
+
 	delete(fields, "model_name")
 	encoded, err := json.Marshal(fields)
 	if err != nil {
-		return monitor.Policy{}, err
+		return policy.Policy{}, err
 	}
-	policy, err := monitor.DecodePolicy(encoded)
+	policy, err := policy.Decode(encoded)
 	if err != nil {
 		return policy, fmt.Errorf("%s.yaml: %w", name, err)
 	}
+
 	return policy, nil
 }
 
 // Candidate is a policy of a family.
 type Candidate struct {
-	Policy monitor.Policy
+	Policy policy.Policy
 	Values []string // of the swept parameters
 	place  []int    // and which of their values these are
 }
@@ -93,12 +95,14 @@ func (f *Family) Candidates() ([]Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	all := []Candidate{{Policy: policy}}
 	for _, text := range f.Sweeps {
 		sweep, err := backtest.ParseSweep(text)
 		if err != nil {
 			return nil, err
 		}
+
 		var crossed []Candidate
 		for _, c := range all {
 			for i, value := range sweep.Values {
@@ -106,13 +110,17 @@ func (f *Family) Candidates() ([]Candidate, error) {
 				if f.Ascending && !slices.IsSorted(changed.place) {
 					continue
 				}
-				if changed.Policy, err = sweep.Apply(c.Policy, value); err != nil {
+				changed.Policy, err = sweep.Apply(c.Policy, value)
+				if err != nil {
 					return nil, err
 				}
+
 				crossed = append(crossed, changed)
 			}
 		}
+
 		all = crossed
 	}
+
 	return all, nil
 }

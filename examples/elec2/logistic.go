@@ -33,6 +33,7 @@ func FitLogistic(samples []Sample, scale bool) (*Logistic, error) {
 	if len(samples) == 0 {
 		return nil, errors.New("fit a logistic regression: there are no samples")
 	}
+
 	inputs := len(samples[0].X)
 	shift, width := make([]float64, inputs), make([]float64, inputs)
 	for j := range inputs {
@@ -41,6 +42,7 @@ func FitLogistic(samples []Sample, scale bool) (*Logistic, error) {
 			shift[j], width[j] = spread(samples, j)
 		}
 	}
+
 	design := mat.NewDense(len(samples), inputs+1, nil)
 	for i := range samples {
 		row := design.RawRowView(i)
@@ -49,15 +51,18 @@ func FitLogistic(samples []Sample, scale bool) (*Logistic, error) {
 		}
 		row[inputs] = 1
 	}
+
 	beta, err := newton(design, samples)
 	if err != nil {
 		return nil, fmt.Errorf("fit a logistic regression to %d samples: %w", len(samples), err)
 	}
+
 	fitted := &Logistic{Weights: beta[:inputs], Intercept: beta[inputs]}
 	for j := range fitted.Weights {
 		fitted.Weights[j] /= width[j]
 		fitted.Intercept -= fitted.Weights[j] * shift[j]
 	}
+
 	return fitted, nil
 }
 
@@ -94,11 +99,13 @@ func newton(design *mat.Dense, samples []Sample) ([]float64, error) {
 			floats.AddScaled(gradient.RawVector().Data, residual, row)
 			floats.ScaleTo(weighted.RawRowView(i), p*(1-p), row)
 		}
+
 		hessian.Mul(design.T(), weighted)
 		for j := range k - 1 {
 			hessian.Set(j, j, hessian.At(j, j)+ridge)
 			gradient.SetVec(j, gradient.AtVec(j)+ridge*beta[j])
 		}
+
 		hessian.Set(k-1, k-1, hessian.At(k-1, k-1)+1e-9) // all of one class: it goes far, not nowhere
 		if !factors.Factorize(mat.NewSymDense(k, hessian.RawMatrix().Data)) {
 			return nil, errors.New("the Hessian is not positive definite")
@@ -106,10 +113,12 @@ func newton(design *mat.Dense, samples []Sample) ([]float64, error) {
 		if err := factors.SolveVecTo(step, gradient); err != nil {
 			return nil, err
 		}
+
 		floats.Sub(beta, step.RawVector().Data)
 		if mat.Norm(step, math.Inf(1)) < newtonSettled {
 			return beta, nil
 		}
 	}
+
 	return beta, nil
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Loop closes the circle around one model's decision machine: what it wants
@@ -18,10 +21,10 @@ type Loop struct {
 
 // NewLoop returns the loop of a model that was never watched before. The policy
 // must be valid.
-func NewLoop(modelName string, policy monitor.Policy) *Loop {
-	l := &Loop{machine: monitor.NewMachine(modelName, "study/"+modelName, policy)}
+func NewLoop(modelName string, wanted policy.Policy) *Loop {
+	l := &Loop{machine: monitor.NewMachine(modelName, "study/"+modelName, wanted)}
 	l.machine.OnDecision = func(decision monitor.Decision) {
-		if decision.Kind == monitor.Triggered {
+		if decision.Kind == policy.Triggered {
 			l.Triggers = append(l.Triggers, decision.At)
 			l.asked = true
 		}
@@ -30,7 +33,7 @@ func NewLoop(modelName string, policy monitor.Policy) *Loop {
 }
 
 // Observe lets the clock go on to the event's timestamp, and judges it.
-func (l *Loop) Observe(event *monitor.MetricEvent) {
+func (l *Loop) Observe(event *metric.Event) {
 	l.Advance(event.Timestamp)
 	l.machine.Observe(event.Timestamp, event)
 	l.machine.Tick(event.Timestamp) // as the workflow does after what arrived
@@ -60,11 +63,11 @@ func (l *Loop) Wanted(now time.Time) (requestID string, wanted bool) {
 	if flight == nil {
 		return "", false
 	}
-	l.machine.Scheduled(now, flight.RequestID, monitor.Job{Backend: "study", Followed: true})
+	l.machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "study", Followed: true})
 	return flight.RequestID, true
 }
 
 // Retrained tells the machine that a retraining has made a version.
 func (l *Loop) Retrained(now time.Time, requestID, version string) {
-	l.machine.Outcome(now, monitor.Outcome{RequestID: requestID, State: monitor.OutcomeSucceeded, ModelVersion: version})
+	l.machine.Outcome(now, modelops.Outcome{RequestID: requestID, State: modelops.Succeeded, ModelVersion: version})
 }

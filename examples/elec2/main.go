@@ -33,6 +33,7 @@ func run(out io.Writer, data, plots string, sea bool) error {
 	if err != nil {
 		return err
 	}
+
 	var studies []*Study
 	for _, learner := range learners {
 		study, err := NewStudy(learner)
@@ -44,6 +45,7 @@ func run(out io.Writer, data, plots string, sea bool) error {
 			return err
 		}
 	}
+
 	if err := PrintGoals(out, studies); err != nil {
 		return err
 	}
@@ -51,19 +53,23 @@ func run(out io.Writer, data, plots string, sea bool) error {
 		if err := os.MkdirAll(plots, 0o755); err != nil {
 			return err
 		}
+
 		var faults []error
 		for i, name := range []string{"tree", "logistic", "logistic-standardised"} {
 			faults = append(faults,
 				studies[i].PlotTime(filepath.Join(plots, name+"-time.svg")),
 				studies[i].PlotCost(filepath.Join(plots, name+"-cost.svg")))
 		}
+
 		if err := errors.Join(faults...); err != nil {
 			return err
 		}
 	}
+
 	if !sea {
 		return nil
 	}
+
 	_, err = PrintSEA(out, fullSEA)
 	return err
 }

@@ -48,6 +48,7 @@ func NewMatrix(stream Stream, learner string, window int, scale bool) (*Matrix, 
 			if err != nil {
 				return err
 			}
+
 			m.right[i] = make([]uint8, m.Days-trained-1)
 			for judged := trained + 1; judged < m.Days; judged++ {
 				m.right[i][judged-trained-1] = uint8(countRight(model, stream.Day(judged)))
@@ -55,6 +56,7 @@ func NewMatrix(stream Stream, learner string, window int, scale bool) (*Matrix, 
 			return nil
 		})
 	}
+
 	return m, group.Wait()
 }
 
@@ -89,13 +91,17 @@ func TreeMatrix() (*Matrix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the trees' accuracy: %w", err)
 	}
+
 	m := &Matrix{Learner: "decision tree", Window: treeWindow, Days: treeDays}
 	if pairs := m.Judged() * (m.Judged() + 1) / 2; len(counts) != pairs {
 		return nil, fmt.Errorf("read the trees' accuracy: must be %d pairs of days, got %d; run tree/matrix.py again", pairs, len(counts))
 	}
+
 	for trained := treeWindow - 1; trained < treeDays-1; trained++ {
 		later := treeDays - trained - 1
-		m.right, counts = append(m.right, counts[:later]), counts[later:]
+		m.right = append(m.right, counts[:later])
+		counts = counts[later:]
 	}
+
 	return m, nil
 }

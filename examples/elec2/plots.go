@@ -32,7 +32,8 @@ func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text = title
 	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Label.Text = x
+	p.Y.Label.Text = y
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0
 	grid.Horizontal.Color = color.Gray{0xe0}
@@ -65,14 +66,18 @@ func (s *Study) PlotTime(file string) error {
 			points = append(points, plotter.XY{X: float64(at.Unix()), Y: 100 * means[i] / HalfHours})
 			lowest = min(lowest, points[len(points)-1].Y)
 		}
+
 		drawn, err := plotter.NewLine(points)
 		if err != nil {
 			return err
 		}
-		drawn.Color, drawn.Width = line.color, vg.Points(1.4)
+
+		drawn.Color = line.color
+		drawn.Width = vg.Points(1.4)
 		p.Add(drawn)
 		p.Legend.Add(line.name, drawn)
 	}
+
 	marks := make(plotter.XYs, len(chosen.Retrained))
 	for i, day := range chosen.Retrained {
 		marks[i] = plotter.XY{X: float64(firstDay.AddDate(0, 0, day+1).Unix()), Y: lowest - 3}
@@ -81,10 +86,13 @@ func (s *Study) PlotTime(file string) error {
 	if err != nil {
 		return err
 	}
+
 	retrained.GlyphStyle = draw.GlyphStyle{Color: orange, Radius: vg.Points(4), Shape: tick{}}
 	p.Add(retrained)
 	p.Y.Min = lowest - 4
-	p.Legend.Top, p.Legend.Left, p.Legend.YOffs = false, false, vg.Points(14)
+	p.Legend.Top = false
+	p.Legend.Left = false
+	p.Legend.YOffs = vg.Points(14)
 	return p.Save(plotWidth, plotHeight, file)
 }
 
@@ -101,7 +109,9 @@ func (s *Study) PlotCost(file string) error {
 	if err != nil {
 		return err
 	}
-	periodic.Color, periodic.Width = blue, vg.Points(1.4)
+
+	periodic.Color = blue
+	periodic.Width = vg.Points(1.4)
 	p.Add(periodic)
 	p.Legend.Add(fmt.Sprintf("periodic, mean of %d phases", phases), periodic)
 	daily := curve[len(curve)-1]
@@ -109,18 +119,23 @@ func (s *Study) PlotCost(file string) error {
 	if err != nil {
 		return err
 	}
-	goal.Color, goal.Width, goal.Dashes = grey, vg.Points(1.2), []vg.Length{vg.Points(4), vg.Points(3)}
+
+	goal.Color = grey
+	goal.Width = vg.Points(1.2)
+	goal.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 	p.Add(goal)
 	p.Legend.Add("goal: above this at a fifth of daily's", goal)
 	for i, choice := range append(append([]*Choice{}, s.Choices...), s.Tried...) {
 		if choice.Course == nil {
 			continue
 		}
+
 		at := plotter.XY{X: float64(choice.Course.Retrainings(from, until)), Y: 100 * choice.Course.Accuracy(from, until)}
 		point, err := plotter.NewScatter(plotter.XYs{at})
 		if err != nil {
 			return err
 		}
+
 		switch {
 		case i < len(s.Choices):
 			point.GlyphStyle = draw.GlyphStyle{Color: []color.Color{orange, purple, green}[i], Radius: vg.Points(4.5), Shape: draw.CircleGlyph{}}
@@ -131,9 +146,12 @@ func (s *Study) PlotCost(file string) error {
 				p.Legend.Add("tried", point)
 			}
 		}
+
 		p.Add(point)
 	}
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, numbers{}
+
+	p.X.Scale = plot.LogScale{}
+	p.X.Tick.Marker = numbers{}
 	return p.Save(plotWidth, plotHeight, file)
 }
 

@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Course is what became of one learner under one schedule of retraining.
@@ -21,7 +22,8 @@ type Course struct {
 
 // Accuracy is the mean over the days from..until-1 of the stream.
 func (c *Course) Accuracy(from, until int) float64 {
-	from, until = max(from, c.First), min(until, c.First+len(c.Right))
+	from = max(from, c.First)
+	until = min(until, c.First+len(c.Right))
 	total := 0
 	for _, right := range c.Right[from-c.First : until-c.First] {
 		total += right
@@ -78,11 +80,11 @@ const modelName = "elec2"
 //
 // A day's hits come before its misses, since the matrix does not know their order;
 // to a rule whose period is whole days that makes no difference.
-func Watched(m *Matrix, name string, policy monitor.Policy, until int) *Course {
+func Watched(m *Matrix, name string, policy policy.Policy, until int) *Course {
 	c := &Course{Name: name, First: m.First()}
 	loop := NewLoop(modelName, policy)
 	trained := m.First() - 1
-	event := monitor.MetricEvent{ModelName: modelName, ModelVersion: version(trained)}
+	event := metric.Event{ModelName: modelName, ModelVersion: version(trained)}
 	for day := m.First(); day < until; day++ {
 		begins := firstDay.AddDate(0, 0, day)
 		right := m.Right(trained, day)
@@ -93,9 +95,10 @@ func Watched(m *Matrix, name string, policy monitor.Policy, until int) *Course {
 				hit = 1
 			}
 			event.Timestamp = begins.Add(time.Duration(i)*30*time.Minute + 15*time.Minute)
-			event.Accuracy = monitor.Some(hit)
+			event.Accuracy = metric.Some(hit)
 			loop.Observe(&event)
 		}
+
 		night := begins.AddDate(0, 0, 1).Add(time.Minute) // the grace of a day's datapoint is 30 s
 		loop.Advance(night)
 		if requestID, wanted := loop.Wanted(night); wanted {
@@ -105,6 +108,7 @@ func Watched(m *Matrix, name string, policy monitor.Policy, until int) *Course {
 			loop.Retrained(night, requestID, event.ModelVersion)
 		}
 	}
+
 	return c
 }
 

@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // SEA is the stream of Street & Kim, "A streaming ensemble algorithm (SEA) for
@@ -62,7 +63,7 @@ var seaBegins = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // Watch runs the stream past a logistic regression that the policy watches. The
 // first model is trained on seaTrained events before the stream begins.
-func (s *SEAStream) Watch(policy monitor.Policy) (*SEACourse, error) {
+func (s *SEAStream) Watch(policy policy.Policy) (*SEACourse, error) {
 	random := rand.New(rand.NewPCG(s.Seed, 2001))
 	last := make([]Sample, seaTrained) // a ring
 	draw := func(event int) *Sample {
@@ -71,6 +72,7 @@ func (s *SEAStream) Watch(policy monitor.Policy) (*SEACourse, error) {
 		sample.Up = (sample.X[0]+sample.X[1] <= s.theta(event, random)) != (random.Float64() < seaNoise)
 		return sample
 	}
+
 	for event := -seaTrained; event < 0; event++ {
 		draw(event)
 	}
@@ -78,8 +80,9 @@ func (s *SEAStream) Watch(policy monitor.Policy) (*SEACourse, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	loop := NewLoop("sea", policy)
-	observed := monitor.MetricEvent{ModelName: "sea", ModelVersion: "0"}
+	observed := metric.Event{ModelName: "sea", ModelVersion: "0"}
 	course, right := &SEACourse{}, 0
 	var requestID string
 	var ready time.Time
@@ -87,25 +90,30 @@ func (s *SEAStream) Watch(policy monitor.Policy) (*SEACourse, error) {
 		observed.Timestamp = seaBegins.Add(time.Duration(event) * (time.Hour / seaPerHour))
 		loop.Advance(observed.Timestamp)
 		if id, wanted := loop.Wanted(observed.Timestamp); wanted {
-			requestID, ready = id, observed.Timestamp.Add(seaTraining)
+			requestID = id
+			ready = observed.Timestamp.Add(seaTraining)
 			course.Triggers = append(course.Triggers, event)
 		}
 		if requestID != "" && !observed.Timestamp.Before(ready) {
-			if model, err = FitLogistic(last, true); err != nil {
+			model, err = FitLogistic(last, true)
+			if err != nil {
 				return nil, err
 			}
 			observed.ModelVersion = strconv.Itoa(len(course.Triggers))
 			loop.Retrained(observed.Timestamp, requestID, observed.ModelVersion)
 			requestID = ""
 		}
+
 		sample, hit := draw(event), 0.0
 		if model.Predict(sample.X) == sample.Up {
 			hit = 1
 			right++
 		}
-		observed.Accuracy = monitor.Some(hit)
+
+		observed.Accuracy = metric.Some(hit)
 		loop.Observe(&observed)
 	}
+
 	course.Accuracy = float64(right) / float64(s.Events)
 	return course, nil
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // seaPolicies are those that a user would copy; the same files meet every stream.
@@ -40,6 +40,7 @@ func seaStream(kind string, seed uint64, size SEASize) *SEAStream {
 	if kind == "stationary" {
 		return &SEAStream{Seed: seed, Events: size.Stationary, Theta: seaConcepts[seed%uint64(len(seaConcepts))]}
 	}
+
 	s := &SEAStream{Seed: seed, Events: len(seaConcepts) * seaStay, Theta: seaConcepts[0]}
 	for i, theta := range seaConcepts[1:] {
 		drift := Drift{Event: (i+1)*seaStay + random.IntN(seaPerHour), Theta: theta}
@@ -48,6 +49,7 @@ func seaStream(kind string, seed uint64, size SEASize) *SEAStream {
 		}
 		s.Drifts = append(s.Drifts, drift)
 	}
+
 	return s
 }
 
@@ -71,6 +73,7 @@ func RunSEA(name, kind string, size SEASize) (*SEAResult, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	courses := make([]*SEACourse, size.Seeds)
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -80,9 +83,11 @@ func RunSEA(name, kind string, size SEASize) (*SEAResult, error) {
 			return err
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+
 	r := &SEAResult{Policy: name, Kind: kind, Seeds: size.Seeds}
 	for i, course := range courses {
 		r.add(seaStream(kind, uint64(i), size), course, policy)
@@ -93,7 +98,7 @@ func RunSEA(name, kind string, size SEASize) (*SEAResult, error) {
 }
 
 // add counts what became of one stream.
-func (r *SEAResult) add(stream *SEAStream, course *SEACourse, policy monitor.Policy) {
+func (r *SEAResult) add(stream *SEAStream, course *SEACourse, policy policy.Policy) {
 	twoCooldowns := int(2 * time.Duration(policy.Cooldown.Or(0)).Hours() * seaPerHour)
 	r.Accuracy += course.Accuracy
 	r.Retrainings += len(course.Triggers)
@@ -109,6 +114,7 @@ func (r *SEAResult) add(stream *SEAStream, course *SEACourse, policy monitor.Pol
 				drift = j
 			}
 		}
+
 		switch {
 		case drift < 0:
 			r.FalseAlarms++
@@ -119,6 +125,7 @@ func (r *SEAResult) add(stream *SEAStream, course *SEACourse, policy monitor.Pol
 		default:
 			r.Repeated++
 		}
+
 		over := 0
 		if drift >= 0 {
 			over = stream.Drifts[drift].Event + stream.Drifts[drift].Over
@@ -149,17 +156,21 @@ func PrintSEA(out io.Writer, size SEASize) ([]*SEAResult, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			results = append(results, r)
 			found, median, longest := "", "", ""
 			if r.Drifts > 0 {
 				found = fmt.Sprintf("%d of %d", len(r.Delays), r.Drifts)
 			}
 			if len(r.Delays) > 0 {
-				median, longest = fmt.Sprintf("%.1f", r.Median()), fmt.Sprintf("%.1f", r.Delays[len(r.Delays)-1])
+				median = fmt.Sprintf("%.1f", r.Median())
+				longest = fmt.Sprintf("%.1f", r.Delays[len(r.Delays)-1])
 			}
+
 			t.row(kind, name, r.Retrainings, fmt.Sprintf("%d of %d", r.Retrained, r.Seeds), found, median, longest,
 				r.FalseAlarms, r.Repeated, r.Flaps, fmt.Sprintf("%.2f %%", 100*r.Accuracy))
 		}
 	}
+
 	return results, t.print()
 }

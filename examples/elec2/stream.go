@@ -58,6 +58,7 @@ func ReadStream(path string) (Stream, error) {
 	case err != nil:
 		return nil, err
 	}
+
 	defer file.Close() //nolint:errcheck // it was only read
 	var source io.Reader = file
 	if packed, err := gzip.NewReader(file); err == nil {
@@ -65,10 +66,12 @@ func ReadStream(path string) (Stream, error) {
 	} else if _, err = file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
+
 	stream, err := parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("read ELEC2 from %s: %w", path, err)
 	}
+
 	return stream, nil
 }
 
@@ -79,6 +82,7 @@ func parse(source io.Reader) (Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	column := map[string]int{}
 	for i, name := range header {
 		column[name] = i
@@ -88,6 +92,7 @@ func parse(source io.Reader) (Stream, error) {
 			return nil, fmt.Errorf("there is no column %q", name)
 		}
 	}
+
 	var stream Stream
 	for {
 		row, err := rows.Read()
@@ -97,18 +102,23 @@ func parse(source io.Reader) (Stream, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		sample := Sample{X: make([]float64, len(features))}
 		for i, name := range features {
-			if sample.X[i], err = strconv.ParseFloat(row[column[name]], 64); err != nil {
+			sample.X[i], err = strconv.ParseFloat(row[column[name]], 64)
+			if err != nil {
 				return nil, fmt.Errorf("line %d: %s: %w", len(stream)+2, name, err)
 			}
 		}
+
 		class := row[column["class"]]
 		sample.Up = class == "1" || class == "UP"
 		stream = append(stream, sample)
 	}
+
 	if len(stream) == 0 || len(stream)%HalfHours != 0 {
 		return nil, fmt.Errorf("must be whole days of %d rows, got %d rows", HalfHours, len(stream))
 	}
+
 	return stream, nil
 }

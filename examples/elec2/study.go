@@ -30,10 +30,12 @@ func Learners(stream Stream) ([]*Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	plain, err := NewMatrix(stream, "logistic regression", logisticWindow, false)
 	if err != nil {
 		return nil, err
 	}
+
 	standardised, err := NewMatrix(stream, "logistic regression, standardised", logisticWindow, true)
 	return []*Matrix{tree, plain, standardised}, err
 }
@@ -54,6 +56,7 @@ func NewStudy(m *Matrix) (*Study, error) {
 		}
 		s.Choices = append(s.Choices, choice)
 	}
+
 	for i := range tried {
 		choice, err := Choose(m, &tried[i])
 		switch {
@@ -64,6 +67,7 @@ func NewStudy(m *Matrix) (*Study, error) {
 		}
 		s.Tried = append(s.Tried, choice)
 	}
+
 	return s, nil
 }
 
@@ -123,6 +127,7 @@ func (s *Study) Print(out io.Writer) error {
 			accuracy, n := c.Accuracy(span.from, span.until), c.Retrainings(span.from, span.until)
 			t.row(c.Name, "", n, share(n, s.Daily.Retrainings(span.from, span.until)), points(accuracy), signed(100*(accuracy-daily)), "", "")
 		}
+
 		for _, choice := range s.Choices {
 			s.row(t, choice, span)
 		}
@@ -134,6 +139,7 @@ func (s *Study) Print(out io.Writer) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -156,15 +162,18 @@ func PrintGoals(out io.Writer, studies []*Study) error {
 		t.row(s.Learner, met(g.Few(), share(g.Retrainings, g.Of)), met(g.Better(), fmt.Sprintf("%s ± %.2f", signed(g.Ahead), g.Error)),
 			met(g.Close(), signed(-g.Behind)), met(g.Stretch(), signed(-g.Behind)))
 	}
+
 	if err := t.print(); err != nil {
 		return err
 	}
+
 	t = newTable(out, fmt.Sprintf("Retraining again within 2 cooldowns, %s, on the whole stream", families[0].File),
 		"learner", "retrainings", "again the next night", "in vain")
 	for _, s := range studies {
 		again, inVain := s.Choices[0].Course.Repeats(s.Matrix)
 		t.row(s.Learner, len(s.Choices[0].Course.Retrained), again, inVain)
 	}
+
 	return t.print()
 }
 

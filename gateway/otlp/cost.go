@@ -38,15 +38,19 @@ func messageCost(body []byte, message protoreflect.MessageDescriptor, depth int)
 	if depth > maxDepth {
 		return 0, errTooDeep
 	}
+
 	for cost = sizeOf(message); len(body) > 0; {
 		number, kind, n := protowire.ConsumeTag(body)
 		if n < 0 {
 			return 0, protowire.ParseError(n)
 		}
+
 		body = body[n:]
-		if n = protowire.ConsumeFieldValue(number, kind, body); n < 0 {
+		n = protowire.ConsumeFieldValue(number, kind, body)
+		if n < 0 {
 			return 0, protowire.ParseError(n)
 		}
+
 		value := body[:n]
 		body = body[n:]
 
@@ -68,6 +72,7 @@ func messageCost(body []byte, message protoreflect.MessageDescriptor, depth int)
 			cost += elementBytes * int64(n)
 		}
 	}
+
 	return cost, nil
 }
 
@@ -107,9 +112,11 @@ func jsonCost(body []byte) (cost int64, err error) {
 		case ',':
 			cost += elementBytes
 		}
+
 		if depth > 4*maxDepth {
 			return 0, errTooDeep
 		}
 	}
+
 	return cost, nil
 }

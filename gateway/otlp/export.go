@@ -10,7 +10,7 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -82,7 +82,8 @@ func (e *export) metric(metric *metrics.Metric, from series) {
 		for _, p := range data.Histogram.GetDataPoints() {
 			e.point(from, p, 0, func() (_ readings, err error) {
 				if isCumulative(data.Histogram) {
-					if p, err = e.streams().histogram(from.stream(p), p); err != nil {
+					p, err = e.streams().histogram(from.stream(p), p)
+					if err != nil {
 						return nil, err
 					}
 				}
@@ -93,7 +94,8 @@ func (e *export) metric(metric *metrics.Metric, from series) {
 		for _, p := range data.ExponentialHistogram.GetDataPoints() {
 			e.point(from, p, 0, func() (_ readings, err error) {
 				if isCumulative(data.ExponentialHistogram) {
-					if p, err = e.streams().exponential(from.stream(p), p); err != nil {
+					p, err = e.streams().exponential(from.stream(p), p)
+					if err != nil {
 						return nil, err
 					}
 				}
@@ -156,22 +158,24 @@ func (e *export) point(from series, p streamPoint, value float64, read func() (r
 			err = e.handler.publisher.Publish(e.ctx, event)
 		}
 	}
+
 	if err != nil {
 		e.reject(from.metric, event.ModelName, err)
 		return
 	}
+
 	e.taken++
 }
 
 // set puts a reading into an event that has no other.
-func set(event *monitor.MetricEvent, reading string, value float64) {
+func set(event *metric.Event, reading string, value float64) {
 	switch reading {
-	case monitor.Accuracy:
-		event.Accuracy = monitor.Some(value)
-	case monitor.LatencyMS:
-		event.LatencyMS = monitor.Some(value)
-	case monitor.DriftScore:
-		event.DriftScore = monitor.Some(value)
+	case metric.Accuracy:
+		event.Accuracy = metric.Some(value)
+	case metric.LatencyMS:
+		event.LatencyMS = metric.Some(value)
+	case metric.DriftScore:
+		event.DriftScore = metric.Some(value)
 	default:
 		event.Metrics = map[string]float64{reading: value}
 	}

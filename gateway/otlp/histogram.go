@@ -6,7 +6,7 @@ import (
 
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // readings are values, each as often as it was measured.
@@ -29,7 +29,7 @@ func number(p *metrics.NumberDataPoint) float64 {
 // distribution is what a histogram tells of its observations.
 type distribution struct {
 	count         uint64
-	sum, min, max monitor.Optional[float64]
+	sum, min, max metric.Optional[float64]
 	buckets       []bucket // those that are not empty, ascending
 }
 
@@ -40,11 +40,11 @@ type bucket struct {
 	count     uint64
 }
 
-func optional(value *float64) monitor.Optional[float64] {
+func optional(value *float64) metric.Optional[float64] {
 	if value == nil || math.IsNaN(*value) {
-		return monitor.Optional[float64]{}
+		return metric.Optional[float64]{}
 	}
-	return monitor.Some(*value)
+	return metric.Some(*value)
 }
 
 func explicit(p *metrics.HistogramDataPoint) distribution {
@@ -53,6 +53,7 @@ func explicit(p *metrics.HistogramDataPoint) distribution {
 	if len(p.GetBucketCounts()) != len(bounds)+1 {
 		return d
 	}
+
 	for i, count := range p.GetBucketCounts() {
 		low, high := math.Inf(-1), math.Inf(1)
 		if i > 0 {
@@ -63,6 +64,7 @@ func explicit(p *metrics.HistogramDataPoint) distribution {
 		}
 		d.add(low, high, count)
 	}
+
 	return d
 }
 
@@ -74,12 +76,14 @@ func exponential(p *metrics.ExponentialHistogramDataPoint) distribution {
 		index := int(negative.GetOffset()) + i
 		d.add(-boundary(index+1), -boundary(index), negative.GetBucketCounts()[i])
 	}
+
 	zero := p.GetZeroThreshold()
 	d.add(math.Nextafter(-zero, math.Inf(-1)), zero, p.GetZeroCount())
 	for i, count := range positive.GetBucketCounts() {
 		index := int(positive.GetOffset()) + i
 		d.add(boundary(index), boundary(index+1), count)
 	}
+
 	return d
 }
 
@@ -109,22 +113,27 @@ func (d distribution) unfold(most uint64) (readings, error) {
 	if !d.addsUp() {
 		return nil, errCount
 	}
+
 	sum, hasSum := d.sum.Get()
 	if d.count == 1 && hasSum {
 		return once(sum), nil
 	}
+
 	d.clamp()
 	var all readings
 	least, hasLeast := d.min.Get()
 	greatest, hasGreatest := d.max.Get()
 	if hasLeast {
-		all, sum = append(all, reading{least, 1}), sum-least
+		all = append(all, reading{least, 1})
+		sum -= least
 		d.takeFrom(0)
 	}
 	if hasGreatest && d.count > 0 {
-		all, sum = append(all, reading{greatest, 1}), sum-greatest
+		all = append(all, reading{greatest, 1})
+		sum -= greatest
 		d.takeFrom(len(d.buckets) - 1)
 	}
+
 	switch {
 	case d.count == 0:
 		return all, nil
@@ -135,6 +144,7 @@ func (d distribution) unfold(most uint64) (readings, error) {
 	case len(d.buckets) == 0:
 		d.buckets = []bucket{{least, greatest, d.count}}
 	}
+
 	return append(all, d.spread(sum, hasSum, most)...), nil
 }
 
@@ -154,6 +164,7 @@ func (d *distribution) clamp() {
 	if len(d.buckets) == 0 {
 		return
 	}
+
 	first, last := &d.buckets[0], &d.buckets[len(d.buckets)-1]
 	least, hasLeast := d.min.Get()
 	switch {
@@ -165,6 +176,7 @@ func (d *distribution) clamp() {
 	case math.IsInf(first.low, -1):
 		first.low = min(0, first.high) // durations and shares begin at 0
 	}
+
 	if greatest, known := d.max.Get(); known {
 		last.high = max(min(last.high, greatest), last.low)
 	}
@@ -187,9 +199,11 @@ func (d *distribution) spread(sum float64, hasSum bool, most uint64) readings {
 	var lows, widths float64 // of the closed buckets, each as often as it has observations
 	for _, b := range d.buckets {
 		if !math.IsInf(b.high, 1) {
-			lows, widths = lows+b.low*float64(b.count), widths+(b.high-b.low)*float64(b.count)
+			lows += b.low * float64(b.count)
+			widths += (b.high - b.low) * float64(b.count)
 		}
 	}
+
 	position := 0.5
 	last := &d.buckets[len(d.buckets)-1]
 	if math.IsInf(last.high, 1) {
@@ -211,5 +225,6 @@ func (d *distribution) spread(sum float64, hasSum bool, most uint64) readings {
 		}
 		all = append(all, reading{b.low + position*(b.high-b.low), times})
 	}
+
 	return all
 }

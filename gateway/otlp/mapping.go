@@ -11,7 +11,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Mapping says which data points are readings of which model. The zero value of
@@ -40,10 +40,11 @@ func (m Mapping) withDefaults() Mapping {
 	}
 	if len(m.Metrics) == 0 {
 		m.Metrics = map[string]string{
-			monitor.Accuracy: monitor.Accuracy, monitor.LatencyMS: monitor.LatencyMS, monitor.DriftScore: monitor.DriftScore,
-			"gen_ai.client.operation.duration": monitor.LatencyMS, "gen_ai.server.request.duration": monitor.LatencyMS,
+			metric.Accuracy: metric.Accuracy, metric.LatencyMS: metric.LatencyMS, metric.DriftScore: metric.DriftScore,
+			"gen_ai.client.operation.duration": metric.LatencyMS, "gen_ai.server.request.duration": metric.LatencyMS,
 		}
 	}
+
 	return m
 }
 
@@ -56,12 +57,14 @@ func ReadMapping(path string) (m Mapping, err error) {
 	if err := yaml.UnmarshalStrict(text, &m); err != nil {
 		return m, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(err.Error()), " "))
 	}
+
 	var faults []error
-	for metric, reading := range m.Metrics {
-		if len(reading) == 0 || len(reading) > monitor.MaxMetricNameBytes {
-			faults = append(faults, fmt.Errorf("%s: metrics.%s: must be a reading's name of 1 to %d bytes", path, metric, monitor.MaxMetricNameBytes))
+	for name, reading := range m.Metrics {
+		if len(reading) == 0 || len(reading) > metric.MaxNameBytes {
+			faults = append(faults, fmt.Errorf("%s: metrics.%s: must be a reading's name of 1 to %d bytes", path, name, metric.MaxNameBytes))
 		}
 	}
+
 	if slices.Contains(m.ModelName, "") || slices.Contains(m.ModelVersion, "") {
 		faults = append(faults, fmt.Errorf("%s: model_name, model_version: an attribute's name must not be empty", path))
 	}

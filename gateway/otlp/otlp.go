@@ -13,7 +13,7 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // tellEvery is how often the log warns of points that were not taken: SDKs show at
@@ -27,8 +27,8 @@ type Publisher interface {
 	// what is remembered of another.
 	Sender(ctx context.Context) string
 	// Check says why an event would be refused, and publishes nothing.
-	Check(ctx context.Context, event *monitor.MetricEvent) error
-	Publish(ctx context.Context, event monitor.MetricEvent) error
+	Check(ctx context.Context, event *metric.Event) error
+	Publish(ctx context.Context, event metric.Event) error
 	// Reserve takes so many bytes of memory until the request is answered.
 	Reserve(ctx context.Context, bytes int64) error
 }
@@ -58,6 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: must be %s or %s, got %.100q", typeProtobuf, typeJSON, r.Header.Get("Content-Type")))
 		return
 	}
+
 	var whole bytes.Buffer
 	whole.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
 	_, err := whole.ReadFrom(r.Body)
@@ -72,6 +73,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	var request collector.ExportMetricsServiceRequest
 	if err == nil {
 		err = form.unmarshal(body, &request)
@@ -80,6 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusBadRequest, fmt.Sprintf("not an ExportMetricsServiceRequest in %s: %v; nothing was accepted", form.contentType, err))
 		return
 	}
+
 	e := &export{handler: h, ctx: r.Context(), sender: h.publisher.Sender(r.Context()), most: mostUnfolded(&request, len(body))}
 	e.request(&request)
 	message := e.message()
@@ -88,6 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, r, http.StatusBadRequest, message)
 		return
 	}
+
 	response := &collector.ExportMetricsServiceResponse{}
 	if message != "" {
 		response.PartialSuccess = &collector.ExportMetricsPartialSuccess{RejectedDataPoints: e.rejected, ErrorMessage: message}

@@ -24,13 +24,13 @@ import (
 
 	"github.com/modelvigil/modelvigil/gateway"
 	"github.com/modelvigil/modelvigil/gateway/otlp"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // hub is what publishes in these tests: it judges events as the real one does.
 type hub struct {
 	*otlp.Handler
-	events []monitor.MetricEvent
+	events []metric.Event
 	sender string            // of the next request
 	only   map[string]string // the model that a sender may publish to, if not any
 	room,
@@ -45,7 +45,7 @@ func newHub(mapping otlp.Mapping) *hub {
 
 func (h *hub) Sender(context.Context) string { return h.sender }
 
-func (h *hub) Check(_ context.Context, event *monitor.MetricEvent) error {
+func (h *hub) Check(_ context.Context, event *metric.Event) error {
 	if only := h.only[h.sender]; only != "" && event.ModelName != only {
 		return errors.New("this token may not publish to it")
 	}
@@ -59,7 +59,7 @@ func (h *hub) Reserve(_ context.Context, bytes int64) error {
 	return nil
 }
 
-func (h *hub) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (h *hub) Publish(ctx context.Context, event metric.Event) error {
 	if err := h.Check(ctx, &event); err != nil {
 		return err
 	}
@@ -105,25 +105,25 @@ func TestAPointIsAnEventOfTheModelThatItNames(t *testing.T) {
 	at := `"timeUnixNano": "1772366400000000005"`
 	for name, c := range map[string]struct {
 		metric string
-		want   []monitor.MetricEvent
+		want   []metric.Event
 	}{
 		"by its own attributes": {
 			`{"name": "auc", "gauge": {"dataPoints": [{` + fraud + `, ` + at + `, "asDouble": 0.5}]}}`,
-			[]monitor.MetricEvent{{Timestamp: stamp, ModelName: "fraud", ModelVersion: "7", Metrics: map[string]float64{"auc": 0.5}}},
+			[]metric.Event{{Timestamp: stamp, ModelName: "fraud", ModelVersion: "7", Metrics: map[string]float64{"auc": 0.5}}},
 		},
 		"by its service, where the metric is a reading's": {
 			`{"name": "accuracy", "gauge": {"dataPoints": [{` + at + `, "asInt": "1"}]}}`,
-			[]monitor.MetricEvent{{Timestamp: stamp, ModelName: "checkout", ModelVersion: "2.1", Accuracy: monitor.Some(1.0)}},
+			[]metric.Event{{Timestamp: stamp, ModelName: "checkout", ModelVersion: "2.1", Accuracy: metric.Some(1.0)}},
 		},
 		"by generative AI's conventions, seconds as milliseconds": {
 			`{"name": "gen_ai.client.operation.duration", "unit": "s", "histogram": {"aggregationTemporality": 1, "dataPoints": [{"attributes": [
 			  {"key": "gen_ai.request.model", "value": {"stringValue": "big"}}, {"key": "gen_ai.response.model", "value": {"stringValue": "big-0613"}}],
 			  ` + at + `, "count": "1", "sum": 0.25}]}}`,
-			[]monitor.MetricEvent{{Timestamp: stamp, ModelName: "big", ModelVersion: "big-0613", LatencyMS: monitor.Some(250.0)}},
+			[]metric.Event{{Timestamp: stamp, ModelName: "big", ModelVersion: "big-0613", LatencyMS: metric.Some(250.0)}},
 		},
 		"without a time it is when it is handled": {
 			`{"name": "drift_score", "sum": {"aggregationTemporality": 2, "dataPoints": [{` + fraud + `, "asDouble": 0.25}]}}`,
-			[]monitor.MetricEvent{{ModelName: "fraud", ModelVersion: "7", DriftScore: monitor.Some(0.25)}},
+			[]metric.Event{{ModelName: "fraud", ModelVersion: "7", DriftScore: metric.Some(0.25)}},
 		},
 		"without a value it is none": {`{"name": "auc", "gauge": {"dataPoints": [{` + fraud + `, "flags": 1}]}}`, nil},
 	} {
@@ -155,11 +155,11 @@ func TestAFileMapsOtherNames(t *testing.T) {
 	h := newHub(mapping)
 	_, partial, _ := h.export(t, of(`{"name": "inference.time", "unit": "us", "gauge": {"dataPoints": [{`+fraud+`, "asDouble": 84000}]}}`))
 	assert.Nil(t, partial)
-	assert.Equal(t, []monitor.MetricEvent{{ModelName: "checkout", ModelVersion: "7", LatencyMS: monitor.Some(84.0)}}, h.events)
+	assert.Equal(t, []metric.Event{{ModelName: "checkout", ModelVersion: "7", LatencyMS: metric.Some(84.0)}}, h.events)
 
 	example, err := otlp.ReadMapping("../../examples/feeding/otlp/mapping.yaml")
 	require.NoError(t, err)
-	assert.Equal(t, monitor.LatencyMS, example.Metrics["inference.duration"])
+	assert.Equal(t, metric.LatencyMS, example.Metrics["inference.duration"])
 
 	for text, fault := range map[string]string{
 		"metric: {}":           `unknown field "metric"`,

@@ -11,7 +11,7 @@ import (
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // identity tells sources, metrics and streams from each other. It is a hash, so that
@@ -59,19 +59,19 @@ type series struct {
 	isNamed bool    // by the mapping; else only points are taken that name their model themselves
 }
 
-func (s source) of(metric *metrics.Metric, mapping Mapping) series {
-	reading, isNamed := mapping.Metrics[metric.GetName()]
+func (s source) of(m *metrics.Metric, mapping Mapping) series {
+	reading, isNamed := mapping.Metrics[m.GetName()]
 	if !isNamed {
-		reading = metric.GetName()
-		reading = reading[:min(len(reading), monitor.MaxMetricNameBytes+1)] // longer ones are refused as well
+		reading = m.GetName()
+		reading = reading[:min(len(reading), metric.MaxNameBytes+1)] // longer ones are refused as well
 	}
-	s.identity = sha256.Sum256(text(s.identity[:], metric.GetName()))
-	return series{s, mapping, metric.GetName(), reading, scaleOf(metric.GetUnit(), reading), isNamed}
+	s.identity = sha256.Sum256(text(s.identity[:], m.GetName()))
+	return series{s, mapping, m.GetName(), reading, scaleOf(m.GetUnit(), reading), isNamed}
 }
 
 // event is that of a data point, without a reading. It is none where the point is
 // about no model.
-func (s *series) event(p streamPoint) (event monitor.MetricEvent, isOne bool) {
+func (s *series) event(p streamPoint) (event metric.Event, isOne bool) {
 	models := valuesOf(s.mapping.ModelName, p.GetAttributes())
 	if !s.isNamed && !slices.ContainsFunc(models, isSet) {
 		return event, false

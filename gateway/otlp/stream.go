@@ -96,7 +96,8 @@ func advance[P any](s *streamsOf, stream identity, p streamPoint, point P, bucke
 	}
 
 	before, _ = known.point.(P)
-	known.point, known.time = point, p.GetTimeUnixNano()
+	known.point = point
+	known.time = p.GetTimeUnixNano()
 	if !isNew {
 		return before, nil
 	}
@@ -104,6 +105,7 @@ func advance[P any](s *streamsOf, stream identity, p streamPoint, point P, bucke
 	if start := p.GetStartTimeUnixNano(); start == 0 || start < uint64(s.all.born.UnixNano()) {
 		return before, errUnseen
 	}
+
 	return before, nil
 }
 
@@ -152,15 +154,20 @@ func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*
 	if err != nil || before == nil {
 		return p, err
 	}
+
 	since := &metrics.HistogramDataPoint{ExplicitBounds: p.GetExplicitBounds()}
-	if since.Count, err = less(p.GetCount(), before.GetCount()); err != nil || !slices.Equal(p.GetExplicitBounds(), before.GetExplicitBounds()) {
+	since.Count, err = less(p.GetCount(), before.GetCount())
+	if err != nil || !slices.Equal(p.GetExplicitBounds(), before.GetExplicitBounds()) {
 		return nil, errUnseen
 	}
-	if since.BucketCounts, err = lessEach(p.GetBucketCounts(), before.GetBucketCounts()); err != nil {
+	since.BucketCounts, err = lessEach(p.GetBucketCounts(), before.GetBucketCounts())
+	if err != nil {
 		return nil, err
 	}
+
 	since.Sum = minus(p.Sum, before.Sum)
-	since.Min, since.Max = ifNew(p.Min, before.Min), ifNew(p.Max, before.Max)
+	since.Min = ifNew(p.Min, before.Min)
+	since.Max = ifNew(p.Max, before.Max)
 	return since, nil
 }
 
@@ -168,19 +175,24 @@ func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*
 // buckets of the last point are merged to those of this one.
 func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogramDataPoint) (*metrics.ExponentialHistogramDataPoint, error) {
 	kept := proto.CloneOf(p)
-	kept.Attributes, kept.Exemplars = nil, nil
+	kept.Attributes = nil
+	kept.Exemplars = nil
 	before, err := advance(s, stream, p, kept, len(p.GetPositive().GetBucketCounts())+len(p.GetNegative().GetBucketCounts()))
 	if err != nil || before == nil {
 		return p, err
 	}
+
 	shrunk := before.GetScale() - p.GetScale()
 	since := proto.CloneOf(kept)
-	if since.Count, err = less(p.GetCount(), before.GetCount()); err != nil || shrunk < 0 {
+	since.Count, err = less(p.GetCount(), before.GetCount())
+	if err != nil || shrunk < 0 {
 		return nil, errUnseen
 	}
-	if since.ZeroCount, err = less(p.GetZeroCount(), before.GetZeroCount()); err != nil {
+	since.ZeroCount, err = less(p.GetZeroCount(), before.GetZeroCount())
+	if err != nil {
 		return nil, err
 	}
+
 	for _, side := range []struct {
 		since, before *metrics.ExponentialHistogramDataPoint_Buckets
 	}{
@@ -194,13 +206,17 @@ func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogram
 			if at < 0 || at >= len(side.since.GetBucketCounts()) {
 				return nil, errUnseen
 			}
-			if side.since.BucketCounts[at], err = less(side.since.BucketCounts[at], count); err != nil {
+
+			side.since.BucketCounts[at], err = less(side.since.BucketCounts[at], count)
+			if err != nil {
 				return nil, err
 			}
 		}
 	}
+
 	since.Sum = minus(p.Sum, before.Sum)
-	since.Min, since.Max = ifNew(p.Min, before.Min), ifNew(p.Max, before.Max)
+	since.Min = ifNew(p.Min, before.Min)
+	since.Max = ifNew(p.Max, before.Max)
 	return since, nil
 }
 
@@ -217,7 +233,8 @@ func lessEach(now, before []uint64) (since []uint64, err error) {
 	}
 	since = make([]uint64, len(now))
 	for i := range now {
-		if since[i], err = less(now[i], before[i]); err != nil {
+		since[i], err = less(now[i], before[i])
+		if err != nil {
 			return nil, err
 		}
 	}

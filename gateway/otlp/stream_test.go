@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // door publishes what its sender may, and keeps what was published.
@@ -32,14 +32,14 @@ func (d *door) Sender(context.Context) string { return d.sender }
 
 func (d *door) Reserve(context.Context, int64) error { return nil }
 
-func (d *door) Check(_ context.Context, event *monitor.MetricEvent) error {
+func (d *door) Check(_ context.Context, event *metric.Event) error {
 	if event.ModelName != d.models[d.sender] {
 		return fmt.Errorf("%s may not publish to %s", d.sender, event.ModelName)
 	}
 	return event.Validate(time.Now())
 }
 
-func (d *door) Publish(ctx context.Context, event monitor.MetricEvent) error {
+func (d *door) Publish(ctx context.Context, event metric.Event) error {
 	if err := d.Check(ctx, &event); err != nil {
 		return err
 	}

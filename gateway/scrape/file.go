@@ -13,7 +13,9 @@ import (
 	"github.com/prometheus/common/model"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Defaults of a File.
@@ -27,7 +29,7 @@ type File struct {
 	Prometheus Server `json:"prometheus"`
 	// Interval is from one round of queries to the next, at multiples of itself.
 	// Default DefaultInterval.
-	Interval monitor.Duration `json:"interval"`
+	Interval policy.Duration `json:"interval"`
 	// StateFile, where it is given, remembers over restarts what was published.
 	StateFile string  `json:"state_file"`
 	Queries   []Query `json:"queries"` // at least one
@@ -35,10 +37,10 @@ type File struct {
 
 // Server is where Prometheus, or what speaks its API, is.
 type Server struct {
-	Address     string           `json:"address"`      // http or https, with a path where it is behind one
-	BearerToken *Secret          `json:"bearer_token"` // one of these two, or none
-	BasicAuth   *BasicAuth       `json:"basic_auth"`
-	Timeout     monitor.Duration `json:"timeout"` // of one query; default DefaultTimeout
+	Address     string          `json:"address"`      // http or https, with a path where it is behind one
+	BearerToken *Secret         `json:"bearer_token"` // one of these two, or none
+	BasicAuth   *BasicAuth      `json:"basic_auth"`
+	Timeout     policy.Duration `json:"timeout"` // of one query; default DefaultTimeout
 }
 
 // BasicAuth is a login by name and password.
@@ -66,6 +68,7 @@ func (n *Name) UnmarshalJSON(text []byte) error {
 	if json.Unmarshal(text, &n.Literal) == nil {
 		return nil
 	}
+
 	label := struct {
 		Label string `json:"label"`
 	}{}
@@ -74,6 +77,7 @@ func (n *Name) UnmarshalJSON(text []byte) error {
 	if decoder.Decode(&label) != nil || label.Label == "" {
 		return errors.New("must be a text, or {label: NAME}")
 	}
+
 	n.Label = label.Label
 	return nil
 }
@@ -114,11 +118,12 @@ func ReadFile(path string) (f File, err error) {
 	if err := yaml.UnmarshalStrict(text, &f); err != nil {
 		return f, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")), " "))
 	}
+
 	if f.Interval == 0 {
-		f.Interval = monitor.Duration(DefaultInterval)
+		f.Interval = policy.Duration(DefaultInterval)
 	}
 	if f.Prometheus.Timeout == 0 {
-		f.Prometheus.Timeout = monitor.Duration(DefaultTimeout)
+		f.Prometheus.Timeout = policy.Duration(DefaultTimeout)
 	}
 	faults := f.faults()
 	for i, fault := range faults {
@@ -142,13 +147,14 @@ func (f File) faults() (faults []error) {
 			fault("%s: %w", where, err)
 		}
 	}
+
 	if f.Prometheus.BearerToken != nil {
 		secret("prometheus.bearer_token", *f.Prometheus.BearerToken)
 	}
 	if f.Prometheus.BasicAuth != nil {
 		secret("prometheus.basic_auth.password", f.Prometheus.BasicAuth.Password)
 	}
-	if f.Interval < monitor.Duration(time.Second) {
+	if f.Interval < policy.Duration(time.Second) {
 		fault("interval: must be 1s or more, got %v", f.Interval)
 	}
 	if f.Prometheus.Timeout < 0 {
@@ -162,17 +168,18 @@ func (f File) faults() (faults []error) {
 		if strings.TrimSpace(q.PromQL) == "" {
 			fault("%squery: is missing or empty", where)
 		}
-		if q.Metric == "" || len(q.Metric) > monitor.MaxMetricNameBytes {
-			fault("%smetric: must be the reading's name, of 1 to %d bytes, such as %s", where, monitor.MaxMetricNameBytes, monitor.Accuracy)
+		if q.Metric == "" || len(q.Metric) > metric.MaxNameBytes {
+			fault("%smetric: must be the reading's name, of 1 to %d bytes, such as %s", where, metric.MaxNameBytes, metric.Accuracy)
 		}
 		if q.ModelName.Label == "" {
-			if err := monitor.ValidateModelName(q.ModelName.Literal); err != nil {
+			if err := contract.ValidateModelName(q.ModelName.Literal); err != nil {
 				fault("%s%w; give a text, or {label: NAME}", where, err)
 			}
 		}
-		if err := monitor.ValidateModelVersion(q.ModelVersion.Literal); err != nil {
+		if err := contract.ValidateModelVersion(q.ModelVersion.Literal); err != nil {
 			fault("%s%w", where, err)
 		}
 	}
+
 	return faults
 }

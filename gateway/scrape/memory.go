@@ -30,12 +30,14 @@ func recall(path string) (*memory, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
+
 	if err == nil {
 		err = json.Unmarshal(text, &m.last)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state_file: read %s: %w; remove it, and what Prometheus still answers is published again", path, err)
 	}
+
 	return m, nil
 }
 
@@ -55,6 +57,7 @@ func (m *memory) save(at time.Time) error {
 			delete(m.last, series)
 		}
 	}
+
 	if m.path == "" {
 		return nil
 	}
@@ -62,10 +65,12 @@ func (m *memory) save(at time.Time) error {
 	if err != nil {
 		return err
 	}
+
 	scratch, err := os.CreateTemp(filepath.Dir(m.path), filepath.Base(m.path)+".*")
 	if err != nil {
 		return fmt.Errorf("state_file: %w", err)
 	}
+
 	_, err = scratch.Write(text)
 	err = errors.Join(err, scratch.Close())
 	if err == nil {
@@ -74,5 +79,6 @@ func (m *memory) save(at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("state_file: %w", errors.Join(err, os.Remove(scratch.Name())))
 	}
+
 	return nil
 }

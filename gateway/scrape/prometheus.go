@@ -51,6 +51,7 @@ func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.SetBasicAuth(a.server.BasicAuth.Username, password)
 	}
+
 	return a.next.RoundTrip(r)
 }
 

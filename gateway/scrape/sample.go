@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Why a sample is not published.
@@ -21,7 +21,7 @@ const (
 
 // sample is one value of a query's answer: an event, or why it is none.
 type sample struct {
-	event   monitor.MetricEvent
+	event   metric.Event
 	series  string // identifies it among those of the query
 	skipped string
 	why     string
@@ -56,32 +56,39 @@ func (q Query) samplesOf(answer model.Value) ([]sample, error) {
 	default:
 		return nil, fmt.Errorf("query %s: gives a %s; must give numbers", q.PromQL, answer.Type())
 	}
+
 	return samples, nil
 }
 
 func (q Query) sample(labels model.Metric, at model.Time, value model.SampleValue) sample {
-	s := sample{series: labels.String(), event: monitor.MetricEvent{
+	s := sample{series: labels.String(), event: metric.Event{
 		Timestamp: at.Time().UTC(), ModelName: q.ModelName.of(labels), ModelVersion: q.ModelVersion.of(labels),
 	}}
 	number := float64(value)
 	switch {
 	case math.IsNaN(number) || math.IsInf(number, 0):
-		s.skipped, s.why = skipNaN, fmt.Sprintf("%v is %v", labels, number)
+		s.skipped = skipNaN
+		s.why = fmt.Sprintf("%v is %v", labels, number)
 	case s.event.ModelName == "":
-		s.skipped, s.why = skipNoModel, fmt.Sprintf("%v has no label %s", labels, q.ModelName.Label)
+		s.skipped = skipNoModel
+		s.why = fmt.Sprintf("%v has no label %s", labels, q.ModelName.Label)
 	}
+
 	switch q.Metric {
-	case monitor.Accuracy:
-		s.event.Accuracy = monitor.Some(number)
-	case monitor.LatencyMS:
-		s.event.LatencyMS = monitor.Some(number)
-	case monitor.DriftScore:
-		s.event.DriftScore = monitor.Some(number)
+	case metric.Accuracy:
+		s.event.Accuracy = metric.Some(number)
+	case metric.LatencyMS:
+		s.event.LatencyMS = metric.Some(number)
+	case metric.DriftScore:
+		s.event.DriftScore = metric.Some(number)
 	default:
 		s.event.Metrics = map[string]float64{q.Metric: number}
 	}
+
 	if err := s.event.Validate(time.Now()); err != nil && s.skipped == "" {
-		s.skipped, s.why = skipInvalid, fmt.Sprintf("%v: %v", labels, err)
+		s.skipped = skipInvalid
+		s.why = fmt.Sprintf("%v: %v", labels, err)
 	}
+
 	return s
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // Hub is what takes the events of a round, such as a *hub.Receipt: its Flush speaks
 // of these alone, so that a loss of one round is not held against the next.
 type Hub interface {
-	Publish(ctx context.Context, event monitor.MetricEvent) error
+	Publish(ctx context.Context, event metric.Event) error
 	Flush(ctx context.Context) error
 }
 
@@ -67,6 +67,7 @@ func (s *Scraper) Run(ctx context.Context, open func() Hub) {
 		if !pause(ctx, time.Until(at)) {
 			return
 		}
+
 		round, cancel := context.WithDeadline(ctx, at.Add(interval))
 		_, err := s.Once(round, open(), at)
 		cancel()
@@ -85,6 +86,7 @@ func (s *Scraper) Once(ctx context.Context, h Hub, at time.Time) (published int,
 		published += n
 		faults = append(faults, err)
 	}
+
 	if published > 0 {
 		flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
@@ -93,9 +95,11 @@ func (s *Scraper) Once(ctx context.Context, h Hub, at time.Time) (published int,
 			return 0, errors.Join(faults...)
 		}
 	}
+
 	if err := errors.Join(append(faults, s.memory.save(at))...); err != nil {
 		return published, err
 	}
+
 	s.metrics.lastRound.SetToCurrentTime()
 	s.log.Debug("scraped", "at", at.UTC(), "events", published)
 	return published, nil
@@ -108,6 +112,7 @@ func (s *Scraper) query(ctx context.Context, h Hub, q Query, at time.Time) (publ
 		s.metrics.queries.WithLabelValues("failed").Inc()
 		return 0, err
 	}
+
 	s.metrics.queries.WithLabelValues("answered").Inc()
 	var told []string
 	for _, sample := range samples {
@@ -116,20 +121,24 @@ func (s *Scraper) query(ctx context.Context, h Hub, q Query, at time.Time) (publ
 		}
 		if sample.skipped == "" {
 			if err := h.Publish(ctx, sample.event); err != nil {
-				sample.skipped, sample.why = skipInvalid, err.Error()
+				sample.skipped = skipInvalid
+				sample.why = err.Error()
 			}
 		}
+
 		if sample.skipped == "" {
 			published++
 			s.memory.add(q, sample)
 			s.metrics.samples.WithLabelValues("published").Inc()
 			continue
 		}
+
 		s.metrics.samples.WithLabelValues(sample.skipped).Inc()
 		if sample.why != "" && len(told) < maxTold {
 			told = append(told, sample.why)
 		}
 	}
+
 	if len(told) > 0 {
 		s.log.Warn("samples are skipped", "query", q.PromQL, "why", strings.Join(told, " | "))
 	}
@@ -153,10 +162,12 @@ func (s *Scraper) askUntil(ctx context.Context, q Query, at time.Time) ([]sample
 		if !passes(err) {
 			return nil, err
 		}
+
 		if !s.isAway && ctx.Err() == nil {
 			s.isAway = true
 			s.log.Warn("Prometheus gives no answer; trying again", "error", plain.Faults(err))
 		}
+
 		if deadline, has := ctx.Deadline(); has && time.Until(deadline) < wait || !pause(ctx, wait) {
 			return nil, err
 		}
@@ -182,6 +193,7 @@ func (s *Scraper) Check(ctx context.Context, out io.Writer, at time.Time) error 
 			faults = append(faults, fmt.Errorf("%s: %s", where, plain.Faults(err)))
 			continue
 		}
+
 		for _, sample := range samples {
 			if sample.skipped != "" {
 				faults = append(faults, fmt.Errorf("%s: skipped: %s", where, plain.Faults(errors.New(sample.why))))
@@ -190,6 +202,7 @@ func (s *Scraper) Check(ctx context.Context, out io.Writer, at time.Time) error 
 			}
 		}
 	}
+
 	return errors.Join(faults...)
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/gateway/scrape"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func write(t *testing.T, text string) string {
@@ -63,9 +63,9 @@ queries:
 }
 
 // sink is what a hub does with what it is given.
-type sink struct{ events []monitor.MetricEvent }
+type sink struct{ events []metric.Event }
 
-func (s *sink) Publish(_ context.Context, event monitor.MetricEvent) error {
+func (s *sink) Publish(_ context.Context, event metric.Event) error {
 	s.events = append(s.events, event)
 	return nil
 }
@@ -108,11 +108,11 @@ queries:
 	ctx := patience.Context(t)
 	published, err := scraper.Once(ctx, h, at)
 	require.ErrorContains(t, err, "for text: ")
-	want := []monitor.MetricEvent{
+	want := []metric.Event{
 		{Timestamp: at, ModelName: "a", Metrics: map[string]float64{"auc": 0.5}},
-		{Timestamp: at, ModelName: "s", ModelVersion: "v1", DriftScore: monitor.Some(0.25)},
-		{Timestamp: at, ModelName: "m", LatencyMS: monitor.Some(1.0)},
-		{Timestamp: at.Add(time.Second), ModelName: "m", LatencyMS: monitor.Some(2.0)},
+		{Timestamp: at, ModelName: "s", ModelVersion: "v1", DriftScore: metric.Some(0.25)},
+		{Timestamp: at, ModelName: "m", LatencyMS: metric.Some(1.0)},
+		{Timestamp: at.Add(time.Second), ModelName: "m", LatencyMS: metric.Some(2.0)},
 	}
 	assert.Equal(t, len(want), published)
 	assert.Equal(t, want, h.events)

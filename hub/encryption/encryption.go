@@ -24,8 +24,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/seal"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 const (
@@ -48,16 +48,19 @@ func New(keys []Key) (*Codec, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no encryption key")
 	}
+
 	c := &Codec{current: keys[0].ID, sealers: map[string]cipher.AEAD{}}
 	for _, key := range keys {
 		block, err := aes.NewCipher(key.secret[:])
 		if err != nil {
 			return nil, fmt.Errorf("encryption key %s: %w", key.ID, err)
 		}
-		if c.sealers[key.ID], err = cipher.NewGCM(block); err != nil {
+		c.sealers[key.ID], err = cipher.NewGCM(block)
+		if err != nil {
 			return nil, fmt.Errorf("encryption key %s: %w", key.ID, err)
 		}
 	}
+
 	return c, nil
 }
 
@@ -127,6 +130,7 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		if err != nil {
 			return nil, fmt.Errorf("encrypt payload: %w", err)
 		}
+
 		nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(plain)+sealer.Overhead())
 		_, _ = rand.Read(nonce) // it never fails
 		encrypted[i] = &commonpb.Payload{
@@ -137,12 +141,13 @@ func (c *Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 			encrypted[i].Metadata[seal.Workflow] = []byte(c.workflow)
 		}
 	}
+
 	return encrypted, nil
 }
 
 // Decode decrypts what was encrypted and leaves the rest as it is. It never fails,
 // for the SDK drops a signal whose payload fails: what can't be decrypted stays as
-// it is too, with the reason in its metadata monitor.MetadataUndecrypted, and is
+// it is too, with the reason in its metadata contract.MetadataUndecrypted, and is
 // counted and explained by whoever was to read it.
 func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	decrypted := make([]*commonpb.Payload, len(payloads))
@@ -155,12 +160,14 @@ func (c *Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error
 		plain, err := c.open(payload)
 		if err != nil {
 			marked := proto.CloneOf(payload)
-			maps.Copy(marked.Metadata, map[string][]byte{monitor.MetadataUndecrypted: []byte(err.Error())})
+			maps.Copy(marked.Metadata, map[string][]byte{contract.MetadataUndecrypted: []byte(err.Error())})
 			decrypted[i] = marked
 			continue
 		}
+
 		decrypted[i] = plain
 	}
+
 	return decrypted, nil
 }
 
@@ -183,6 +190,7 @@ func (c *Codec) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 		if err := proto.Unmarshal(plain, &opened); err != nil {
 			return nil, fmt.Errorf("encrypted with key %q, but not a payload: %w", id, err)
 		}
+
 		seal.MarkSealed(&opened, workflow)
 		return &opened, nil
 	}

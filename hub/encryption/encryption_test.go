@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/seal"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -79,9 +80,9 @@ func TestWhatCannotBeDecryptedStaysAndSaysWhy(t *testing.T) {
 	} {
 		decoded, err := c.Decode([]*commonpb.Payload{payload})
 		require.NoError(t, err, "the SDK drops a signal whose codec fails")
-		assert.Equal(t, why, string(decoded[0].Metadata[monitor.MetadataUndecrypted]))
+		assert.Equal(t, why, string(decoded[0].Metadata[contract.MetadataUndecrypted]))
 		assert.Equal(t, payload.Data, decoded[0].Data)
-		assert.NotContains(t, payload.Metadata, monitor.MetadataUndecrypted, "the argument is not changed")
+		assert.NotContains(t, payload.Metadata, contract.MetadataUndecrypted, "the argument is not changed")
 	}
 }
 
@@ -96,7 +97,7 @@ func TestAPayloadIsOpenedAsThatOfItsWorkflowAlone(t *testing.T) {
 	why := func(codec converter.PayloadCodec, payload *commonpb.Payload) string {
 		opened, err := codec.Decode([]*commonpb.Payload{payload})
 		require.NoError(t, err)
-		return string(opened[0].Metadata[monitor.MetadataUndecrypted])
+		return string(opened[0].Metadata[contract.MetadataUndecrypted])
 	}
 	assert.Empty(t, why(of("model-monitor/fraud"), sealed[0]))
 	assert.Empty(t, why(c, sealed[0]), "the codec server knows no workflow, and reads which one it is")

@@ -55,6 +55,7 @@ func ReadKeys(path string) ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read encryption keys: %w", err)
 	}
+
 	var keys []Key
 	var faults []error
 	seen := map[string]int{}
@@ -64,6 +65,7 @@ func ReadKeys(path string) ([]Key, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+
 		id, encoded, found := strings.Cut(line, ":")
 		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 		switch {
@@ -73,16 +75,19 @@ func ReadKeys(path string) ([]Key, error) {
 			err = errors.New("behind the colon must be base64 with its padding") // the error quotes the secret
 		default:
 			var key Key
-			if key, err = NewKey(strings.TrimSpace(id), secret); err == nil && seen[key.ID] > 0 {
+			key, err = NewKey(strings.TrimSpace(id), secret)
+			if err == nil && seen[key.ID] > 0 {
 				err = fmt.Errorf("key %s is line %d's too", key.ID, seen[key.ID])
 			}
 			seen[key.ID] = number
 			keys = append(keys, key)
 		}
+
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", path, number, err))
 		}
 	}
+
 	faults = append(faults, lines.Err())
 	switch {
 	case errors.Join(faults...) != nil:
@@ -92,6 +97,7 @@ func ReadKeys(path string) ([]Key, error) {
 	case len(keys) > maxKeys:
 		return nil, fmt.Errorf("%s: must have at most %d keys, has %d", path, maxKeys, len(keys))
 	}
+
 	return keys, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // defaults is a document from which others inherit: those of its teams, those
@@ -39,20 +39,23 @@ func parseDefaults(where string, fields map[string]json.RawMessage) (d defaults,
 			faults = append(faults, fmt.Errorf("defaults.%s: must be a list of names", name))
 		}
 	}
+
 	for i, pattern := range d.models {
 		if _, err := path.Match(pattern, ""); err != nil {
 			faults = append(faults, fmt.Errorf("defaults.models[%d]: must be a pattern such as fraud-*, got %q", i, pattern))
 		}
 	}
+
 	d.fields = maps.Clone(fields)
 	delete(d.fields, "defaults")
 	if _, named := d.fields["model_name"]; named {
 		faults = append(faults, errors.New("model_name: has no place in a document of defaults; name models in defaults.models"))
 		delete(d.fields, "model_name")
 	}
+
 	rest, err := json.Marshal(d.fields)
 	if err == nil {
-		_, err = monitor.DecodePolicy(rest)
+		_, err = policy.Decode(rest)
 	}
 	return d, errors.Join(append(faults, err)...)
 }
@@ -83,11 +86,13 @@ func inherit(own map[string]json.RawMessage, all []defaults, model string) map[s
 			merged[name] = value
 		}
 	}
+
 	for i := range all {
 		if all[i].fits(model, team) {
 			put(all[i].fields)
 		}
 	}
+
 	put(own)
 	return merged
 }
@@ -115,6 +120,7 @@ func inheritedFrom(own map[string]json.RawMessage, all []defaults, model, field 
 	if _, has := own[first[0]]; has {
 		return ""
 	}
+
 	var team string
 	_ = json.Unmarshal(own["team"], &team)
 	for _, d := range slices.Backward(all) {
@@ -122,5 +128,6 @@ func inheritedFrom(own map[string]json.RawMessage, all []defaults, model, field 
 			return strings.TrimSpace(d.where)
 		}
 	}
+
 	return ""
 }

@@ -20,8 +20,9 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // maxFileBytes bounds a file of policies.
@@ -33,7 +34,7 @@ type Document struct {
 	File   string // as messages call it
 	Number int    // of the document in its file, from 1
 	Model  string // empty where it is for any
-	Policy monitor.Policy
+	Policy policy.Policy
 
 	part   part
 	fields map[string]json.RawMessage // as they are written, without model_name
@@ -49,12 +50,14 @@ func Read(paths []string, stdin io.Reader) ([]Document, error) {
 		if d.Model == "" {
 			continue
 		}
+
 		if before, taken := first[d.Model]; taken {
 			faults = append(faults, d.faults(fmt.Errorf("model_name: %q has a policy already, in %s", d.Model, before), all))
 		} else {
 			first[d.Model] = d.Where
 		}
 	}
+
 	return documents, errors.Join(append(faults, decode(documents, all)...)...)
 }
 
@@ -79,7 +82,7 @@ func decode(documents []Document, all []defaults) (faults []error) {
 		}
 		rest, err := json.Marshal(inherit(d.fields, all, d.Model))
 		if err == nil {
-			d.Policy, err = monitor.DecodePolicy(rest)
+			d.Policy, err = policy.Decode(rest)
 		}
 		faults = append(faults, d.faults(err, all))
 	}
@@ -98,12 +101,14 @@ func readParts(paths []string, stdin io.Reader, modelOf func(map[string]json.Raw
 			faults = append(faults, err)
 			continue
 		}
+
 		parts, err := split(text)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", Called(file), err))
 		} else if len(parts) == 0 {
 			faults = append(faults, fmt.Errorf("%s: has no document; {} is the default policy", Called(file)))
 		}
+
 		for i := range parts {
 			d := Document{Where: fmt.Sprintf("%s: document %d", Called(file), i+1), File: Called(file), Number: i + 1, part: parts[i]}
 			fields, err := fieldsOf(parts[i])
@@ -113,15 +118,18 @@ func readParts(paths []string, stdin io.Reader, modelOf func(map[string]json.Raw
 				all = append(all, inherited)
 				continue
 			}
+
 			if err == nil {
 				d.Model, err = modelOf(fields)
 				delete(fields, "model_name")
 				d.fields = fields
 			}
+
 			faults = append(faults, d.faults(err, nil))
 			documents = append(documents, d)
 		}
 	}
+
 	return documents, all, faults
 }
 
@@ -134,6 +142,7 @@ func expand(paths []string) (files []string, err error) {
 			files = append(files, path)
 			continue
 		}
+
 		found := 0
 		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
@@ -143,6 +152,7 @@ func expand(paths []string) (files []string, err error) {
 				faults = append(faults, err)
 				return nil
 			}
+
 			files = append(files, file)
 			found++
 			return nil
@@ -152,6 +162,7 @@ func expand(paths []string) (files []string, err error) {
 		}
 		faults = append(faults, err)
 	}
+
 	return files, errors.Join(faults...)
 }
 
@@ -178,6 +189,7 @@ func (d *Document) faults(err error, all []defaults) error {
 	if err == nil {
 		return nil
 	}
+
 	var lines []string
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimSuffix(line, "\n")
@@ -192,6 +204,7 @@ func (d *Document) faults(err error, all []defaults) error {
 		}
 		lines = append(lines, where+": "+line)
 	}
+
 	return errors.New(strings.Join(lines, "\n"))
 }
 
@@ -213,6 +226,7 @@ func ReadFile(file string, stdin io.Reader) ([]byte, error) {
 		defer func() { _ = opened.Close() }()
 		stdin = opened
 	}
+
 	text, err := io.ReadAll(io.LimitReader(stdin, maxFileBytes+1))
 	switch {
 	case err != nil:
@@ -222,6 +236,7 @@ func ReadFile(file string, stdin io.Reader) ([]byte, error) {
 	case !utf8.Valid(text):
 		return nil, fmt.Errorf("%s: is not UTF-8 text", Called(file))
 	}
+
 	return text, nil
 }
 
@@ -243,6 +258,7 @@ func split(text []byte) ([]part, error) {
 		current = part{line: number}
 		return err
 	}
+
 	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\uFEFF"))) {
 		marker := string(line[:min(3, len(line))])
 		if (marker == "---" || marker == "...") && (len(line) == 3 || strings.ContainsRune(" \t\r\n", rune(line[3]))) {
@@ -251,9 +267,11 @@ func split(text []byte) ([]part, error) {
 			}
 			line = line[3:] // a document may begin on the line of its marker
 		}
+
 		current.text = append(current.text, line...)
 		number++
 	}
+
 	return parts, end()
 }
 
@@ -263,6 +281,7 @@ func splitJSON(document part) ([]part, error) {
 	if isBlank(document.text) {
 		return nil, nil
 	}
+
 	var values []part
 	for decoder := json.NewDecoder(bytes.NewReader(document.text)); ; {
 		var value json.RawMessage
@@ -283,7 +302,8 @@ func splitJSON(document part) ([]part, error) {
 
 func isBlank(document []byte) bool {
 	for line := range bytes.Lines(document) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && line[0] != '%' {
 			return false
 		}
 	}
@@ -306,12 +326,12 @@ func fieldsOf(p part) (fields map[string]json.RawMessage, err error) {
 func modelOf(fields map[string]json.RawMessage) (model string, err error) {
 	name, given := fields["model_name"]
 	if !given {
-		return "", monitor.ValidateModelName("")
+		return "", contract.ValidateModelName("")
 	}
 	if err := json.Unmarshal(name, &model); err != nil || string(name) == "null" {
 		return "", fmt.Errorf("model_name: must be a string, got %s; put it in quotes", plain.Text(string(name)))
 	}
-	return model, monitor.ValidateModelName(model)
+	return model, contract.ValidateModelName(model)
 }
 
 // toJSON turns a document into JSON. A key that is there twice is a fault in
@@ -328,6 +348,7 @@ func toJSON(p part) ([]byte, error) {
 		}
 		return object, nil
 	}
+
 	// JSON is YAML, but for tabs and surrogate pairs.
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, p.text) // it is valid
@@ -335,6 +356,7 @@ func toJSON(p part) ([]byte, error) {
 		_, what, _ := strings.Cut(oneLine(err), "key ")
 		return nil, errors.New("key " + what)
 	}
+
 	return p.text, nil
 }
 
@@ -344,6 +366,7 @@ func notFinite(text []byte) error {
 	if yamlv3.Unmarshal(text, &root) != nil {
 		return nil
 	}
+
 	var faults []error
 	var walk func(node *yamlv3.Node, path string)
 	walk = func(node *yamlv3.Node, path string) {
@@ -359,11 +382,13 @@ func notFinite(text []byte) error {
 				walk(child, path)
 			}
 		}
+
 		var value float64
 		if node.Kind == yamlv3.ScalarNode && node.Tag == "!!float" && node.Decode(&value) == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
 			faults = append(faults, fmt.Errorf("%s: must be a finite number, got %s", plain.Text(path), plain.Text(node.Value)))
 		}
 	}
+
 	walk(&root, "")
 	return errors.Join(faults...)
 }

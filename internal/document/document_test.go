@@ -11,17 +11,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestDocuments(t *testing.T) {
-	two := monitor.Policy{}.WithCooldown(2 * time.Hour)
+	two := policy.Policy{}.WithCooldown(2 * time.Hour)
 	two.Rules = nil
-	only := monitor.Policy{}
+	only := policy.Policy{}
 	tests := map[string]struct {
 		text   string
 		models []string
-		first  monitor.Policy
+		first  policy.Policy
 	}{
 		"one document":                         {"model_name: a\ncooldown: 2h\n", []string{"a"}, two},
 		"many documents":                       {"model_name: a\n---\nmodel_name: b\n--- # the last\nmodel_name: c", []string{"a", "b", "c"}, only},
@@ -34,8 +35,8 @@ func TestDocuments(t *testing.T) {
 		"JSON values one after the other":      {"{\"model_name\": \"a\"}\n{\"model_name\": \"b\"} {\"model_name\": \"c\"}", []string{"a", "b", "c"}, only},
 		"JSON and YAML":                        {"{\"model_name\": \"a\"}\n---\nmodel_name: b", []string{"a", "b"}, only},
 		"YAML in braces":                       {"{model_name: a, cooldown: 2h}", []string{"a"}, two},
-		"three dashes within a word are no mark": {"model_name: a---b\nretraining: {params: {x: \"--- y\"}}", []string{"a---b"}, func() monitor.Policy {
-			p := monitor.Policy{}
+		"three dashes within a word are no mark": {"model_name: a---b\nretraining: {params: {x: \"--- y\"}}", []string{"a---b"}, func() policy.Policy {
+			p := policy.Policy{}
 			p.Retraining.Params = map[string]json.RawMessage{"x": json.RawMessage(`"--- y"`)}
 			return p
 		}()},
@@ -97,10 +98,10 @@ cooldown: 30m
 	require.NoError(t, err)
 	require.Len(t, documents, 2, "defaults are no model's")
 	fraud, churn := documents[0].Policy, documents[1].Policy
-	require.Equal(t, monitor.Some(monitor.Duration(3*time.Hour)), fraud.Cooldown, "later defaults win over earlier ones")
+	require.Equal(t, metric.Some(policy.Duration(3*time.Hour)), fraud.Cooldown, "later defaults win over earlier ones")
 	require.Equal(t, "gpu", fraud.Retraining.Backend)
-	require.Equal(t, monitor.Some(monitor.Duration(12*time.Hour)), fraud.Retraining.Timeout, "retraining is merged field by field")
-	require.Equal(t, monitor.Some(monitor.Duration(30*time.Minute)), churn.Cooldown, "a document's own field wins")
+	require.Equal(t, metric.Some(policy.Duration(12*time.Hour)), fraud.Retraining.Timeout, "retraining is merged field by field")
+	require.Equal(t, metric.Some(policy.Duration(30*time.Minute)), churn.Cooldown, "a document's own field wins")
 	require.Equal(t, "house", churn.Retraining.Backend)
 }
 

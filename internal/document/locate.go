@@ -15,6 +15,7 @@ func lineOf(text []byte, field string) int {
 	if yamlv3.Unmarshal(text, &root) != nil || len(root.Content) == 0 {
 		return 0
 	}
+
 	node := root.Content[0]
 	line := node.Line
 	for _, step := range steps(field) {
@@ -22,11 +23,14 @@ func lineOf(text []byte, field string) int {
 		if next == nil {
 			break
 		}
-		node, line = next, next.Line
+
+		node = next
+		line = next.Line
 		if key != nil {
 			line = key.Line
 		}
 	}
+
 	return line
 }
 
@@ -49,6 +53,7 @@ func child(node *yamlv3.Node, step string) (key, value *yamlv3.Node) {
 			return nil, node.Content[i]
 		}
 	}
+
 	return nil, nil
 }
 

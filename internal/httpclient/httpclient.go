@@ -51,6 +51,7 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
+
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		now = date
 	}

@@ -35,6 +35,7 @@ func Code(text string) string {
 		}
 		longest = max(longest, run)
 	}
+
 	fence := strings.Repeat("`", longest+1)
 	text = strings.NewReplacer("\n", " ", "\r", " ", "|", "\u00a6").Replace(text)
 	if longest > 0 {

@@ -107,10 +107,12 @@ func (r Received) Check(payload *commonpb.Payload) error {
 	case unbound:
 		return errLoose
 	}
+
 	var s Stamp
 	if json.Unmarshal(metadata[stamp], &s) != nil {
 		return errLoose
 	}
+
 	switch {
 	case string(metadata[Workflow]) != r.Workflow:
 		return fmt.Errorf("was sealed for %.300q, not for this monitor", metadata[Workflow])
@@ -125,5 +127,6 @@ func (r Received) Check(payload *commonpb.Payload) error {
 	case s.Sealed.Before(r.Since):
 		return errors.New("was sealed before the oldest update that is remembered, and may have been carried out already; send it again")
 	}
+
 	return nil
 }

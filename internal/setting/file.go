@@ -40,10 +40,12 @@ func ReadMapping(path string) (map[string]json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: not YAML: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
 	}
+
 	var mapping map[string]json.RawMessage
 	if err := json.Unmarshal(object, &mapping); err != nil || len(mapping) == 0 {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoMapping)
 	}
+
 	return mapping, nil
 }
 
@@ -71,6 +73,7 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are %s", name, strings.Join(slices.Sorted(maps.Keys(places)), ", ")))
 			continue
 		}
+
 		decoder := json.NewDecoder(bytes.NewReader(fields[name]))
 		decoder.DisallowUnknownFields()
 		err := decoder.Decode(place.Addr().Interface())
@@ -82,12 +85,14 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 		}
 	}
+
 	secrets := Secrets(settings)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
 		if err := secrets[field].Look(environment); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", field, err))
 		}
 	}
+
 	return faults
 }
 

@@ -66,7 +66,8 @@ func (s *Secret) UnmarshalJSON(text []byte) error {
 func (s *Secret) Look(environment map[string]string) error {
 	switch r := s.reference; {
 	case r.Env != "":
-		if s.value = environment[r.Env]; s.value == "" {
+		s.value = environment[r.Env]
+		if s.value == "" {
 			return fmt.Errorf("the environment has no %s, or it is empty", r.Env)
 		}
 	case r.File != "":
@@ -84,13 +85,17 @@ func (s *Secret) Read(path string) error {
 	if info.Size() > maxSecretBytes {
 		return fmt.Errorf("%s has %d bytes, which is no secret", path, info.Size())
 	}
+
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if s.value = strings.TrimRight(string(text), "\r\n"); s.value == "" {
+
+	s.value = strings.TrimRight(string(text), "\r\n")
+	if s.value == "" {
 		return fmt.Errorf("%s is empty", path)
 	}
+
 	return nil
 }
 

@@ -36,6 +36,7 @@ func named[S any](fault error) error {
 	if !errors.As(fault, &parse) {
 		return fault
 	}
+
 	for name, field := range variables(reflect.TypeFor[S](), "") {
 		if field.Name != parse.Name || field.Type != parse.Type {
 			continue
@@ -46,6 +47,7 @@ func named[S any](fault error) error {
 		}
 		return fmt.Errorf("%s: %w", name, parse.Err)
 	}
+
 	return fault
 }
 
@@ -75,6 +77,7 @@ func variables(structure reflect.Type, prefix string) iter.Seq2[string, reflect.
 			if field.Type.Kind() != reflect.Struct {
 				continue
 			}
+
 			for name, inner := range variables(field.Type, prefix+field.Tag.Get("envPrefix")) {
 				if !yield(name, inner) {
 					return

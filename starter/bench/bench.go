@@ -22,8 +22,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
@@ -120,6 +122,7 @@ func Run(ctx context.Context, c client.Client, options Options) (report Report, 
 	if err != nil {
 		return report, err
 	}
+
 	defer func() { err = end(err) }()
 
 	for _, step := range []struct {
@@ -148,6 +151,7 @@ func Run(ctx context.Context, c client.Client, options Options) (report Report, 
 			return report, fmt.Errorf("measure %s: %w", step.name, err)
 		}
 	}
+
 	report.HubToNaive = report.Hub.EventsPerSecond / report.Naive.EventsPerSecond
 	return report, nil
 }
@@ -171,11 +175,11 @@ func begin(c client.Client, options Options) (r *runner, end func(error) error, 
 // startWorker runs monitors and retrainings as `worker` does.
 func (r *runner) startWorker() (stop func(), err error) {
 	monitors := worker.New(r.client, r.queue, worker.Options{})
-	monitors.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: monitor.WorkflowType})
+	monitors.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	lastpolicy.Register(monitors, r.client, converter.GetDefaultDataConverter())
 	retrainings := worker.New(r.client, workflows.RetrainingTaskQueue(r.queue), worker.Options{DisableWorkflowWorker: true})
 	retrainings.RegisterActivity(&activities.Retraining{
-		Backends: map[string]activities.ModelOps{"stopwatch": r.backend}, Default: "stopwatch",
+		Backends: map[string]modelops.ModelOps{"stopwatch": r.backend}, Default: "stopwatch",
 	})
 	if err := monitors.Start(); err != nil {
 		return nil, fmt.Errorf("start the benchmark's worker: %w", err)
@@ -184,6 +188,7 @@ func (r *runner) startWorker() (stop func(), err error) {
 		monitors.Stop()
 		return nil, fmt.Errorf("start the benchmark's worker: %w", err)
 	}
+
 	return func() {
 		monitors.Stop()
 		retrainings.Stop()
@@ -216,21 +221,23 @@ func (r *runner) cleanUp() error {
 	for _, model := range r.started {
 		group.Go(func() error {
 			// A model that was never published to has no monitor to end.
-			_ = r.client.TerminateWorkflow(ctx, monitor.WorkflowID(model), "", "the benchmark is over")
+			_ = r.client.TerminateWorkflow(ctx, contract.WorkflowID(model), "", "the benchmark is over")
 			return ctx.Err()
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return &LeftoverError{r.queue, err}
 	}
+
 	return nil
 }
 
 // healthy is an event that breaches nothing.
-func healthy(model string, i int) monitor.MetricEvent {
-	return monitor.MetricEvent{
+func healthy(model string, i int) metric.Event {
+	return metric.Event{
 		Timestamp: time.Now(), ModelName: model, ModelVersion: "v1",
-		Accuracy: monitor.Some(0.93 + float64(i%50)/1000), LatencyMS: monitor.Some(100 + float64(i*7919%90)),
-		DriftScore: monitor.Some(0.01 + float64(i%80)/1000),
+		Accuracy: metric.Some(0.93 + float64(i%50)/1000), LatencyMS: metric.Some(100 + float64(i*7919%90)),
+		DriftScore: metric.Some(0.01 + float64(i%80)/1000),
 	}
 }

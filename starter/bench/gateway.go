@@ -64,6 +64,7 @@ func RunGateway(ctx context.Context, c client.Client, options Options) (report G
 	if err != nil {
 		return report, err
 	}
+
 	defer func() { err = end(err) }()
 	lines := func(lines [][]byte) ([]byte, error) { return bytes.Join(lines, []byte("\n")), nil }
 	for _, form := range []gatewayForm{
@@ -79,6 +80,7 @@ func RunGateway(ctx context.Context, c client.Client, options Options) (report G
 		}
 		report.Forms = append(report.Forms, measured)
 	}
+
 	return report, nil
 }
 
@@ -101,6 +103,7 @@ func (r *runner) gateway(ctx context.Context, form gatewayForm) (t GatewayThroug
 	if err != nil {
 		return t, err
 	}
+
 	h := r.newHub(0)
 	g := gateway.New(gateway.Options{})
 	g.Open(h)
@@ -108,6 +111,7 @@ func (r *runner) gateway(ctx context.Context, form gatewayForm) (t GatewayThroug
 	if err != nil {
 		return t, errors.Join(err, h.Close(ctx))
 	}
+
 	server := &http.Server{Handler: g, ReadHeaderTimeout: time.Second}
 	var serving errgroup.Group
 	serving.Go(func() error { return server.Serve(listener) })
@@ -128,20 +132,26 @@ func (r *runner) gateway(ctx context.Context, form gatewayForm) (t GatewayThroug
 			return err
 		})
 	}
+
 	err = errors.Join(group.Wait(), server.Close())
 	if served := serving.Wait(); !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
 	closeCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err = errors.Join(err, h.Close(closeCtx)); err != nil {
+	err = errors.Join(err, h.Close(closeCtx))
+	if err != nil {
 		return t, err
 	}
 	if slices.Sort(took); len(took) == 0 {
 		return t, errors.New("no request was answered in time")
 	}
-	t.Requests, t.P50, t.P99 = len(took), quantile(took, 0.5), quantile(took, 0.99)
-	t.Events, t.Seconds = int64(len(took)*form.events), time.Since(start).Seconds()
+
+	t.Requests = len(took)
+	t.P50 = quantile(took, 0.5)
+	t.P99 = quantile(took, 0.99)
+	t.Events = int64(len(took) * form.events)
+	t.Seconds = time.Since(start).Seconds()
 	t.MicrosPerEvent = float64((processorTime() - busy).Microseconds()) / float64(t.Events)
 	return t, r.count(ctx, models, &t.Throughput)
 }
@@ -153,16 +163,20 @@ func (r *runner) bodies(models []string, form gatewayForm) (bodies [gatewayClien
 		for b := range bodies[c] {
 			lines := make([][]byte, form.events)
 			for l := range lines {
-				if lines[l], err = json.Marshal(healthy(models[i%len(models)], i)); err != nil {
+				lines[l], err = json.Marshal(healthy(models[i%len(models)], i))
+				if err != nil {
 					return bodies, err
 				}
 				i++
 			}
-			if bodies[c][b], err = form.encode(lines); err != nil {
+
+			bodies[c][b], err = form.encode(lines)
+			if err != nil {
 				return bodies, err
 			}
 		}
 	}
+
 	return bodies, nil
 }
 
@@ -177,11 +191,13 @@ func load(ctx context.Context, url string, form gatewayForm, bodies [gatewayBodi
 		if err != nil {
 			return sent, took, err
 		}
+
 		request.Header = form.header
 		response, err := transport.RoundTrip(request)
 		if err != nil {
 			return sent, took, err
 		}
+
 		answer, err := io.ReadAll(response.Body)
 		_ = response.Body.Close()
 		if err != nil {
@@ -190,9 +206,11 @@ func load(ctx context.Context, url string, form gatewayForm, bodies [gatewayBodi
 		if want := fmt.Appendf(nil, `{"accepted":%d,"rejected":[]`, form.events); !bytes.HasPrefix(answer, want) {
 			return sent, took, fmt.Errorf("the gateway answers %s: %s", response.Status, answer)
 		}
+
 		sent += int64(len(body))
 		took = append(took, float64(time.Since(began).Microseconds())/1000)
 	}
+
 	return sent, took, nil
 }
 

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/hub"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Latency is the time from Publish of a breach until ModelOps is called.
@@ -69,7 +70,7 @@ func (s *stopwatch) expect(model string) <-chan time.Time {
 }
 
 // ScheduleRetraining notes the time of the first call for a model.
-func (s *stopwatch) ScheduleRetraining(_ context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (s *stopwatch) ScheduleRetraining(_ context.Context, request modelops.Request) (modelops.Job, error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +78,7 @@ func (s *stopwatch) ScheduleRetraining(_ context.Context, request monitor.Retrai
 	case s.called[request.ModelName] <- now:
 	default: // nobody asked, or a retry
 	}
-	return monitor.Job{ID: request.RequestID}, nil
+	return modelops.Job{ID: request.RequestID}, nil
 }
 
 // latency publishes breaches one after the other, each to a monitor at rest or,
@@ -92,6 +93,7 @@ func (r *runner) latency(ctx context.Context) (l Latency, err error) {
 	if err := r.raise(ctx, hubs, models); err != nil {
 		return l, err
 	}
+
 	loadCtx, endLoad := context.WithCancel(ctx)
 	var load errgroup.Group
 	load.Go(func() error { return r.load(loadCtx, hubs, models) })
@@ -111,6 +113,7 @@ func (r *runner) latency(ctx context.Context) (l Latency, err error) {
 			return l, err
 		}
 	}
+
 	slices.Sort(l.All)
 	l.RSS = peakRSS()
 	l.P50, l.P90, l.P99, l.Max = quantile(l.All, 0.50), quantile(l.All, 0.90), quantile(l.All, 0.99), quantile(l.All, 1)
@@ -130,9 +133,11 @@ func (r *runner) raise(ctx context.Context, hubs []*hub.Hub, models []string) er
 			return h.Flush(ctx)
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return err
 	}
+
 	return pause(ctx, settle+time.Duration(len(hubs)*len(models))*time.Second/startBudget) // for the queries
 }
 
@@ -142,6 +147,7 @@ func (r *runner) load(ctx context.Context, hubs []*hub.Hub, models []string) err
 	if r.Load <= 0 {
 		return nil
 	}
+
 	ticker := time.NewTicker(loadTick)
 	defer ticker.Stop()
 	start := time.Now()
@@ -164,11 +170,12 @@ func (r *runner) load(ctx context.Context, hubs []*hub.Hub, models []string) err
 func (r *runner) breach(ctx context.Context, h *hub.Hub, model string) (time.Duration, error) {
 	told := r.backend.expect(model)
 	event := healthy(model, 0)
-	event.Accuracy = monitor.Some(0.5)
+	event.Accuracy = metric.Some(0.5)
 	published := time.Now()
 	if err := h.Publish(ctx, event); err != nil {
 		return 0, err
 	}
+
 	select {
 	case called := <-told:
 		return called.Sub(published), nil

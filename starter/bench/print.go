@@ -20,9 +20,11 @@ func (r Report) Print(w io.Writer) error {
 	}{{"a signal per event", r.Naive}, {fmt.Sprintf("a signal per %d", batchedEvents), r.Batched}, {"hub", r.Hub}} {
 		row("%s\t%d\t%.0f\t%d\t%d\t%d\t%d", t.name, t.Events, t.EventsPerSecond, t.Signals, t.HistoryEvents, t.HistoryBytes, t.Models)
 	}
+
 	if err := table.Flush(); err != nil {
 		return err
 	}
+
 	_, err := fmt.Fprintf(w, "\nThe hub is %.0f times a signal per event; every event was counted in its monitor.\n"+
 		"A publish costs %.0f ns of its goroutine.\n\n"+
 		"From a breach published until ModelOps is called, %d times;\n"+
@@ -45,22 +47,28 @@ func (l Latency) buckets() []bucket {
 	if len(l.All) == 0 {
 		return nil
 	}
+
 	width := 1.0
 	for _, step := range []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000} {
-		if width = step; l.P99/width <= 20 {
+		width = step
+		if l.P99/width <= 20 {
 			break
 		}
 	}
+
 	first := math.Floor(l.All[0] / width)
 	last := max(first, math.Floor(l.P99/width))
 	all := make([]bucket, int(last-first)+1)
 	for i := range all {
-		all[i].Low, all[i].High = (first+float64(i))*width, (first+float64(i)+1)*width
+		all[i].Low = (first + float64(i)) * width
+		all[i].High = (first + float64(i) + 1) * width
 	}
+
 	for _, ms := range l.All {
 		i := min(len(all)-1, int(math.Floor(ms/width)-first))
 		all[i].Count++
 	}
+
 	all[len(all)-1].High = max(all[len(all)-1].High, l.Max)
 	return all
 }

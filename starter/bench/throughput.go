@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -32,21 +34,25 @@ func (r *runner) signals(ctx context.Context, kind string, events int) (Throughp
 			for i := c; time.Since(start) < r.Duration/3; i++ {
 				model := models[i%len(models)]
 				options := hub.StartOptions(model, r.queue)
-				payload := make([]monitor.MetricEvent, events)
+				payload := make([]metric.Event, events)
 				for j := range payload {
 					payload[j] = healthy(model, i+j)
 				}
-				if _, err := r.client.SignalWithStartWorkflow(groupCtx, options.ID, monitor.SignalMetric, payload, options, monitor.WorkflowType); err != nil {
+				if _, err := r.client.SignalWithStartWorkflow(groupCtx, options.ID, contract.SignalMetric, payload, options, contract.WorkflowType); err != nil {
 					return fmt.Errorf("signal %s: %w", options.ID, err)
 				}
+
 				sent.Add(int64(events))
 			}
+
 			return nil
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return Throughput{}, err
 	}
+
 	t := Throughput{Events: sent.Load(), Seconds: time.Since(start).Seconds(), Models: len(models)}
 	return t, r.count(ctx, models, &t)
 }
@@ -62,7 +68,7 @@ func (r *runner) hub(ctx context.Context) (Throughput, error) {
 		group.Go(func() error {
 			published := int64(0)
 			defer func() { sent.Add(published) }()
-			ring := make([]monitor.MetricEvent, 4096) // serving code has its events at hand
+			ring := make([]metric.Event, 4096) // serving code has its events at hand
 			for i := range ring {
 				ring[i] = healthy(models[(i+p)%len(models)], i)
 			}
@@ -77,6 +83,7 @@ func (r *runner) hub(ctx context.Context) (Throughput, error) {
 			}
 		})
 	}
+
 	err := group.Wait()
 	publishing := time.Since(start)
 	closeCtx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -87,6 +94,7 @@ func (r *runner) hub(ctx context.Context) (Throughput, error) {
 	if err != nil {
 		return Throughput{}, err
 	}
+
 	t := Throughput{
 		Events: sent.Load(), Seconds: time.Since(start).Seconds(), Models: len(models),
 		NanosPerPublish: float64(publishing.Nanoseconds()) * float64(runtime.GOMAXPROCS(0)) / float64(sent.Load()),
@@ -99,29 +107,35 @@ func (r *runner) hub(ctx context.Context) (Throughput, error) {
 func (r *runner) count(ctx context.Context, models []string, t *Throughput) error {
 	deadline := time.Now().Add(time.Minute)
 	for t.Counted != t.Events && time.Now().Before(deadline) {
-		t.Counted, t.Signals, t.HistoryEvents, t.HistoryBytes = 0, 0, 0, 0
+		t.Counted = 0
+		t.Signals = 0
+		t.HistoryEvents = 0
+		t.HistoryBytes = 0
 		for _, model := range models {
 			var status monitor.Status
-			answer, err := r.client.QueryWorkflow(ctx, monitor.WorkflowID(model), "", monitor.QueryStatus)
+			answer, err := r.client.QueryWorkflow(ctx, contract.WorkflowID(model), "", contract.QueryStatus)
 			if err == nil {
 				err = answer.Get(&status)
 			}
 			if err != nil {
 				return fmt.Errorf("ask the monitor of %s: %w", model, err)
 			}
-			described, err := r.client.DescribeWorkflowExecution(ctx, monitor.WorkflowID(model), "")
+			described, err := r.client.DescribeWorkflowExecution(ctx, contract.WorkflowID(model), "")
 			if err != nil {
 				return fmt.Errorf("describe the monitor of %s: %w", model, err)
 			}
+
 			t.Counted += status.Events
 			t.Signals += status.Signals
 			t.HistoryEvents += described.GetWorkflowExecutionInfo().GetHistoryLength()
 			t.HistoryBytes += described.GetWorkflowExecutionInfo().GetHistorySizeBytes()
 		}
 	}
+
 	t.EventsPerSecond = float64(t.Events) / t.Seconds
 	if t.Counted != t.Events {
 		return fmt.Errorf("published %d events, but the monitors have counted %d", t.Events, t.Counted)
 	}
+
 	return nil
 }

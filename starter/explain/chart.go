@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -19,24 +20,29 @@ const (
 
 // chart draws datapoints, oldest first, as one line of bars, and says of which
 // height the threshold is. A second line marks those that breach.
-func chart(points []monitor.DatapointStatus, threshold monitor.Reading) []string {
+func chart(points []monitor.DatapointStatus, threshold metric.Reading) []string {
 	low, high, drawn := 0.0, 0.0, false
-	see := func(r monitor.Reading) {
+	see := func(r metric.Reading) {
 		value, ok := r.Get()
 		switch {
 		case !ok:
 		case !drawn:
-			low, high, drawn = value, value, true
+			low = value
+			high = value
+			drawn = true
 		default:
-			low, high = min(low, value), max(high, value)
+			low = min(low, value)
+			high = max(high, value)
 		}
 	}
+
 	for _, p := range points {
 		see(p.Value)
 	}
 	if !drawn {
 		return nil
 	}
+
 	see(threshold)
 	bar := func(value float64) rune {
 		if high <= low {
@@ -46,6 +52,7 @@ func chart(points []monitor.DatapointStatus, threshold monitor.Reading) []string
 		share := (value/2 - low/2) / (high/2 - low/2)
 		return levels[min(len(levels)-1, int(share*float64(len(levels))))]
 	}
+
 	var bars, marks strings.Builder
 	for _, p := range points {
 		value, measured := p.Value.Get()
@@ -57,12 +64,14 @@ func chart(points []monitor.DatapointStatus, threshold monitor.Reading) []string
 		default:
 			bars.WriteRune(bar(value))
 		}
+
 		if p.Breach {
 			marks.WriteRune(markBreach)
 		} else {
 			marks.WriteByte(' ')
 		}
 	}
+
 	legend := "  " + plain.Number(low) + " to " + plain.Number(high)
 	if value, ok := threshold.Get(); ok {
 		legend += fmt.Sprintf(", the threshold %s is %c", plain.Number(value), bar(value))

@@ -11,14 +11,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Explained is a status in words.
 type Explained struct {
 	ModelName string         `json:"model_name"`
-	Phase     monitor.Phase  `json:"phase"`
+	Phase     contract.Phase `json:"phase"`
 	Ended     string         `json:"ended,omitempty"`     // how and when
 	HeldBack  []string       `json:"held_back,omitempty"` // what keeps every breach from triggering now
 	Notes     []string       `json:"notes,omitempty"`
@@ -50,15 +52,18 @@ func Status(s monitor.Status, ended string, now time.Time) Explained {
 		if len(version.Rules) == 0 {
 			continue // not tracked any more
 		}
+
 		v := Version{ModelVersion: name, LastSeen: version.LastSeen, SupersededBy: version.SupersededBy}
 		for _, status := range version.Rules {
-			i := slices.IndexFunc(s.Policy.Rules, func(r monitor.Rule) bool { return r.Name == status.Name })
+			i := slices.IndexFunc(s.Policy.Rules, func(r policy.Rule) bool { return r.Name == status.Name })
 			if i >= 0 {
 				v.Rules = append(v.Rules, e.rule(&s.Policy.Rules[i], status, version))
 			}
 		}
+
 		x.Versions = append(x.Versions, v)
 	}
+
 	return x
 }
 
@@ -71,9 +76,10 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 	case ended != "":
 		say("the monitor has ended")
 		return reasons
-	case s.Phase == monitor.PhaseStopping:
+	case s.Phase == contract.PhaseStopping:
 		say("the monitor is stopping")
 	}
+
 	if p := s.Paused; p != nil {
 		say("paused since %s%s; `starter resume` ends that", e.at(p.At), WhoAndWhy(p.By, p.Reason))
 	}
@@ -100,7 +106,7 @@ func (e *explainer) notes() (notes []string) {
 	say := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	s := e.status
 	if a := s.Policy.Approval; a != nil && a.Required && s.Pending == nil {
-		say("a trigger will wait for approval, for %s at most", a.Timeout.Or(monitor.Duration(monitor.DefaultApprovalTimeout)))
+		say("a trigger will wait for approval, for %s at most", a.Timeout.Or(policy.Duration(policy.DefaultApprovalTimeout)))
 	}
 	if v := s.Verification; v != nil {
 		text := fmt.Sprintf("version %s is verified since %s, %s so far", plain.Text(v.Version), e.at(v.Since), plain.Count(v.Samples, "event"))
@@ -158,6 +164,7 @@ func (x Explained) Print(w io.Writer) error {
 			}
 		}
 	}
+
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -175,5 +182,5 @@ func WhoAndWhy(by, reason string) (text string) {
 
 // Span is a duration as people say it, to the second.
 func Span(d time.Duration) string {
-	return monitor.Duration(max(0, d).Round(time.Second)).String()
+	return policy.Duration(max(0, d).Round(time.Second)).String()
 }

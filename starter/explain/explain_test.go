@@ -8,7 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,7 +32,7 @@ func points(t *testing.T, text string) (all []monitor.DatapointStatus) {
 		default:
 			value, err := strconv.ParseFloat(field, 64)
 			require.NoError(t, err)
-			p.Value = monitor.Some(value)
+			p.Value = metric.Some(value)
 		}
 		all = append(all, p)
 	}
@@ -37,7 +41,7 @@ func points(t *testing.T, text string) (all []monitor.DatapointStatus) {
 
 func TestARuleIsExplained(t *testing.T) {
 	const slow = `{"name": "slow", "metric": "latency_ms", "stat": "p99", "above": 250, "period": "5m", "datapoints": {"breaching": 3, "of": 5}`
-	some := monitor.Some[float64]
+	some := metric.Some[float64]
 	tests := map[string]struct {
 		policy string
 		rules  []monitor.RuleStatus // in the policy's order; the last one is looked at
@@ -117,7 +121,7 @@ func TestARuleIsExplained(t *testing.T) {
 		"about age, counted from the last success": {
 			policy: `{"rules": [{"name": "stale", "max_age": "720h"}]}`, rules: []monitor.RuleStatus{{Verdict: monitor.Healthy}},
 			change: func(s *monitor.Status) {
-				s.Decisions = []monitor.Decision{{At: noon.Add(-719 * time.Hour), Kind: monitor.Succeeded}}
+				s.Decisions = []monitor.Decision{{At: noon.Add(-719 * time.Hour), Kind: policy.Succeeded}}
 			},
 			want: []string{"stale  not retrained for 720h: healthy", "breaches on 13:00:00, in 1h, unless it is retrained before"},
 		},
@@ -153,10 +157,10 @@ func TestARuleIsExplained(t *testing.T) {
 			policy: `{"rules": [{"metric": "accuracy", "below": 0.9}], "dry_run": true, "max_failures": 3, "verify": {"within": "1h"}}`,
 			rules:  []monitor.RuleStatus{{Verdict: monitor.Breaching, At: noon, Value: some(0.8), Threshold: some(0.9)}},
 			change: func(s *monitor.Status) {
-				s.Phase = monitor.PhasePaused
+				s.Phase = contract.PhasePaused
 				s.Paused = &monitor.Control{By: "ada", Reason: "move", At: noon.Add(-time.Hour)}
-				s.Current = &monitor.Flight{RetrainingRequest: monitor.RetrainingRequest{Reason: "slow", TriggeredAt: noon}, Deadline: noon.Add(time.Hour)}
-				s.Pending = &monitor.Pending{RetrainingRequest: monitor.RetrainingRequest{Reason: "decay"}, Since: noon, Until: noon.Add(time.Minute)}
+				s.Current = &monitor.Flight{Request: modelops.Request{Reason: "slow", TriggeredAt: noon}, Deadline: noon.Add(time.Hour)}
+				s.Pending = &monitor.Pending{Request: modelops.Request{Reason: "decay"}, Since: noon, Until: noon.Add(time.Minute)}
 				s.BlackoutUntil = noon.Add(time.Hour)
 				s.Verification = &monitor.Verification{Version: "v2", Since: noon, Samples: 1, Broken: "slow", Reason: "too slow"}
 			},
@@ -176,9 +180,9 @@ func TestARuleIsExplained(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			policy, err := monitor.DecodePolicy([]byte(test.policy))
+			policy, err := policy.Decode([]byte(test.policy))
 			require.NoError(t, err)
-			s := monitor.Status{ModelName: "fraud", Phase: monitor.PhaseWatching, Policy: policy.WithDefaults()}
+			s := monitor.Status{ModelName: "fraud", Phase: contract.PhaseWatching, Policy: policy.WithDefaults()}
 			for i := range test.rules {
 				test.rules[i].Name = s.Policy.Rules[i].Name
 			}
@@ -200,15 +204,15 @@ func TestARuleIsExplained(t *testing.T) {
 
 func TestAMonitorIsExplainedBeforeItsFirstEventAndAfterItsEnd(t *testing.T) {
 	var text strings.Builder
-	s := monitor.NewMachine("a\nb", "base", monitor.Policy{}).Status(noon)
+	s := monitor.NewMachine("a\nb", "base", policy.Policy{}).Status(noon)
 	require.NoError(t, Status(s, "", noon).Print(&text))
 	require.Equal(t, "a\\nb: watching\nno event has come yet, so no rule says anything\n", text.String())
 
 	text.Reset()
-	m := monitor.NewMachine("fraud", "base", monitor.Policy{})
+	m := monitor.NewMachine("fraud", "base", policy.Policy{})
 	for i, version := range []string{"v7", "v8"} {
 		at := noon.Add(time.Duration(i) * time.Minute)
-		m.Observe(at, &monitor.MetricEvent{Timestamp: at, ModelName: "fraud", ModelVersion: version, Accuracy: monitor.Some(0.95)})
+		m.Observe(at, &metric.Event{Timestamp: at, ModelName: "fraud", ModelVersion: version, Accuracy: metric.Some(0.95)})
 	}
 	require.NoError(t, Status(m.Status(noon), "stopped on 2026-03-01 12:07:00 UTC", noon).Print(&text))
 	require.Contains(t, text.String(), "fraud: stopped on 2026-03-01 12:07:00 UTC\nheld back now: the monitor has ended\n")
@@ -216,8 +220,8 @@ func TestAMonitorIsExplainedBeforeItsFirstEventAndAfterItsEnd(t *testing.T) {
 }
 
 func TestAChartNeedsNoSpread(t *testing.T) {
-	require.Nil(t, chart(nil, monitor.Some(1.0)))
-	require.Nil(t, chart(points(t, "- ?"), monitor.Some(1.0)))
-	require.Equal(t, []string{"▅▅  3 to 3"}, chart(points(t, "3 3"), monitor.Reading{}))
-	require.Equal(t, []string{"▁█  -1e+100 to 1e+100, the threshold 0 is ▅"}, chart(points(t, "-1e100 1e100"), monitor.Some(0.0)))
+	require.Nil(t, chart(nil, metric.Some(1.0)))
+	require.Nil(t, chart(points(t, "- ?"), metric.Some(1.0)))
+	require.Equal(t, []string{"▅▅  3 to 3"}, chart(points(t, "3 3"), metric.Reading{}))
+	require.Equal(t, []string{"▁█  -1e+100 to 1e+100, the threshold 0 is ▅"}, chart(points(t, "-1e100 1e100"), metric.Some(0.0)))
 }

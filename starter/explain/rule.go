@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Rule is what is said of one rule, of one model version.
@@ -21,10 +23,10 @@ type Rule struct {
 	Needed   int    `json:"needed,omitempty"`   // breaching ones until it breaches
 	// Distance is how far the value is from the threshold; negative while it is on
 	// the healthy side.
-	Distance monitor.Reading `json:"distance,omitzero"`
-	Says     []string        `json:"says"`                // in words
-	HeldBack []string        `json:"held_back,omitempty"` // what keeps a breach from triggering
-	Chart    []string        `json:"chart,omitempty"`
+	Distance metric.Reading `json:"distance,omitzero"`
+	Says     []string       `json:"says"`                // in words
+	HeldBack []string       `json:"held_back,omitempty"` // what keeps a breach from triggering
+	Chart    []string       `json:"chart,omitempty"`
 }
 
 // explainer puts a status into words.
@@ -34,7 +36,7 @@ type explainer struct {
 }
 
 // rule explains one rule of a version.
-func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.VersionStatus) Rule {
+func (e *explainer) rule(r *policy.Rule, s monitor.RuleStatus, version monitor.VersionStatus) Rule {
 	x := Rule{RuleStatus: s, Rule: r.String(), Says: []string{}}
 	say := func(format string, args ...any) { x.Says = append(x.Says, fmt.Sprintf(format, args...)) }
 	switch {
@@ -54,21 +56,23 @@ func (e *explainer) rule(r *monitor.Rule, s monitor.RuleStatus, version monitor.
 			say("last %s on %s%s", plain.Number(value), e.at(s.At), besides(s.Value, s.Threshold))
 		}
 	}
+
 	x.HeldBack = e.heldBack(r, version)
 	return x
 }
 
 // window explains a rule with a period.
-func (e *explainer) window(r *monitor.Rule, x *Rule, say func(string, ...any)) {
+func (e *explainer) window(r *policy.Rule, x *Rule, say func(string, ...any)) {
 	s := x.RuleStatus
 	e.unknown(r, s, say)
 	threshold := s.Threshold
 	if r.Change == nil {
 		e.datapoints(r, x, say)
 	} else {
-		threshold = monitor.Reading{} // it is the mean before the change
+		threshold = metric.Reading{} // it is the mean before the change
 		e.change(r, s, say)
 	}
+
 	x.Chart = chart(s.Datapoints, threshold)
 	if value, measured := s.Value.Get(); measured {
 		say("last %s%s", plain.Number(value), besides(s.Value, threshold))
@@ -88,7 +92,7 @@ func (e *explainer) window(r *monitor.Rule, x *Rule, say func(string, ...any)) {
 }
 
 // datapoints says how many of how many breach.
-func (e *explainer) datapoints(r *monitor.Rule, x *Rule, say func(string, ...any)) {
+func (e *explainer) datapoints(r *policy.Rule, x *Rule, say func(string, ...any)) {
 	n := 0
 	x.Needed, n = r.MOfN()
 	x.Breaches, x.Of = counted(r, x.Datapoints)
@@ -103,9 +107,9 @@ func (e *explainer) datapoints(r *monitor.Rule, x *Rule, say func(string, ...any
 }
 
 // change says what a detector has seen.
-func (e *explainer) change(r *monitor.Rule, s monitor.RuleStatus, say func(string, ...any)) {
+func (e *explainer) change(r *policy.Rule, s monitor.RuleStatus, say func(string, ...any)) {
 	if s.Verdict == monitor.Breaching {
-		say("a change was detected, which counts for %s", r.Change.Hold.Or(monitor.Duration(monitor.DefaultHold)))
+		say("a change was detected, which counts for %s", r.Change.Hold.Or(policy.Duration(policy.DefaultHold)))
 	} else if len(s.Datapoints) > 0 {
 		say("no change that counts")
 	}
@@ -115,17 +119,18 @@ func (e *explainer) change(r *monitor.Rule, s monitor.RuleStatus, say func(strin
 }
 
 // unknown says why a rule with a period says nothing.
-func (e *explainer) unknown(r *monitor.Rule, s monitor.RuleStatus, say func(string, ...any)) {
+func (e *explainer) unknown(r *policy.Rule, s monitor.RuleStatus, say func(string, ...any)) {
 	if s.Verdict != monitor.Unknown {
 		return
 	}
+
 	hasBaseline := !r.BelowBaselineBy.IsZero() || !r.AboveBaselineBy.IsZero()
-	isPrevious := r.Baseline != nil && r.Baseline.From == monitor.BaselinePrevious
+	isPrevious := r.Baseline != nil && r.Baseline.From == policy.BaselinePrevious
 	switch {
 	case hasBaseline && s.Baseline.IsZero() && isPrevious:
 		say("unknown: the version before it has left no baseline")
 	case hasBaseline && s.Baseline.IsZero():
-		needed := int64(monitor.DefaultBaselineSamples)
+		needed := int64(policy.DefaultBaselineSamples)
 		if r.Baseline != nil && r.Baseline.Samples > 0 {
 			needed = r.Baseline.Samples
 		}
@@ -157,38 +162,42 @@ func (e *explainer) doubts(s monitor.RuleStatus, say func(string, ...any)) {
 
 // counted says how many of the last N datapoints breach, as the machine counts: it
 // looks past what could not be judged, and past missing ones where the rule does.
-func counted(r *monitor.Rule, points []monitor.DatapointStatus) (breaching, of int) {
+func counted(r *policy.Rule, points []monitor.DatapointStatus) (breaching, of int) {
 	_, n := r.MOfN()
 	for _, p := range slices.Backward(points) {
-		isPassed := p.Value.IsZero() && r.Missing != monitor.MissingBreaching && r.Missing != monitor.MissingOK
+		isPassed := p.Value.IsZero() && r.Missing != policy.MissingBreaching && r.Missing != policy.MissingOK
 		if of == n {
 			break
 		}
 		if p.Unknown || isPassed {
 			continue
 		}
+
 		of++
 		if p.Breach {
 			breaching++
 		}
 	}
+
 	return breaching, of
 }
 
 // composite explains a rule by its members.
-func (e *explainer) composite(r *monitor.Rule, version monitor.VersionStatus, say func(string, ...any)) {
+func (e *explainer) composite(r *policy.Rule, version monitor.VersionStatus, say func(string, ...any)) {
 	for _, name := range slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}) {
 		if name == "" {
 			continue
 		}
+
 		verdict := monitor.Unknown
 		for _, member := range version.Rules {
 			if member.Name == name {
 				verdict = member.Verdict
 			}
 		}
+
 		member := plain.Text(name) + " is " + verdictWord(verdict)
-		if i := slices.IndexFunc(e.status.Policy.Rules, func(other monitor.Rule) bool { return other.Name == name }); i >= 0 && e.status.Policy.Rules[i].IsInstant() {
+		if i := slices.IndexFunc(e.status.Policy.Rules, func(other policy.Rule) bool { return other.Name == name }); i >= 0 && e.status.Policy.Rules[i].IsInstant() {
 			member += " (it must breach in the same observation)"
 		}
 		say("%s", member)
@@ -222,7 +231,7 @@ func (e *explainer) age(s monitor.RuleStatus, what, unless string, due time.Time
 // don't reach back so far.
 func (e *explainer) retrained(limit time.Duration) time.Time {
 	for _, d := range slices.Backward(e.status.Decisions) {
-		if d.Kind == monitor.Succeeded || d.Kind == monitor.Accepted {
+		if d.Kind == policy.Succeeded || d.Kind == policy.Accepted {
 			return d.At.Add(limit)
 		}
 	}
@@ -231,14 +240,14 @@ func (e *explainer) retrained(limit time.Duration) time.Time {
 
 // heldBack says what keeps a breach of a rule from triggering, beside what keeps
 // every breach.
-func (e *explainer) heldBack(r *monitor.Rule, version monitor.VersionStatus) (reasons []string) {
+func (e *explainer) heldBack(r *policy.Rule, version monitor.VersionStatus) (reasons []string) {
 	if r.Condition {
 		reasons = append(reasons, "a condition never triggers by itself"+e.partOf(r.Name))
 	}
-	if r.Severity == monitor.Warning {
+	if r.Severity == policy.Warning {
 		reasons = append(reasons, "a warning never triggers")
 	}
-	if version.SupersededBy != "" && e.status.Policy.Superseded != monitor.SupersededTriggers && r.CanTrigger() {
+	if version.SupersededBy != "" && e.status.Policy.Superseded != policy.SupersededTriggers && r.CanTrigger() {
 		reasons = append(reasons, "this version is superseded by "+plain.Text(version.SupersededBy))
 	}
 	return reasons
@@ -259,33 +268,36 @@ func (e *explainer) partOf(name string) string {
 }
 
 // distance is how far the last value is beyond the threshold.
-func distance(r *monitor.Rule, s monitor.RuleStatus) monitor.Reading {
+func distance(r *policy.Rule, s monitor.RuleStatus) metric.Reading {
 	value, measured := s.Value.Get()
 	threshold, known := s.Threshold.Get()
 	if !measured || !known {
-		return monitor.Reading{}
+		return metric.Reading{}
 	}
 	if falls := !r.Below.IsZero() || !r.BelowBaselineBy.IsZero(); falls {
-		return monitor.Some(threshold - value)
+		return metric.Some(threshold - value)
 	}
-	return monitor.Some(value - threshold)
+	return metric.Some(value - threshold)
 }
 
 // besides is where a value is, seen from its threshold: `, 19 (7.6 %) below the
 // threshold`.
-func besides(value, threshold monitor.Reading) string {
+func besides(value, threshold metric.Reading) string {
 	v, measured := value.Get()
 	t, known := threshold.Get()
 	if !measured || !known {
 		return ""
 	}
+
 	side, apart := "above", v-t
 	switch {
 	case apart == 0:
 		return ", at the threshold itself"
 	case apart < 0:
-		side, apart = "below", -apart
+		side = "below"
+		apart = -apart
 	}
+
 	share := ""
 	if t != 0 {
 		share = fmt.Sprintf(" (%.1f %%)", 100*apart/math.Abs(t))
@@ -293,7 +305,7 @@ func besides(value, threshold monitor.Reading) string {
 	return fmt.Sprintf(", %s%s %s the threshold", plain.Number(apart), share, side)
 }
 
-func reading(r monitor.Reading) string {
+func reading(r metric.Reading) string {
 	value, ok := r.Get()
 	if !ok {
 		return "unknown"

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // detailLines are what one model's monitor says, from the line that is scrolled to.
@@ -21,7 +23,8 @@ func (m *Model) detailLines() []string {
 	case h.failed != "":
 		return append(lines, "", "  "+red.paint(printable(h.failed)))
 	}
-	lines = append(lines, dim.paint("workflow "+monitor.WorkflowID(row.ModelName)), "")
+
+	lines = append(lines, dim.paint("workflow "+contract.WorkflowID(row.ModelName)), "")
 	lines = append(lines, why(&h.status)...)
 	for i, next := range h.status.Next {
 		lines = append(lines, fmt.Sprintf("  %-9s %s  %s", [2]string{"next", "then"}[min(i, 1)], clock(next.At), printable(next.What)))
@@ -45,6 +48,7 @@ func why(s *monitor.Status) (lines []string) {
 		}
 		lines = append(lines, text)
 	}
+
 	if p := s.Paused; p != nil {
 		say("paused", p.At, p.By, p.Reason)
 	}
@@ -62,21 +66,25 @@ func ruleLines(s *monitor.Status) []string {
 	if rules == nil {
 		return []string{"", "  no event has come yet"}
 	}
+
 	lines := []string{"", dim.paint("RULES of version " + printable(version))}
 	for _, r := range rules {
 		verdict, shown := string(r.Verdict), green
 		switch r.Verdict {
 		case monitor.Unknown:
-			verdict, shown = "unknown", dim
+			verdict = "unknown"
+			shown = dim
 		case monitor.Breaching:
 			shown = red
 		}
+
 		text := ""
-		if i := slices.IndexFunc(s.Policy.Rules, func(rule monitor.Rule) bool { return rule.Name == r.Name }); i >= 0 {
+		if i := slices.IndexFunc(s.Policy.Rules, func(rule policy.Rule) bool { return rule.Name == r.Name }); i >= 0 {
 			text = s.Policy.Rules[i].String()
 		}
 		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", pad(printable(r.Name), 20), shown.paint(pad(verdict, 9)), pad(number(r.Value), 9), dim.paint(printable(text))))
 	}
+
 	return lines
 }
 
@@ -84,10 +92,11 @@ func decisionLines(decisions []monitor.Decision) []string {
 	if len(decisions) == 0 {
 		return nil
 	}
+
 	lines := []string{"", dim.paint("DECISIONS")}
 	for _, d := range slices.Backward(decisions) {
 		what := strings.ReplaceAll(string(d.Kind), "_", " ")
-		if d.Kind == monitor.Suppressed {
+		if d.Kind == policy.Suppressed {
 			what = fmt.Sprintf("suppressed %d, %s", d.Count, strings.ReplaceAll(string(d.SuppressedBy), "_", " "))
 		}
 		reason := printable(d.Reason)
@@ -96,6 +105,7 @@ func decisionLines(decisions []monitor.Decision) []string {
 		}
 		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", clock(d.At), pad(what, 22), pad(printable(d.ModelVersion), 10), reason))
 	}
+
 	return lines
 }
 

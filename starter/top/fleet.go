@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -62,8 +63,8 @@ func Orders() []Order { return []Order{ByPhase, ByModel, ByTeam, ByLast, ByCoold
 
 // urgency orders phases by how much they want somebody.
 var urgency = map[string]int{
-	string(monitor.PhaseAwaitingApproval): 1, monitor.HeldFreeze: 2, monitor.Queued: 3, string(monitor.PhaseRetraining): 4,
-	string(monitor.PhasePaused): 5, string(monitor.PhaseStopping): 6, string(monitor.PhaseCoolingDown): 7, string(monitor.PhaseWatching): 8,
+	string(contract.PhaseAwaitingApproval): 1, monitor.HeldFreeze: 2, monitor.Queued: 3, string(contract.PhaseRetraining): 4,
+	string(contract.PhasePaused): 5, string(contract.PhaseStopping): 6, string(contract.PhaseCoolingDown): 7, string(contract.PhaseWatching): 8,
 }
 
 // Sort orders rows.
@@ -82,6 +83,7 @@ func Sort(rows []Row, by Order, reverse bool) {
 		case ByCooldown:
 			order = a.CooldownUntil.Compare(b.CooldownUntil)
 		}
+
 		if reverse {
 			order = -order
 		}

@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -28,8 +29,8 @@ var keys = []key{
 
 // updates are the keys that steer.
 var updates = map[string]string{
-	"a": monitor.UpdateApprove, "x": monitor.UpdateReject, "p": monitor.UpdatePause, "u": monitor.UpdateResume,
-	"t": monitor.UpdateRetrain, "T": monitor.UpdateRetrain, "c": monitor.UpdateCancel,
+	"a": contract.UpdateApprove, "x": contract.UpdateReject, "p": contract.UpdatePause, "u": contract.UpdateResume,
+	"t": contract.UpdateRetrain, "T": contract.UpdateRetrain, "c": contract.UpdateCancel,
 }
 
 // prompt asks for the reason of an operator's word.
@@ -45,6 +46,7 @@ func (m *Model) press(msg tea.KeyPressMsg) tea.Cmd {
 	if name == "ctrl+c" {
 		return tea.Quit
 	}
+
 	switch {
 	case m.prompt != nil:
 		return m.answer(name, msg.Text)
@@ -55,22 +57,26 @@ func (m *Model) press(msg tea.KeyPressMsg) tea.Cmd {
 		m.help = false
 		return nil
 	}
+
 	m.message = ""
 	if update := updates[name]; update != "" && len(m.shown) > 0 {
 		m.prompt = &prompt{model: m.selected, update: update, force: name == "T"}
 		return nil
 	}
+
 	switch name {
 	case "q":
 		return tea.Quit
 	case "?":
 		m.help = true
 	case "/":
-		m.filtering, m.details = true, false
+		m.filtering = true
+		m.details = false
 	case "r":
 		return m.list()
 	case "enter":
-		m.details, m.scroll = len(m.shown) > 0, 0
+		m.details = len(m.shown) > 0
+		m.scroll = 0
 	case "esc":
 		if !m.details {
 			m.Filter = ""
@@ -87,6 +93,7 @@ func (m *Model) press(msg tea.KeyPressMsg) tea.Cmd {
 	default:
 		m.move(name)
 	}
+
 	return nil
 }
 
@@ -103,6 +110,7 @@ func (m *Model) move(name string) {
 		m.scroll = max(0, m.scroll+by)
 		return
 	}
+
 	m.cursor += by
 	m.follow()
 }
@@ -121,6 +129,7 @@ func (m *Model) answer(name, text string) tea.Cmd {
 	default:
 		p.reason += text
 	}
+
 	return nil
 }
 
@@ -129,12 +138,14 @@ func (m *Model) typeFilter(name, text string) {
 	case "enter":
 		m.filtering = false
 	case "esc":
-		m.filtering, m.Filter = false, ""
+		m.filtering = false
+		m.Filter = ""
 	case "backspace":
 		m.Filter = withoutLast(m.Filter)
 	default:
 		m.Filter += text
 	}
+
 	m.Filter = strings.TrimLeft(m.Filter, " ")
 	m.arrange()
 }

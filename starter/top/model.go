@@ -99,7 +99,8 @@ func (m *Model) Init() tea.Cmd { return tea.Batch(m.list(), m.beat()) }
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.width, m.height = msg.Width, msg.Height
+		m.width = msg.Width
+		m.height = msg.Height
 		m.follow()
 	case listedMsg:
 		m.takeList(msg)
@@ -117,6 +118,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		return m, m.press(msg)
 	}
+
 	return m, nil
 }
 
@@ -138,7 +140,8 @@ func (m *Model) list() tea.Cmd {
 }
 
 func (m *Model) takeList(msg listedMsg) {
-	m.listing, m.took = false, msg.took
+	m.listing = false
+	m.took = msg.took
 	if msg.err != nil {
 		m.failure = msg.err.Error()
 		m.listed = m.Now() // and tried again after a while
@@ -198,8 +201,11 @@ func (m *Model) refresh(model string, s *monitor.Status) {
 		if i < 0 || s.Phase == rows[i].Phase {
 			continue
 		}
+
 		row := &rows[i]
-		row.Phase, row.Waits, row.CooldownUntil = s.Phase, "", s.CooldownUntil
+		row.Phase = s.Phase
+		row.Waits = ""
+		row.CooldownUntil = s.CooldownUntil
 		for _, d := range slices.Backward(s.Decisions) {
 			if d.IsNotable() {
 				row.Last = &monitor.GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
@@ -222,6 +228,7 @@ func (m *Model) ask() (commands []tea.Cmd) {
 			asking++
 		}
 	}
+
 	wanted := m.visible()
 	if m.details && len(m.shown) > 0 {
 		wanted = m.shown[m.cursor : m.cursor+1]
@@ -238,12 +245,14 @@ func (m *Model) ask() (commands []tea.Cmd) {
 			r = &reading{}
 			m.readings[row.ModelName] = r
 		}
+
 		r.asking = true
 		commands = append(commands, func() tea.Msg {
 			status, err := m.fleet.Status(m.ctx, row.ModelName)
 			return statusMsg{row.ModelName, status, err}
 		})
 	}
+
 	return commands
 }
 

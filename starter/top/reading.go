@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // reading is what a monitor on the screen was last heard to say.
@@ -26,15 +27,21 @@ const trendLength = 16
 // take keeps an answer. A rule with periods brings its datapoints; of one without,
 // each value that was seen here is kept.
 func (r *reading) take(status monitor.Status, at time.Time) {
-	r.at, r.status, r.failed, r.asking = at, status, "", false
+	r.at = at
+	r.status = status
+	r.failed = ""
+	r.asking = false
 	_, rules := status.LatestRules()
 	rule, ok := judged(rules, status.Policy)
 	if !ok {
 		return
 	}
+
 	if rule.Name != r.rule.Name {
-		r.trend, r.seen = nil, time.Time{}
+		r.trend = nil
+		r.seen = time.Time{}
 	}
+
 	r.rule = rule
 	if len(rule.Datapoints) > 0 {
 		r.trend = r.trend[:0]
@@ -45,17 +52,19 @@ func (r *reading) take(status monitor.Status, at time.Time) {
 		}
 		return
 	}
+
 	if value, taken := rule.Value.Get(); taken && rule.At.After(r.seen) {
-		r.trend, r.seen = append(r.trend, value), rule.At
+		r.trend = append(r.trend, value)
+		r.seen = rule.At
 		r.trend = r.trend[max(0, len(r.trend)-trendLength):]
 	}
 }
 
 // judged is the rule that a list has room for: the first that breaches and can
 // trigger, else the first that breaches, else the first with a value.
-func judged(rules []monitor.RuleStatus, policy monitor.Policy) (monitor.RuleStatus, bool) {
+func judged(rules []monitor.RuleStatus, wanted policy.Policy) (monitor.RuleStatus, bool) {
 	canTrigger := func(name string) bool {
-		return slices.ContainsFunc(policy.Rules, func(r monitor.Rule) bool { return r.Name == name && r.CanTrigger() })
+		return slices.ContainsFunc(wanted.Rules, func(r policy.Rule) bool { return r.Name == name && r.CanTrigger() })
 	}
 	for _, fits := range []func(monitor.RuleStatus) bool{
 		func(r monitor.RuleStatus) bool { return r.Verdict == monitor.Breaching && canTrigger(r.Name) },
@@ -66,6 +75,7 @@ func judged(rules []monitor.RuleStatus, policy monitor.Policy) (monitor.RuleStat
 			return rules[i], true
 		}
 	}
+
 	return monitor.RuleStatus{}, false
 }
 
@@ -80,6 +90,7 @@ func sparkline(values []float64, glyphs []rune) string {
 	if len(values) == 0 {
 		return ""
 	}
+
 	low, high := slices.Min(values), slices.Max(values)
 	var line strings.Builder
 	for _, v := range values {
@@ -89,5 +100,6 @@ func sparkline(values []float64, glyphs []rune) string {
 		}
 		line.WriteRune(glyphs[level])
 	}
+
 	return line.String()
 }

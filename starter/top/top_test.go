@@ -14,8 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/top"
 )
 
@@ -26,7 +29,7 @@ type fakeFleet struct {
 	rows    []top.Row
 	freezes []monitor.Freeze
 	err     error
-	phase   monitor.Phase // that monitors say, where it is another than the list's
+	phase   contract.Phase // that monitors say, where it is another than the list's
 	asked   []string
 	told    []string
 }
@@ -37,8 +40,8 @@ func (f *fakeFleet) List(context.Context) ([]top.Row, []monitor.Freeze, error) {
 
 func (f *fakeFleet) Status(_ context.Context, model string) (monitor.Status, error) {
 	f.asked = append(f.asked, model)
-	m := monitor.NewMachine(model, "base", monitor.Policy{})
-	m.Observe(noon, &monitor.MetricEvent{Timestamp: noon, ModelName: model, ModelVersion: "v7", Accuracy: monitor.Some(0.85)})
+	m := monitor.NewMachine(model, "base", policy.Policy{})
+	m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: model, ModelVersion: "v7", Accuracy: metric.Some(0.85)})
 	m.Tick(noon)
 	status := m.Status(noon)
 	if i := slices.IndexFunc(f.rows, func(r top.Row) bool { return r.ModelName == model }); f.phase == "" && i >= 0 {
@@ -54,7 +57,7 @@ func (f *fakeFleet) Control(_ context.Context, model, update string, c monitor.C
 	return model + ": done", nil
 }
 
-func row(name, team string, phase monitor.Phase, last monitor.Kind) top.Row {
+func row(name, team string, phase contract.Phase, last policy.Kind) top.Row {
 	return top.Row{ModelName: name, Glance: monitor.Glance{
 		Phase: phase, Team: team, ModelVersion: "v7", CooldownUntil: noon.Add(90 * time.Minute),
 		Last: &monitor.GlanceDecision{At: noon.Add(-time.Minute), Kind: last},
@@ -63,9 +66,9 @@ func row(name, team string, phase monitor.Phase, last monitor.Kind) top.Row {
 
 func small() *fakeFleet {
 	return &fakeFleet{rows: []top.Row{
-		row("churn", "growth", monitor.PhaseAwaitingApproval, monitor.AwaitingApproval),
-		row("fraud", "payments", monitor.PhaseCoolingDown, monitor.Failed),
-		row("ranking", "search", monitor.PhaseWatching, monitor.Succeeded),
+		row("churn", "growth", contract.PhaseAwaitingApproval, policy.AwaitingApproval),
+		row("fraud", "payments", contract.PhaseCoolingDown, policy.Failed),
+		row("ranking", "search", contract.PhaseWatching, policy.Succeeded),
 	}}
 }
 
@@ -177,7 +180,7 @@ func TestTheCursorStaysOnItsModelWhenTheListChanges(t *testing.T) {
 	fleet := small()
 	v := open(t, fleet, top.Options{By: "ada"})
 	v.press("down") // on fraud
-	fleet.rows = append(fleet.rows, row("another", "growth", monitor.PhaseAwaitingApproval, monitor.AwaitingApproval))
+	fleet.rows = append(fleet.rows, row("another", "growth", contract.PhaseAwaitingApproval, policy.AwaitingApproval))
 	v.beat(time.Minute)
 	v.press("c", "enter")
 	assert.Equal(t, []string{"cancel fraud by ada because , force false"}, fleet.told)
@@ -197,7 +200,7 @@ func TestDetailsSayWhyAndWhatComesNext(t *testing.T) {
 
 func TestAModelOnTheScreenIsAsNewAsItsMonitor(t *testing.T) {
 	fleet := small()
-	fleet.phase = monitor.PhaseRetraining
+	fleet.phase = contract.PhaseRetraining
 	v := open(t, fleet, top.Options{Filter: "ranking"})
 	v.beat(0)
 	assert.Contains(t, v.screen(), "ranking  retraining  search  v7       accuracy  0.85   0.9    ▅      triggered 0s")
@@ -218,7 +221,7 @@ func TestAServerThatIsAwayIsSaidAndTriedAgain(t *testing.T) {
 func TestOnlyModelsOnTheScreenAreAsked(t *testing.T) {
 	fleet := &fakeFleet{}
 	for i := range 10_000 {
-		fleet.rows = append(fleet.rows, row(fmt.Sprintf("m%05d", i), "", monitor.PhaseWatching, monitor.Succeeded))
+		fleet.rows = append(fleet.rows, row(fmt.Sprintf("m%05d", i), "", contract.PhaseWatching, policy.Succeeded))
 	}
 	v := open(t, fleet, top.Options{Order: top.ByModel})
 	for range 40 {
@@ -259,9 +262,9 @@ func TestFiltersTakeEveryWord(t *testing.T) {
 
 func BenchmarkTop(b *testing.B) {
 	fleet := &fakeFleet{}
-	phases := monitor.Phases()
+	phases := contract.Phases()
 	for i := range 10_000 {
-		fleet.rows = append(fleet.rows, row(fmt.Sprintf("model-%05d", i*7919%10_000), "team", phases[i%len(phases)], monitor.Succeeded))
+		fleet.rows = append(fleet.rows, row(fmt.Sprintf("model-%05d", i*7919%10_000), "team", phases[i%len(phases)], policy.Succeeded))
 	}
 	m := top.New(b.Context(), fleet, top.Options{Filter: "team"})
 	m.Update(tea.WindowSizeMsg{Width: 140, Height: 50})

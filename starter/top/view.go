@@ -13,7 +13,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // style is an SGR sequence of the sixteen colours that a terminal's theme chooses,
@@ -64,6 +66,7 @@ func (m *Model) View() tea.View {
 	default:
 		lines = append(lines, m.table()...)
 	}
+
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
 	}
@@ -133,6 +136,7 @@ func (m *Model) foot() string {
 	case m.message != "":
 		return printable(m.message)
 	}
+
 	hints := fmt.Sprintf("by %s  / filter  s sort  enter details  a approve  x reject  p pause  u resume  t retrain  c cancel  ? help  q leave", m.Order)
 	if m.Filter != "" {
 		hints = fmt.Sprintf("%s of %s with %q  ", plain.Thousands(len(m.shown)), plain.Thousands(len(m.rows)), m.Filter) + hints
@@ -173,7 +177,7 @@ var columns = []column{
 		}
 		text := strings.ReplaceAll(string(r.Last.Kind), "_", " ") + " " + span(m.Now().Sub(r.Last.At))
 		switch r.Last.Kind {
-		case monitor.Failed, monitor.TimedOut, monitor.Regressed, monitor.CircuitOpened, monitor.CancelFailed:
+		case policy.Failed, policy.TimedOut, policy.Regressed, policy.CircuitOpened, policy.CancelFailed:
 			return text, red
 		}
 		return text, normal
@@ -192,6 +196,7 @@ func (m *Model) table() []string {
 	if len(m.shown) == 0 && !m.listed.IsZero() {
 		return []string{"", "  no monitor" + map[bool]string{true: " fits the filter; esc drops it", false: " runs; `starter apply` starts one, and so does a model's first event"}[m.Filter != ""]}
 	}
+
 	rows := m.visible()
 	texts, styles := make([][]string, len(rows)), make([][]style, len(rows))
 	widths := make([]int, len(columns))
@@ -208,6 +213,7 @@ func (m *Model) table() []string {
 			widths[c] = max(widths[c], ansi.StringWidth(text))
 		}
 	}
+
 	if len(m.readings) == 0 { // nobody was asked yet, or will be
 		for c := range columns {
 			if !slices.ContainsFunc(texts, func(row []string) bool { return row[c] != "" }) {
@@ -215,6 +221,7 @@ func (m *Model) table() []string {
 			}
 		}
 	}
+
 	kept := fitting(widths, m.width)
 	title := ""
 	for _, c := range kept {
@@ -231,11 +238,13 @@ func (m *Model) table() []string {
 			}
 			line += cell + "  "
 		}
+
 		if isSelected {
 			line = invert.paint(pad(strings.TrimRight(line, " "), m.width))
 		}
 		lines = append(lines, line)
 	}
+
 	return lines
 }
 
@@ -245,14 +254,17 @@ func fitting(widths []int, room int) (kept []int) {
 	total := 0
 	for c, width := range widths {
 		if width > 0 {
-			kept, total = append(kept, c), total+width+2
+			kept = append(kept, c)
+			total = total + width + 2
 		}
 	}
+
 	for total > room+2 && len(kept) > 2 {
 		least := slices.MinFunc(kept, func(a, b int) int { return cmp.Compare(columns[a].keep, columns[b].keep) })
 		kept = slices.DeleteFunc(kept, func(c int) bool { return c == least })
 		total -= widths[least] + 2
 	}
+
 	return kept
 }
 
@@ -269,7 +281,7 @@ func helpLines() []string {
 }
 
 // number is a reading as a list has room for it.
-func number(r monitor.Reading) string {
+func number(r metric.Reading) string {
 	value, taken := r.Get()
 	if !taken {
 		return ""

@@ -30,7 +30,8 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		*url, *wait = address, "model"
+		*url = address
+		*wait = "model"
 	}
 	if err := take(*url, *wait, *columns, *out, *width, *height); err != nil {
 		fmt.Fprintf(os.Stderr, "take a picture of %s: %v\n", *url, err)
@@ -62,6 +63,7 @@ func take(url, wait, columns, out string, width, height int64) error {
 	if err != nil {
 		return err
 	}
+
 	return os.WriteFile(out, png, 0o644)
 }
 

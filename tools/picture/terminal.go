@@ -22,6 +22,7 @@ func rendered(path string) (url string, err error) {
 	if err != nil {
 		return "", err
 	}
+
 	var body strings.Builder
 	at, active := 0, []string(nil)
 	write := func(plain string) {
@@ -38,6 +39,7 @@ func rendered(path string) (url string, err error) {
 			}
 		}
 	}
+
 	write(string(text[at:]))
 	name := path + ".html"
 	document := `<meta charset="utf-8"><body style="margin:0;background:#282c34;color:#dcdfe4"><pre style="margin:16px;font:14px/1.35 'DejaVu Sans Mono',monospace">` + body.String() + `</pre>`

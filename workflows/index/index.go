@@ -38,6 +38,7 @@ func Missing(ctx context.Context, c client.Client, namespace string) ([]temporal
 	if err != nil {
 		return nil, fmt.Errorf("list the search attributes of namespace %q: %w", namespace, err)
 	}
+
 	var missing []temporal.SearchAttributeKey
 	var faults []error
 	for _, key := range Keys() {
@@ -50,6 +51,7 @@ func Missing(ctx context.Context, c client.Client, namespace string) ([]temporal
 				key.GetName(), namespace, key.GetValueType(), kind))
 		}
 	}
+
 	return missing, errors.Join(faults...)
 }
 
@@ -60,11 +62,13 @@ func Ensure(ctx context.Context, c client.Client, namespace string) (created []s
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
+
 	wanted := map[string]enumspb.IndexedValueType{}
 	for _, key := range missing {
 		wanted[key.GetName()] = key.GetValueType()
 		created = append(created, key.GetName())
 	}
+
 	slices.Sort(created)
 	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: namespace, SearchAttributes: wanted,
@@ -72,5 +76,6 @@ func Ensure(ctx context.Context, c client.Client, namespace string) (created []s
 	if err != nil {
 		return nil, fmt.Errorf("create the search attributes %s in namespace %q: %w", strings.Join(created, ", "), namespace, err)
 	}
+
 	return created, nil
 }

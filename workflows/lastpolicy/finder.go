@@ -65,6 +65,7 @@ func (f *Finder) Find(ctx context.Context, successor workflows.Successor) (workf
 		if earlier.id == successor.RunID {
 			continue
 		}
+
 		found, err := f.read(ctx, successor.WorkflowID, earlier.id)
 		var gone *serviceerror.NotFound
 		switch {
@@ -78,6 +79,7 @@ func (f *Finder) Find(ctx context.Context, successor workflows.Successor) (workf
 			return workflows.LastPolicy{RunID: found.runID, Ended: found.ended, Policy: policy}, err
 		}
 	}
+
 	return workflows.LastPolicy{}, nil
 }
 
@@ -102,9 +104,11 @@ func (f *Finder) read(ctx context.Context, workflowID, runID string) (*reader, e
 				return nil, err
 			}
 		}
+
 		if r.continuedAs == "" {
 			return r, nil
 		}
+
 		runID = r.continuedAs
 	}
 }

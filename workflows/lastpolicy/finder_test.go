@@ -27,7 +27,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
 )
@@ -62,7 +65,7 @@ func (s *server) ListWorkflow(_ context.Context, r *workflowservice.ListWorkflow
 	}
 	var response workflowservice.ListWorkflowExecutionsResponse
 	for _, run := range s.runs {
-		id := monitor.WorkflowID(run.model)
+		id := contract.WorkflowID(run.model)
 		if !run.unlisted && strings.Contains(r.Query, "'"+strings.ReplaceAll(id, "'", `\'`)+"'") {
 			response.Executions = append(response.Executions, &workflowpb.WorkflowExecutionInfo{
 				Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run.id}, StartTime: timestamppb.New(noon.Add(run.started)),
@@ -122,7 +125,7 @@ func event(kind enumspb.EventType) *historypb.HistoryEvent {
 func (w writer) started(model, firstRunID, continued, argument string) *historypb.HistoryEvent {
 	e := event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-		WorkflowId: monitor.WorkflowID(model), FirstExecutionRunId: firstRunID, ContinuedExecutionRunId: continued,
+		WorkflowId: contract.WorkflowID(model), FirstExecutionRunId: firstRunID, ContinuedExecutionRunId: continued,
 		Input: w.payloads(json.RawMessage(argument)),
 	}}
 	return e
@@ -133,7 +136,7 @@ func (w writer) setPolicy(id, policy string, fails bool) []*historypb.HistoryEve
 	accepted, completed := event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED), event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED)
 	accepted.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{WorkflowExecutionUpdateAcceptedEventAttributes: &historypb.WorkflowExecutionUpdateAcceptedEventAttributes{
 		ProtocolInstanceId: id, AcceptedRequest: &updatepb.Request{
-			Meta: &updatepb.Meta{UpdateId: id}, Input: &updatepb.Input{Name: monitor.UpdateSetPolicy, Args: w.payloads(json.RawMessage(policy))},
+			Meta: &updatepb.Meta{UpdateId: id}, Input: &updatepb.Input{Name: contract.UpdateSetPolicy, Args: w.payloads(json.RawMessage(policy))},
 		},
 	}}
 	outcome := &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: w.payloads(1)}}
@@ -168,19 +171,19 @@ var terminated = event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
 
 func find(t *testing.T, s *server, data converter.DataConverter) (workflows.LastPolicy, string) {
 	t.Helper()
-	found, err := lastpolicy.New(s, data).Find(t.Context(), workflows.Successor{WorkflowID: monitor.WorkflowID("it's"), RunID: "self", FirstRunID: "self"})
+	found, err := lastpolicy.New(s, data).Find(t.Context(), workflows.Successor{WorkflowID: contract.WorkflowID("it's"), RunID: "self", FirstRunID: "self"})
 	require.NoError(t, err)
 	if found.Policy == nil {
 		return found, ""
 	}
-	policy, err := monitor.DecodePolicy(found.Policy)
+	policy, err := policy.Decode(found.Policy)
 	require.NoError(t, err)
 	return found, policy.Cooldown.Or(0).String()
 }
 
 func TestTheLastPolicyIsTheOneInForceAtTheEndOfTheLastRun(t *testing.T) {
 	const model = "it's" // it stands in a query
-	state := monitor.NewMachine(model, "base", monitor.Policy{Cooldown: monitor.Some(monitor.Duration(9 * time.Minute))})
+	state := monitor.NewMachine(model, "base", policy.Policy{Cooldown: metric.Some(policy.Duration(9 * time.Minute))})
 	state.Remember(time.Time{}, "earlier", monitor.UpdateResult{})
 	handed, err := json.Marshal(map[string]any{"model_name": model, "state": state.State()})
 	require.NoError(t, err)
@@ -265,7 +268,7 @@ func (sealing) Encode(payloads []*commonpb.Payload) (sealed []*commonpb.Payload,
 func (s sealing) Decode(payloads []*commonpb.Payload) (opened []*commonpb.Payload, err error) {
 	for _, p := range payloads {
 		inner := proto.CloneOf(p)
-		inner.Metadata[monitor.MetadataUndecrypted] = []byte("no such key here")
+		inner.Metadata[contract.MetadataUndecrypted] = []byte("no such key here")
 		if s.hasKey {
 			data := slices.Clone(p.Data)
 			slices.Reverse(data)
@@ -287,7 +290,7 @@ func TestAnEncryptedPolicyIsReadOrTheLackOfItsKeyNamed(t *testing.T) {
 	_, cooldown := find(t, s, with(true))
 	assert.Equal(t, "7m", cooldown)
 
-	_, err := lastpolicy.New(s, with(false)).Find(t.Context(), workflows.Successor{WorkflowID: monitor.WorkflowID("it's")})
+	_, err := lastpolicy.New(s, with(false)).Find(t.Context(), workflows.Successor{WorkflowID: contract.WorkflowID("it's")})
 	require.EqualError(t, err, "read the history of the last monitor, run a: argument: payload: no such key here")
 }
 
@@ -310,7 +313,7 @@ func TestModelsThatStartAtOnceAreAskedAboutTogether(t *testing.T) {
 			all.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 				defer cancel()
-				_, err := f.Find(ctx, workflows.Successor{WorkflowID: monitor.WorkflowID(fmt.Sprint("model-", i))})
+				_, err := f.Find(ctx, workflows.Successor{WorkflowID: contract.WorkflowID(fmt.Sprint("model-", i))})
 				assert.NoError(t, err)
 			})
 		}

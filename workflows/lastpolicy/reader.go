@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -56,6 +57,7 @@ func (r *reader) read(event *historypb.HistoryEvent) error {
 		r.ended = "was stopped"
 	default:
 	}
+
 	return nil
 }
 
@@ -77,6 +79,7 @@ func (r *reader) begin(started *historypb.WorkflowExecutionStartedEventAttribute
 	if started.GetContinuedExecutionRunId() != "" || workflows.IsUndecrypted(err) {
 		return err // it watched, by a policy that can't be read here
 	}
+
 	return nil
 }
 
@@ -94,7 +97,7 @@ func (r *reader) mark(marker *historypb.MarkerRecordedEventAttributes, at time.T
 }
 
 func (r *reader) accept(request *updatepb.Request) {
-	if request != nil && request.GetInput().GetName() == monitor.UpdateSetPolicy {
+	if request != nil && request.GetInput().GetName() == contract.UpdateSetPolicy {
 		r.accepted[request.GetMeta().GetUpdateId()] = request
 	}
 }
@@ -114,14 +117,16 @@ func (r *reader) complete(completed *historypb.WorkflowExecutionUpdateCompletedE
 	if err != nil {
 		return fmt.Errorf("policy of update %s: %w", id, err)
 	}
+
 	for _, update := range workflows.Updates(r.machine) {
-		if update.Name != monitor.UpdateSetPolicy {
+		if update.Name != contract.UpdateSetPolicy {
 			continue
 		}
 		if _, err := update.Do(at, raw); err != nil {
 			return fmt.Errorf("policy of update %s: %w", id, err)
 		}
 	}
+
 	r.hasPolicy = true
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/contract"
 )
 
 const (
@@ -65,6 +65,7 @@ func (r *roll) runsOf(ctx context.Context, workflowID string) ([]run, error) {
 		r.remove(q)
 		return nil, ctx.Err()
 	}
+
 	if !q.answered {
 		r.answer(ctx, q)
 	}
@@ -81,7 +82,8 @@ func (r *roll) remove(q *question) {
 // is over before it has an answer, the others ask themselves.
 func (r *roll) answer(ctx context.Context, q *question) {
 	defer r.remove(q)
-	if q.err = r.pause(ctx); q.err != nil {
+	q.err = r.pause(ctx)
+	if q.err != nil {
 		return
 	}
 
@@ -92,6 +94,7 @@ func (r *roll) answer(ctx context.Context, q *question) {
 		r.putBack(asked, q)
 		return
 	}
+
 	for _, other := range asked {
 		other.answered = true
 		other.runs = byID[other.workflowID]
@@ -125,6 +128,7 @@ func (r *roll) take(q *question) []*question {
 			left = append(left, other)
 		}
 	}
+
 	r.waiting = left
 	return asked
 }
@@ -147,7 +151,7 @@ func (r *roll) list(ctx context.Context, asked []*question) (map[string][]run, e
 	}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
 		Query: fmt.Sprintf("WorkflowType = '%s' AND WorkflowId IN (%s) AND (ExecutionStatus != 'ContinuedAsNew' OR CloseTime > '%s')",
-			monitor.WorkflowType, strings.Join(ids, ", "), time.Now().Add(-listLag).UTC().Format(time.RFC3339)),
+			contract.WorkflowType, strings.Join(ids, ", "), time.Now().Add(-listLag).UTC().Format(time.RFC3339)),
 	}
 
 	byID := map[string][]run{}
@@ -160,9 +164,11 @@ func (r *roll) list(ctx context.Context, asked []*question) (map[string][]run, e
 			id := listed.GetExecution().GetWorkflowId()
 			byID[id] = append(byID[id], run{listed.GetExecution().GetRunId(), listed.GetStartTime().AsTime()})
 		}
+
 		if len(response.GetNextPageToken()) == 0 {
 			return byID, nil
 		}
+
 		request.NextPageToken = response.GetNextPageToken()
 	}
 }

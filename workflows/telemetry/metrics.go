@@ -67,6 +67,7 @@ func NewMetrics(logger *slog.Logger) (*Metrics, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	provider := metric.NewMeterProvider(metric.WithReader(reader), metric.WithView(view))
 	return &Metrics{
 		Temporal: opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
@@ -97,6 +98,7 @@ func view(i metric.Instrument) (metric.Stream, bool) {
 		}
 		stream.Aggregation = metric.AggregationExplicitBucketHistogram{Boundaries: buckets}
 	}
+
 	return stream, true
 }
 

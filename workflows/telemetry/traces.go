@@ -21,7 +21,8 @@ import (
 	"go.temporal.io/sdk/interceptor"
 
 	"github.com/modelvigil/modelvigil/internal/setting"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -54,10 +55,12 @@ func NewTraces(ctx context.Context, service string, environment map[string]strin
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_*: %w", err)
 	}
+
 	from, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", service)), resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
+
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("traces are not exported", "error", err) }))
 	batches := sdktrace.NewBatchSpanProcessor(exporter)
 	t := &Traces{
@@ -81,6 +84,7 @@ func traceClient(environment map[string]string) (otlptrace.Client, error) {
 		}
 		return ""
 	}
+
 	asked := first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT") != ""
 	switch exporter := environment["OTEL_TRACES_EXPORTER"]; exporter {
 	case "":
@@ -89,9 +93,11 @@ func traceClient(environment map[string]string) (otlptrace.Client, error) {
 	default:
 		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER: must be otlp or none, got %q", exporter)
 	}
+
 	if !asked || strings.EqualFold(environment["OTEL_SDK_DISABLED"], "true") {
 		return nil, nil
 	}
+
 	switch protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); protocol {
 	case "", "http/protobuf":
 		return otlptracehttp.NewClient(), nil
@@ -183,15 +189,17 @@ func (t *Traces) decided(s workflows.Span) {
 			attributes = append(attributes, attribute.String("modelvigil."+text[0], text[1]))
 		}
 	}
-	for name, reading := range map[string]monitor.Reading{"value": d.Value, "threshold": d.Threshold} {
+
+	for name, reading := range map[string]metric.Reading{"value": d.Value, "threshold": d.Threshold} {
 		if number, has := reading.Get(); has {
 			attributes = append(attributes, attribute.Float64("modelvigil."+name, number))
 		}
 	}
+
 	ctx := context.WithValue(spanContext(context.Background(), s.Parent), nameKey{}, trace.SpanContextFromContext(spanContext(context.Background(), s.Trace)))
 	_, span := t.decisions.Tracer("github.com/modelvigil/modelvigil/workflows").Start(ctx, "decide "+string(d.Kind),
 		trace.WithTimestamp(d.At), trace.WithAttributes(attributes...), trace.WithSpanKind(trace.SpanKindInternal))
-	if d.Kind == monitor.Failed || d.Kind == monitor.TimedOut {
+	if d.Kind == policy.Failed || d.Kind == policy.TimedOut {
 		span.SetStatus(codes.Error, d.Reason)
 	}
 	span.End(trace.WithTimestamp(d.At))

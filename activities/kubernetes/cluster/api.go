@@ -36,7 +36,9 @@ type API struct {
 // API returns a group and version of the API.
 func (c *Cluster) API(version schema.GroupVersion) (*API, error) {
 	config := rest.CopyConfig(c.REST)
-	config.GroupVersion, config.APIPath, config.NegotiatedSerializer = &version, "/apis", codecs.WithoutConversion()
+	config.GroupVersion = &version
+	config.APIPath = "/apis"
+	config.NegotiatedSerializer = codecs.WithoutConversion()
 	if version.Group == "" {
 		config.APIPath = "/api"
 	}

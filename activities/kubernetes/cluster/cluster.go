@@ -69,22 +69,29 @@ func Connect(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: can't be used for a connection: %w", err)
 	}
-	cluster.Namespace, cluster.Where = namespace, fmt.Sprintf("namespace %q at %s", namespace, restConfig.Host)
+
+	cluster.Namespace = namespace
+	cluster.Where = fmt.Sprintf("namespace %q at %s", namespace, restConfig.Host)
 	return cluster, nil
 }
 
 func connect(config *rest.Config) (c *Cluster, err error) {
 	c = &Cluster{REST: config}
-	if c.HTTP, err = rest.HTTPClientFor(config); err != nil {
+	c.HTTP, err = rest.HTTPClientFor(config)
+	if err != nil {
 		return nil, err
 	}
+
 	known, anonymous := rest.CopyConfig(config), rest.AnonymousClientConfig(config)
 	known.NegotiatedSerializer = codecs.WithoutConversion()
 	anonymous.NegotiatedSerializer = known.NegotiatedSerializer
-	anonymous.QPS, anonymous.Timeout = -1, callTimeout
-	if c.known, err = rest.UnversionedRESTClientForConfigAndClient(known, c.HTTP); err != nil {
+	anonymous.QPS = -1
+	anonymous.Timeout = callTimeout
+	c.known, err = rest.UnversionedRESTClientForConfigAndClient(known, c.HTTP)
+	if err != nil {
 		return nil, err
 	}
+
 	c.anonymous, err = rest.UnversionedRESTClientFor(anonymous)
 	return c, err
 }
@@ -104,6 +111,7 @@ func load(config Config) (*rest.Config, string, error) {
 		}
 		return prepared(config.REST), "", nil
 	}
+
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = config.Kubeconfig
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: config.Context})
@@ -117,12 +125,14 @@ func load(config Config) (*rest.Config, string, error) {
 		case clientcmd.IsEmptyConfig(err):
 			err = errors.New("there is none, and this process runs in no pod; name a kubeconfig file")
 		}
+
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {
 		return nil, "", fmt.Errorf("namespace: %w", err)
 	}
+
 	return prepared(restConfig), namespace, nil
 }
 

@@ -12,12 +12,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestANameSaysTheModelAndIsTheRequestsAlone(t *testing.T) {
 	of := func(model, id string) string {
-		return cluster.Name(monitor.RetrainingRequest{ModelName: model, RequestID: id})
+		return cluster.Name(modelops.Request{ModelName: model, RequestID: id})
 	}
 	assert.Equal(t, "retrain-fraud-detection-v2-"+of("", "1")[len("retrain-"):], of("Fraud Detection / v2", "1"))
 	assert.Equal(t, of("fraud", "1"), of("fraud", "1"))
@@ -28,7 +28,7 @@ func TestANameSaysTheModelAndIsTheRequestsAlone(t *testing.T) {
 func TestWhateverAModelIsCalledKubernetesTakesIt(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]{0,200}`), rapid.StringMatching(`[a-z.-]{60,100}`))
 	rapid.Check(t, func(t *rapid.T) {
-		request := monitor.RetrainingRequest{
+		request := modelops.Request{
 			RequestID: text.Draw(t, "request id"), ModelName: text.Draw(t, "model"), ModelVersion: text.Draw(t, "version"), Reason: text.Draw(t, "reason"),
 			Params: map[string]json.RawMessage{text.Draw(t, "param"): json.RawMessage("1"), text.Draw(t, "another"): json.RawMessage("2")},
 		}
@@ -61,8 +61,8 @@ func TestWhateverAModelIsCalledKubernetesTakesIt(t *testing.T) {
 }
 
 func TestVariablesAreTheDecision(t *testing.T) {
-	variables, err := cluster.Variables(monitor.RetrainingRequest{
-		RequestID: "model-monitor/fraud/7c1e/1", ModelName: "fraud", Rule: monitor.RuleManual, Reason: "quarterly",
+	variables, err := cluster.Variables(modelops.Request{
+		RequestID: "model-monitor/fraud/7c1e/1", ModelName: "fraud", Rule: modelops.RuleManual, Reason: "quarterly",
 		TriggeredAt: time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600)),
 		Params: map[string]json.RawMessage{
 			"epochs": json.RawMessage("3"), "data.set": json.RawMessage(`"a b"`), "data-set": json.RawMessage(`"first of its name"`), "-": json.RawMessage("0"), "none": json.RawMessage("null"),
@@ -85,19 +85,19 @@ func TestVariablesAreTheDecision(t *testing.T) {
 }
 
 func TestAResultIsReadWhateverItIs(t *testing.T) {
-	succeeded := monitor.OutcomeSucceeded
+	succeeded := modelops.Succeeded
 	tests := map[string]struct {
 		text string
-		want monitor.Outcome
+		want modelops.Outcome
 	}{
-		"nothing":                       {"", monitor.Outcome{State: succeeded}},
-		"an object":                     {` {"model_version": "v8", "message": "good"} `, monitor.Outcome{State: succeeded, ModelVersion: "v8", Message: "good"}},
-		"an object with other fields":   {`{"auc": 0.93}`, monitor.Outcome{State: succeeded}},
-		"a text":                        {"all\n\tgood\x00", monitor.Outcome{State: succeeded, Message: "all good"}},
-		"JSON that is cut off":          {`{"model_version": "v8", "mess`, monitor.Outcome{State: succeeded, Message: `{"model_version": "v8", "mess`}},
-		"a failure":                     {`{"state": "failed", "message": "worse"}`, monitor.Outcome{State: monitor.OutcomeFailed, Message: "worse"}},
-		"null":                          {"null", monitor.Outcome{State: succeeded}},
-		"text of bytes that aren't any": {"a\xffb", monitor.Outcome{State: succeeded, Message: "a\uFFFDb"}},
+		"nothing":                       {"", modelops.Outcome{State: succeeded}},
+		"an object":                     {` {"model_version": "v8", "message": "good"} `, modelops.Outcome{State: succeeded, ModelVersion: "v8", Message: "good"}},
+		"an object with other fields":   {`{"auc": 0.93}`, modelops.Outcome{State: succeeded}},
+		"a text":                        {"all\n\tgood\x00", modelops.Outcome{State: succeeded, Message: "all good"}},
+		"JSON that is cut off":          {`{"model_version": "v8", "mess`, modelops.Outcome{State: succeeded, Message: `{"model_version": "v8", "mess`}},
+		"a failure":                     {`{"state": "failed", "message": "worse"}`, modelops.Outcome{State: modelops.Failed, Message: "worse"}},
+		"null":                          {"null", modelops.Outcome{State: succeeded}},
+		"text of bytes that aren't any": {"a\xffb", modelops.Outcome{State: succeeded, Message: "a\uFFFDb"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, cluster.Result(test.text)) })

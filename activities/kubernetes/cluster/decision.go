@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Annotations of what is created for a request. Only RequestID tells whose it is.
@@ -44,7 +44,7 @@ const (
 
 // Name is the name of what is created for a request: of the model's name what a
 // name in Kubernetes takes, and 80 bits of the request id's SHA-256.
-func Name(request monitor.RetrainingRequest) string {
+func Name(request modelops.Request) string {
 	sum := sha256.Sum256([]byte(request.RequestID))
 	hash := strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
 	room := maxNameBytes - len(namePrefix) - len("-") - len(hash)
@@ -66,12 +66,12 @@ func clean(text string, limit int, keep string) string {
 }
 
 // Labels are a request's.
-func Labels(request monitor.RetrainingRequest) map[string]string {
+func Labels(request modelops.Request) map[string]string {
 	return map[string]string{LabelManagedBy: managedBy, LabelModel: clean(request.ModelName, maxLabelBytes, "._")}
 }
 
 // Annotations are a request's, in its own words.
-func Annotations(request monitor.RetrainingRequest) map[string]string {
+func Annotations(request modelops.Request) map[string]string {
 	return map[string]string{
 		AnnotationRequestID: request.RequestID, AnnotationModelName: request.ModelName,
 		AnnotationModelVersion: request.ModelVersion, AnnotationReason: request.Reason,
@@ -79,7 +79,7 @@ func Annotations(request monitor.RetrainingRequest) map[string]string {
 }
 
 // IsOurs says whether what carries these annotations was created for a request.
-func IsOurs(annotations map[string]string, request monitor.RetrainingRequest) bool {
+func IsOurs(annotations map[string]string, request modelops.Request) bool {
 	return request.RequestID != "" && annotations[AnnotationRequestID] == request.RequestID
 }
 
@@ -100,17 +100,20 @@ var VariableNames = []string{
 // params by name. What the decision doesn't have is empty. Of two params whose
 // names differ only in what a variable's name can't hold, the first counts;
 // MODELVIGIL_PARAMS has both.
-func Variables(request monitor.RetrainingRequest) ([]Variable, error) {
+func Variables(request modelops.Request) ([]Variable, error) {
 	whole, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
+
 	params := []byte("{}")
 	if len(request.Params) > 0 {
-		if params, err = json.Marshal(request.Params); err != nil {
+		params, err = json.Marshal(request.Params)
+		if err != nil {
 			return nil, fmt.Errorf("encode the request's params: %w", err)
 		}
 	}
+
 	values := []string{
 		request.RequestID, request.ModelName, request.ModelVersion, request.Reason, request.Rule,
 		request.Metric, reading(request.Value), reading(request.Threshold),
@@ -128,6 +131,7 @@ func Variables(request monitor.RetrainingRequest) ([]Variable, error) {
 			variables = append(variables, Variable{name, plain.JSON(request.Params[param])})
 		}
 	}
+
 	return variables, nil
 }
 

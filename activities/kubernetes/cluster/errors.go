@@ -14,8 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Do makes a call, and marks its error with whether asking again can help. A
@@ -45,27 +45,29 @@ func (c *Cluster) classify(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &less):
-		return activities.RetryAfter(less.pause, less)
+		return modelops.RetryAfter(less.pause, less)
 	case isQuota(err):
-		return activities.Throttled(fmt.Errorf("%w; it is asked for again until there is room", err))
+		return modelops.Throttled(fmt.Errorf("%w; it is asked for again until there is room", err))
 	case apierrors.HasStatusCause(err, "NamespaceTerminating"):
-		return activities.Final(fmt.Errorf("%w; create it anew, or correct the namespace in the backend's settings", err))
+		return modelops.Final(fmt.Errorf("%w; create it anew, or correct the namespace in the backend's settings", err))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), " cannot "): // RBAC's words; a policy that refuses an object has others
-		return activities.Final(fmt.Errorf("%w; grant it: %s has all that is needed", err, RBAC))
+		return modelops.Final(fmt.Errorf("%w; grant it: %s has all that is needed", err, RBAC))
 	case apierrors.IsUnauthorized(err):
-		return activities.Final(fmt.Errorf("%w: the API server doesn't take the credentials; correct the kubeconfig, or give the worker's pod its service account's token", err))
+		return modelops.Final(fmt.Errorf("%w: the API server doesn't take the credentials; correct the kubeconfig, or give the worker's pod its service account's token", err))
 	case isMissingNamespace(err):
-		return activities.Final(fmt.Errorf("%w; create the namespace, or correct it in the backend's settings", err))
+		return modelops.Final(fmt.Errorf("%w; create the namespace, or correct it in the backend's settings", err))
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsNotFound(err),
 		apierrors.IsMethodNotSupported(err), apierrors.IsRequestEntityTooLargeError(err):
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
+
 	if seconds, asked := apierrors.SuggestsClientDelay(err); asked && seconds > 0 {
-		return activities.RetryAfter(time.Duration(seconds)*time.Second, err)
+		return modelops.RetryAfter(time.Duration(seconds)*time.Second, err)
 	}
 	if apierrors.IsTooManyRequests(err) {
-		return activities.Throttled(err)
+		return modelops.Throttled(err)
 	}
+
 	return err
 }
 

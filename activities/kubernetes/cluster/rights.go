@@ -30,5 +30,6 @@ func (c *Cluster) Lacks(ctx context.Context, rights []Right) error {
 			lacks = append(lacks, fmt.Errorf("may not %s %s in %s; grant it: %s has all that is needed", right.Verb, right.Resource, c.Where, RBAC))
 		}
 	}
+
 	return errors.Join(lacks...)
 }

@@ -29,10 +29,12 @@ func parsePath(field, text, otherwise string) (*path, []error) {
 	if !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}") {
 		return nil, []error{fmt.Errorf("%s: must be a JSONPath in braces, such as {.status.message}, got %q", field, text)}
 	}
+
 	parsed := jsonpath.New(field).AllowMissingKeys(true)
 	if err := parsed.Parse(text); err != nil {
 		return nil, []error{fmt.Errorf("%s: %q is no JSONPath: %w", field, text, err)}
 	}
+
 	return &path{parsed: parsed}, nil
 }
 
@@ -41,12 +43,14 @@ func (p *path) values(object *unstructured.Unstructured) []string {
 	if p == nil {
 		return nil
 	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found, err := p.parsed.FindResults(object.Object)
 	if err != nil { // a part of the path isn't there yet, or is of another type
 		return nil
 	}
+
 	var texts []string
 	for _, results := range found {
 		for i := range results {
@@ -56,6 +60,7 @@ func (p *path) values(object *unstructured.Unstructured) []string {
 			}
 		}
 	}
+
 	return texts
 }
 
@@ -75,6 +80,7 @@ func parseConditions(field string, texts []string) ([]condition, []error) {
 	if len(texts) == 0 {
 		return nil, []error{errors.New(field + ": is missing; must be a list of conditions such as {.status.phase}=Succeeded")}
 	}
+
 	var conditions []condition
 	var faults []error
 	for i, text := range texts {
@@ -85,10 +91,12 @@ func parseConditions(field string, texts []string) ([]condition, []error) {
 			faults = append(faults, fmt.Errorf("%s: must be {JSONPath}=value, or {JSONPath} for any value, got %q", at, text))
 			continue
 		}
+
 		path, wrong := parsePath(at, text[:end+1], "")
 		faults = append(faults, wrong...)
 		conditions = append(conditions, condition{path, strings.TrimPrefix(rest, "=")})
 	}
+
 	return conditions, faults
 }
 

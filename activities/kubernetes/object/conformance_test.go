@@ -10,12 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/modelopstest"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestTheBackendIsConformant(t *testing.T) {
@@ -28,7 +27,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 	worker.Host, worker.WrapTransport = link.Host(), faults.Wrap
 
 	modelopstest.TestModelOps(t, modelopstest.Harness{
-		New: func(t *testing.T) activities.ModelOps {
+		New: func(t *testing.T) modelops.ModelOps {
 			config := p.config()
 			config.Cluster.REST = worker
 			return newBackend(t, config)
@@ -44,7 +43,7 @@ func TestTheBackendIsConformant(t *testing.T) {
 		Forget: func(t *testing.T, id string) {
 			require.NoError(t, p.trainings().Delete(t.Context(), p.one(t, id).GetName(), metav1.DeleteOptions{}))
 		},
-		Stranger: func(t *testing.T, request monitor.RetrainingRequest) func() bool {
+		Stranger: func(t *testing.T, request modelops.Request) func() bool {
 			stranger := p.bare(cluster.Name(request))
 			stranger.SetAnnotations(map[string]string{cluster.AnnotationRequestID: "another"})
 			_, err := p.trainings().Create(t.Context(), stranger, metav1.CreateOptions{})

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // The kubelet puts variables in the place of $(NAME) in a container's command, args
@@ -25,7 +25,7 @@ spec:
           env: [{name: WHY, value: "${MODELVIGIL_MODEL_NAME} $$"}]
 `)
 	require.Empty(t, faults)
-	object, err := parsed.fill("x", "default", monitor.RetrainingRequest{ModelName: "$(PASSWORD) $$x"})
+	object, err := parsed.fill("x", "default", modelops.Request{ModelName: "$(PASSWORD) $$x"})
 	require.NoError(t, err)
 	spec := object.Object["spec"].(map[string]any)
 	assert.Equal(t, "of $(PASSWORD) $$x", spec["title"], "which no kubelet reads")

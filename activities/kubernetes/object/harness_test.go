@@ -20,12 +20,11 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
 	"github.com/modelvigil/modelvigil/e2e/kubernetes/controlplane"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 var (
@@ -169,8 +168,8 @@ func newBackend(t *testing.T, config object.Config) *object.Backend {
 	return backend
 }
 
-func breach() monitor.RetrainingRequest {
-	return monitor.RetrainingRequest{
+func breach() modelops.Request {
+	return modelops.Request{
 		RequestID: "model-monitor/fraud/" + uuid.NewString() + "/1", ModelName: "fraud", ModelVersion: "v7",
 		Reason: "accuracy 0.8000 below threshold 0.9000", Rule: "accuracy", Metric: "accuracy",
 		Value: new(0.8), Threshold: new(0.9), TriggeredAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
@@ -212,12 +211,12 @@ func (p place) status(t *testing.T, requestID string, status map[string]any) {
 }
 
 // outcome asks until the object has ended.
-func outcome(t *testing.T, b *object.Backend, request monitor.RetrainingRequest) (o monitor.Outcome) {
+func outcome(t *testing.T, b *object.Backend, request modelops.Request) (o modelops.Outcome) {
 	t.Helper()
 	patience.Until(t, "the retraining has ended", func() bool {
 		var err error
-		o, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-		return !errors.Is(err, activities.ErrRunning) && assert.NoError(t, err)
+		o, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+		return !errors.Is(err, modelops.ErrRunning) && assert.NoError(t, err)
 	})
 	return o
 }

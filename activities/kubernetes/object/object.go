@@ -43,10 +43,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Config says which object retrains models, where, and how its end is known.
@@ -75,10 +74,10 @@ type Backend struct {
 }
 
 var (
-	_ activities.ModelOps  = (*Backend)(nil)
-	_ activities.Follower  = (*Backend)(nil)
-	_ activities.Canceller = (*Backend)(nil)
-	_ activities.Checker   = (*Backend)(nil)
+	_ modelops.ModelOps  = (*Backend)(nil)
+	_ modelops.Follower  = (*Backend)(nil)
+	_ modelops.Canceller = (*Backend)(nil)
+	_ modelops.Checker   = (*Backend)(nil)
 )
 
 // defaultVersion is where the version is without Config.ModelVersion.
@@ -103,10 +102,13 @@ func New(config Config) (*Backend, error) {
 	if err := errors.Join(all...); err != nil {
 		return nil, err
 	}
+
 	b.cluster = connection
-	if b.client, err = dynamic.NewForConfigAndClient(connection.REST, connection.HTTP); err != nil {
+	b.client, err = dynamic.NewForConfigAndClient(connection.REST, connection.HTTP)
+	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: can't be used for a connection: %w", err)
 	}
+
 	return b, nil
 }
 
@@ -117,23 +119,24 @@ func (b *Backend) Close() { b.cluster.Close() }
 // that the API server doesn't know the kind, doesn't allow it or doesn't take the
 // object, that the namespace is missing, and that the name belongs to an object that
 // is not this retraining.
-func (b *Backend) ScheduleRetraining(ctx context.Context, request monitor.RetrainingRequest) (monitor.Job, error) {
+func (b *Backend) ScheduleRetraining(ctx context.Context, request modelops.Request) (modelops.Job, error) {
 	name := cluster.Name(request)
 	if err := b.create(ctx, name, request); err != nil {
-		return monitor.Job{}, b.failed("create", name, err)
+		return modelops.Job{}, b.failed("create", name, err)
 	}
-	return monitor.Job{ID: b.cluster.Namespace + "/" + name, Followed: true}, nil
+	return modelops.Job{ID: b.cluster.Namespace + "/" + name, Followed: true}, nil
 }
 
-func (b *Backend) create(ctx context.Context, name string, request monitor.RetrainingRequest) error {
+func (b *Backend) create(ctx context.Context, name string, request modelops.Request) error {
 	object, err := b.template.fill(name, b.cluster.Namespace, request)
 	if err != nil {
-		return activities.Final(err)
+		return modelops.Final(err)
 	}
 	objects, err := b.objects(ctx)
 	if err != nil {
 		return err
 	}
+
 	err = b.cluster.Do(ctx, func(ctx context.Context) error {
 		_, err := objects.Create(ctx, object, metav1.CreateOptions{FieldManager: cluster.FieldManager})
 		return err
@@ -141,52 +144,57 @@ func (b *Backend) create(ctx context.Context, name string, request monitor.Retra
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
+
 	existing, err := b.get(ctx, objects, name)
 	if err != nil {
 		return err
 	}
+
 	return ours(existing, request)
 }
 
 // ours is an error unless an object was created for a request.
-func ours(object *unstructured.Unstructured, request monitor.RetrainingRequest) error {
+func ours(object *unstructured.Unstructured, request modelops.Request) error {
 	if cluster.IsOurs(object.GetAnnotations(), request) {
 		return nil
 	}
-	return activities.Final(fmt.Errorf("the name is taken by an object that is not this retraining: its annotation %s is %q; delete it or rename it",
+	return modelops.Final(fmt.Errorf("the name is taken by an object that is not this retraining: its annotation %s is %q; delete it or rename it",
 		cluster.AnnotationRequestID, object.GetAnnotations()[cluster.AnnotationRequestID]))
 }
 
 // RetrainingOutcome asks once whether the object has ended, and how. It is final
 // that there is no such object: it was deleted by hand.
-func (b *Backend) RetrainingOutcome(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) (monitor.Outcome, error) {
+func (b *Backend) RetrainingOutcome(ctx context.Context, request modelops.Request, _ modelops.Job) (modelops.Outcome, error) {
 	name := cluster.Name(request)
 	outcome, err := b.outcome(ctx, name, request)
 	if err != nil {
-		return monitor.Outcome{}, b.failed("ask after", name, err)
+		return modelops.Outcome{}, b.failed("ask after", name, err)
 	}
 	return outcome, nil
 }
 
-func (b *Backend) outcome(ctx context.Context, name string, request monitor.RetrainingRequest) (monitor.Outcome, error) {
+func (b *Backend) outcome(ctx context.Context, name string, request modelops.Request) (modelops.Outcome, error) {
 	objects, err := b.objects(ctx)
 	if err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
+
 	object, err := b.get(ctx, objects, name)
 	switch {
 	case apierrors.IsNotFound(err):
-		return monitor.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another namespace now?)", err)
+		return modelops.Outcome{}, fmt.Errorf("%w (has it been deleted, or is the backend configured for another namespace now?)", err)
 	case err != nil:
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
+
 	if err := ours(object, request); err != nil {
-		return monitor.Outcome{}, err
+		return modelops.Outcome{}, err
 	}
+
 	message, version := b.message.text(object), b.modelVersion.text(object)
 	switch {
 	case hold(b.failure, object):
-		return monitor.Outcome{State: monitor.OutcomeFailed, Message: cluster.Result(message).Message}, nil
+		return modelops.Outcome{State: modelops.Failed, Message: cluster.Result(message).Message}, nil
 	case hold(b.success, object):
 		outcome := cluster.Result(message)
 		if version != "" {
@@ -194,17 +202,18 @@ func (b *Backend) outcome(ctx context.Context, name string, request monitor.Retr
 		}
 		return outcome, nil
 	case object.GetDeletionTimestamp() != nil:
-		return monitor.Outcome{}, fmt.Errorf("%w: it is being deleted", activities.ErrRunning)
+		return modelops.Outcome{}, fmt.Errorf("%w: it is being deleted", modelops.ErrRunning)
 	case message != "":
-		return monitor.Outcome{}, fmt.Errorf("%w: %s", activities.ErrRunning, plain.Excerpt(message, cluster.MaxMessageBytes))
+		return modelops.Outcome{}, fmt.Errorf("%w: %s", modelops.ErrRunning, plain.Excerpt(message, cluster.MaxMessageBytes))
 	}
-	return monitor.Outcome{}, activities.ErrRunning
+
+	return modelops.Outcome{}, modelops.ErrRunning
 }
 
 // CancelRetraining deletes the object, what it owns first. The job may be empty, for
 // the object is found by the request id. No such object, one that has ended, and one
 // that is not this retraining are no error, and are left as they are.
-func (b *Backend) CancelRetraining(ctx context.Context, request monitor.RetrainingRequest, _ monitor.Job) error {
+func (b *Backend) CancelRetraining(ctx context.Context, request modelops.Request, _ modelops.Job) error {
 	name := cluster.Name(request)
 	if err := b.cancel(ctx, name, request); err != nil {
 		return b.failed("delete", name, err)
@@ -212,11 +221,12 @@ func (b *Backend) CancelRetraining(ctx context.Context, request monitor.Retraini
 	return nil
 }
 
-func (b *Backend) cancel(ctx context.Context, name string, request monitor.RetrainingRequest) error {
+func (b *Backend) cancel(ctx context.Context, name string, request modelops.Request) error {
 	objects, err := b.objects(ctx)
 	if err != nil {
 		return err
 	}
+
 	object, err := b.get(ctx, objects, name)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -226,12 +236,14 @@ func (b *Backend) cancel(ctx context.Context, name string, request monitor.Retra
 	case !cluster.IsOurs(object.GetAnnotations(), request) || hold(b.success, object) || hold(b.failure, object):
 		return nil
 	}
+
 	err = b.cluster.Do(ctx, func(ctx context.Context) error {
 		return objects.Delete(ctx, name, cluster.Deletion(object.GetUID()))
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // gone since
 		return nil
 	}
+
 	return err
 }
 
@@ -254,19 +266,21 @@ func (b *Backend) objects(ctx context.Context) (dynamic.ResourceInterface, error
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
+
 	if err == nil {
 		for _, resource := range known {
 			if resource.Kind != kind.Kind || isSubresource(resource.Name) {
 				continue
 			}
 			if !resource.Namespaced {
-				return nil, activities.Final(errors.New("objects of this kind are in no namespace; the template must be of a kind that is"))
+				return nil, modelops.Final(errors.New("objects of this kind are in no namespace; the template must be of a kind that is"))
 			}
 			b.resource.Store(&resource.Name)
 			return b.objects(ctx)
 		}
 	}
-	return nil, activities.Final(fmt.Errorf("the API server knows no kind %s of %s; install its custom resource definition, or correct the template", kind.Kind, kind.GroupVersion()))
+
+	return nil, modelops.Final(fmt.Errorf("the API server knows no kind %s of %s; install its custom resource definition, or correct the template", kind.Kind, kind.GroupVersion()))
 }
 
 func (b *Backend) failed(what, name string, err error) error {

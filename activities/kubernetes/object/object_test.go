@@ -14,7 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/activities/kubernetes/object"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
@@ -58,7 +58,7 @@ func TestTheObjectGetsTheDecision(t *testing.T) {
 	b := newBackend(t, p.config())
 	job, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
-	assert.Equal(t, monitor.Job{ID: p.namespace + "/" + cluster.Name(request), Followed: true}, job)
+	assert.Equal(t, modelops.Job{ID: p.namespace + "/" + cluster.Name(request), Followed: true}, job)
 
 	encoded, err := json.Marshal(request)
 	require.NoError(t, err)
@@ -81,23 +81,23 @@ func TestTheObjectGetsTheDecision(t *testing.T) {
 
 func TestConditionsSayHowItEnds(t *testing.T) {
 	p := newPlace(t)
-	succeeded, failed := monitor.OutcomeSucceeded, monitor.OutcomeFailed
+	succeeded, failed := modelops.Succeeded, modelops.Failed
 	b := newBackend(t, p.config())
 	tests := map[string]struct {
 		status map[string]any
-		want   monitor.Outcome
+		want   modelops.Outcome
 	}{
 		"a phase, a version and a message": {
 			map[string]any{"phase": "Succeeded", "message": "AUC 0.93", "outputs": map[string]any{"version": "v8"}},
-			monitor.Outcome{State: succeeded, ModelVersion: "v8", Message: "AUC 0.93"},
+			modelops.Outcome{State: succeeded, ModelVersion: "v8", Message: "AUC 0.93"},
 		},
-		"a version that is a number":  {map[string]any{"phase": "Succeeded", "outputs": map[string]any{"version": int64(8)}}, monitor.Outcome{State: succeeded, ModelVersion: "8"}},
-		"a message that is a result":  {map[string]any{"phase": "Succeeded", "message": `{"model_version": "v9", "message": "good"}`}, monitor.Outcome{State: succeeded, ModelVersion: "v9", Message: "good"}},
-		"no more than a phase":        {map[string]any{"phase": "Succeeded"}, monitor.Outcome{State: succeeded}},
-		"a failed phase":              {map[string]any{"phase": "Failed", "message": "out\nof memory"}, monitor.Outcome{State: failed, Message: "out of memory"}},
-		"a condition among others":    {map[string]any{"conditions": []any{map[string]any{"type": "Running", "status": "False"}, map[string]any{"type": "Failed", "status": "True"}}}, monitor.Outcome{State: failed}},
-		"both: then it has failed":    {map[string]any{"phase": "Succeeded", "conditions": []any{map[string]any{"type": "Failed", "status": "True"}}}, monitor.Outcome{State: failed}},
-		"fields of unexpected shapes": {map[string]any{"phase": "Succeeded", "conditions": "none", "outputs": []any{"a"}}, monitor.Outcome{State: succeeded}},
+		"a version that is a number":  {map[string]any{"phase": "Succeeded", "outputs": map[string]any{"version": int64(8)}}, modelops.Outcome{State: succeeded, ModelVersion: "8"}},
+		"a message that is a result":  {map[string]any{"phase": "Succeeded", "message": `{"model_version": "v9", "message": "good"}`}, modelops.Outcome{State: succeeded, ModelVersion: "v9", Message: "good"}},
+		"no more than a phase":        {map[string]any{"phase": "Succeeded"}, modelops.Outcome{State: succeeded}},
+		"a failed phase":              {map[string]any{"phase": "Failed", "message": "out\nof memory"}, modelops.Outcome{State: failed, Message: "out of memory"}},
+		"a condition among others":    {map[string]any{"conditions": []any{map[string]any{"type": "Running", "status": "False"}, map[string]any{"type": "Failed", "status": "True"}}}, modelops.Outcome{State: failed}},
+		"both: then it has failed":    {map[string]any{"phase": "Succeeded", "conditions": []any{map[string]any{"type": "Failed", "status": "True"}}}, modelops.Outcome{State: failed}},
+		"fields of unexpected shapes": {map[string]any{"phase": "Succeeded", "conditions": "none", "outputs": []any{"a"}}, modelops.Outcome{State: succeeded}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestConditionsSayHowItEnds(t *testing.T) {
 			_, err := b.ScheduleRetraining(t.Context(), request)
 			require.NoError(t, err)
 			p.status(t, request.RequestID, map[string]any{"phase": "Running", "message": "epoch 2", "conditions": []any{map[string]any{"type": "Failed", "status": "False"}}})
-			_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-			require.ErrorIs(t, err, activities.ErrRunning)
+			_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+			require.ErrorIs(t, err, modelops.ErrRunning)
 			require.ErrorContains(t, err, "retraining is under way: epoch 2")
 			p.status(t, request.RequestID, test.status)
 			assert.Equal(t, test.want, outcome(t, b, request))
@@ -126,7 +126,7 @@ func TestTheVersionIsAnAnnotationByDefault(t *testing.T) {
 	_, err = p.trainings().Update(t.Context(), made, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	p.status(t, request.RequestID, map[string]any{"completedAt": "2026-03-01T12:00:00Z"})
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v8"}, outcome(t, b, request))
 }
 
 func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
@@ -171,7 +171,7 @@ func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := p.config()
 			test.change(&config)
-			calls := activities.Retraining{Backends: map[string]activities.ModelOps{"argo": newBackend(t, config)}}
+			calls := activities.Retraining{Backends: map[string]modelops.ModelOps{"argo": newBackend(t, config)}}
 			_, err := calls.ScheduleRetraining(t.Context(), activities.Call{Backend: "argo", Request: breach()})
 			var told *sdktemporal.ApplicationError
 			require.ErrorAs(t, err, &told)
@@ -184,7 +184,7 @@ func TestErrorsSayWhetherAskingAgainHelps(t *testing.T) {
 	t.Run("a quota that is used up", func(t *testing.T) {
 		defer p.noRoom(t)()
 		_, err := newBackend(t, p.config()).ScheduleRetraining(t.Context(), breach())
-		assert.True(t, activities.IsThrottled(err), "%v", err)
+		assert.True(t, modelops.IsThrottled(err), "%v", err)
 	})
 }
 
@@ -194,9 +194,9 @@ func TestAnObjectIsFollowedOverARestartOfTheAPIServer(t *testing.T) {
 	_, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
 	plane.StopAPIServer()
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
 	require.Error(t, err)
-	require.False(t, activities.IsFinal(err), "%v", err)
+	require.False(t, modelops.IsFinal(err), "%v", err)
 	started := make(chan error)
 	go func() { started <- plane.StartAPIServer() }()
 	for asking := true; asking; { // while it starts, when it may refuse what it allows
@@ -205,14 +205,14 @@ func TestAnObjectIsFollowedOverARestartOfTheAPIServer(t *testing.T) {
 			require.NoError(t, err)
 			asking = false
 		default:
-			_, err := b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-			require.False(t, activities.IsFinal(err), "%v", err)
+			_, err := b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+			require.False(t, modelops.IsFinal(err), "%v", err)
 		}
 	}
 	_, err = b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
 	p.status(t, request.RequestID, map[string]any{"phase": "Succeeded", "outputs": map[string]any{"version": "v8"}})
-	assert.Equal(t, monitor.Outcome{State: monitor.OutcomeSucceeded, ModelVersion: "v8"}, outcome(t, b, request))
+	assert.Equal(t, modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v8"}, outcome(t, b, request))
 }
 
 func TestAnObjectDeletedByHandIsFinal(t *testing.T) {
@@ -221,8 +221,8 @@ func TestAnObjectDeletedByHandIsFinal(t *testing.T) {
 	_, err := b.ScheduleRetraining(t.Context(), request)
 	require.NoError(t, err)
 	require.NoError(t, p.trainings().Delete(t.Context(), p.one(t, request.RequestID).GetName(), metav1.DeleteOptions{}))
-	_, err = b.RetrainingOutcome(t.Context(), request, monitor.Job{})
-	require.True(t, activities.IsFinal(err), "%v", err)
+	_, err = b.RetrainingOutcome(t.Context(), request, modelops.Job{})
+	require.True(t, modelops.IsFinal(err), "%v", err)
 	require.ErrorContains(t, err, "has it been deleted")
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities/kubernetes/cluster"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // annotationRequest has the whole decision as JSON.
@@ -35,6 +35,7 @@ func parseTemplate(text string) (template, []error) {
 	if strings.TrimSpace(text) == "" {
 		return template{}, []error{errors.New("template: is missing; must be an object, with apiVersion and kind, that retrains a model")}
 	}
+
 	var object map[string]any
 	encoded, err := yaml.YAMLToJSONStrict([]byte(text))
 	if err == nil {
@@ -43,6 +44,7 @@ func parseTemplate(text string) (template, []error) {
 	if err != nil {
 		return template{}, []error{fmt.Errorf("template: must be one object in YAML or JSON: %s", plain.Excerpt(err.Error(), cluster.MaxMessageBytes))}
 	}
+
 	t := template{(&unstructured.Unstructured{Object: object}).GroupVersionKind(), object}
 	var faults []error
 	for _, field := range []string{"apiVersion", "kind"} {
@@ -50,6 +52,7 @@ func parseTemplate(text string) (template, []error) {
 			faults = append(faults, fmt.Errorf("template: %s: must be a text, got %v", field, object[field]))
 		}
 	}
+
 	if _, isObject := object["metadata"].(map[string]any); object["metadata"] != nil && !isObject {
 		faults = append(faults, errors.New("template: metadata: must be an object"))
 	}
@@ -61,15 +64,17 @@ func parseTemplate(text string) (template, []error) {
 				name, strings.Join(cluster.VariableNames, ", "), cluster.ParamPrefix))
 		}
 	}
+
 	return t, faults
 }
 
 // fill is the object of a request.
-func (t template) fill(name, namespace string, request monitor.RetrainingRequest) (*unstructured.Unstructured, error) {
+func (t template) fill(name, namespace string, request modelops.Request) (*unstructured.Unstructured, error) {
 	decision, err := cluster.Variables(request)
 	if err != nil {
 		return nil, err
 	}
+
 	values := map[string]string{}
 	for _, variable := range decision {
 		values[variable.Name] = variable.Value
@@ -124,6 +129,7 @@ func replaced(value any, isContainer bool, with func(name string) string) any {
 		}
 		return copied
 	}
+
 	return value
 }
 

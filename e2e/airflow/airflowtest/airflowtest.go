@@ -53,6 +53,7 @@ func Start(ctx context.Context, path, dir, dags string) (*Server, error) {
 	if err := s.SetPassword("correct horse battery staple"); err != nil {
 		return nil, err
 	}
+
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -63,6 +64,7 @@ func Start(ctx context.Context, path, dir, dags string) (*Server, error) {
 	if err := s.createDatabase(ctx); err != nil {
 		return nil, err
 	}
+
 	for _, name := range []string{"scheduler", "dag-processor"} {
 		p, err := startProcess(s, name, nil, name)
 		if err != nil {
@@ -71,11 +73,14 @@ func Start(ctx context.Context, path, dir, dags string) (*Server, error) {
 		}
 		s.processes = append(s.processes, p)
 	}
-	s.server, s.address = s, address
+
+	s.server = s
+	s.address = address
 	if err := errors.Join(s.Start(ctx), s.awaitHealth(ctx)); err != nil {
 		s.Close()
 		return nil, err
 	}
+
 	return s, nil
 }
 
@@ -86,10 +91,12 @@ func (s *Server) setEnvironment(address string) error {
 			s.environment = append(s.environment, variable)
 		}
 	}
+
 	logs, err := freeAddress()
 	if err != nil {
 		return err
 	}
+
 	_, logPort, _ := net.SplitHostPort(logs)
 	const secret = "a secret of 64 bytes or more, for all processes of this Airflow to share"
 	for name, value := range map[string]string{
@@ -106,6 +113,7 @@ func (s *Server) setEnvironment(address string) error {
 	} {
 		s.environment = append(s.environment, "AIRFLOW__"+name+"="+value)
 	}
+
 	s.environment = append(s.environment, "AIRFLOW_HOME="+s.dir, "MODELVIGIL_ANSWERS="+s.Answers, "PYTHONWARNINGS=ignore")
 	return nil
 }
@@ -119,11 +127,13 @@ func (s *Server) createDatabase(ctx context.Context) error {
 		{filepath.Join(filepath.Dir(s.airflow), "python"), "-c", log, s.databaseFile()},
 	} {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Env, cmd.Dir = s.environment, s.dir
+		cmd.Env = s.environment
+		cmd.Dir = s.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("create the database of airflow: %w\n%s", err, out)
 		}
 	}
+
 	return nil
 }
 
@@ -191,11 +201,13 @@ func (s *Server) await(ctx context.Context, what string, fact func() error) erro
 		if err == nil {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("airflow: not in time: %s: %w\n%s", what, err, s.Output())
 		case <-ticker.C:
 		}
+
 		for _, p := range s.processes {
 			if p.hasEnded() {
 				return fmt.Errorf("airflow: %s has ended by itself\n%s", p.name, s.Output())

@@ -40,6 +40,7 @@ func (a *API) Start(ctx context.Context, environment ...string) error {
 	if err != nil {
 		return err
 	}
+
 	a.token = ""
 	// An API server writes its action log from its event loop, and waits there for a
 	// request whose end needs the event loop: with SQLite such a wait is always in vain.
@@ -48,6 +49,7 @@ func (a *API) Start(ctx context.Context, environment ...string) error {
 	if err != nil {
 		return err
 	}
+
 	return a.server.await(ctx, "the API server answers", func() error {
 		_, err := a.Call(ctx, http.MethodGet, "/api/v2/version", nil, nil)
 		return err
@@ -82,11 +84,13 @@ func (a *API) Call(ctx context.Context, method, path string, body, into any) (st
 		}
 		a.token = answer.AccessToken
 	}
+
 	for {
 		status, err := a.exchange(ctx, method, path, body, into)
 		if status != http.StatusInternalServerError {
 			return status, err
 		}
+
 		select {
 		case <-ctx.Done():
 			return status, err
@@ -104,6 +108,7 @@ func (a *API) exchange(ctx context.Context, method, path string, body, into any)
 	if err != nil {
 		return 0, err
 	}
+
 	request.Header.Set("Content-Type", "application/json")
 	if a.token != "" {
 		request.Header.Set("Authorization", "Bearer "+a.token)
@@ -112,6 +117,7 @@ func (a *API) exchange(ctx context.Context, method, path string, body, into any)
 	if err != nil {
 		return 0, err
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	switch {
@@ -122,5 +128,6 @@ func (a *API) exchange(ctx context.Context, method, path string, body, into any)
 	case into == nil || len(text) == 0:
 		return response.StatusCode, nil
 	}
+
 	return response.StatusCode, json.Unmarshal(text, into)
 }

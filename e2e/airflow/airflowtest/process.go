@@ -26,10 +26,13 @@ func startProcess(s *Server, name string, environment []string, args ...string) 
 	if err != nil {
 		return nil, err
 	}
+
 	defer func() { _ = output.Close() }() // the command has its own
 	cmd := exec.Command("sh", append([]string{"-c", guard, "sh", s.airflow}, args...)...)
-	cmd.Env, cmd.Dir = slices.Concat(s.environment, environment), s.dir
-	cmd.Stdout, cmd.Stderr = output, output
+	cmd.Env = slices.Concat(s.environment, environment)
+	cmd.Dir = s.dir
+	cmd.Stdout = output
+	cmd.Stderr = output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -38,6 +41,7 @@ func startProcess(s *Server, name string, environment []string, args ...string) 
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+
 	p := &process{name, stdin, make(chan struct{})}
 	go func() {
 		_ = cmd.Wait()

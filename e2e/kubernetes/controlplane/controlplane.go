@@ -63,32 +63,44 @@ func Start(programs string) (*ControlPlane, error) {
 }
 
 func (c *ControlPlane) start() (err error) {
-	if c.pki, err = newPKI(c.dir); err != nil {
+	c.pki, err = newPKI(c.dir)
+	if err != nil {
 		return err
 	}
 	addresses, err := freeAddresses(3)
 	if err != nil {
 		return err
 	}
-	c.etcdURL, c.address = "http://"+addresses[0], addresses[1]
-	if c.etcd, err = c.run("etcd", "--name=test", "--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync",
+
+	c.etcdURL = "http://" + addresses[0]
+	c.address = addresses[1]
+	c.etcd, err = c.run("etcd", "--name=test", "--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls="+c.etcdURL, "--advertise-client-urls="+c.etcdURL,
-		"--listen-peer-urls=http://"+addresses[2], "--initial-advertise-peer-urls=http://"+addresses[2], "--initial-cluster=test=http://"+addresses[2]); err != nil {
+		"--listen-peer-urls=http://"+addresses[2], "--initial-advertise-peer-urls=http://"+addresses[2], "--initial-cluster=test=http://"+addresses[2])
+	if err != nil {
 		return err
 	}
 	if err := c.etcd.wait(http.DefaultClient, c.etcdURL+"/health"); err != nil {
 		return err
 	}
-	if c.http, err = rest.HTTPClientFor(c.Admin()); err != nil {
+
+	c.http, err = rest.HTTPClientFor(c.Admin())
+	if err != nil {
 		return err
 	}
-	if c.core, err = coreclient.NewForConfigAndClient(c.Admin(), c.http); err != nil {
+
+	c.core, err = coreclient.NewForConfigAndClient(c.Admin(), c.http)
+	if err != nil {
 		return err
 	}
-	if c.batch, err = batchclient.NewForConfigAndClient(c.Admin(), c.http); err != nil {
+
+	c.batch, err = batchclient.NewForConfigAndClient(c.Admin(), c.http)
+	if err != nil {
 		return err
 	}
-	if c.rbac, err = rbacclient.NewForConfigAndClient(c.Admin(), c.http); err != nil {
+
+	c.rbac, err = rbacclient.NewForConfigAndClient(c.Admin(), c.http)
+	if err != nil {
 		return err
 	}
 	if err := c.StartAPIServer(); err != nil {
@@ -97,6 +109,7 @@ func (c *ControlPlane) start() (err error) {
 	if err := c.Kubeconfig(c.path("controllers.kubeconfig"), c.Admin(), ""); err != nil {
 		return err
 	}
+
 	c.controllers, err = c.run(filepath.Join(c.programs, "kube-controller-manager"),
 		"--kubeconfig="+c.path("controllers.kubeconfig"), "--leader-elect=false", "--secure-port=0",
 		"--use-service-account-credentials=false", "--concurrent-job-syncs=20", "--min-resync-period=1m",
@@ -107,12 +120,13 @@ func (c *ControlPlane) start() (err error) {
 // StartAPIServer starts the API server, again where it was stopped.
 func (c *ControlPlane) StartAPIServer() (err error) {
 	host, port, _ := net.SplitHostPort(c.address)
-	if c.apiServer, err = c.run(filepath.Join(c.programs, "kube-apiserver"),
+	c.apiServer, err = c.run(filepath.Join(c.programs, "kube-apiserver"),
 		"--etcd-servers="+c.etcdURL, "--bind-address="+host, "--secure-port="+port, "--endpoint-reconciler-type=none",
 		"--cert-dir="+c.dir, "--tls-cert-file="+c.path(serverCert), "--tls-private-key-file="+c.path(serverKey), "--client-ca-file="+c.path(caCert),
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+c.path(accountKey),
 		"--service-account-signing-key-file="+c.path(accountKey), "--service-cluster-ip-range=10.0.0.0/24",
-		"--authorization-mode=RBAC", "--shutdown-delay-duration=0", "--profiling=false"); err != nil {
+		"--authorization-mode=RBAC", "--shutdown-delay-duration=0", "--profiling=false")
+	if err != nil {
 		return err
 	}
 	return c.apiServer.wait(c.http, "https://"+c.address+"/readyz")
@@ -148,7 +162,9 @@ func (c *ControlPlane) Admin() *rest.Config {
 // Bearer is the connection of who has a token.
 func (c *ControlPlane) Bearer(token string) *rest.Config {
 	config := rest.AnonymousClientConfig(c.Admin())
-	config.QPS, config.BearerToken, config.WarningHandler = -1, token, rest.NoWarnings{}
+	config.QPS = -1
+	config.BearerToken = token
+	config.WarningHandler = rest.NoWarnings{}
 	return config
 }
 
@@ -179,12 +195,15 @@ func (c *ControlPlane) run(path string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer func() { _ = output.Close() }()
 	p := &process{name: name, log: output.Name(), cmd: exec.Command(path, args...), done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = output, output
+	p.cmd.Stdout = output
+	p.cmd.Stderr = output
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w; tools/kubernetes/build.sh makes the programs, and Debian's etcd-server has etcd", err)
 	}
+
 	go func() {
 		defer close(p.done)
 		_ = p.cmd.Wait()
@@ -216,12 +235,14 @@ func (p *process) wait(client *http.Client, url string) error {
 		if err != nil {
 			return err
 		}
+
 		if response, err := client.Do(request); err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return nil
 			}
 		}
+
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended at once: %s", p.name, p.lastLines())

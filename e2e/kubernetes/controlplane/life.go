@@ -59,12 +59,14 @@ func (c *ControlPlane) Pod(ctx context.Context, namespace, job string) (pod *cor
 		if err != nil {
 			return false, err
 		}
+
 		for i := range pods.Items {
 			if phase := pods.Items[i].Status.Phase; phase == corev1.PodPending || phase == corev1.PodRunning {
 				pod = &pods.Items[i]
 				return true, nil
 			}
 		}
+
 		return false, nil
 	})
 	return pod, err
@@ -104,18 +106,21 @@ func (c *ControlPlane) End(ctx context.Context, namespace, job string, end corev
 		if err != nil {
 			return false, err
 		}
+
 		for _, condition := range job.Status.Conditions {
 			if (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue {
 				return true, nil
 			}
 		}
+
 		return false, nil
 	})
 }
 
 // Ended writes a pod's end into its status.
 func Ended(pod *corev1.Pod, end corev1.ContainerStateTerminated) {
-	end.StartedAt, end.FinishedAt = metav1.Now(), metav1.Now()
+	end.StartedAt = metav1.Now()
+	end.FinishedAt = metav1.Now()
 	pod.Status.Phase = corev1.PodSucceeded
 	if end.ExitCode != 0 {
 		pod.Status.Phase = corev1.PodFailed

@@ -25,6 +25,7 @@ func (c *ControlPlane) NewLink() (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	l := &Link{listener: listener, target: c.address, open: map[net.Conn]bool{}}
 	l.served.Go(func() {
 		for {
@@ -54,12 +55,14 @@ func (l *Link) carry(near net.Conn) {
 	if err != nil {
 		return
 	}
+
 	defer func() { _ = far.Close() }()
 	l.mu.Lock()
 	if l.isCut {
 		l.mu.Unlock()
 		return
 	}
+
 	l.open[near], l.open[far] = true, true
 	l.mu.Unlock()
 	var both sync.WaitGroup

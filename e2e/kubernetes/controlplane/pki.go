@@ -34,9 +34,11 @@ func newPKI(dir string) (p pki, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.ca, _, err = certificate(authority, caKey, authority, caKey); err != nil {
+	p.ca, _, err = certificate(authority, caKey, authority, caKey)
+	if err != nil {
 		return p, err
 	}
+
 	files := map[string][]byte{caCert: p.ca}
 	for _, of := range []struct {
 		cert, key *[]byte
@@ -55,31 +57,39 @@ func newPKI(dir string) (p pki, err error) {
 		if err != nil {
 			return p, err
 		}
-		if *of.cert, *of.key, err = certificate(of.template, key, authority, caKey); err != nil {
+		*of.cert, *of.key, err = certificate(of.template, key, authority, caKey)
+		if err != nil {
 			return p, err
 		}
+
 		files[serverCert], files[serverKey] = *of.cert, *of.key // the last one's
 	}
+
 	account, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return p, err
 	}
-	if files[accountKey], err = pemOf(account); err != nil {
+	files[accountKey], err = pemOf(account)
+	if err != nil {
 		return p, err
 	}
+
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			return p, err
 		}
 	}
+
 	return p, nil
 }
 
 func certificate(template *x509.Certificate, key *ecdsa.PrivateKey, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (cert, keyPEM []byte, err error) {
-	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 62)); err != nil {
+	template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 62))
+	if err != nil {
 		return nil, nil, err
 	}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	template.NotBefore = time.Now().Add(-time.Hour)
+	template.NotAfter = time.Now().Add(24 * time.Hour)
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
 	if err != nil {
 		return nil, nil, err

@@ -32,6 +32,7 @@ func ReadRights(path, namespace string) (Rights, error) {
 	if err != nil {
 		return rights, err
 	}
+
 	for _, document := range strings.Split(strings.ReplaceAll(string(text), "namespace: modelvigil", "namespace: "+namespace), "\n---\n") {
 		var kind metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
@@ -45,6 +46,7 @@ func ReadRights(path, namespace string) (Rights, error) {
 			return rights, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+
 	return rights, nil
 }
 
@@ -84,11 +86,13 @@ func (c *ControlPlane) untilAllowed(ctx context.Context, rights Rights, connecti
 	if err != nil {
 		return err
 	}
+
 	defer client.CloseIdleConnections()
 	core, err := coreclient.NewForConfigAndClient(connection, client)
 	if err != nil {
 		return err
 	}
+
 	return until(ctx, "rights count", func(ctx context.Context) (bool, error) {
 		_, err := core.Pods(rights.Role.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
 		return (err == nil) == want, ignored(err, apierrors.IsForbidden)
@@ -106,6 +110,7 @@ func (c *ControlPlane) Quota(ctx context.Context, namespace, of string, most int
 	if _, err := c.core.ResourceQuotas(namespace).Create(ctx, quota, metav1.CreateOptions{}); err != nil {
 		return nil, err
 	}
+
 	err = until(ctx, "the quota is counted", func(ctx context.Context) (bool, error) {
 		quota, err := c.core.ResourceQuotas(namespace).Get(ctx, name, metav1.GetOptions{})
 		return err == nil && len(quota.Status.Hard) > 0, err

@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 // Result is what the monitor learns.
@@ -28,7 +28,7 @@ type Result struct {
 }
 
 // Train retrains a model, and cleans up where it is cancelled.
-func Train(ctx workflow.Context, request monitor.RetrainingRequest) (Result, error) {
+func Train(ctx workflow.Context, request modelops.Request) (Result, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 8 * time.Hour, HeartbeatTimeout: time.Minute, WaitForCancellation: true,
 	})
@@ -42,7 +42,7 @@ func Train(ctx workflow.Context, request monitor.RetrainingRequest) (Result, err
 }
 
 // Fit is where yours begins: it trains, and returns the new version.
-func Fit(ctx context.Context, request monitor.RetrainingRequest) (string, error) {
+func Fit(ctx context.Context, request modelops.Request) (string, error) {
 	for epoch := range 3 {
 		activity.RecordHeartbeat(ctx, epoch) // by which it learns that it is cancelled
 		select {

@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/modelops"
 )
 
 func TestTrainTellsTheNewVersionAndWhy(t *testing.T) {
@@ -17,7 +17,7 @@ func TestTrainTellsTheNewVersionAndWhy(t *testing.T) {
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: patience.Limit})
 	env.RegisterActivity(Fit)
 	env.RegisterActivity(CleanUp)
-	env.ExecuteWorkflow(Train, monitor.RetrainingRequest{RequestID: "r", ModelVersion: "v7", Reason: "accuracy 0.8000 below threshold 0.9000"})
+	env.ExecuteWorkflow(Train, modelops.Request{RequestID: "r", ModelVersion: "v7", Reason: "accuracy 0.8000 below threshold 0.9000"})
 	var result Result
 	if err := env.GetWorkflowResult(&result); err != nil {
 		t.Fatal(err)

@@ -6,17 +6,17 @@ import (
 
 	"github.com/invopop/jsonschema"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
-// bound adds the bounds that monitor's validation has as numbers. Those that
+// bound adds the bounds that policy's validation has as numbers. Those that
 // depend on two values (a grace of 10 periods, a clear threshold beside its
 // threshold) or on all (unique names, cycles, the state's bound) no schema can say.
 //
 // A 0 that means "left out" to the decoder is refused here: leave the field out.
 func bound(s *jsonschema.Schema) {
 	rule := s.Definitions["Rule"]
-	limitNumber(property(s, "version"), "1", json.Number(strconv.Itoa(monitor.PolicyVersion)))
+	limitNumber(property(s, "version"), "1", json.Number(strconv.Itoa(policy.Version)))
 	limit(s, "team", text(0, 100, ""))
 	limit(s, "owner", text(0, 100, ""))
 	limitItems(property(s, "rules"), 1, 50)
@@ -38,10 +38,11 @@ func bound(s *jsonschema.Schema) {
 	limitNumber(property(datapoints, "of"), "1", "100")
 	limitNumber(property(s.Definitions["Baseline"], "samples"), "1", maxCount)
 	delta := property(s.Definitions["Change"], "delta")
-	delta.Minimum, delta.ExclusiveMaximum = "1e-9", "1"
+	delta.Minimum = "1e-9"
+	delta.ExclusiveMaximum = "1"
 
 	limitNumber(property(s.Definitions["Verify"], "min_samples"), "1", maxCount)
-	retraining := s.Definitions["RetrainingPolicy"]
+	retraining := s.Definitions["Retraining"]
 	limit(retraining, "backend", text(0, 100, ""))
 	limitNumber(property(retraining, "priority"), "1", "5")
 
@@ -64,7 +65,7 @@ func bound(s *jsonschema.Schema) {
 
 // kinds are the decisions that a channel can be told of.
 func kinds() (kinds []any) {
-	for _, kind := range monitor.Notifiable() {
+	for _, kind := range policy.Notifiable() {
 		kinds = append(kinds, kind)
 	}
 	return kinds
@@ -86,10 +87,15 @@ func property(s *jsonschema.Schema, name string) *jsonschema.Schema {
 // limit bounds a text that is there already by another's bounds.
 func limit(s *jsonschema.Schema, name string, by *jsonschema.Schema) {
 	p := property(s, name)
-	p.MinLength, p.MaxLength, p.Pattern = by.MinLength, by.MaxLength, by.Pattern
+	p.MinLength = by.MinLength
+	p.MaxLength = by.MaxLength
+	p.Pattern = by.Pattern
 }
 
-func limitNumber(s *jsonschema.Schema, min, max json.Number) { s.Minimum, s.Maximum = min, max }
+func limitNumber(s *jsonschema.Schema, min, max json.Number) {
+	s.Minimum = min
+	s.Maximum = max
+}
 
 func limitItems(s *jsonschema.Schema, min, max uint64) {
 	s.MaxItems = &max

@@ -9,20 +9,20 @@ import (
 	"github.com/invopop/jsonschema"
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // The import path of this folder and where the types' comments are, seen from it.
 const (
 	here         = "github.com/modelvigil/modelvigil/tools/shipped/schema"
-	typesComment = "../../../monitor"
+	typesComment = "../../../policy"
 )
 
 // document is the schema of one document of a file of policies: a model's policy,
 // or defaults that others inherit from.
 //
 // Field names, their order, nesting and the refusal of unknown ones are read from
-// monitor's types. What reflection can't see is said by hand: scalars with a JSON
+// policy's types. What reflection can't see is said by hand: scalars with a JSON
 // form of their own in scalars.go, how fields depend on each other in rule.go,
 // bounds in bounds.go. The types decode themselves (decodeAt), so nothing but the
 // tests, which show every document to the decoder too, holds the two together.
@@ -35,11 +35,12 @@ func document() (*jsonschema.Schema, error) {
 	if err := r.AddGoComments(here, typesComment, jsonschema.WithFullComment()); err != nil {
 		return nil, fmt.Errorf("read the comments of the types in %s: %w", typesComment, err)
 	}
-	s := r.Reflect(monitor.Policy{})
+
+	s := r.Reflect(policy.Policy{})
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[monitor.Policy](), reflect.TypeFor[monitor.Rule](), reflect.TypeFor[monitor.Datapoints](),
-		reflect.TypeFor[monitor.Baseline](), reflect.TypeFor[monitor.Change](), reflect.TypeFor[monitor.Approval](),
-		reflect.TypeFor[monitor.Verify](), reflect.TypeFor[monitor.Blackout](), reflect.TypeFor[monitor.Notify](), reflect.TypeFor[monitor.RetrainingPolicy](),
+		reflect.TypeFor[policy.Policy](), reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Datapoints](),
+		reflect.TypeFor[policy.Baseline](), reflect.TypeFor[policy.Change](), reflect.TypeFor[policy.Approval](),
+		reflect.TypeFor[policy.Verify](), reflect.TypeFor[policy.Blackout](), reflect.TypeFor[policy.Notify](), reflect.TypeFor[policy.Retraining](),
 	} {
 		object := s.Definitions[t.Name()]
 		if t.Name() == "Policy" {
@@ -49,6 +50,7 @@ func document() (*jsonschema.Schema, error) {
 			return nil, err
 		}
 	}
+
 	bound(s)
 	depend(s.Definitions["Rule"])
 	addScope(s)
@@ -88,6 +90,7 @@ func describe(s *jsonschema.Schema, t reflect.Type) error {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		names[t.Field(i).Name] = name
 	}
+
 	s.Description = ""
 	for i := range t.NumField() {
 		name := names[t.Field(i).Name]
@@ -95,6 +98,7 @@ func describe(s *jsonschema.Schema, t reflect.Type) error {
 		if !ok {
 			return fmt.Errorf("%s.%s: reflection has lost it", t.Name(), name)
 		}
+
 		if words, ok := descriptions[t.Name()+"."+name]; ok {
 			property.Description = words
 		} else {
@@ -109,6 +113,7 @@ func describe(s *jsonschema.Schema, t reflect.Type) error {
 			}))
 		}
 	}
+
 	return nil
 }
 

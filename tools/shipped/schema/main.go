@@ -3,7 +3,7 @@
 //
 //	go run . > ../../../docs/policy.schema.json
 //
-// It runs in its own folder, since it reads the comments of ../../../monitor.
+// It runs in its own folder, since it reads the comments of ../../../policy.
 package main
 
 import (

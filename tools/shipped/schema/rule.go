@@ -4,7 +4,7 @@ import (
 	"github.com/invopop/jsonschema"
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // measuring are the fields of a rule that measures a metric and have no place in
@@ -21,6 +21,7 @@ func depend(rule *jsonschema.Schema) {
 	} {
 		rule.OneOf = append(rule.OneOf, &jsonschema.Schema{Required: []string{kind}})
 	}
+
 	rule.DependentRequired = map[string][]string{
 		"below": {"metric"}, "above": {"metric"},
 		"below_baseline_by": {"metric", "stat", "period"}, "above_baseline_by": {"metric", "stat", "period"}, "change": {"metric", "stat", "period"},
@@ -37,9 +38,10 @@ func depend(rule *jsonschema.Schema) {
 		s.Required = []string{"name"} // there is no metric to call it by
 		rule.DependentSchemas[kind] = s
 	}
+
 	rule.AllOf = []*jsonschema.Schema{
 		{ // a count or a sum knows no missing datapoint, and grows with the readings
-			If:   where("stat", words(monitor.StatCount, monitor.StatSum)),
+			If:   where("stat", words(policy.StatCount, policy.StatSum)),
 			Then: without("min_samples", "missing", "below_baseline_by", "above_baseline_by"),
 		},
 		{ // a condition never does anything by itself

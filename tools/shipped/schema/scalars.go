@@ -7,7 +7,8 @@ import (
 	"github.com/invopop/jsonschema"
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Patterns of what is written as text.
@@ -29,40 +30,41 @@ const (
 // reflection can't see, or whose words are constants; nil for all others.
 func scalar(t reflect.Type) *jsonschema.Schema {
 	switch t {
-	case reflect.TypeFor[monitor.Optional[monitor.Duration]]():
+	case reflect.TypeFor[metric.Optional[policy.Duration]]():
 		return &jsonschema.Schema{Type: "string", Pattern: durationPattern, Examples: []any{"90s", "1h30m", "24h"}}
-	case reflect.TypeFor[monitor.Reading]():
+	case reflect.TypeFor[metric.Reading]():
 		return &jsonschema.Schema{Type: "number", Minimum: "-1e100", Maximum: "1e100"}
-	case reflect.TypeFor[monitor.Optional[monitor.Margin]]():
+	case reflect.TypeFor[metric.Optional[policy.Margin]]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "number", Minimum: "0", Maximum: "1e100"},
 			{Type: "string", Pattern: sharePattern, Examples: []any{"3%"}},
 		}}
 	case reflect.TypeFor[map[string]json.RawMessage]():
 		return &jsonschema.Schema{Type: "object"}
-	case reflect.TypeFor[monitor.Stat]():
+	case reflect.TypeFor[policy.Stat]():
 		// The words are there for editors to complete; the pattern has the percentiles.
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
-			words(monitor.StatMean, monitor.StatMin, monitor.StatMax, monitor.StatSum, monitor.StatCount, "p1", "p5", "p10", "p50", "p90", "p95", "p99", "p99.9"),
+			words(policy.StatMean, policy.StatMin, policy.StatMax, policy.StatSum, policy.StatCount, "p1", "p5", "p10", "p50", "p90", "p95", "p99", "p99.9"),
 			{Type: "string", Pattern: percentilePattern},
 		}}
-	case reflect.TypeFor[monitor.TimeBasis]():
-		return words(monitor.TimeOfEvent, monitor.TimeOfArrival)
-	case reflect.TypeFor[monitor.Missing]():
-		return words(monitor.MissingIgnored, monitor.MissingBreaching, monitor.MissingOK)
-	case reflect.TypeFor[monitor.BaselineFrom]():
-		return words(monitor.BaselineFirst, monitor.BaselinePrevious)
-	case reflect.TypeFor[monitor.Detector]():
-		return words(monitor.DetectorADWIN)
-	case reflect.TypeFor[monitor.Direction]():
-		return words(monitor.DirectionUp, monitor.DirectionDown, monitor.DirectionBoth)
-	case reflect.TypeFor[monitor.Severity]():
-		return words(monitor.Critical, monitor.Warning)
-	case reflect.TypeFor[monitor.Superseded]():
-		return words(monitor.SupersededSuppressed, monitor.SupersededTriggers)
-	case reflect.TypeFor[monitor.OnTimeout]():
-		return words(monitor.RejectOnTimeout, monitor.ApproveOnTimeout)
+	case reflect.TypeFor[policy.TimeBasis]():
+		return words(policy.TimeOfEvent, policy.TimeOfArrival)
+	case reflect.TypeFor[policy.Missing]():
+		return words(policy.MissingIgnored, policy.MissingBreaching, policy.MissingOK)
+	case reflect.TypeFor[policy.BaselineFrom]():
+		return words(policy.BaselineFirst, policy.BaselinePrevious)
+	case reflect.TypeFor[policy.Detector]():
+		return words(policy.DetectorADWIN)
+	case reflect.TypeFor[policy.Direction]():
+		return words(policy.DirectionUp, policy.DirectionDown, policy.DirectionBoth)
+	case reflect.TypeFor[policy.Severity]():
+		return words(policy.Critical, policy.Warning)
+	case reflect.TypeFor[policy.Superseded]():
+		return words(policy.SupersededSuppressed, policy.SupersededTriggers)
+	case reflect.TypeFor[policy.OnTimeout]():
+		return words(policy.RejectOnTimeout, policy.ApproveOnTimeout)
 	}
+
 	return nil
 }
 

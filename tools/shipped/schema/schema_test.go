@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -27,7 +27,7 @@ func TestTheCheckedInSchemaIsTheOneThatIsGenerated(t *testing.T) {
 	require.NoError(t, err)
 	file, err := os.ReadFile(checkedIn)
 	require.NoError(t, err)
-	require.Equal(t, string(generated), string(file), "monitor's types have changed: go run . > %s", checkedIn)
+	require.Equal(t, string(generated), string(file), "policy's types have changed: go run . > %s", checkedIn)
 }
 
 // compiled is the checked-in schema, as a validator of draft 2020-12 reads it.
@@ -98,14 +98,14 @@ func TestEveryFieldIsDescribedInWireWords(t *testing.T) {
 	}
 }
 
-// decodes says what monitor makes of a document, without the model's name.
+// decodes says what policy makes of a document, without the model's name.
 func decodes(t *testing.T, wire string) error {
 	var fields map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(wire), &fields))
 	delete(fields, "model_name")
 	rest, err := json.Marshal(fields)
 	require.NoError(t, err)
-	_, err = monitor.DecodePolicy(rest)
+	_, err = policy.Decode(rest)
 	return err
 }
 
@@ -138,7 +138,7 @@ func TestWhatTheMachineWritesFollowsTheSchema(t *testing.T) {
 		if !c.fine || c.rule {
 			continue
 		}
-		policy, err := monitor.DecodePolicy([]byte(`{` + c.fields + `}`))
+		policy, err := policy.Decode([]byte(`{` + c.fields + `}`))
 		require.NoError(t, err, name)
 		written, err := json.Marshal(policy.WithDefaults())
 		require.NoError(t, err)

@@ -4,34 +4,34 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // constants are the values of Go's constants that comments name.
 var constants = map[string]string{
-	"BaselineFirst":          string(monitor.BaselineFirst),
-	"Critical":               string(monitor.Critical),
-	"DefaultBaselineSamples": fmt.Sprint(monitor.DefaultBaselineSamples),
-	"DefaultDelta":           fmt.Sprint(monitor.DefaultDelta),
-	"DefaultHold":            monitor.Duration(monitor.DefaultHold).String(),
-	"DetectorADWIN":          string(monitor.DetectorADWIN),
-	"DirectionBoth":          string(monitor.DirectionBoth),
-	"Held":                   string(monitor.Held),
-	"MissingIgnored":         string(monitor.MissingIgnored),
-	"RejectOnTimeout":        string(monitor.RejectOnTimeout),
-	"SupersededSuppressed":   string(monitor.SupersededSuppressed),
-	"TimeOfEvent":            string(monitor.TimeOfEvent),
+	"BaselineFirst":          string(policy.BaselineFirst),
+	"Critical":               string(policy.Critical),
+	"DefaultBaselineSamples": fmt.Sprint(policy.DefaultBaselineSamples),
+	"DefaultDelta":           fmt.Sprint(policy.DefaultDelta),
+	"DefaultHold":            policy.Duration(policy.DefaultHold).String(),
+	"DetectorADWIN":          string(policy.DetectorADWIN),
+	"DirectionBoth":          string(policy.DirectionBoth),
+	"Held":                   string(policy.Held),
+	"MissingIgnored":         string(policy.MissingIgnored),
+	"RejectOnTimeout":        string(policy.RejectOnTimeout),
+	"SupersededSuppressed":   string(policy.SupersededSuppressed),
+	"TimeOfEvent":            string(policy.TimeOfEvent),
 }
 
 // descriptions are of fields whose comment is made for readers of Go, shared
 // with another field's, or missing. All others are described by their comment.
 var descriptions = map[string]string{
-	"Policy.version": "Of this form: " + strconv.Itoa(monitor.PolicyVersion) + ", which none means too.",
+	"Policy.version": "Of this form: " + strconv.Itoa(policy.Version) + ", which none means too.",
 	"Policy.team":    "Whose model it is; defaults can be for a team.",
 	"Policy.owner":   "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
 	"Policy.rules": "In order of precedence: of several that breach at once, the first is named. Left out: accuracy below " +
-		fmt.Sprintf("%.2f, latency_ms above %.0f, drift_score above %.2f.", monitor.DefaultMinAccuracy, monitor.DefaultMaxLatencyMS, monitor.DefaultMaxDriftScore),
-	"Policy.cooldown":   "No two automatic triggers are closer; 0s means none. Default " + monitor.Duration(monitor.DefaultCooldown).String() + ", at most 8760h.",
+		fmt.Sprintf("%.2f, latency_ms above %.0f, drift_score above %.2f.", policy.DefaultMinAccuracy, policy.DefaultMaxLatencyMS, policy.DefaultMaxDriftScore),
+	"Policy.cooldown":   "No two automatic triggers are closer; 0s means none. Default " + policy.Duration(policy.DefaultCooldown).String() + ", at most 8760h.",
 	"Policy.dry_run":    "Decides everything and asks for nothing: what would trigger is the decision held.",
 	"Policy.superseded": "What becomes of a breach of a version that a retraining has replaced; default suppress.",
 	"Policy.approval":   "Asks an operator before a retraining goes out.",
@@ -63,13 +63,13 @@ var descriptions = map[string]string{
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
 	"Rule.severity":          "critical (the default) can trigger; warning writes the decision warned.",
 
-	"Baseline.samples": fmt.Sprintf("How many readings make the baseline; it is unknown until then. Default %d.", monitor.DefaultBaselineSamples),
+	"Baseline.samples": fmt.Sprintf("How many readings make the baseline; it is unknown until then. Default %d.", policy.DefaultBaselineSamples),
 	"Baseline.from":    "Whose first readings: those of the version itself (first, the default) or of the one before it (previous).",
 
 	"Change.detector":  "adwin, the only one and the default: adaptive windowing (Bifet and Gavaldà, 2007).",
-	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", monitor.DefaultDelta),
+	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", policy.DefaultDelta),
 	"Change.direction": "Which changes count: up, down or both (the default).",
-	"Change.hold":      "How long the rule breaches after a detection; default " + monitor.Duration(monitor.DefaultHold).String() + ".",
+	"Change.hold":      "How long the rule breaches after a detection; default " + policy.Duration(policy.DefaultHold).String() + ".",
 
 	"Datapoints.breaching": "How many must breach: 1 to of. Left out, all of them.",
 	"Datapoints.of":        "Out of how many of the last, 1 to 100. Left out, breaching.",
@@ -83,15 +83,15 @@ var descriptions = map[string]string{
 	"Notify.kinds":   "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
 
 	"Approval.required":   "Whether a trigger waits for starter approve or reject.",
-	"Approval.timeout":    "How long it waits; default " + monitor.Duration(monitor.DefaultApprovalTimeout).String() + ".",
+	"Approval.timeout":    "How long it waits; default " + policy.Duration(policy.DefaultApprovalTimeout).String() + ".",
 	"Approval.on_timeout": "What no answer means; default reject, which starts the cooldown.",
 
-	"Verify.within":      "How long, from the new version's first event on; default " + monitor.Duration(monitor.DefaultVerifyWithin).String() + ".",
+	"Verify.within":      "How long, from the new version's first event on; default " + policy.Duration(policy.DefaultVerifyWithin).String() + ".",
 	"Verify.min_samples": "Events of the new version below which nothing is said; default 1.",
 
-	"RetrainingPolicy.timeout":           "How long a retraining may take, from trigger to outcome; default " + monitor.Duration(monitor.DefaultTimeout).String() + ".",
-	"RetrainingPolicy.cancel_on_timeout": "Whether the backend is told to end what has timed out.",
-	"RetrainingPolicy.backend":           "Who retrains: log, webhook, airflow, kubernetes, temporal, or one of your own; left out, the worker's MODELOPS_BACKEND.",
-	"RetrainingPolicy.params":            "Handed to the backend as they are; at most 16 KiB.",
-	"RetrainingPolicy.priority":          "Orders requests that wait for a worker: 1, the first, to 5. Default 3.",
+	"Retraining.timeout":           "How long a retraining may take, from trigger to outcome; default " + policy.Duration(policy.DefaultTimeout).String() + ".",
+	"Retraining.cancel_on_timeout": "Whether the backend is told to end what has timed out.",
+	"Retraining.backend":           "Who retrains: log, webhook, airflow, kubernetes, temporal, or one of your own; left out, the worker's MODELOPS_BACKEND.",
+	"Retraining.params":            "Handed to the backend as they are; at most 16 KiB.",
+	"Retraining.priority":          "Orders requests that wait for a worker: 1, the first, to 5. Default 3.",
 }

@@ -32,6 +32,7 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 	if err != nil {
 		return l, err
 	}
+
 	for name, value := range service.Environment {
 		if value == nil {
 			continue
@@ -42,6 +43,7 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 		}
 		l.environment = append(l.environment, name+"="+resolved)
 	}
+
 	l.arguments = append(l.arguments, service.Entrypoint...)
 	if len(arguments) == 0 {
 		arguments = service.Command
@@ -50,6 +52,7 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 	if err := s.image(service, &l); err != nil {
 		return l, err
 	}
+
 	l.path += ":/usr/local/bin:/usr/bin:/bin"
 	l.environment = append(l.environment, "PATH="+l.path, "HOME="+s.dir)
 	return l, nil
@@ -88,19 +91,23 @@ func (s *Stack) image(service types.ServiceConfig, l *launch) error {
 	default:
 		return fmt.Errorf("service %s: nothing is known of image %s", service.Name, service.Image)
 	}
+
 	return nil
 }
 
 // postgres is what the official image does: a cluster whose superuser is
 // POSTGRES_USER, by password from everywhere, made at its first start.
 func (s *Stack) postgres(service types.ServiceConfig, l *launch) error {
-	l.path, l.stop, l.crash = s.programs.PostgreSQL, syscall.SIGINT, syscall.SIGQUIT
+	l.path = s.programs.PostgreSQL
+	l.stop = syscall.SIGINT
+	l.crash = syscall.SIGQUIT
 	data := filepath.Join(s.dir, "postgresql")
 	l.arguments = append([]string{
 		filepath.Join(s.programs.PostgreSQL, "postgres"), "-D", data, "-k", data, "-c", "listen_addresses=" + s.network.address(service.Name),
 	}, l.arguments...)
 	var err error
-	if l.credential, err = unprivileged(); err != nil {
+	l.credential, err = unprivileged()
+	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
@@ -109,10 +116,12 @@ func (s *Stack) postgres(service types.ServiceConfig, l *launch) error {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return err
 	}
+
 	password := filepath.Join(data, "..", "password")
 	if err := os.WriteFile(password, []byte(*service.Environment["POSTGRES_PASSWORD"]), 0o600); err != nil {
 		return err
 	}
+
 	if l.credential != nil {
 		for _, path := range []string{data, password} {
 			if err := os.Chown(path, int(l.credential.Uid), int(l.credential.Gid)); err != nil {
@@ -120,12 +129,15 @@ func (s *Stack) postgres(service types.ServiceConfig, l *launch) error {
 			}
 		}
 	}
+
 	initdb := exec.Command(filepath.Join(s.programs.PostgreSQL, "initdb"), "-D", data, "--username="+*service.Environment["POSTGRES_USER"],
 		"--pwfile="+password, "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8")
-	initdb.Dir, initdb.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: l.credential}
+	initdb.Dir = s.dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: l.credential}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
+
 	return nil
 }
 
@@ -153,8 +165,11 @@ func (l launch) command(ctx context.Context) *exec.Cmd {
 			break
 		}
 	}
+
 	cmd := exec.CommandContext(ctx, program, l.arguments[1:]...)
-	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.environment, "/", &syscall.SysProcAttr{Credential: l.credential}
+	cmd.Env = l.environment
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.credential}
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
@@ -174,6 +189,7 @@ func (s *Stack) probe(ctx context.Context, service types.ServiceConfig) (string,
 	if len(test) < 2 || test[0] != "CMD" {
 		return "", fmt.Errorf("health check %q is not of the form [CMD, …]", test)
 	}
+
 	l.arguments = nil
 	for _, argument := range test[1:] {
 		l.arguments = append(l.arguments, s.network.local(service.Name, argument))

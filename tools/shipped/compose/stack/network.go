@@ -35,6 +35,7 @@ func (n network) resolve(service types.ServiceConfig, name, value string) string
 	if value == anyAddress {
 		return n.address(service.Name)
 	}
+
 	if host, port, err := net.SplitHostPort(value); err == nil {
 		if host == anyAddress {
 			host = service.Name
@@ -43,11 +44,13 @@ func (n network) resolve(service types.ServiceConfig, name, value string) string
 			return net.JoinHostPort(n.address(host), port)
 		}
 	}
+
 	for _, own := range service.ExtraHosts["host.docker.internal"] {
 		if own == "host-gateway" {
 			return strings.ReplaceAll(value, "host.docker.internal", "127.0.0.1")
 		}
 	}
+
 	return value
 }
 

@@ -36,6 +36,7 @@ func (s *Stack) start(config types.ServiceConfig) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	running := &service{launch: l, grace: 10 * time.Second, done: make(chan struct{})}
 	if config.StopGracePeriod != nil {
 		running.grace = time.Duration(*config.StopGracePeriod)
@@ -49,6 +50,7 @@ func (s *Stack) start(config types.ServiceConfig) (*service, error) {
 		_ = log.Close()
 		return nil, err
 	}
+
 	go func() {
 		defer close(running.done)
 		defer func() { _ = log.Close() }()
@@ -64,12 +66,14 @@ func (r *service) live(cmd *exec.Cmd, log *os.File, again bool) {
 			_ = cmd.Wait()
 			close(r.gone) // only this goroutine makes another one
 		}
+
 		r.mu.Lock()
 		ending := r.ending
 		r.mu.Unlock()
 		if ending || !again {
 			return
 		}
+
 		time.Sleep(pause)
 		cmd, _ = r.begin(log)
 	}
@@ -82,12 +86,16 @@ func (r *service) begin(log *os.File) (*exec.Cmd, error) {
 	if r.ending {
 		return nil, nil //nolint:nilnil // live looks at ending
 	}
+
 	cmd := r.launch.command(context.Background())
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout = log
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	r.process, r.gone = cmd, make(chan struct{})
+
+	r.process = cmd
+	r.gone = make(chan struct{})
 	return cmd, nil
 }
 

@@ -37,7 +37,8 @@ func ProgramsFromEnvironment() (Programs, error) {
 	for name, field := range map[string]*string{
 		"MODELVIGIL_POSTGRESQL": &p.PostgreSQL, "MODELVIGIL_SERVER": &p.Server, "MODELVIGIL_TEMPORAL": &p.Temporal,
 	} {
-		if *field = os.Getenv(name); *field == "" {
+		*field = os.Getenv(name)
+		if *field == "" {
 			missing = append(missing, fmt.Errorf("%s is not set; `make e2e-compose` sets it", name))
 		}
 	}
@@ -76,6 +77,7 @@ func New(project *types.Project, programs Programs) (*Stack, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL, which refuses to be root, has its data in here
 		return nil, err
 	}
+
 	names := make([]string, 0, len(project.Services))
 	for name := range project.Services {
 		names = append(names, name)
@@ -91,23 +93,27 @@ func (s *Stack) Up(ctx context.Context, name string) error {
 	if err := s.upstream(ctx, name); err != nil {
 		return err
 	}
+
 	s.mu.Lock()
 	running, done := s.services[name], s.done[name]
 	s.mu.Unlock()
 	if running != nil || done {
 		return nil
 	}
+
 	config := s.Project.Services[name]
 	started, err := s.start(config)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
+
 	s.mu.Lock()
 	s.services[name] = started
 	s.mu.Unlock()
 	if config.HealthCheck != nil {
 		return s.Healthy(ctx, name)
 	}
+
 	return nil
 }
 
@@ -128,6 +134,7 @@ func (s *Stack) upstream(ctx context.Context, name string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -143,6 +150,7 @@ func (s *Stack) finish(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w\n%s", name, err, output)
 	}
+
 	s.mu.Lock()
 	s.done[name] = true
 	s.mu.Unlock()
@@ -159,9 +167,11 @@ func (s *Stack) Run(ctx context.Context, name string, arguments ...string) (stri
 	if err != nil {
 		return "", err
 	}
+
 	var output bytes.Buffer
 	cmd := launch.command(ctx)
-	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.Stdout = &output
+	cmd.Stderr = &output
 	err = cmd.Run()
 	return output.String(), err
 }
@@ -178,6 +188,7 @@ func (s *Stack) Healthy(ctx context.Context, name string) error {
 	if check == nil {
 		return fmt.Errorf("%s has no health check", name)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	ticker := time.NewTicker(min(time.Duration(*check.Interval), time.Second))
@@ -187,6 +198,7 @@ func (s *Stack) Healthy(ctx context.Context, name string) error {
 		if err == nil {
 			return nil
 		}
+
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -252,6 +264,7 @@ func (s *Stack) order() (order []string) {
 		}
 		order = append(order, name)
 	}
+
 	for _, name := range s.network.names {
 		visit(name)
 	}

@@ -41,18 +41,22 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
+
 	project, err := stack.Load(ctx, file)
 	if err != nil {
 		return err
 	}
+
 	programs, err := stack.ProgramsFromEnvironment()
 	if err != nil {
 		return err
 	}
+
 	s, err := stack.New(project, programs)
 	if err != nil {
 		return err
 	}
+
 	defer s.Stop()
 	if err := s.Up(ctx, "temporal"); err != nil {
 		return err
@@ -60,10 +64,13 @@ func run(ctx context.Context, arguments []string) error {
 	if output, err := s.Run(ctx, "namespace"); err != nil {
 		return fmt.Errorf("make the namespace: %w\n%s", err, output)
 	}
+
 	database := project.Services["postgresql"].Environment
 	host, port := s.Address("postgresql", 5432), s.Address("temporal", 7233)
 	cmd := exec.CommandContext(ctx, arguments[1], arguments[2:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdin = os.Stdin
+	cmd.Stdout = os.Stdout
+	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+port, "PGHOST="+host[:len(host)-len(":5432")],
 		"PGUSER="+*database["POSTGRES_USER"], "PGPASSWORD="+*database["POSTGRES_PASSWORD"],
 		fmt.Sprintf("SERVER_PIDS=%d %d", s.PID("postgresql"), s.PID("temporal")))

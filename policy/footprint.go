@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What parts of a track take in a state, encoded as JSON, at most; measured by
+// TestNoPolicyThatIsTakenOutgrowsTheState.
+const (
+	trackBytes    = 220  // a verdict, its value and threshold, and a window's own fields
+	bucketBytes   = 140  // without a sketch
+	sketchBytes   = 2200 // of positive readings that span a factor of 28,000
+	pointBytes    = 85
+	detectorBytes = 5 << 9
+	// maxTracksBytes is what all tracks may take, so that the log, the publishers
+	// and the policy itself find room beside them.
+	maxTracksBytes = 192 << 10
+)
+
+// footprint is how much of a monitor's state a rule may take.
+func (r *Rule) footprint() int {
+	if !r.IsWindowed() {
+		return MaxTracked * trackBytes
+	}
+
+	bucket := bucketBytes
+	if _, percentile := r.Stat.Percentile(); percentile {
+		bucket += sketchBytes
+	}
+	// Open are the periods within the grace, the one under way, and the next for what
+	// is ahead of the clock.
+	open := 2
+	if period := r.PeriodLength(); period > 0 {
+		open += int((r.GraceLength() + period - time.Nanosecond) / period)
+	}
+	total := trackBytes + open*bucket + r.Reach()*pointBytes
+	if r.HasBaseline() {
+		total += bucket
+	}
+	if r.Change != nil {
+		total += detectorBytes
+	}
+	return MaxTracked * total
+}
+
+// validateFootprint refuses rules of which more is to be kept than fits.
+func validateFootprint(rules []Rule) error {
+	total := 0
+	for i := range rules {
+		total += rules[i].footprint()
+	}
+	if total <= maxTracksBytes {
+		return nil
+	}
+	costliest := slices.MaxFunc(rules, func(a, b Rule) int { return a.footprint() - b.footprint() })
+	return fmt.Errorf("rules: what is kept of them may take %d KiB, of at most %d; %q takes most, %d KiB: "+
+		"look back over fewer datapoints, shorten its grace, or measure no percentile",
+		total>>10, maxTracksBytes>>10, costliest.Name, costliest.footprint()>>10)
+}
+
+// MaxTracked bounds the versions whose windows are kept: one in service, one
+// before it, and two canaries. Those heard of longest ago go first.
+const MaxTracked = 4

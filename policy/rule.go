@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
+)
+
+// Rule says when a model is out of order. What is set says what kind it is;
+// exactly one of these is:
+//
+//   - Below or Above: a threshold. Without a Period it is judged on each
+//     observation: its minimum against Below, its maximum against Above. With
+//     one, Stat over each period is a datapoint, and Datapoints says how many of
+//     the last must breach.
+//   - BelowBaselineBy or AboveBaselineBy: the same, against what the model's
+//     version itself used to do.
+//   - Change: a detector of change in the datapoints.
+//   - AllOf, AnyOf or Not: a composite of other rules.
+//   - MaxAge: how long ago the model may have been trained.
+//   - SilentFor: how long the model may go without an event.
+//
+// Comparisons are strict: a value equal to its threshold is healthy.
+type Rule struct {
+	Name   string `json:"name"`             // unique in its policy; left out, the metric's word
+	Metric string `json:"metric,omitempty"` // accuracy, latency_ms, drift_score, or a name in an event's metrics
+	Stat   Stat   `json:"stat,omitempty"`   // with a Period
+	// Below and Above are thresholds, of any unit the metric has.
+	Below metric.Reading `json:"below,omitzero"`
+	Above metric.Reading `json:"above,omitzero"`
+	// ClearBelow (beside Below, not below it) and ClearAbove (beside Above, not
+	// above it) keep a breaching rule breaching until a datapoint is no longer
+	// beyond them.
+	ClearBelow metric.Reading `json:"clear_below,omitzero"`
+	ClearAbove metric.Reading `json:"clear_above,omitzero"`
+	// BelowBaselineBy and AboveBaselineBy are how far Stat may be from the Baseline.
+	BelowBaselineBy metric.Optional[Margin] `json:"below_baseline_by,omitzero"`
+	AboveBaselineBy metric.Optional[Margin] `json:"above_baseline_by,omitzero"`
+	Baseline        *Baseline               `json:"baseline,omitempty"`
+	Change          *Change                 `json:"change,omitempty"`
+
+	Period     metric.Optional[Duration] `json:"period,omitzero"`       // 1 s to 31 days, aligned to the Unix epoch
+	Time       TimeBasis                 `json:"time,omitempty"`        // what puts an event into a period; default TimeOfEvent
+	Datapoints *Datapoints               `json:"datapoints,omitempty"`  // default 1 of 1
+	MinSamples int64                     `json:"min_samples,omitempty"` // readings below which a datapoint is missing; default 1
+	Missing    Missing                   `json:"missing,omitempty"`     // what a missing datapoint counts as; default MissingIgnored
+	Grace      metric.Optional[Duration] `json:"grace,omitzero"`        // after a period's end until it is judged; default 30 s or a tenth of the period, the smaller
+
+	AllOf []string `json:"all_of,omitempty"` // names of rules
+	AnyOf []string `json:"any_of,omitempty"`
+	Not   string   `json:"not,omitempty"`
+
+	MaxAge    metric.Optional[Duration] `json:"max_age,omitzero"`    // since the last success, else the first event
+	SilentFor metric.Optional[Duration] `json:"silent_for,omitzero"` // since the last event
+
+	Severity  Severity `json:"severity,omitempty"`  // default Critical
+	Condition bool     `json:"condition,omitempty"` // has a state for composites, and never triggers by itself
+}
+
+// Stat is a statistic over the readings of a period: min, max, mean, sum, count,
+// or a percentile by nearest rank, p0.1 to p99.9, within SketchAccuracy.
+type Stat string
+
+// The statistics that are no percentiles.
+const (
+	StatMin   Stat = "min"
+	StatMax   Stat = "max"
+	StatMean  Stat = "mean"
+	StatSum   Stat = "sum"
+	StatCount Stat = "count"
+)
+
+// TimeBasis says which instant puts an event into its period.
+type TimeBasis string
+
+// The bases of time.
+const (
+	TimeOfEvent   TimeBasis = "event"   // its timestamp
+	TimeOfArrival TimeBasis = "arrival" // when it was published: for labels that come a day late
+)
+
+// Datapoints is M of N: the rule breaches while Breaching of the last Of
+// datapoints do, even while fewer than Of exist.
+type Datapoints struct {
+	Breaching int `json:"breaching"` // 1 to Of; default Of
+	Of        int `json:"of"`        // 1 to 100; default Breaching
+}
+
+// Missing says what a datapoint with too few readings counts as. StatCount and
+// StatSum know no missing: silence is 0.
+type Missing string
+
+// The treatments of missing datapoints.
+const (
+	MissingIgnored   Missing = "ignore" // earlier ones are looked at instead, 3 N back at most
+	MissingBreaching Missing = "breaching"
+	MissingOK        Missing = "ok"
+)
+
+// Baseline is what a rule measures a version against: the rule's own Stat over
+// the first Samples readings of that version, or of the one before it.
+type Baseline struct {
+	Samples int64        `json:"samples,omitempty"` // default DefaultBaselineSamples
+	From    BaselineFrom `json:"from,omitempty"`    // default BaselineFirst
+}
+
+// BaselineFrom says whose first readings make a baseline.
+type BaselineFrom string
+
+// Whose readings make a baseline. It is unknown until it is full.
+const (
+	BaselineFirst    BaselineFrom = "first"    // those of the version itself
+	BaselinePrevious BaselineFrom = "previous" // those of the version before it
+)
+
+// Change asks for a detector of change over a rule's datapoints. The rule
+// breaches from a detection for Hold, or until another version.
+type Change struct {
+	Detector  Detector                  `json:"detector,omitempty"`  // default DetectorADWIN
+	Delta     float64                   `json:"delta,omitempty"`     // ADWIN's confidence, above 0 and below 1; default DefaultDelta
+	Direction Direction                 `json:"direction,omitempty"` // which changes count; default DirectionBoth
+	Hold      metric.Optional[Duration] `json:"hold,omitzero"`       // default DefaultHold
+}
+
+// Detector is a method of change detection.
+type Detector string
+
+// DetectorADWIN is adaptive windowing (Bifet & Gavaldà, SDM 2007).
+const DetectorADWIN Detector = "adwin"
+
+// Direction says which changes of a mean count.
+type Direction string
+
+// The directions of change.
+const (
+	DirectionUp   Direction = "up"
+	DirectionDown Direction = "down"
+	DirectionBoth Direction = "both"
+)
+
+// Severity says what a rule may do.
+type Severity string
+
+// The severities.
+const (
+	Critical Severity = "critical" // it can trigger
+	Warning  Severity = "warning"  // it writes the decision Warned
+)
+
+// MaxTextBytes bounds free text that is kept: reasons, messages, who did it.
+const MaxTextBytes = 300
+
+// Defaults of a rule.
+const (
+	DefaultBaselineSamples = 1000
+	DefaultDelta           = 0.002 // river's, and MOA's
+	DefaultHold            = 24 * time.Hour
+	maxDefaultGrace        = 30 * time.Second
+)
+
+// Below is the rule that a metric must not fall below threshold.
+func Below(name string, threshold float64) Rule {
+	return Rule{Name: Word(name), Metric: name, Below: metric.Some(threshold)}
+}
+
+// Above is the rule that a metric must not rise above threshold.
+func Above(name string, threshold float64) Rule {
+	return Rule{Name: Word(name), Metric: name, Above: metric.Some(threshold)}
+}
+
+// BreachReason is a breach of a rule without a period in words: `accuracy 0.8000
+// below threshold 0.9500`.
+func (r *Rule) BreachReason(value, threshold float64) string {
+	side := "above"
+	if !r.Below.IsZero() {
+		side = "below"
+	}
+	return plain.Cut(fmt.Sprintf("%s %s %s threshold %s", Word(r.Metric), r.Format(value), side, r.Format(threshold)), MaxTextBytes)
+}
+
+// Format is a value of the rule's metric, as a reason has it.
+func (r *Rule) Format(value float64) string {
+	if r.Metric == metric.LatencyMS && r.Stat != StatCount {
+		return fmt.Sprintf("%.2fms", value)
+	}
+	return fmt.Sprintf("%.4f", value)
+}
+
+// Word is how a metric is called in a reason and, by default, its rule.
+func Word(name string) string {
+	switch name {
+	case metric.LatencyMS:
+		return "latency"
+	case metric.DriftScore:
+		return "drift"
+	}
+	return name
+}

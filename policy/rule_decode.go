@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
+)
+
+func (r *Rule) decodeAt(data []byte, path string) error {
+	return strict.Decode(data, path, strict.Fields{
+		"name": &r.Name, "metric": &r.Metric, "stat": &r.Stat, "below": &r.Below, "above": &r.Above,
+		"clear_below": &r.ClearBelow, "clear_above": &r.ClearAbove,
+		"below_baseline_by": &r.BelowBaselineBy, "above_baseline_by": &r.AboveBaselineBy,
+		"baseline": strict.Object(&r.Baseline, (*Baseline).decodeAt), "change": strict.Object(&r.Change, (*Change).decodeAt),
+		"period": &r.Period, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
+		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
+		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "max_age": &r.MaxAge, "silent_for": &r.SilentFor,
+		"severity": &r.Severity, "condition": &r.Condition,
+	})
+}
+
+func (d *Datapoints) decodeAt(data []byte, path string) error {
+	return strict.Decode(data, path, strict.Fields{"breaching": &d.Breaching, "of": &d.Of})
+}
+
+func (b *Baseline) decodeAt(data []byte, path string) error {
+	return strict.Decode(data, path, strict.Fields{"samples": &b.Samples, "from": &b.From})
+}
+
+func (c *Change) decodeAt(data []byte, path string) error {
+	return strict.Decode(data, path, strict.Fields{"detector": &c.Detector, "delta": &c.Delta, "direction": &c.Direction, "hold": &c.Hold})
+}
+
+// Margin is a distance from a baseline, 0 or more: absolute, 0.03, or a share of
+// the baseline's magnitude, "3%".
+type Margin struct {
+	Value   float64 // 3 for "3%"
+	Percent bool
+}
+
+// Of is the distance from a baseline, in its unit.
+func (m Margin) Of(baseline float64) float64 {
+	if m.Percent {
+		return m.Value / 100 * math.Abs(baseline)
+	}
+	return m.Value
+}
+
+// String is the margin as a policy has it.
+func (m Margin) String() string {
+	text := strconv.FormatFloat(m.Value, 'g', -1, 64)
+	if m.Percent {
+		text += "%"
+	}
+	return text
+}
+
+// MarshalJSON writes a number, or a string such as "3%".
+func (m Margin) MarshalJSON() ([]byte, error) {
+	if m.Percent {
+		return json.Marshal(m.String())
+	}
+	return json.Marshal(m.Value)
+}
+
+// UnmarshalJSON reads a number, or a string such as "3%".
+func (m *Margin) UnmarshalJSON(data []byte) error {
+	*m = Margin{}
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+		value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err == nil && percent {
+			*m = Margin{value, true}
+			return nil
+		}
+	} else if json.Unmarshal(data, &m.Value) == nil {
+		return nil
+	}
+
+	return fmt.Errorf(`must be a number such as 0.03 or a share such as "3%%", got %s`, plain.Cut(string(data), 40))
+}

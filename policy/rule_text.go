@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/modelvigil/modelvigil/metric"
+)
+
+// String is the rule in words, without its name: `latency_ms p99 over 5m above
+// 250, 3 of 5 datapoints`.
+func (r Rule) String() string {
+	var b strings.Builder
+	b.WriteString(r.subject())
+	for _, side := range []struct {
+		word      string
+		threshold metric.Reading
+	}{{"below", r.Below}, {"above", r.Above}, {"clears at", r.ClearBelow}, {"clears at", r.ClearAbove}} {
+		if threshold, ok := side.threshold.Get(); ok {
+			if side.word == "clears at" {
+				b.WriteString(",")
+			}
+			fmt.Fprintf(&b, " %s %s", side.word, strconv.FormatFloat(threshold, 'g', 6, 64))
+		}
+	}
+
+	if margin, ok := r.BelowBaselineBy.Get(); ok {
+		fmt.Fprintf(&b, " %s below %s", margin, r.baselineText())
+	}
+	if margin, ok := r.AboveBaselineBy.Get(); ok {
+		fmt.Fprintf(&b, " %s above %s", margin, r.baselineText())
+	}
+	if c := r.Change; c != nil {
+		direction := "changes"
+		switch c.Direction {
+		case DirectionUp:
+			direction = "rises"
+		case DirectionDown:
+			direction = "falls"
+		}
+		fmt.Fprintf(&b, " %s, by %s, held for %s", direction, c.Method(), c.Hold.Or(Duration(DefaultHold)))
+	}
+	if m, n := r.MOfN(); n > 1 {
+		fmt.Fprintf(&b, ", %d of %d datapoints", m, n)
+	}
+	switch {
+	case r.Condition:
+		b.WriteString(" (condition)")
+	case r.Severity == Warning:
+		b.WriteString(" (warning)")
+	}
+
+	return b.String()
+}
+
+// subject is what the rule looks at.
+func (r *Rule) subject() string {
+	switch {
+	case len(r.AllOf) > 0:
+		return "all of " + strings.Join(r.AllOf, ", ")
+	case len(r.AnyOf) > 0:
+		return "any of " + strings.Join(r.AnyOf, ", ")
+	case r.Not != "":
+		return "not " + r.Not
+	case !r.MaxAge.IsZero():
+		return fmt.Sprintf("not retrained for %s", r.MaxAge.Value())
+	case !r.SilentFor.IsZero():
+		return fmt.Sprintf("no event for %s", r.SilentFor.Value())
+	case r.IsWindowed():
+		by := ""
+		if r.Time == TimeOfArrival {
+			by = ", by arrival,"
+		}
+		return fmt.Sprintf("%s %s over %s%s", r.Metric, r.Stat, r.Period.Value(), by)
+	}
+
+	return r.Metric
+}
+
+func (r *Rule) baselineText() string {
+	if r.MeasuresPrevious() {
+		return fmt.Sprintf("the previous version's first %d", r.BaselineSamples())
+	}
+	return fmt.Sprintf("its first %d", r.BaselineSamples())
+}

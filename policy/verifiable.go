@@ -1,0 +1,78 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// Verifiable says which rules can have a say about a new version in that time: a
+// composite by the members that its word depends on. Each rule is looked at once,
+// however composites hold one another.
+func (p *Policy) Verifiable(within time.Duration) []bool {
+	number := make(map[string]int, len(p.Rules))
+	for i := range p.Rules {
+		number[p.Rules[i].Name] = i
+	}
+
+	judged, known := make([]bool, len(p.Rules)), make([]bool, len(p.Rules))
+	var find func(i int) bool
+	find = func(i int) bool {
+		if known[i] {
+			return judged[i]
+		}
+
+		known[i] = true // a cycle, which validation names, is judged by nothing
+
+		member := func(name string) bool {
+			i, exists := number[name]
+			return exists && find(i)
+		}
+
+		judged[i] = p.Rules[i].isJudged(within, member)
+		return judged[i]
+	}
+
+	for i := range p.Rules {
+		find(i)
+	}
+	return judged
+}
+
+// isJudged says that a rule can have a say within a time, given whether its members
+// can.
+func (r *Rule) isJudged(within time.Duration, member func(name string) bool) bool {
+	switch {
+	case len(r.AnyOf) > 0:
+		return slices.ContainsFunc(r.AnyOf, member)
+	case r.IsComposite():
+		return !slices.ContainsFunc(r.Members(), func(name string) bool { return !member(name) })
+	case !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.Change != nil, r.HasBaseline() && !r.MeasuresPrevious():
+		return false
+	case r.IsWindowed():
+		m, _ := r.MOfN()
+		return time.Duration(m)*r.PeriodLength()+r.GraceLength() <= within
+	}
+	return true
+}
+
+// Unverifiable names the rules of a valid policy that can trigger but have no say
+// in a verification: they can't be judged of a new version within the time that it
+// takes.
+func (p Policy) Unverifiable() []string {
+	if p.Verify == nil {
+		return nil
+	}
+	var names []string
+	p = p.WithDefaults()
+	for i, isJudged := range p.Verifiable(p.Verify.Length()) {
+		if p.Rules[i].CanTrigger() && !isJudged {
+			names = append(names, p.Rules[i].Name)
+		}
+	}
+	return names
+}
+
+// Length is how long a verification takes.
+func (v *Verify) Length() time.Duration {
+	return time.Duration(v.Within.Or(Duration(DefaultVerifyWithin)))
+}
