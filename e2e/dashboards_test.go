@@ -59,7 +59,7 @@ func readAlertRules(t *testing.T) (rules []alertRule) {
 
 // What a fleet shows is watched by the real Prometheus: each panel of each
 // dashboard has data, each alert looks at metrics that there are and reaches
-// Alertmanager, and docs/metrics.md has every metric.
+// Alertmanager, and docs/operating.md has every metric.
 func TestDashboardsAndAlertsOnAFleetInWhichEverythingHasHappened(t *testing.T) {
 	t.Parallel()
 	s := tellStory(t)
@@ -82,7 +82,7 @@ func TestDashboardsAndAlertsOnAFleetInWhichEverythingHasHappened(t *testing.T) {
 		assert.Equal(t, "Retrainings of task queue "+s.queue+" fail.", alerts[0].Annotations["summary"])
 		assert.Contains(t, alerts[0].Annotations["runbook_url"], "docs/runbooks/ModelvigilRetrainingsFail.md")
 	})
-	t.Run("docs/metrics.md has every metric", s.checkDocs)
+	t.Run("docs/operating.md has every metric", s.checkDocs)
 }
 
 func (s *story) checkDashboard(t *testing.T, file string) {
@@ -178,11 +178,11 @@ func (s *story) checkAlerts(t *testing.T) {
 	}
 }
 
-// documented is a row of docs/metrics.md.
+// documented is a row of docs/operating.md.
 type documented struct{ kind, labels string }
 
 func (s *story) checkDocs(t *testing.T) {
-	text, err := os.ReadFile("../docs/metrics.md")
+	text, err := os.ReadFile("../docs/operating.md")
 	require.NoError(t, err)
 	rows := map[string]documented{}
 	for line := range strings.Lines(string(text)) {
@@ -195,12 +195,12 @@ func (s *story) checkDocs(t *testing.T) {
 	seen := map[string]documented{}
 	for job, address := range s.pages {
 		for name, metric := range readMetrics(t, address) {
-			assert.Equal(t, metric, rows[name], "%s of %s, in /metrics and in docs/metrics.md", name, job)
+			assert.Equal(t, metric, rows[name], "%s of %s, in /metrics and in docs/operating.md", name, job)
 			seen[name] = metric
 		}
 	}
 	for name := range rows {
-		assert.Contains(t, seen, name, "docs/metrics.md has it")
+		assert.Contains(t, seen, name, "docs/operating.md has it")
 	}
 }
 

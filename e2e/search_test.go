@@ -46,7 +46,7 @@ func TestMonitorsAreFoundByWhatTheyDo(t *testing.T) {
 func TestTheDocumentedQueriesAreTaken(t *testing.T) {
 	t.Parallel()
 	mustStarter(t, "search", "", "setup")
-	document, err := os.ReadFile("../docs/ui.md")
+	document, err := os.ReadFile("../docs/operating.md")
 	require.NoError(t, err)
 	_, table, found := strings.Cut(string(document), "| who | query |")
 	require.True(t, found)

@@ -1,7 +1,7 @@
 // Command chaos kills, freezes and cuts off everything that modelvigil consists
 // of, by a schedule that a seed decides, under load, and then checks what must
 // hold: that nothing acknowledged is lost or counted twice, and that each cooldown
-// had exactly one retraining. docs/chaos.md tells more.
+// had exactly one retraining. CONTRIBUTING.md tells more.
 package main
 
 import (

@@ -136,7 +136,7 @@ func TestTheYardsticksAreWhatOthersHaveFound(t *testing.T) {
 	}
 }
 
-// What docs/study.md says is met stays so; what it says is not met is not tested.
+// What the README beside it says is met stays so; what it says is not met is not tested.
 func TestTheGoalsOnELEC2(t *testing.T) {
 	learners, err := Learners(stream(t))
 	if err != nil {

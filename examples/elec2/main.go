@@ -1,6 +1,6 @@
 // Command elec2 measures how well policies decide when to retrain: on the
 // Electricity Market stream with three learners, and on the SEA generator. What
-// it measures, and what came of it, is told in docs/study.md.
+// it measures, and what came of it, is told in its README.md.
 package main
 
 import (

@@ -29,7 +29,7 @@ import (
 // TraceSettings are the variables of OpenTelemetry that turn traces on. Its SDK and
 // its exporters read all others that the specification names.
 var TraceSettings = []setting.Variable{
-	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Meaning: "URL of an OpenTelemetry collector, such as http://collector:4318: turns traces on; see docs/traces.md"},
+	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Meaning: "URL of an OpenTelemetry collector, such as http://collector:4318: turns traces on; see docs/operating.md"},
 	{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Default: "http/protobuf", Meaning: "http/protobuf or grpc"},
 	{Name: "OTEL_TRACES_EXPORTER", Meaning: "otlp: traces on, to the default endpoint; none: traces off"},
 	{Name: "OTEL_TRACES_SAMPLER", Default: "parentbased_always_on", Meaning: "which traces begin here; with OTEL_TRACES_SAMPLER_ARG. Decisions that begin one always do"},
