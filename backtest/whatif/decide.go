@@ -214,3 +214,18 @@ func (t *tape) count(number int) {
 		t.question.Progress(number+1, len(t.runs), t.events)
 	}
 }
+
+// maxNotes bounds what is said about a recording.
+const maxNotes = 20
+
+func (l *life) note(format string, args ...any) { l.notes = addNote(l.notes, format, args...) }
+
+func addNote(notes []string, format string, args ...any) []string {
+	switch {
+	case len(notes) < maxNotes:
+		return append(notes, fmt.Sprintf(format, args...))
+	case len(notes) == maxNotes:
+		return append(notes, "and more of the kind")
+	}
+	return notes
+}

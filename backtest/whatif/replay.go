@@ -125,21 +125,6 @@ func (l *life) hear(d monitor.Decision) {
 	}
 }
 
-// maxNotes bounds what is said about a recording.
-const maxNotes = 20
-
-func (l *life) note(format string, args ...any) { l.notes = addNote(l.notes, format, args...) }
-
-func addNote(notes []string, format string, args ...any) []string {
-	switch {
-	case len(notes) < maxNotes:
-		return append(notes, fmt.Sprintf(format, args...))
-	case len(notes) == maxNotes:
-		return append(notes, "and more of the kind")
-	}
-	return notes
-}
-
 // do goes through one task, as MonitorWorkflow did.
 func (l *life) do(t *task) error {
 	l.tasks++
