@@ -125,7 +125,9 @@ func (m *Machine) judgeVersion(now, due time.Time, name string, seen *version) {
 
 		any = true
 		isGap := !m.state.Resumed.IsZero() && due.Before(m.state.Resumed.Add(settleAfter))
-		m.findings[i] = m.judgePeriod(now, due, name, r, t, t.Window.take(r, silence), isGap)
+		taken := t.Window.take(r, silence)
+		m.findings[i] = m.judgePeriod(now, due, name, r, t, taken, isGap)
+		m.tellDatapoint(due, name, i, t, taken)
 	}
 
 	if any {

@@ -59,9 +59,11 @@ func (m *Machine) observe(now time.Time, o *observation) {
 			t.Value = metric.Some(value)
 			t.Threshold = metric.Some(threshold)
 		case policy.FormWindow:
+			late := t.Window.Late
 			if t.Window.feed(r, o, now, m.passed(now)) {
 				m.dirty = true
 			}
+			m.tellLate(now, o.version, i, t.Window.Late-late)
 		}
 	}
 
@@ -93,6 +95,8 @@ func (m *Machine) decideOn(j moment) {
 	if m.hasComposites {
 		m.compose(&j)
 	}
+	m.tellFindings(&j)
+
 	chosen := -1
 	for i := range m.findings {
 		f := &m.findings[i]

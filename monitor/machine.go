@@ -25,6 +25,9 @@ type Machine struct {
 	// Trace, where set, names the span of a decision; cause is that of the decision
 	// which it follows from, or "".
 	Trace func(cause string, d Decision) string
+	// OnJudged, where set, hears of each rule's word on a version as it falls. What it
+	// is shown is valid until it returns.
+	OnJudged func(*Judgement)
 	// OnRejection, where set, hears of each input that is refused, or of several of one
 	// signal that are not explained.
 	OnRejection func(why Rejection, count int64)
@@ -49,6 +52,7 @@ type Machine struct {
 	work        int64     // see Work
 	breath      int64     // work at the last call of OnBreath
 	repeated    repeated  // the decision that OnRepeat hears of
+	judgement   Judgement // that OnJudged hears of
 	isSilent    bool      // a rule on silence breaches, as far as was looked
 }
 
