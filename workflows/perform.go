@@ -112,6 +112,7 @@ func tell(ctx workflow.Context, notice *monitor.Notice) *call {
 		ScheduleToCloseTimeout: max(left, attemptTimeout),
 		HeartbeatTimeout:       activities.HeartbeatTimeout,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: firstRetryPause, BackoffCoefficient: 2, MaximumInterval: longestRetryPause},
+		Priority:               priorityOf(notice.Team, 0),
 		Summary:                summary(fmt.Sprintf("tell %s: %s", notice.Channel, notice.Decision.Kind)),
 	}))
 	ctx = below(ctx, notice.Decision.Trace)
@@ -155,7 +156,7 @@ func (m *watch) start(ctx workflow.Context, queue func(string) string, activity 
 		StartToCloseTimeout: attemptTimeout,
 		HeartbeatTimeout:    activities.HeartbeatTimeout,
 		RetryPolicy:         retry,
-		Priority:            temporal.Priority{PriorityKey: flight.Priority},
+		Priority:            priorityOf(m.machine.Team(), flight.Priority),
 		Summary:             summary(flight.Reason),
 	}))
 	argument := activities.Call{Backend: flight.Backend, Team: m.machine.Team(), Request: flight.Request}
