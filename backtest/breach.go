@@ -1,7 +1,6 @@
 package backtest
 
 import (
-	"slices"
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
@@ -58,7 +57,7 @@ func lastings(rules []policy.Rule) map[string]lasting {
 
 		defer func() { shortest[r] = period }()
 
-		for _, name := range slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}) {
+		for _, name := range r.Members() {
 			member := byName[name]
 			if member == nil {
 				continue

@@ -22,7 +22,11 @@ const (
 // footprint is how much of a monitor's state a rule may take.
 func (r *Rule) footprint() int {
 	if !r.IsWindowed() {
-		return MaxTracked * trackBytes
+		names := 0 // of a composite's members, which the policy in the state has once more
+		for _, member := range r.Members() {
+			names += len(member)
+		}
+		return MaxTracked*trackBytes + names
 	}
 
 	bucket := bucketBytes

@@ -12,7 +12,7 @@ import (
 
 // Bounds of a policy.
 const (
-	MaxRules       = 50
+	MaxRules       = 100
 	maxParamsBytes = 16 << 10
 	maxWait        = 365 * 24 * time.Hour // bounds cooldown and timeout
 	minTimeout     = time.Second

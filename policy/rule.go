@@ -18,7 +18,7 @@ import (
 //   - BelowBaselineBy or AboveBaselineBy: the same, against what the model's
 //     version itself used to do.
 //   - Change: a detector of change in the datapoints.
-//   - AllOf, AnyOf or Not: a composite of other rules.
+//   - AllOf, AnyOf, Not, or Of beside AtLeast: a composite of other rules.
 //   - MaxAge: how long ago the model may have been trained.
 //   - SilentFor: how long the model may go without an event.
 //
@@ -51,6 +51,9 @@ type Rule struct {
 	AllOf []string `json:"all_of,omitempty"` // names of rules
 	AnyOf []string `json:"any_of,omitempty"`
 	Not   string   `json:"not,omitempty"`
+	// AtLeast is how many of the rules that Of names must breach: 1 to all of them.
+	AtLeast int      `json:"at_least,omitempty"`
+	Of      []string `json:"of,omitempty"` // names of rules, each once
 
 	MaxAge    metric.Optional[Duration] `json:"max_age,omitzero"`    // since the last success, else the first event
 	SilentFor metric.Optional[Duration] `json:"silent_for,omitzero"` // since the last event

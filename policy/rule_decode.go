@@ -19,7 +19,8 @@ func (r *Rule) decodeAt(data []byte, path string) error {
 		"baseline": strict.Object(&r.Baseline, (*Baseline).decodeAt), "change": strict.Object(&r.Change, (*Change).decodeAt),
 		"period": &r.Period, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
 		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
-		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "max_age": &r.MaxAge, "silent_for": &r.SilentFor,
+		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "at_least": &r.AtLeast, "of": &r.Of,
+		"max_age": &r.MaxAge, "silent_for": &r.SilentFor,
 		"severity": &r.Severity, "condition": &r.Condition,
 	})
 }

@@ -8,6 +8,7 @@ const (
 	LogicAll Logic = iota
 	LogicAny
 	LogicNot
+	LogicAtLeast
 )
 
 // Logic is how a composite follows from its members.
@@ -17,6 +18,8 @@ func (r *Rule) Logic() Logic {
 		return LogicAll
 	case len(r.AnyOf) > 0:
 		return LogicAny
+	case len(r.Of) > 0:
+		return LogicAtLeast
 	}
 	return LogicNot
 }
@@ -55,7 +58,7 @@ func (r *Rule) IsInstant() bool { return r.Metric != "" && r.Period.IsZero() }
 func (r *Rule) IsWindowed() bool { return !r.Period.IsZero() }
 
 // IsComposite says that the rule is made of others.
-func (r *Rule) IsComposite() bool { return len(r.AllOf) > 0 || len(r.AnyOf) > 0 || r.Not != "" }
+func (r *Rule) IsComposite() bool { return len(r.Members()) > 0 }
 
 // CanTrigger says that a breach of the rule may lead to a retraining by itself.
 func (r *Rule) CanTrigger() bool { return !r.Condition && r.Severity != Warning }
@@ -67,6 +70,8 @@ func (r *Rule) Members() []string {
 		return r.AllOf
 	case len(r.AnyOf) > 0:
 		return r.AnyOf
+	case len(r.Of) > 0:
+		return r.Of
 	case r.Not != "":
 		return []string{r.Not}
 	}

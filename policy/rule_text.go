@@ -61,6 +61,8 @@ func (r *Rule) subject() string {
 		return "all of " + strings.Join(r.AllOf, ", ")
 	case len(r.AnyOf) > 0:
 		return "any of " + strings.Join(r.AnyOf, ", ")
+	case len(r.Of) > 0:
+		return fmt.Sprintf("at least %d of %s", r.AtLeast, strings.Join(r.Of, ", "))
 	case r.Not != "":
 		return "not " + r.Not
 	case !r.MaxAge.IsZero():

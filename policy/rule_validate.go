@@ -19,7 +19,7 @@ const (
 	maxPeriod     = 31 * 24 * time.Hour
 	maxGraces     = 10 // periods that a grace may last: each is a period still open
 	maxDatapoints = 100
-	maxMembers    = 20
+	maxMembers    = 64
 	MinDelta      = 1e-9
 	// maxPercentileDigits bounds what is computed with for each datapoint.
 	maxPercentileDigits = 20
@@ -29,7 +29,7 @@ const (
 var minPercentile, maxPercentile = big.NewRat(1, 10), big.NewRat(999, 10)
 
 // kinds are the fields of which a rule has exactly one.
-const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, not, max_age and silent_for"
+const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age and silent_for"
 
 // validate names every fault of one rule by itself.
 func (r *Rule) validate(path string) error {
@@ -48,7 +48,7 @@ func (r *Rule) validate(path string) error {
 		faults = append(faults, strict.At(path, fmt.Errorf("must have exactly one of %s, got %s", kinds, got)))
 	}
 
-	measures := len(set) == 0 || !slices.Contains([]string{"all_of", "any_of", "not", "max_age", "silent_for"}, set[0])
+	measures := len(set) == 0 || !slices.Contains([]string{"all_of", "any_of", "of", "not", "max_age", "silent_for"}, set[0])
 	if measures {
 		fault("metric", metric.CheckName(r.Metric, 1, metric.MaxNameBytes))
 	} else {
@@ -71,20 +71,40 @@ func (r *Rule) validate(path string) error {
 		}
 	}
 
-	for _, members := range []struct {
-		name  string
-		names []string
-	}{{"all_of", r.AllOf}, {"any_of", r.AnyOf}} {
-		if len(members.names) > maxMembers || members.names != nil && len(members.names) == 0 {
-			fault(members.name, fmt.Errorf("must name 1 to %d rules, got %d", maxMembers, len(members.names)))
-		}
-	}
-
+	faults = append(faults, r.validateMembers(path)...)
 	fault("severity", oneOf(r.Severity, Critical, Warning))
 	if r.Condition && r.Severity == Warning {
 		fault("condition", errors.New("never does anything by itself, so it has no severity; leave one of the two out"))
 	}
 	return errors.Join(faults...)
+}
+
+// validateMembers is about how many rules a composite names. Whether they exist,
+// validateComposites says.
+func (r *Rule) validateMembers(path string) (faults []error) {
+	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
+	for _, members := range []struct {
+		name  string
+		names []string
+	}{{"all_of", r.AllOf}, {"any_of", r.AnyOf}, {"of", r.Of}} {
+		if len(members.names) > maxMembers || members.names != nil && len(members.names) == 0 {
+			fault(members.name, fmt.Errorf("must name 1 to %d rules, got %d", maxMembers, len(members.names)))
+		}
+	}
+
+	switch {
+	case r.Of == nil && r.AtLeast != 0:
+		fault("at_least", errors.New("has its place only beside of, which names the rules"))
+	case len(r.Of) > 0 && (r.AtLeast < 1 || r.AtLeast > len(r.Of)):
+		fault("at_least", fmt.Errorf("must be 1 to %d, which of names, got %d", len(r.Of), r.AtLeast))
+	}
+	for i, name := range r.Of {
+		if slices.Contains(r.Of[:i], name) { // it would count once
+			fault("of", fmt.Errorf("names rule %q twice", plain.Cut(name, 60)))
+		}
+	}
+
+	return faults
 }
 
 // kindsSet names which of the fields of kinds are set.
@@ -97,6 +117,7 @@ func (r *Rule) kindsSet() []string {
 		{"change", r.Change != nil},
 		{"all_of", r.AllOf != nil},
 		{"any_of", r.AnyOf != nil},
+		{"of", r.Of != nil},
 		{"not", r.Not != ""},
 		{"max_age", !r.MaxAge.IsZero()},
 		{"silent_for", !r.SilentFor.IsZero()},

@@ -44,6 +44,14 @@ func (r *Rule) isJudged(within time.Duration, member func(name string) bool) boo
 	switch {
 	case len(r.AnyOf) > 0:
 		return slices.ContainsFunc(r.AnyOf, member)
+	case len(r.Of) > 0:
+		judged := 0
+		for _, name := range r.Of {
+			if member(name) {
+				judged++
+			}
+		}
+		return judged >= r.AtLeast
 	case r.IsComposite():
 		return !slices.ContainsFunc(r.Members(), func(name string) bool { return !member(name) })
 	case !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.Change != nil, r.HasBaseline() && !r.MeasuresPrevious():

@@ -184,11 +184,10 @@ func counted(r *policy.Rule, points []monitor.DatapointStatus) (breaching, of in
 
 // composite explains a rule by its members.
 func (e *explainer) composite(r *policy.Rule, version monitor.VersionStatus, say func(string, ...any)) {
-	for _, name := range slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}) {
-		if name == "" {
-			continue
-		}
-
+	if r.AtLeast > 0 {
+		say("%d of its %d members must breach", r.AtLeast, len(r.Of))
+	}
+	for _, name := range r.Members() {
 		verdict := monitor.Unknown
 		for _, member := range version.Rules {
 			if member.Name == name {
@@ -257,7 +256,7 @@ func (e *explainer) heldBack(r *policy.Rule, version monitor.VersionStatus) (rea
 func (e *explainer) partOf(name string) string {
 	var in []string
 	for _, r := range e.status.Policy.Rules {
-		if slices.Contains(slices.Concat(r.AllOf, r.AnyOf, []string{r.Not}), name) {
+		if slices.Contains(r.Members(), name) {
 			in = append(in, plain.Text(r.Name))
 		}
 	}

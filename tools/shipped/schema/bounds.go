@@ -19,7 +19,7 @@ func bound(s *jsonschema.Schema) {
 	limitNumber(property(s, "version"), "1", json.Number(strconv.Itoa(policy.Version)))
 	limit(s, "team", text(0, 100, ""))
 	limit(s, "owner", text(0, 100, ""))
-	limitItems(property(s, "rules"), 1, 50)
+	limitItems(property(s, "rules"), 1, policy.MaxRules)
 	limitItems(property(s, "blackout"), 0, 20)
 	limitItems(property(s, "notify"), 0, 10)
 	limitNumber(property(s, "max_failures"), "0", "1000")
@@ -29,8 +29,11 @@ func bound(s *jsonschema.Schema) {
 	limit(rule, "name", name)
 	limit(rule, "metric", text(1, 100, ""))
 	limit(rule, "not", text(1, 100, ""))
-	limitItems(property(rule, "all_of"), 1, 20)
-	limitItems(property(rule, "any_of"), 1, 20)
+	for _, members := range []string{"all_of", "any_of", "of"} {
+		limitItems(property(rule, members), 1, 64)
+	}
+	property(rule, "of").UniqueItems = true
+	limitNumber(property(rule, "at_least"), "1", "64")
 	limitNumber(property(rule, "min_samples"), "1", maxCount)
 
 	datapoints := s.Definitions["Datapoints"]

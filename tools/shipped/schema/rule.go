@@ -17,7 +17,7 @@ var measuring = []string{
 func depend(rule *jsonschema.Schema) {
 	// Exactly one of these says what kind of rule it is.
 	for _, kind := range []string{
-		"below", "above", "below_baseline_by", "above_baseline_by", "change", "all_of", "any_of", "not", "max_age", "silent_for",
+		"below", "above", "below_baseline_by", "above_baseline_by", "change", "all_of", "any_of", "of", "not", "max_age", "silent_for",
 	} {
 		rule.OneOf = append(rule.OneOf, &jsonschema.Schema{Required: []string{kind}})
 	}
@@ -27,13 +27,14 @@ func depend(rule *jsonschema.Schema) {
 		"below_baseline_by": {"metric", "stat", "period"}, "above_baseline_by": {"metric", "stat", "period"}, "change": {"metric", "stat", "period"},
 		"stat": {"period"}, "period": {"stat"},
 		"time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
+		"of": {"at_least"}, "at_least": {"of"},
 		"clear_below": {"below", "period"}, "clear_above": {"above", "period"},
 	}
 	rule.DependentSchemas = map[string]*jsonschema.Schema{
 		"change":   without("datapoints"),
 		"baseline": {AnyOf: []*jsonschema.Schema{{Required: []string{"below_baseline_by"}}, {Required: []string{"above_baseline_by"}}}},
 	}
-	for _, kind := range []string{"all_of", "any_of", "not", "max_age", "silent_for"} {
+	for _, kind := range []string{"all_of", "any_of", "of", "not", "max_age", "silent_for"} {
 		s := without(measuring...)
 		s.Required = []string{"name"} // there is no metric to call it by
 		rule.DependentSchemas[kind] = s

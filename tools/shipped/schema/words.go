@@ -58,6 +58,8 @@ var descriptions = map[string]string{
 	"Rule.missing":           "What a missing datapoint counts as: ignore (the default) looks past it to earlier ones.",
 	"Rule.all_of":            "Names of rules: breaches while all of them do.",
 	"Rule.any_of":            "Names of rules: breaches while any of them does.",
+	"Rule.of":                "Names of rules, each once: breaches while at_least of them do.",
+	"Rule.at_least":          "How many of the rules in of must breach: 1 to all of them.",
 	"Rule.not":               "The name of a rule: breaches while that one is healthy.",
 	"Rule.max_age":           "Breaches when the model was not retrained for so long: since the last success, else the first event. 1s to 8760h.",
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",

@@ -1,0 +1,71 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Rules a and b are there for composites to name.
+const members = `{"name": "a", "metric": "a", "below": 1}, {"name": "b", "metric": "b", "below": 1}`
+
+// refuses asserts that each policy is refused in these words, which name the field.
+func refuses(t *testing.T, policies map[string]string) {
+	t.Helper()
+	for wire, fault := range policies {
+		_, err := policy.Decode([]byte(wire))
+		assert.ErrorContains(t, err, fault, wire)
+	}
+}
+
+func rules(rules string) string { return `{"rules": [` + rules + `]}` }
+
+func TestACompositeOfSomeOfItsMembersNamesEachOnceAndNeedsNoMoreThanAll(t *testing.T) {
+	refuses(t, map[string]string{
+		rules(`{"name": "r", "of": ["a", "b"]}, ` + members):                                           `rules[0].at_least: must be 1 to 2, which of names, got 0`,
+		rules(`{"name": "r", "at_least": 3, "of": ["a", "b"]}, ` + members):                            `rules[0].at_least: must be 1 to 2, which of names, got 3`,
+		rules(`{"name": "r", "at_least": 1, "all_of": ["a", "b"]}, ` + members):                        `rules[0].at_least: has its place only beside of, which names the rules`,
+		rules(`{"name": "r", "at_least": 2, "of": ["a", "a"]}, ` + members):                            `rules[0].of: names rule "a" twice`,
+		rules(`{"name": "r", "at_least": 1, "of": ["c"]}, ` + members):                                 `rules[0].of: names rule "c", which is not in this policy`,
+		rules(`{"name": "r", "at_least": 1, "of": []}`):                                                `rules[0].of: must name 1 to 64 rules, got 0`,
+		rules(`{"name": "r", "at_least": 1, "of": ["a", "s"]}, {"name": "s", "not": "r"}, ` + members): `rules[1].not: a cycle: "r" leads back to itself`,
+		rules(`{"name": "r", "metric": "m", "at_least": 1, "of": ["a"]}, ` + members):                  `rules[0].metric: has no place beside of, which measures no metric`,
+	})
+}
+
+func TestAVerificationNeedsAsManyJudgedMembersAsMustBreach(t *testing.T) {
+	late := `{"name": "late", "metric": "a", "stat": "mean", "below": 1, "period": "24h"}`
+	for least, unverifiable := range map[string][]string{"1": {"late"}, "2": {"late", "some"}} {
+		p, err := policy.Decode([]byte(`{"verify": {"within": "1h"}, "rules": [{"name": "a", "metric": "a", "below": 1}, ` + late + `,
+			{"name": "some", "at_least": ` + least + `, "of": ["a", "late"]}]}`))
+		require.NoError(t, err)
+		assert.Equal(t, unverifiable, p.Unverifiable(), "at least %s", least)
+	}
+}
+
+func TestThePolicyInTheStateIsPartOfWhatCompositesCost(t *testing.T) {
+	many := make([]policy.Rule, policy.MaxRules)
+	names := make([]string, 64)
+	for i := range many {
+		many[i] = policy.Below("a", 1)
+		many[i].Name = longName(i)
+		if i < len(names) {
+			names[i] = many[i].Name
+		} else {
+			many[i] = policy.Rule{Name: many[i].Name, Of: names, AtLeast: 3}
+		}
+	}
+	require.NoError(t, policy.Policy{Rules: many[:65]}.Validate(), "64 rules, and one of any three of them")
+	require.ErrorContains(t, policy.Policy{Rules: many}.Validate(), "rules: what is kept of them may take")
+}
+
+func longName(i int) string {
+	name := make([]byte, 100)
+	for j := range name {
+		name[j] = byte('a' + i/26*(j%2) + i%26*(1-j%2))
+	}
+	return string(name)
+}
