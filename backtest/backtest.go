@@ -44,6 +44,8 @@ type Options struct {
 	// DriftPoints are known instants of drift, ascending, that triggers are held
 	// against; nil for none.
 	DriftPoints []time.Time
+	// Datapoints says that results keep every datapoint.
+	Datapoints bool
 	// Progress, where set, hears of each batch of events replayed, from any
 	// goroutine; TotalEvents says of how many.
 	Progress func(events int64)
@@ -83,7 +85,9 @@ type Summary struct {
 // order, streaks merged as the monitor's own log does; see monitor.AppendDecision.
 type Result struct {
 	Summary
-	Decisions []monitor.Decision `json:"decisions"`
+	Rules      []Account          `json:"rules"` // in the policy's order
+	Decisions  []monitor.Decision `json:"decisions"`
+	Datapoints []Datapoint        `json:"-"` // as they were judged, if Options ask for them
 }
 
 // ErrNoEvents says that there is nothing to replay.

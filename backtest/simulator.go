@@ -37,6 +37,11 @@ func NewSimulator(modelName string, wanted policy.Policy, options Options) *Simu
 	s.machine = monitor.NewMachine(modelName, requestBase+modelName, wanted)
 	s.machine.OnDecision = s.decided
 	s.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
+	s.machine.OnJudged = s.judged
+	s.result.Rules = make([]Account, len(s.policy.Rules))
+	for i := range s.policy.Rules {
+		s.result.Rules[i].Name = s.policy.Rules[i].Name
+	}
 	s.result.ModelName = modelName
 	s.result.Decisions = []monitor.Decision{}
 	s.spans.lasts = lastings(s.policy.Rules)
@@ -174,6 +179,7 @@ func (s *Simulator) Finish() Result {
 	r.Breaches = status.Breaches
 	r.Suppressed = status.Suppressed
 	r.Retrainings = status.Retrainings
+	s.closeAccounts(&status)
 	r.TimeInBreach = policy.Duration(s.spans.total(until))
 	r.Detection = detect(r.Decisions, s.options.DriftPoints, &s.policy)
 	return *r

@@ -29,6 +29,10 @@ type Judgement struct {
 	Late int64
 }
 
+// MinChangeDatapoints is how many datapoints a rule on a change needs before it can
+// detect one.
+const MinChangeDatapoints = adwinGrace + 1
+
 // tellDatapoint tells of a datapoint that was judged for a rule with a period.
 func (m *Machine) tellDatapoint(now time.Time, version string, rule int, t *track, b *bucket) {
 	if m.OnJudged == nil {
