@@ -110,12 +110,57 @@ func (c *cursor) digest() *Digest {
 			d.Late = !c.Null() && c.Bool()
 		case "metrics":
 			d.Metrics = c.metricDigests()
+		case "categories":
+			d.Categories = c.categoryDigests()
 		default:
 			c.skip()
 		}
 	}
 
 	return d
+}
+
+func (c *cursor) categoryDigests() map[string]*Values {
+	if c.Null() {
+		return nil
+	}
+
+	categories := map[string]*Values{}
+	for more := c.Open('{', '}'); more; more = c.More('}') {
+		name := string(c.Key())
+		if c.Null() {
+			categories[name] = nil
+			continue
+		}
+		categories[name] = c.values()
+	}
+
+	return categories
+}
+
+// values reads the readings of a category. A member of counts that is given twice is
+// counted once, as encoding/json has it.
+func (c *cursor) values() *Values {
+	v := &Values{}
+	for more := c.Open('{', '}'); more; more = c.More('}') {
+		switch string(c.Key()) {
+		case "counts":
+			if c.Null() {
+				continue
+			}
+			v.Counts = map[string]int64{}
+			for more := c.Open('{', '}'); more; more = c.More('}') {
+				value := string(c.Key())
+				v.Counts[value] = c.optionalInteger()
+			}
+		case "other":
+			v.Other = c.optionalInteger()
+		default:
+			c.skip()
+		}
+	}
+
+	return v
 }
 
 func (c *cursor) metricDigests() map[string]*Summary {

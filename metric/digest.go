@@ -32,6 +32,8 @@ type Digest struct {
 	// as labels that come hours later.
 	Late    bool                `json:"late,omitempty"`
 	Metrics map[string]*Summary `json:"metrics,omitempty"`
+	// Categories are the readings that are names, by the category's name.
+	Categories map[string]*Values `json:"categories,omitempty"`
 }
 
 // Summary is one metric of a digest.
@@ -94,6 +96,12 @@ func DigestOf(event *Event, now time.Time) *Digest {
 	for name, value := range event.Metrics {
 		digest.Metrics[name] = oneReading(value, stamp)
 	}
+	if len(event.Categories) > 0 {
+		digest.Categories = make(map[string]*Values, len(event.Categories))
+	}
+	for name, value := range event.Categories {
+		digest.Categories[name] = &Values{Counts: map[string]int64{value: 1}}
+	}
 	return digest
 }
 
@@ -119,6 +127,17 @@ func (d *Digest) Merge(other *Digest) {
 		copied := *metric
 		copied.Sketch = metric.Sketch.Clone()
 		d.Metrics[name] = &copied
+	}
+
+	for name, values := range other.Categories {
+		if mine, measured := d.Categories[name]; measured {
+			mine.Merge(values)
+			continue
+		}
+		if d.Categories == nil {
+			d.Categories = map[string]*Values{}
+		}
+		d.Categories[name] = values.Clone()
 	}
 }
 
@@ -176,6 +195,15 @@ func (d *Digest) Validate(now time.Time) error {
 		faults.Add(where, d.Metrics[name].validate(d.Events))
 	}
 
+	for _, name := range slices.Sorted(maps.Keys(d.Categories)) {
+		if faults.IsFull() && d.Categories[name].isValid(d.Events) {
+			continue
+		}
+		where := strict.Join("categories", plain.Cut(name, strict.MaxPathBytes))
+		faults.Add(where, CheckName(name, 1, MaxNameBytes))
+		faults.Add(where, d.Categories[name].validate(d.Events))
+	}
+
 	return faults.Err()
 }
 
@@ -193,6 +221,12 @@ func (d *Digest) IsValid(now time.Time) bool {
 
 	for name, metric := range d.Metrics {
 		if !isName(name, 1, MaxNameBytes) || !metric.isValid(d.Events) {
+			return false
+		}
+	}
+
+	for name, values := range d.Categories {
+		if !isName(name, 1, MaxNameBytes) || !values.isValid(d.Events) {
 			return false
 		}
 	}

@@ -30,6 +30,10 @@ const (
 	MaxClockSkew = 10 * time.Minute
 	// MaxExtraMetrics bounds Event.Metrics.
 	MaxExtraMetrics = 64
+	// MaxCategories bounds Event.Categories.
+	MaxCategories = 64
+	// MaxValueBytes bounds a value of Event.Categories.
+	MaxValueBytes = 200
 )
 
 // Reading is one measured value; its zero value says that nothing was measured,
@@ -47,6 +51,10 @@ type Event struct {
 	// Metrics are further readings by name. The map is read until Publish returns
 	// and must not change meanwhile.
 	Metrics map[string]float64
+	// Categories are readings that are names and no numbers, such as a country or
+	// what was predicted, by name: each 1 to 200 bytes of UTF-8 on one line. A name is
+	// in Metrics or in Categories, never in both. The map is read as Metrics is.
+	Categories map[string]string
 }
 
 // NewEvent returns an event with all three readings, stamped with the
@@ -84,7 +92,28 @@ func (e *Event) Validate(now time.Time) error {
 		}
 	}
 
+	e.validateCategories(&faults)
 	return faults.Err()
+}
+
+// validateCategories names the faults of the readings that are names.
+func (e *Event) validateCategories(faults *strict.Faults) {
+	if len(e.Categories) > MaxCategories {
+		faults.Add("categories", fmt.Errorf("must be at most %d, got %d", MaxCategories, len(e.Categories)))
+		return
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(e.Categories)) {
+		where := strict.Join("categories", plain.Cut(name, 60))
+		faults.Add(where, CheckName(name, 1, MaxNameBytes))
+		faults.Add(where, CheckValue(e.Categories[name]))
+		if isNamedMetric(name) {
+			faults.Add(where, errors.New("is a number, and a field of the event itself; set it there"))
+		}
+		if _, isMetric := e.Metrics[name]; isMetric {
+			faults.Add(where, errors.New("is in metrics, too; a name stands for a number or for a category, give it once"))
+		}
+	}
 }
 
 // IsValid is whether Validate finds no fault, at the price of some comparisons.
@@ -100,6 +129,20 @@ func (e *Event) IsValid(now time.Time) bool {
 			return false
 		}
 	}
+	return len(e.Categories) == 0 || e.hasValidCategories()
+}
+
+// hasValidCategories is whether validateCategories finds no fault.
+func (e *Event) hasValidCategories() bool {
+	if len(e.Categories) > MaxCategories {
+		return false
+	}
+	for name, value := range e.Categories {
+		_, isMetric := e.Metrics[name]
+		if isMetric || !isName(name, 1, MaxNameBytes) || isNamedMetric(name) || !isValue(value) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -111,7 +154,7 @@ func isNamedMetric(name string) bool {
 // is false for every event that Validate has to look at, and does not look at
 // names. latest is the latest timestamp that is not far in the future.
 func (e *Event) Passes(latest time.Time) bool {
-	return len(e.Metrics) == 0 && inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
+	return len(e.Metrics) == 0 && len(e.Categories) == 0 && inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
 		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime))
 }
 
@@ -170,11 +213,12 @@ type wireEvent struct {
 	LatencyMS    Reading            `json:"latency_ms,omitzero"`
 	DriftScore   Reading            `json:"drift_score,omitzero"`
 	Metrics      map[string]Reading `json:"metrics,omitempty"`
+	Categories   map[string]string  `json:"categories,omitempty"`
 }
 
 // MarshalJSON writes the event in the form of the wire contract.
 func (e Event) MarshalJSON() ([]byte, error) {
-	wire := wireEvent{e.Timestamp, e.ModelName, e.ModelVersion, e.Accuracy, e.LatencyMS, e.DriftScore, nil}
+	wire := wireEvent{e.Timestamp, e.ModelName, e.ModelVersion, e.Accuracy, e.LatencyMS, e.DriftScore, nil, e.Categories}
 	if len(e.Metrics) > 0 {
 		wire.Metrics = make(map[string]Reading, len(e.Metrics))
 		for name, value := range e.Metrics {

@@ -20,6 +20,7 @@ type EventReader struct {
 	event   Event
 	names   map[string]string  // one copy of each name
 	metrics map[string]float64 // of the event, used again
+	values  map[string]string  // its categories, used again
 }
 
 // maxReaderNames bounds the names that a reader keeps: more than one hub has models.
@@ -34,6 +35,7 @@ const (
 	hasLatency
 	hasDrift
 	hasMetrics
+	hasCategories
 )
 
 // Read reads one event. The error names every fault of what is none, up to a
@@ -93,6 +95,9 @@ func (r *EventReader) field(c *cursor, key []byte) int {
 	case "metrics":
 		r.further(c)
 		return hasMetrics
+	case "categories":
+		r.categories(c)
+		return hasCategories
 	}
 
 	return 0
@@ -175,6 +180,47 @@ func (r *EventReader) further(c *cursor) {
 	}
 }
 
+// categories reads the object of categories.
+func (r *EventReader) categories(c *cursor) {
+	if c.Null() {
+		return
+	}
+
+	if r.values == nil {
+		r.values = map[string]string{}
+	}
+	clear(r.values)
+	absent := 0
+	for more := c.Open('{', '}'); more; more = c.More('}') {
+		name := r.name(c.Key())
+		value := "" // which no category is
+		if c.Null() {
+			absent++
+		} else {
+			value = r.name(c.Text())
+			c.Bad = c.Bad || value == ""
+		}
+
+		known := len(r.values)
+		if c.Bad || known >= MaxCategories {
+			c.Bad = true
+			return
+		}
+		r.values[name] = value
+		if len(r.values) == known { // it is given twice
+			c.Bad = true
+			return
+		}
+	}
+
+	if absent > 0 {
+		maps.DeleteFunc(r.values, func(_, value string) bool { return value == "" })
+	}
+	if len(r.values) > 0 {
+		r.event.Categories = r.values
+	}
+}
+
 // name returns a name that is kept, for whoever gets the event may keep it.
 func (r *EventReader) name(name []byte) string {
 	kept, known := r.names[string(name)]
@@ -199,11 +245,11 @@ func explainEvent(data []byte) error {
 		timestamp                  timestampText
 		modelName, modelVersion    string
 		accuracy, latencyMS, drift Reading
-		metrics                    furtherMetrics
 	}
 	err := strict.Decode(data, "", strict.Fields{
 		"timestamp": &event.timestamp, "model_name": &event.modelName, "model_version": &event.modelVersion,
-		Accuracy: &event.accuracy, LatencyMS: &event.latencyMS, DriftScore: &event.drift, "metrics": strict.Nested(event.metrics.decodeAt),
+		Accuracy: &event.accuracy, LatencyMS: &event.latencyMS, DriftScore: &event.drift, "metrics": strict.Nested(namedOf[Reading](MaxExtraMetrics).decodeAt),
+		"categories": strict.Nested(namedOf[categoryText](MaxCategories).decodeAt),
 	})
 	if err != nil {
 		return err
@@ -212,12 +258,13 @@ func explainEvent(data []byte) error {
 	return errors.New("a field is given twice; name each once")
 }
 
-// furtherMetrics are an event's, as encoding/json reads them.
-type furtherMetrics map[string]Reading
+// namedOf are an event's metrics, or its categories, as encoding/json reads them: at
+// most so many.
+type namedOf[T any] int
 
-func (m *furtherMetrics) decodeAt(data []byte, path string) error {
-	if n := strict.CountMembers(data); n > MaxExtraMetrics {
-		return strict.At(path, fmt.Errorf("must be at most %d, got %d", MaxExtraMetrics, n))
+func (most namedOf[T]) decodeAt(data []byte, path string) error {
+	if n := strict.CountMembers(data); n > int(most) {
+		return strict.At(path, fmt.Errorf("must be at most %d, got %d", most, n))
 	}
 
 	var object map[string]json.RawMessage
@@ -228,13 +275,29 @@ func (m *furtherMetrics) decodeAt(data []byte, path string) error {
 
 	var faults strict.Faults
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		err := json.Unmarshal(object[name], new(Reading))
+		err := json.Unmarshal(object[name], new(T))
 		if err != nil {
 			faults.Add(strict.Join(path, plain.Cut(name, strict.MaxPathBytes)), strict.Got(err, object[name]))
 		}
 	}
 
 	return faults.Err()
+}
+
+// categoryText is a category's value, as encoding/json reads it.
+type categoryText struct{}
+
+// UnmarshalJSON reads what EventReader.categories reads.
+func (categoryText) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	var value string
+	err := json.Unmarshal(data, &value)
+	if err != nil {
+		return err
+	}
+	return CheckName(value, 1, MaxValueBytes)
 }
 
 // timestampText is a timestamp as encoding/json reads it.

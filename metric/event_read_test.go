@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ const usual = `{"timestamp":"2026-11-23T14:05:00.123456Z","model_name":"fraud","
 // made to take, and reads the same of them.
 func TestAReaderAgreesWithEncodingJSON(t *testing.T) {
 	d := new(EventReader) // one for all: nothing of an event may stay behind
-	for _, event := range append(append([]string{usual}, odd...), further...) {
+	for _, event := range slices.Concat([]string{usual}, odd, oddCategories, further) {
 		assertAgrees(t, d, []byte(event))
 	}
 	for _, event := range append([]string{usual}, further...) {
@@ -43,6 +44,13 @@ var odd = []string{
 	`{"model_name":"a","metrics":[1]}`, `{"model_name":"a","metrics":{"x":"1"}}`, `{"model_name":"a","metrics":{"\u0078":1}}`, `{"model_name":"a","metrics":{"x":{"y":1}}}`, "\ufeff" + usual,
 }
 
+// oddCategories are good and bad events whose categories are in forms that few write.
+var oddCategories = []string{
+	`{"model_name":"a","categories":null}`, `{"model_name":"a","categories":{"x":null}}`, `{"model_name":"a","categories":{"x":"1","x":"2"}}`, `{"model_name":"a","categories":{"x":"1",}}`,
+	`{"model_name":"a","categories":["x"]}`, `{"model_name":"a","categories":{"x":1}}`, `{"model_name":"a","categories":{"x":""}}`, `{"model_name":"a","categories":{"x":true}}`,
+	`{"model_name":"a","categories":{"x":{"y":"z"}}}`, `{"model_name":"a","categories":{"x":"a"},"categories":{}}`,
+}
+
 // further are good ones.
 var further = []string{
 	`{"model_name":"a","timestamp":"2026-11-23T1:05:00Z"}`,
@@ -50,7 +58,7 @@ var further = []string{
 	`{"model_name":"a","timestamp":"2026-11-23T14:05:00,5Z"}`,
 	`{"model_name":"a","timestamp":"2026-11-23T14:05:00+05:30"}`, `{"model_name":"a","timestamp":"0001-01-01T00:00:00Z"}`, `{"model_name":"a","timestamp":"9999-12-31T23:59:59.999999999-23:59"}`,
 	`{"model_name":"","accuracy":0.1}`, `{"model_name":"a","metrics":{"":1}}`, `{"accuracy":123456789012345}`, `{"accuracy":1234567890123456}`, `{"accuracy":0.000000000000001}`,
-	`{"accuracy":0.0000000000000001}`, `{"accuracy":9007199254740993}`, `{"accuracy":-1.5E+3}`, `{"accuracy":5e-324}`, `{"accuracy":2e-324}`, `{"accuracy":123456789.012345}`,
+	`{"accuracy":0.0000000000000001}`, `{"accuracy":9007199254740993}`, `{"accuracy":-1.5E+3}`, `{"accuracy":5e-324}`, `{"categories":{"country":"DE","prediction":"appr\u006fve"}}`, `{"metrics":{"x":1},"categories":{"x":"1"}}`, `{"accuracy":2e-324}`, `{"accuracy":123456789.012345}`,
 }
 
 func TestNumbersAreReadToTheLastBit(t *testing.T) {
@@ -70,7 +78,7 @@ func TestAReaderAgreesWithEncodingJSONOnWhateverIsPutTogether(t *testing.T) {
 		rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`))
 	text := rapid.OneOf(rapid.SampledFrom([]string{`"fraud"`, `""`, `"ä"`, `"a\u0041"`, `"\n"`, "\"\x01\"", "\"\xff\"", "null", "1", `"a`, `"2026-01-02T03:04:05Z"`}),
 		rapid.StringMatching(`"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9]([.,][0-9]{1,9})?(Z|z|[+-][0-2][0-9]:[0-5][0-9])?"`))
-	key := rapid.SampledFrom([]string{`"timestamp"`, `"model_name"`, `"model_version"`, `"accuracy"`, `"latency_ms"`, `"drift_score"`, `"metrics"`, `"Accuracy"`, `"x"`, `accuracy`})
+	key := rapid.SampledFrom([]string{`"timestamp"`, `"model_name"`, `"model_version"`, `"accuracy"`, `"latency_ms"`, `"drift_score"`, `"metrics"`, `"categories"`, `"Accuracy"`, `"x"`, `accuracy`})
 	d := new(EventReader)
 	rapid.Check(t, func(t *rapid.T) {
 		field := func(key string, value string) string {
@@ -93,6 +101,10 @@ func TestAReaderAgreesWithEncodingJSONOnWhateverIsPutTogether(t *testing.T) {
 					return field(name, fields(3, func() string {
 						return field(rapid.SampledFrom([]string{`"auc"`, `"f1"`, `""`, `"accuracy"`}).Draw(t, "name"), number.Draw(t, "value"))
 					}))
+				case name == `"categories"`:
+					return field(name, fields(3, func() string {
+						return field(rapid.SampledFrom([]string{`"country"`, `"plan"`, `""`}).Draw(t, "name"), text.Draw(t, "value"))
+					}))
 				case name == `"timestamp"` || strings.HasPrefix(name, `"model`):
 					return field(name, text.Draw(t, "value"))
 				}
@@ -104,7 +116,7 @@ func TestAReaderAgreesWithEncodingJSONOnWhateverIsPutTogether(t *testing.T) {
 }
 
 func FuzzEventReader(f *testing.F) {
-	for _, event := range append(append([]string{usual}, odd...), further...) {
+	for _, event := range slices.Concat([]string{usual}, odd, oddCategories, further) {
 		f.Add([]byte(event))
 	}
 	d := new(EventReader)
@@ -174,6 +186,8 @@ func byEncodingJSON(data []byte) (e Event, err error) {
 			err = json.Unmarshal(value, &e.DriftScore)
 		case "metrics":
 			e.Metrics, err = metricsByEncodingJSON(value)
+		case "categories":
+			e.Categories, err = categoriesByEncodingJSON(value)
 		default:
 			err = errors.New("unknown field " + name)
 		}
@@ -182,6 +196,31 @@ func byEncodingJSON(data []byte) (e Event, err error) {
 		}
 	}
 	return e, nil
+}
+
+func categoriesByEncodingJSON(data []byte) (map[string]string, error) {
+	if string(data) == "null" {
+		return nil, nil
+	}
+	object, err := members(data)
+	if err != nil || len(object) > MaxCategories {
+		return nil, errors.Join(err, errors.New("or too many"))
+	}
+	var categories map[string]string
+	for name, value := range object {
+		var text *string
+		err := json.Unmarshal(value, &text)
+		switch {
+		case err != nil || text != nil && *text == "":
+			return nil, errors.Join(err, errors.New("or empty"))
+		case text != nil:
+			if categories == nil {
+				categories = map[string]string{}
+			}
+			categories[name] = *text
+		}
+	}
+	return categories, nil
 }
 
 func metricsByEncodingJSON(data []byte) (map[string]float64, error) {

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
@@ -32,3 +33,21 @@ func CheckName(name string, min, max int) error {
 	}
 	return nil
 }
+
+// isValue says whether CheckValue finds nothing wrong with a category's value.
+func isValue(value string) bool {
+	return isName(value, 1, MaxValueBytes) && !strings.ContainsAny(value, lineEnds)
+}
+
+// CheckValue says what is wrong with a value of a category: it must be 1 to 200 bytes
+// of UTF-8 on one line.
+func CheckValue(value string) error {
+	err := CheckName(value, 1, MaxValueBytes)
+	if err == nil && strings.ContainsAny(value, lineEnds) {
+		err = fmt.Errorf("must be one line, got %q", plain.Cut(value, 40))
+	}
+	return err
+}
+
+// lineEnds are the characters that end a line.
+const lineEnds = "\n\v\f\r\u0085\u2028\u2029"
