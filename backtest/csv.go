@@ -24,9 +24,15 @@ var ownFields = []string{
 	fieldTimestamp, fieldModelName, fieldModelVersion, metric.Accuracy, metric.LatencyMS, metric.DriftScore,
 }
 
+// categoryPrefix stands before the name of a category where a field is named:
+// category:country.
+const categoryPrefix = "category:"
+
 // column is what one column of a CSV holds.
 type column struct {
-	field string // a field's or a metric's name; empty: passed over
+	field string // a field's, a metric's or a category's name; empty: passed over
+	// isCategory says that the column holds names, and not numbers.
+	isCategory bool
 	// maybe says that no cell has shown yet whether the column holds numbers.
 	maybe bool
 }
@@ -198,7 +204,8 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 			faults = append(faults, fmt.Errorf("column %q is there twice", name))
 		case mapped[name] != "" && mapped[name] != name: // another column holds that field
 		default:
-			t.columns[i] = column{name, !slices.Contains(ownFields, name)}
+			t.columns[i] = columnOf(name)
+			t.columns[i].maybe = !t.columns[i].isCategory && !slices.Contains(ownFields, name)
 		}
 	}
 
@@ -208,11 +215,11 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 			faults = append(faults, fmt.Errorf("has no column %q for %s; %s", mapped[field], field, has))
 			continue
 		}
-		t.columns[at] = column{field: field}
+		t.columns[at] = columnOf(field)
 	}
 
 	holds := func(field string) bool {
-		return slices.ContainsFunc(t.columns, func(c column) bool { return c.field == field })
+		return slices.ContainsFunc(t.columns, func(c column) bool { return c.field == field && !c.isCategory })
 	}
 	if !holds(fieldTimestamp) && faults == nil {
 		faults = append(faults, fmt.Errorf("has no column timestamp; %s; --map timestamp=COLUMN names the one that is it", has))
@@ -223,6 +230,12 @@ func (t *table) name(mapped map[string]string, hasModel bool) error {
 	return errors.Join(faults...)
 }
 
+// columnOf is a column that holds a field, a metric or, after its prefix, a category.
+func columnOf(field string) column {
+	name, isCategory := strings.CutPrefix(field, categoryPrefix)
+	return column{field: name, isCategory: isCategory}
+}
+
 // fill makes an event of the row last split, and names every fault. passedOver
 // hears of a column that turns out to hold no numbers.
 func (t *table) fill(event *metric.Event, passedOver func(name string)) error {
@@ -230,6 +243,14 @@ func (t *table) fill(event *metric.Event, passedOver func(name string)) error {
 	for i := range t.columns {
 		c, cell := &t.columns[i], t.cells[i]
 		if len(cell) == 0 || c.field == "" {
+			continue
+		}
+
+		if c.isCategory {
+			if event.Categories == nil {
+				event.Categories = make(map[string]string, len(t.columns))
+			}
+			event.Categories[c.field] = string(cell)
 			continue
 		}
 

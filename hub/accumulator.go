@@ -37,6 +37,7 @@ type accumulator struct {
 	first, last time.Time
 	named       [3]metric.Summary
 	further     map[string]*metric.Summary
+	categories  map[string]*metric.Values
 	bytes       int // of memory
 }
 
@@ -44,6 +45,14 @@ type accumulator struct {
 func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err error) {
 	if len(event.Metrics) > 0 { // before anything is folded: it may fail
 		grown, err = a.addFurther(event.Metrics, stamp)
+		if err != nil {
+			return grown, err
+		}
+	}
+
+	if len(event.Categories) > 0 {
+		more, err := a.addCategories(event.Categories)
+		grown += more
 		if err != nil {
 			return grown, err
 		}
@@ -91,6 +100,29 @@ func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (g
 	return grown, nil
 }
 
+// addCategories counts the readings that are names. It fails before any is counted.
+func (a *accumulator) addCategories(categories map[string]string) (grown int, err error) {
+	for name := range categories {
+		if a.categories[name] != nil {
+			continue
+		}
+		if len(a.categories) >= metric.MaxCategories {
+			return grown, fmt.Errorf("categories.%s: more than %d categories of one version", name, metric.MaxCategories)
+		}
+
+		if a.categories == nil {
+			a.categories = map[string]*metric.Values{}
+		}
+		a.categories[name] = &metric.Values{}
+		grown += a.categories[name].Bytes() + len(name)
+	}
+
+	for name, value := range categories {
+		grown += a.categories[name].Add(value, 1)
+	}
+	return grown, nil
+}
+
 func (a *accumulator) digest(until time.Time) *metric.Digest {
 	since, until := a.since.UTC().Round(0), until.UTC().Round(0)
 	if until.Before(since) { // the clock was set back
@@ -113,6 +145,14 @@ func (a *accumulator) digest(until time.Time) *metric.Digest {
 	}
 	for name, m := range a.further {
 		put(name, m)
+	}
+	if len(a.categories) > 0 {
+		d.Categories = make(map[string]*metric.Values, len(a.categories))
+	}
+	for name, values := range a.categories {
+		if len(values.Counts) > 0 {
+			d.Categories[name] = values
+		}
 	}
 	return d
 }

@@ -66,6 +66,9 @@ func (o LoggingObserver) Observe(ctx context.Context, event metric.Event) error 
 	for _, name := range slices.Sorted(maps.Keys(event.Metrics)) {
 		attributes = append(attributes, slog.Float64(name, event.Metrics[name]))
 	}
+	for _, name := range slices.Sorted(maps.Keys(event.Categories)) {
+		attributes = append(attributes, slog.String(name, event.Categories[name]))
+	}
 	logger := o.Logger
 	if logger == nil {
 		logger = slog.Default()
@@ -176,6 +179,7 @@ func (o *observers) deliver(ctx context.Context, event *metric.Event) error {
 	defer o.gate.RUnlock()
 	kept := *event
 	kept.Metrics = maps.Clone(event.Metrics) // the caller's again after Publish
+	kept.Categories = maps.Clone(event.Categories)
 	var full []*queue
 	for _, q := range o.all() {
 		if q.ended {

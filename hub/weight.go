@@ -21,6 +21,9 @@ func bytesOf(d *metric.Digest) (bytes int64) {
 	for _, metric := range d.Metrics {
 		bytes += int64(metric.Bytes())
 	}
+	for _, values := range d.Categories {
+		bytes += int64(values.Bytes())
+	}
 	return bytes
 }
 

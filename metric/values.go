@@ -2,6 +2,7 @@ package metric
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,16 +40,23 @@ func (v *Values) Count() (total int64) {
 	return total
 }
 
-// Add counts a value that is valid, so many times. It allocates for a new value only.
-func (v *Values) Add(value string, count int64) {
+// Add counts a value that is valid, so many times, and returns by how many bytes of
+// memory v has grown, at most. It allocates for a new value only.
+func (v *Values) Add(value string, count int64) (grown int) {
 	known, isKnown := v.Counts[value]
-	if !isKnown && len(v.Counts) >= maxFoldedValues {
+	if isKnown {
+		v.Counts[value] = known + count
+		return 0
+	}
+
+	if len(v.Counts) >= maxFoldedValues {
 		v.Trim()
 	}
 	if v.Counts == nil {
 		v.Counts = map[string]int64{}
 	}
-	v.Counts[value] = known + count
+	v.Counts[value] = count
+	return valueBytes + len(value)
 }
 
 // Trim keeps the MaxValues most frequent values, of equally frequent ones those that
@@ -82,6 +90,18 @@ func (v *Values) Merge(other *Values) {
 // Clone returns a copy that shares nothing that changes.
 func (v *Values) Clone() *Values {
 	return &Values{Counts: maps.Clone(v.Counts), Other: v.Other}
+}
+
+// MarshalJSON writes what a digest may hold: the MaxValues most frequent values, and
+// the others together.
+func (v *Values) MarshalJSON() ([]byte, error) {
+	type plainly Values
+	if len(v.Counts) <= MaxValues {
+		return json.Marshal((*plainly)(v))
+	}
+	trimmed := v.Clone()
+	trimmed.Trim()
+	return json.Marshal((*plainly)(trimmed))
 }
 
 // Bytes is how much memory the readings take, at most.

@@ -63,6 +63,22 @@ func TestTheHundredMostFrequentValuesAreCountedByNameAndTheRestTogether(t *testi
 	assert.Equal(t, int64(150*151/2), values.Count())
 }
 
+func TestADigestTellsOfNoMoreValuesThanItMayHowEverManyWereFolded(t *testing.T) {
+	var values metric.Values
+	for i := range 150 {
+		values.Add(fmt.Sprintf("v%03d", i), int64(1+i))
+	}
+
+	encoded, err := json.Marshal(&values)
+
+	require.NoError(t, err)
+	var read metric.Values
+	require.NoError(t, json.Unmarshal(encoded, &read))
+	assert.Len(t, read.Counts, metric.MaxValues)
+	assert.Equal(t, values.Count(), read.Count())
+	assert.Len(t, values.Counts, 150, "what is folded stays as it is")
+}
+
 // However many values come, in whatever order, none is lost, few are kept, and what is
 // kept by name is never more than it was.
 func TestNoReadingOfACategoryIsLostAndFewAreTold(t *testing.T) {

@@ -45,7 +45,7 @@ a model that stays bad in the recording goes on breaching.
 POLICY is a file as for apply; a document without model_name is for every model of the
 events. Several policies are shown side by side. Events are CSV with a header
 (timestamp, model_name, model_version, accuracy, latency_ms, drift_score; any other
-column of numbers is a further metric) or JSON, one event to a line or in arrays; gzip
+column of numbers is a further metric, one named category:NAME a category) or JSON, one event to a line or in arrays; gzip
 is read, too; - is standard input. Timestamps in a CSV are RFC 3339, 2006-01-02 15:04:05
 (UTC), or Unix seconds or milliseconds. Files are merged and sorted by time. Arguments
 that end in .csv, .ndjson or .jsonl, or one of these and .gz, are events. Rows that make
@@ -63,7 +63,7 @@ no sense are counted as rejected, and the first few shown.`,
 	flags := command.Flags()
 	flags.StringArrayVar(&b.eventFiles, "events", nil, "`FILE` of events; can be repeated")
 	flags.StringVar(&b.model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
-	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field or metric; can be repeated")
+	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field, a metric or, as category:NAME, a category; can be repeated")
 	flags.BoolVar(&b.strict, "strict", false, "end at the first row that makes no sense")
 	flags.DurationVar(&b.options.TrainingTime, "training-time", 0, "from a trigger to its outcome; 0s: at once")
 	outcome := flags.String("outcome", string(backtest.TrainingSucceeds), "of each retraining: succeeded, failed, or accepted by a backend that can't be followed")

@@ -16,7 +16,7 @@ import (
 type eventFlags struct {
 	model, version, timestamp       string
 	accuracy, latencyMS, driftScore float64
-	metrics                         []string
+	metrics, categories             []string
 }
 
 // The flags of readings, which are absent unless given.
@@ -36,7 +36,7 @@ func (f *eventFlags) check(command *cobra.Command) error {
 		return nil
 	}
 
-	for _, name := range []string{"model", "version", accuracyFlag, latencyFlag, driftFlag, "metric", "timestamp"} {
+	for _, name := range []string{"model", "version", accuracyFlag, latencyFlag, driftFlag, "metric", "category", "timestamp"} {
 		if flags.Changed(name) {
 			return wrongUsage(fmt.Errorf("--%s can't be given with --file, whose events have fields of their own", name))
 		}
@@ -53,6 +53,7 @@ func (f *eventFlags) addTo(command *cobra.Command) {
 	flags.Float64Var(&f.latencyMS, latencyFlag, 0, "latency in milliseconds")
 	flags.Float64Var(&f.driftScore, driftFlag, 0, "distance from the training data")
 	flags.StringArrayVar(&f.metrics, "metric", nil, "a further metric as `NAME=VALUE`; can be repeated")
+	flags.StringArrayVar(&f.categories, "category", nil, "a reading that is a name, as `NAME=VALUE`; can be repeated")
 	flags.StringVar(&f.timestamp, "timestamp", "", "when it was measured, in RFC 3339 (default now)")
 }
 
@@ -96,6 +97,7 @@ func (f *eventFlags) event(command *cobra.Command) (metric.Event, error) {
 		event.Metrics[metric[:at]] = value
 	}
 
+	faults = append(faults, f.addCategories(&event))
 	if err := errors.Join(faults...); err != nil {
 		return event, wrongUsage(err)
 	}
@@ -104,4 +106,26 @@ func (f *eventFlags) event(command *cobra.Command) (metric.Event, error) {
 	}
 
 	return event, nil
+}
+
+// addCategories adds the readings that are names. A name ends at its first `=`, for a
+// value may hold one.
+func (f *eventFlags) addCategories(event *metric.Event) error {
+	var faults []error
+	for _, category := range f.categories {
+		name, value, found := strings.Cut(category, "=")
+		if !found || name == "" {
+			faults = append(faults, fmt.Errorf("flag --category: must be NAME=VALUE, got %q", category))
+			continue
+		}
+
+		if event.Categories == nil {
+			event.Categories = map[string]string{}
+		}
+		if _, twice := event.Categories[name]; twice {
+			faults = append(faults, fmt.Errorf("flag --category: %q is given twice", name))
+		}
+		event.Categories[name] = value
+	}
+	return errors.Join(faults...)
 }
