@@ -39,32 +39,6 @@ type Span struct {
 	Until time.Time `json:"until"`
 }
 
-// Calendar is what blackouts come to between From and Until.
-type Calendar struct {
-	From  time.Time `json:"from"`
-	Until time.Time `json:"until"`
-	Spans []Span    `json:"spans,omitempty"` // as BlackoutSpans has them
-}
-
-// At says whether now is in a span, and until when that one lasts. A nil calendar
-// has none.
-func (c *Calendar) At(now time.Time) (until time.Time, in bool) {
-	if c == nil {
-		return time.Time{}, false
-	}
-	next, _ := slices.BinarySearchFunc(c.Spans, now, func(s Span, now time.Time) int {
-		if s.Until.After(now) {
-			return 1
-		}
-		return -1
-	})
-	if next == len(c.Spans) || now.Before(c.Spans[next].From) {
-		return time.Time{}, false
-	}
-
-	return c.Spans[next].Until, true
-}
-
 // BlackoutSpans returns when blackouts are on: every single blackout of every day
 // that touches the time from from until until, in UTC, those that overlap or
 // touch joined to one span, in order. They are whole: the first may begin before

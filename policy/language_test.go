@@ -62,6 +62,24 @@ func TestThePolicyInTheStateIsPartOfWhatCompositesCost(t *testing.T) {
 	require.ErrorContains(t, policy.Policy{Rules: many}.Validate(), "rules: what is kept of them may take")
 }
 
+func windowed(fields string) string {
+	return rules(`{"name": "r", "metric": "m", "stat": "mean", "below": 1, ` + fields + `}`)
+}
+
+func TestAPeriodsOffsetIsLessThanThePeriodAndAZoneHasWholeDays(t *testing.T) {
+	refuses(t, map[string]string{
+		windowed(`"period": "1h", "offset": "1h"`):                    `rules[0].offset: must be 0s to less than the period, got 1h`,
+		windowed(`"period": "1h", "offset": "-1s"`):                   `rules[0].offset: must be 0s to less than the period, got -1s`,
+		windowed(`"period": "1h", "offset": "1500ms"`):                `rules[0].offset: must be whole seconds, got 1.5s`,
+		windowed(`"period": "1h", "zone": "Europe/Berlin"`):           `rules[0].zone: has its place only beside a period of whole days, such as 24h or 168h, got 1h`,
+		windowed(`"period": "24h", "zone": "Europe/Nowhere"`):         `rules[0].zone: must be a zone of the IANA time zone database such as Europe/Berlin, got "Europe/Nowhere"`,
+		windowed(`"period": "24h", "zone": "Local"`):                  `rules[0].zone: must be a zone of the IANA time zone database such as Europe/Berlin, got "Local"`,
+		rules(`{"metric": "m", "below": 1, "offset": "1h"}`):          `rules[0].offset: needs a period`,
+		rules(`{"name": "r", "not": "a", "zone": "UTC"}, ` + members): `rules[0].zone: has no place beside not, which measures no metric`,
+		rules(`{"name": "r", "max_age": "1h", "offset": "1h"}`):       `rules[0].offset: has no place beside max_age, which measures no metric`,
+	})
+}
+
 func longName(i int) string {
 	name := make([]byte, 100)
 	for j := range name {

@@ -42,6 +42,8 @@ type Rule struct {
 	Change          *Change                 `json:"change,omitempty"`
 
 	Period     metric.Optional[Duration] `json:"period,omitzero"`       // 1 s to 31 days, aligned to the Unix epoch
+	Offset     metric.Optional[Duration] `json:"offset,omitzero"`       // of each period's beginning, less than a Period: 96h makes weeks begin on Monday
+	Zone       string                    `json:"zone,omitempty"`        // whose midnights days begin at; default UTC
 	Time       TimeBasis                 `json:"time,omitempty"`        // what puts an event into a period; default TimeOfEvent
 	Datapoints *Datapoints               `json:"datapoints,omitempty"`  // default 1 of 1
 	MinSamples int64                     `json:"min_samples,omitempty"` // readings below which a datapoint is missing; default 1

@@ -17,7 +17,7 @@ func (r *Rule) decodeAt(data []byte, path string) error {
 		"clear_below": &r.ClearBelow, "clear_above": &r.ClearAbove,
 		"below_baseline_by": &r.BelowBaselineBy, "above_baseline_by": &r.AboveBaselineBy,
 		"baseline": strict.Object(&r.Baseline, (*Baseline).decodeAt), "change": strict.Object(&r.Change, (*Change).decodeAt),
-		"period": &r.Period, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
+		"period": &r.Period, "offset": &r.Offset, "zone": &r.Zone, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
 		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
 		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "at_least": &r.AtLeast, "of": &r.Of,
 		"max_age": &r.MaxAge, "silent_for": &r.SilentFor,

@@ -74,10 +74,21 @@ func (r *Rule) subject() string {
 		if r.Time == TimeOfArrival {
 			by = ", by arrival,"
 		}
-		return fmt.Sprintf("%s %s over %s%s", r.Metric, r.Stat, r.Period.Value(), by)
+		return fmt.Sprintf("%s %s over %s%s%s", r.Metric, r.Stat, r.Period.Value(), r.alignment(), by)
 	}
 
 	return r.Metric
+}
+
+// alignment is where periods begin, if not at the epoch: ` from 6h in Europe/Berlin`.
+func (r *Rule) alignment() (words string) {
+	if offset, ok := r.Offset.Get(); ok && offset != 0 {
+		words = fmt.Sprintf(" from %s", offset)
+	}
+	if r.Zone != "" {
+		words += " in " + r.Zone
+	}
+	return words
 }
 
 func (r *Rule) baselineText() string {

@@ -16,7 +16,8 @@ import (
 // Bounds of a rule's settings.
 const (
 	minPeriod     = time.Second
-	maxPeriod     = 31 * 24 * time.Hour
+	day           = 24 * time.Hour
+	maxPeriod     = 31 * day
 	maxGraces     = 10 // periods that a grace may last: each is a period still open
 	maxDatapoints = 100
 	maxMembers    = 64
@@ -133,6 +134,8 @@ func (r *Rule) measuringFields() []string {
 func (r *Rule) periodFields() []field {
 	return []field{
 		{"stat", r.Stat != ""},
+		{"offset", !r.Offset.IsZero()},
+		{"zone", r.Zone != ""},
 		{"time", r.Time != ""},
 		{"datapoints", r.Datapoints != nil},
 		{"min_samples", r.MinSamples != 0},
@@ -178,6 +181,8 @@ func (r *Rule) validatePeriod(path string, measures bool) (faults []error) {
 	} else if time.Duration(period)%time.Second != 0 {
 		fault("period", fmt.Errorf("must be whole seconds, got %s", period))
 	}
+	fault("offset", r.validateOffset())
+	fault("zone", r.validateZone())
 	if measures && r.Stat == "" {
 		fault("period", errors.New("needs a stat: min, max, mean, sum, count, or a percentile such as p99"))
 	} else if measures {
@@ -205,6 +210,29 @@ func (r *Rule) validatePeriod(path string, measures bool) (faults []error) {
 		fault("grace", fmt.Errorf("must be 0s to %d periods, got %s", maxGraces, grace))
 	}
 	return faults
+}
+
+// validateOffset and validateZone are about when the periods of a rule begin.
+func (r *Rule) validateOffset() error {
+	offset := time.Duration(r.Offset.Or(0))
+	if offset < 0 || offset > 0 && offset >= r.PeriodLength() {
+		return fmt.Errorf("must be 0s to less than the period, got %s", Duration(offset))
+	}
+	if offset%time.Second != 0 {
+		return fmt.Errorf("must be whole seconds, got %s", Duration(offset))
+	}
+	return nil
+}
+
+func (r *Rule) validateZone() error {
+	if r.Zone == "" {
+		return nil
+	}
+	if r.PeriodLength()%day != 0 {
+		return fmt.Errorf("has its place only beside a period of whole days, such as 24h or 168h, got %s", r.Period.Or(0))
+	}
+	_, err := parseZone(r.Zone)
+	return err
 }
 
 func (r *Rule) validateClear(path string) (faults []error) {

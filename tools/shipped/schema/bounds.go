@@ -62,8 +62,10 @@ func bound(s *jsonschema.Schema) {
 	property(blackout, "days").Examples = []any{"mon-fri", "sat,sun"}
 	property(blackout, "from").Pattern = fromPattern
 	property(blackout, "to").Pattern = toPattern
-	property(blackout, "zone").Not = &jsonschema.Schema{Const: "Local"}
-	property(blackout, "zone").Examples = []any{"Europe/Berlin", "UTC"}
+	for _, zone := range []*jsonschema.Schema{property(blackout, "zone"), property(rule, "zone")} {
+		zone.Not = &jsonschema.Schema{Const: "Local"}
+		zone.Examples = []any{"Europe/Berlin", "UTC"}
+	}
 }
 
 // kinds are the decisions that a channel can be told of.

@@ -10,7 +10,7 @@ import (
 // measuring are the fields of a rule that measures a metric and have no place in
 // one that doesn't; all but the metric need a period.
 var measuring = []string{
-	"metric", "stat", "period", "time", "datapoints", "min_samples", "missing", "grace", "clear_below", "clear_above", "baseline",
+	"metric", "stat", "period", "offset", "zone", "time", "datapoints", "min_samples", "missing", "grace", "clear_below", "clear_above", "baseline",
 }
 
 // depend says how the fields of a rule depend on each other, as Rule.validate does.
@@ -26,7 +26,7 @@ func depend(rule *jsonschema.Schema) {
 		"below": {"metric"}, "above": {"metric"},
 		"below_baseline_by": {"metric", "stat", "period"}, "above_baseline_by": {"metric", "stat", "period"}, "change": {"metric", "stat", "period"},
 		"stat": {"period"}, "period": {"stat"},
-		"time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
+		"offset": {"period"}, "zone": {"period"}, "time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
 		"of": {"at_least"}, "at_least": {"of"},
 		"clear_below": {"below", "period"}, "clear_above": {"above", "period"},
 	}

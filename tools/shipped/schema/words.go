@@ -52,6 +52,8 @@ var descriptions = map[string]string{
 	"Rule.baseline":          "What below_baseline_by and above_baseline_by measure against.",
 	"Rule.change":            "Breaches when the mean of the datapoints has changed.",
 	"Rule.period":            "Readings of a period make a datapoint: 1s to 744h (31 days), aligned to the Unix epoch. Without one, a threshold is judged on each event.",
+	"Rule.offset":            "How long after the epoch's multiples, or midnight, a period begins; less than a period. A period of 168h begins on Monday with 96h, on Thursday without.",
+	"Rule.zone":              "With a period of whole days: a name of the IANA time zone database, such as Europe/Berlin, whose midnights they begin at; default UTC.",
 	"Rule.time":              "What puts an event into a period: its timestamp (event, the default), or when it came (arrival: for labels that come a day late).",
 	"Rule.datapoints":        "How many of the last datapoints must breach; default 1 of 1.",
 	"Rule.min_samples":       "Readings below which a datapoint is missing; default 1.",
