@@ -21,6 +21,8 @@ SEED ?= 1
 MINUTES ?= 3
 # How long each target is fuzzed.
 FUZZTIME ?= 10m
+# Where programs are built to.
+BIN ?= bin
 # ARGS are handed on: make demo ARGS=--keep
 ARGS ?=
 
@@ -30,11 +32,12 @@ help: ## what can be made
 
 .PHONY: demo
 demo: build ## watch a model drift, be caught, be retrained and recover, on a real Temporal server
-	@temporal=$$($(TEMPORAL)); MODELVIGIL_TEMPORAL="$$temporal" exec bin/starter demo $(ARGS)
+	@temporal=$$($(TEMPORAL)); MODELVIGIL_TEMPORAL="$$temporal" exec bin/modelvigil demo $(ARGS)
 
 .PHONY: build
-build: ## bin/worker and bin/starter
-	go build -trimpath -o bin/ ./worker ./starter
+build: ## bin/modelvigil and bin/modelvigil-worker
+	go build -trimpath -o $(BIN)/modelvigil ./starter
+	go build -trimpath -o $(BIN)/modelvigil-worker ./worker
 
 .PHONY: test
 test: ## in minutes, on however slow and busy a machine: unit and workflow tests, and a journey for each promise
@@ -125,14 +128,15 @@ reproducible: ## whether the image's binaries are the same when they are built t
 .PHONY: sbom
 sbom: ## bin/sbom: the image's binaries and a bill of materials of each (CycloneDX), validated
 	rm -rf bin/sbom
-	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/sbom/ ./worker ./starter
-	for program in worker starter; do GOPROXY=off go tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/sbom/modelvigil ./starter
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/sbom/modelvigil-worker ./worker
+	for program in modelvigil modelvigil-worker; do GOPROXY=off go tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp \
 	  -version "$$(git describe --always --dirty)" -output bin/sbom/$$program.cdx.json bin/sbom/$$program; done
 	cd tools/release && MODELVIGIL_SBOM=$(CURDIR)/bin/sbom $(GOTEST) -count=1 -run Bills ./...
 
 .PHONY: sign
 sign: sbom ## bin/sbom/SHA256SUMS and its signature by an SSH key: make sign KEY=~/.ssh/id_ed25519
-	cd bin/sbom && sha256sum worker starter *.cdx.json > SHA256SUMS && rm -f SHA256SUMS.sig && ssh-keygen -Y sign -f "$(KEY)" -n modelvigil SHA256SUMS
+	cd bin/sbom && sha256sum modelvigil modelvigil-worker *.cdx.json > SHA256SUMS && rm -f SHA256SUMS.sig && ssh-keygen -Y sign -f "$(KEY)" -n modelvigil SHA256SUMS
 
 .PHONY: vulnerabilities
 vulnerabilities: ## known vulnerabilities that the programs reach (govulncheck); needs Go's vulnerability database
@@ -173,7 +177,7 @@ fmt: ## put all Go files into gofumpt's format
 .PHONY: bench
 bench: build ## benchmarks: in process, then against a Temporal dev server
 	go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v '^$(MODULE)/e2e')
-	tools/with-server.sh bin/starter bench $(ARGS)
+	tools/with-server.sh bin/modelvigil bench $(ARGS)
 
 .PHONY: picture
 picture: build ## docs/picture.png, the README's, and docs/ui/*.png and docs/top.png; needs a Chromium and tmux

@@ -89,8 +89,8 @@ const keepText = `
 Everything is still running; Ctrl-C ends it. Look around:
 
   %[2]s/namespaces/default/workflows   the monitor: its decisions, its timers, its retrainings
-  TEMPORAL_ADDRESS=%[1]s bin/starter status %[3]s
-  TEMPORAL_ADDRESS=%[1]s bin/starter retrain %[3]s --force --reason "because I can"
+  TEMPORAL_ADDRESS=%[1]s bin/modelvigil status %[3]s
+  TEMPORAL_ADDRESS=%[1]s bin/modelvigil retrain %[3]s --force --reason "because I can"
 `
 
 // demo is one showing.
@@ -162,7 +162,7 @@ func (d *demo) programs() (temporal, worker, self string, err error) {
 
 	worker = d.Worker
 	if worker == "" {
-		worker = filepath.Join(filepath.Dir(self), "worker")
+		worker = filepath.Join(filepath.Dir(self), "modelvigil-worker")
 	}
 	if _, statErr := os.Stat(worker); statErr != nil {
 		err = fmt.Errorf("find the worker: %w; build both with `make build`, or name it with --worker", statErr)
@@ -201,7 +201,7 @@ func (d *demo) dial(ctx context.Context) error {
 	}
 }
 
-// apply starts the model's monitor with the demo's policy, as `starter apply`.
+// apply starts the model's monitor with the demo's policy, as `modelvigil apply`.
 func (d *demo) apply(ctx context.Context) error {
 	policy := policy.Policy{}.With(policy.Below(metric.Accuracy, minAccuracy)).
 		With(policy.Above(metric.DriftScore, learner.MajorShift)).WithCooldown(cooldown)

@@ -75,7 +75,7 @@ func TestAModelThatNobodyAppliedIsWatchedAsThePublisherSays(t *testing.T) {
 	startWorker(t, queue)
 	_, stderr, code := starter(t, queue, "", "publish", "--model", "enrol-refused", "--accuracy", "0.5", "--enrol", "refuse")
 	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "no monitor of \"enrol-refused\"; `starter apply` a policy")
+	assert.Contains(t, stderr, "no monitor of \"enrol-refused\"; `modelvigil apply` a policy")
 
 	mustStarter(t, queue, "", "publish", "--model", "enrol-observed", "--accuracy", "0.5", "--enrol", "observe")
 	s := until(t, "enrol-observed", "the breach", func(s monitor.Status) bool { return s.Breaches > 0 })

@@ -71,7 +71,7 @@ func TestTheFleetBrakeStopsAStampede(t *testing.T) {
 	require.Contains(t, mustStarter(t, queue, "", "unfreeze"), "1 freeze lifted")
 }
 
-// listed counts the lines of `starter list` that are of certain models and say something.
+// listed counts the lines of `modelvigil list` that are of certain models and say something.
 func listed(t *testing.T, queue, models, text string) (n int) {
 	t.Helper()
 	for line := range strings.Lines(mustStarter(t, queue, "", "list", "--all")) {

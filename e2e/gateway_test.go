@@ -18,7 +18,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
-// gatewayProcess is the built `starter gateway`.
+// gatewayProcess is the built `modelvigil gateway`.
 type gatewayProcess struct {
 	*process
 	url, health string

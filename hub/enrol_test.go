@@ -84,7 +84,7 @@ func TestWithoutEnrolmentAModelNeedsAMonitor(t *testing.T) {
 	require.NoError(t, h.Publish(t.Context(), healthy("unknown")))
 	err := h.Flush(t.Context())
 	require.ErrorIs(t, err, ErrNotEnrolled)
-	require.ErrorContains(t, err, "no monitor of \"unknown\"; `starter apply` a policy")
+	require.ErrorContains(t, err, "no monitor of \"unknown\"; `modelvigil apply` a policy")
 	var lost *NotDurableError
 	require.ErrorAs(t, err, &lost)
 	assert.Equal(t, map[string]int64{"unknown": 1}, lost.Events)

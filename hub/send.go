@@ -60,8 +60,8 @@ func staticSummary(modelName string) string {
 
 // staticDetails is what the Temporal UI shows beside it, as Markdown. Each signal
 // carries it: it is short.
-const staticDetails = "`starter explain MODEL` says how far each rule is from triggering, `starter status MODEL` what was decided; " +
-	"`starter stop MODEL` ends the watch in good order, where terminating it here forgets what it knows."
+const staticDetails = "`modelvigil explain MODEL` says how far each rule is from triggering, `modelvigil status MODEL` what was decided; " +
+	"`modelvigil stop MODEL` ends the watch in good order, where terminating it here forgets what it knows."
 
 // temporalCarrier signals the workflows.
 type temporalCarrier struct {
@@ -95,7 +95,7 @@ func (c *temporalCarrier) send(ctx context.Context, batch *metric.Batch) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &stopped):
-		return fmt.Errorf("%w: %s; start it anew with `starter apply`", ErrMonitorStopped, options.ID)
+		return fmt.Errorf("%w: %s; start it anew with `modelvigil apply`", ErrMonitorStopped, options.ID)
 	}
 
 	return fmt.Errorf("signal %s: %w", options.ID, err)
@@ -110,7 +110,7 @@ func (c *temporalCarrier) signal(ctx context.Context, batch *metric.Batch) error
 	case err == nil:
 		return nil
 	case errors.As(err, &missing): // it never ran, or was stopped
-		return fmt.Errorf("%w: no monitor of %q; `starter apply` a policy, or enrol models by another setting", ErrNotEnrolled, batch.ModelName)
+		return fmt.Errorf("%w: no monitor of %q; `modelvigil apply` a policy, or enrol models by another setting", ErrNotEnrolled, batch.ModelName)
 	}
 	return fmt.Errorf("signal %s: %w", id, err)
 }

@@ -33,7 +33,7 @@ type Canceller interface {
 }
 
 // Checker is a ModelOps that can say, without starting anything, what would keep it
-// from retraining. `starter doctor` asks it.
+// from retraining. `modelvigil doctor` asks it.
 type Checker interface {
 	// Check returns nil, or an error that joins what is to be mended, one each.
 	Check(ctx context.Context) error

@@ -32,7 +32,7 @@ func TestNoVersionMeansTheFirst(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, wanted.WithDefaults(), versioned.WithDefaults())
 	_, err = policy.Decode([]byte(`{"version": 2, "cooldown": "-1s"}`))
-	require.EqualError(t, err, "version: policies up to version 1 are read here, got 2; run a newer worker and starter\ncooldown: must be 0s to 8760h, got -1s")
+	require.EqualError(t, err, "version: policies up to version 1 are read here, got 2; run a newer worker and modelvigil\ncooldown: must be 0s to 8760h, got -1s")
 
 	state, err := monitor.DecodeState([]byte(`{"model_name": "fraud", "policy": {"rules": [{"name": "accuracy", "metric": "accuracy", "below": 0.9}], "cooldown": "1h", "retraining": {"timeout": "24h"}}}`))
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ const (
 func (p Policy) Validate() error {
 	var faults []error
 	if p.Version < 0 || p.Version > Version {
-		faults = append(faults, fmt.Errorf("version: policies up to version %d are read here, got %d; run a newer worker and starter", Version, p.Version))
+		faults = append(faults, fmt.Errorf("version: policies up to version %d are read here, got %d; run a newer worker and modelvigil", Version, p.Version))
 	}
 	if p.Rules != nil && len(p.Rules) == 0 {
 		faults = append(faults, errors.New("rules: must not be empty; leave the field out for the default rules"))

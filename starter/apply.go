@@ -59,9 +59,9 @@ A document with defaults is no model's; others inherit from it what they leave o
 
 Those of later files win over earlier ones, a document's own fields over all; rules are
 replaced as a whole, the fields of retraining one by one.`,
-		Example: `  starter apply policy.yaml
-  starter apply policies/*.yaml -o json
-  echo '{"model_name": "fraud", "cooldown": "2h"}' | starter apply -`,
+		Example: `  modelvigil apply policy.yaml
+  modelvigil apply policies/*.yaml -o json
+  echo '{"model_name": "fraud", "cooldown": "2h"}' | modelvigil apply -`,
 		Args:              policyFiles,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}

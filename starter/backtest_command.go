@@ -50,12 +50,12 @@ is read, too; - is standard input. Timestamps in a CSV are RFC 3339, 2006-01-02 
 (UTC), or Unix seconds or milliseconds. Files are merged and sorted by time. Arguments
 that end in .csv, .ndjson or .jsonl, or one of these and .gz, are events. Rows that make
 no sense are counted as rejected, and the first few shown.`,
-		Example: `  starter backtest policy.yaml --events metrics.csv
-  starter backtest strict.yaml loose.yaml --events metrics.csv --report report.html
-  starter backtest policy.yaml --events week1.csv.gz --events week2.csv.gz --model fraud --map accuracy=acc
-  starter backtest policy.yaml --events metrics.ndjson --sweep latency.above=150:300:10
-  starter backtest policy.yaml --events metrics.csv --sweep cooldown=30m,1h,2h --drift-points 2026-03-01T12:00:00Z
-  starter backtest policy.yaml --events metrics.csv --training-time 30m --outcome failed -o json`,
+		Example: `  modelvigil backtest policy.yaml --events metrics.csv
+  modelvigil backtest strict.yaml loose.yaml --events metrics.csv --report report.html
+  modelvigil backtest policy.yaml --events week1.csv.gz --events week2.csv.gz --model fraud --map accuracy=acc
+  modelvigil backtest policy.yaml --events metrics.ndjson --sweep latency.above=150:300:10
+  modelvigil backtest policy.yaml --events metrics.csv --sweep cooldown=30m,1h,2h --drift-points 2026-03-01T12:00:00Z
+  modelvigil backtest policy.yaml --events metrics.csv --training-time 30m --outcome failed -o json`,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json", "csv", "ndjson", "jsonl", "gz"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	b := &backtesting{}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inFolder runs starter in a folder that holds these files.
+// inFolder runs modelvigil in a folder that holds these files.
 func inFolder(t *testing.T, files map[string]string, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -132,7 +132,7 @@ func TestBacktestForms(t *testing.T) {
 			stderr: []string{"bad.csv:7: timestamp: must be RFC 3339", "bad.csv:11: accuracy: must be a number, got \"high\"", "3 more rows are rejected"},
 		},
 		"strict ends at the first": {
-			args: []string{"fraud.yaml", "bad.csv", "--strict"}, code: 1, stderr: []string{"starter backtest: bad.csv:7: timestamp: must be RFC 3339", "without --strict such rows are counted"},
+			args: []string{"fraud.yaml", "bad.csv", "--strict"}, code: 1, stderr: []string{"modelvigil backtest: bad.csv:7: timestamp: must be RFC 3339", "without --strict such rows are counted"},
 		},
 		"no event that can be read": {args: []string{"fraud.yaml", "noise.csv"}, code: 1, stderr: []string{"noise.csv:2: ", "there are no events to replay: 1 row is rejected"}},
 		"a file that isn't there":   {args: []string{"fraud.yaml", "nowhere.csv"}, code: 1, stderr: []string{"nowhere.csv: no such file"}},
@@ -140,7 +140,7 @@ func TestBacktestForms(t *testing.T) {
 			args: []string{"-", "nowhere.yaml", "metrics.csv"}, stdin: "cooldwn: 1h\n---\nmodel_name: 7\n---\n[]", code: 1,
 			stderr: []string{"standard input:3: document 2: model_name: must be a string", "standard input:5: document 3: must be a mapping", "nowhere.yaml: no such file", "standard input:1: document 1: cooldwn: unknown field"},
 		},
-		"no policy":            {args: []string{"--events", "metrics.csv"}, code: 2, stderr: []string{"takes at least one POLICY file", "see starter backtest -h"}},
+		"no policy":            {args: []string{"--events", "metrics.csv"}, code: 2, stderr: []string{"takes at least one POLICY file", "see modelvigil backtest -h"}},
 		"no events":            {args: []string{"policy.yaml"}, code: 2, stderr: []string{"takes at least one FILE of events, by --events", "-h"}},
 		"standard input twice": {args: []string{"-", "--events", "-"}, code: 2, stderr: []string{"read only once", "-h"}},
 		"faults of flags are all named": {

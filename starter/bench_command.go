@@ -27,12 +27,12 @@ the events counted in the monitors; what a publish costs; what the server stores
 and the time from a published breach until ModelOps is called. It brings its own
 worker on a task queue of its own, and ends every monitor that it has started.
 Bounded: it stops by itself.`,
-		Example: `  starter bench                                        # about a minute
-  starter bench --duration 60s --breaches 1000         # the figures of the README
-  starter bench --monitors 10000 --breaches 500 --load 1000  # with so many monitors alive
-  starter bench --publishers 100 --breaches 100 --load 100000
-  starter bench --gateway --duration 30s               # events over HTTP, in every form
-  starter bench --plot latency.svg -o json > bench.json`,
+		Example: `  modelvigil bench                                        # about a minute
+  modelvigil bench --duration 60s --breaches 1000         # the figures of the README
+  modelvigil bench --monitors 10000 --breaches 500 --load 1000  # with so many monitors alive
+  modelvigil bench --publishers 100 --breaches 100 --load 100000
+  modelvigil bench --gateway --duration 30s               # events over HTTP, in every form
+  modelvigil bench --plot latency.svg -o json > bench.json`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := dial(command.Context())

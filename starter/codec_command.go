@@ -38,7 +38,7 @@ TEMPORAL_CODEC_ENDPOINT of the UI's server) and to the CLI (--codec-endpoint).
 Whoever reaches it reads everything, and so it listens on loopback: each operator runs
 their own, or a proxy in front of it knows who may. Browsers are answered for the given
 origins only.`,
-		Example: `  ENCRYPTION_KEYS_FILE=keys starter codec --origin http://localhost:8233
+		Example: `  ENCRYPTION_KEYS_FILE=keys modelvigil codec --origin http://localhost:8233
   temporal workflow show --workflow-id model-monitor/fraud --codec-endpoint http://localhost:8081`,
 		Args: noArguments,
 	}
@@ -77,7 +77,7 @@ func codecHandler(codec converter.PayloadCodec, origins []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if origin := r.Header.Get("Origin"); origin != "" {
 			if !slices.Contains(origins, origin) {
-				http.Error(w, fmt.Sprintf("origin %s may not ask; starter codec --origin %[1]s allows it", plain.Text(origin)), http.StatusForbidden)
+				http.Error(w, fmt.Sprintf("origin %s may not ask; modelvigil codec --origin %[1]s allows it", plain.Text(origin)), http.StatusForbidden)
 				return
 			}
 			w.Header().Set("Access-Control-Allow-Origin", origin)

@@ -23,7 +23,7 @@ func newPauseCommand() *cobra.Command {
 		Short: "Hold back retraining of a model",
 		Long: `Hold back retraining of a model, by hand too. Events go on being counted, and a
 retraining in flight is followed to its end.`,
-		Example: `  starter pause fraud --reason "the training cluster is moved tonight"`,
+		Example: `  modelvigil pause fraud --reason "the training cluster is moved tonight"`,
 	})
 }
 
@@ -32,7 +32,7 @@ func newResumeCommand() *cobra.Command {
 		Short: "End a pause, or close the circuit",
 		Long: `End a pause, or close the circuit that too many failures in a row have opened: the next
 breach outside the cooldown triggers again.`,
-		Example: `  starter resume fraud`,
+		Example: `  modelvigil resume fraud`,
 	})
 }
 
@@ -42,8 +42,8 @@ func newRetrainCommand() *cobra.Command {
 		Long: `Retrain a model now. It restarts the cooldown. --force overrides a cooldown, a blackout
 and a trigger that waits for approval. A pause, a dry run and a retraining in flight
 always win; and without --force it waits for approval itself, if the policy asks for it.`,
-		Example: `  starter retrain fraud --reason "new labels have come"
-  starter retrain fraud --force --reason "the last one failed, the cluster is mended"`,
+		Example: `  modelvigil retrain fraud --reason "new labels have come"
+  modelvigil retrain fraud --force --reason "the last one failed, the cluster is mended"`,
 	})
 }
 
@@ -52,7 +52,7 @@ func newApproveCommand() *cobra.Command {
 		Short: "Let the trigger that waits for approval go out",
 		Long: `Let the trigger that waits for approval go out. The cooldown starts with it. A monitor
 that is paused must be resumed first.`,
-		Example: `  starter approve fraud --reason "seen on the dashboard, too"`,
+		Example: `  modelvigil approve fraud --reason "seen on the dashboard, too"`,
 	})
 }
 
@@ -61,7 +61,7 @@ func newRejectCommand() *cobra.Command {
 		Short: "Drop the trigger that waits for approval",
 		Long: `Drop the trigger that waits for approval. The cooldown starts, so that the same question
 isn't asked again at once.`,
-		Example: `  starter reject fraud --reason "a sale, not a drift"`,
+		Example: `  modelvigil reject fraud --reason "a sale, not a drift"`,
 	})
 }
 
@@ -70,7 +70,7 @@ func newCancelCommand() *cobra.Command {
 		Short: "End the retraining in flight",
 		Long: `End the retraining in flight. The monitor records it at once, and its backend is told; the
 cooldown goes on. A backend that can't be told leaves the decision cancel_failed.`,
-		Example: `  starter cancel fraud --reason "trained on the wrong data"`,
+		Example: `  modelvigil cancel fraud --reason "trained on the wrong data"`,
 	})
 }
 
@@ -78,8 +78,8 @@ func newStopCommand() *cobra.Command {
 	return newControlCommand(contract.UpdateStop, &cobra.Command{
 		Short: "End a model's monitor for good",
 		Long: `End a model's monitor for good, after its retraining in flight is recorded. Late
-events do not raise it again; starter apply does.`,
-		Example: `  starter stop fraud --reason "the model is retired"`,
+events do not raise it again; modelvigil apply does.`,
+		Example: `  modelvigil stop fraud --reason "the model is retired"`,
 	})
 }
 
@@ -187,7 +187,7 @@ func (s *server) control(ctx context.Context, model, update string, control moni
 	if err != nil {
 		err = s.explain(ctx, model, found.GetTaskQueue(), err)
 		if bounded.Err() != nil {
-			err = fmt.Errorf("%w; look with `starter status` before you send it again, for it may still be carried out", err)
+			err = fmt.Errorf("%w; look with `modelvigil status` before you send it again, for it may still be carried out", err)
 		}
 		return result, false, err
 	}
@@ -205,7 +205,7 @@ func hasEnded(model, state string, when time.Time) error {
 	case "terminated", "cancelled":
 		state = "was " + state
 	}
-	return fmt.Errorf("the monitor of %q %s on %s; `starter apply` starts it anew", model, plain.Words(state), plain.Time(when))
+	return fmt.Errorf("the monitor of %q %s on %s; `modelvigil apply` starts it anew", model, plain.Words(state), plain.Time(when))
 }
 
 // oneModel takes exactly one argument, a model's name.

@@ -23,9 +23,9 @@ Starts a Temporal dev server, the worker, a training service and a serving proce
 each a process of its own, and shows for about 80 seconds what happens: a really
 trained classifier meets a stream whose concept changes three times (SEA, Street
 and Kim 2001). Ends with a table, and leaves no process and no file behind.`,
-		Example: `  starter demo                    # a live view; plain lines where there is no terminal
-  starter demo --seed 7           # another stream; the same seed gives the same one
-  starter demo --keep             # stay at the end, and look around in the Temporal UI`,
+		Example: `  modelvigil demo                    # a live view; plain lines where there is no terminal
+  modelvigil demo --seed 7           # another stream; the same seed gives the same one
+  modelvigil demo --keep             # stay at the end, and look around in the Temporal UI`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			options.Out = command.OutOrStdout()

@@ -37,8 +37,8 @@ MODELOPS_BACKENDS_FILE set, and every channel of NOTIFICATIONS_FILE. Give it the
 worker runs: the network and the credentials are what it looks at. It starts nothing.
 
 The exit code is 1 if something is to be mended.`,
-		Example: `  starter doctor
-  kubectl exec deploy/modelvigil-worker -- starter doctor`,
+		Example: `  modelvigil doctor
+  kubectl exec deploy/modelvigil-worker -- modelvigil doctor`,
 		Args: noArguments,
 	}
 	timeout, output := timeoutFlag(command), outputFlag(command)
@@ -134,7 +134,7 @@ func (s *server) examineIndex(ctx context.Context) (says string, err error) {
 	defer cancel()
 	missing, err := index.Missing(bounded, s.Client, s.namespace)
 	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("%s missing; `starter setup` creates them, and monitors are not found by phase or team until then", isOrAre(len(missing), "search attribute"))
+		err = fmt.Errorf("%s missing; `modelvigil setup` creates them, and monitors are not found by phase or team until then", isOrAre(len(missing), "search attribute"))
 	}
 	return "all are there", err
 }

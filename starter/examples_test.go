@@ -18,7 +18,7 @@ import (
 
 const examplePolicies = "../examples/policies"
 
-// validateFiles is `starter validate`, and what it printed.
+// validateFiles is `modelvigil validate`, and what it printed.
 func validateFiles(t *testing.T, files ...string) string {
 	var stdout, stderr strings.Builder
 	code := run(context.Background(), append([]string{"validate"}, files...), strings.NewReader(""), &stdout, &stderr)

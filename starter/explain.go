@@ -21,8 +21,8 @@ itself, so a worker must be running. All times are UTC.
 
 In a chart each bar is a datapoint, the oldest first: · is a missing one, ? one that
 could not be judged, and ^ under a bar says that it breaches.`,
-		Example: `  starter explain fraud
-  starter explain fraud -o json | jq '.versions[].rules[] | select(.verdict == "breaching")'`,
+		Example: `  modelvigil explain fraud
+  modelvigil explain fraud -o json | jq '.versions[].rules[] | select(.verdict == "breaching")'`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModels,
 	}
@@ -40,7 +40,7 @@ could not be judged, and ^ under a bar says that it breaches.`,
 		}
 		var status monitor.Status
 		if err := json.Unmarshal(answer.wire, &status); err != nil {
-			return fmt.Errorf("read the status of %q: %w; the worker is newer than this starter: upgrade it", args[0], err)
+			return fmt.Errorf("read the status of %q: %w; the worker is newer than this modelvigil: upgrade it", args[0], err)
 		}
 		explained := explain.Status(status, answer.ended, time.Now())
 		if *output == asJSON {

@@ -25,12 +25,12 @@ func newFreezeCommand() *cobra.Command {
 		Long: `Hold back every start of a retraining: of all models, of teams as their policies name
 them, or of models whose names fit a pattern. It is for the day on which something
 upstream is broken and every model seems to drift. Monitors go on watching. What would
-have started is held, and judged again each minute: it starts after starter unfreeze
-only if it still breaches. Retrainings under way go on; starter list shows the freezes.
+have started is held, and judged again each minute: it starts after modelvigil unfreeze
+only if it still breaches. Retrainings under way go on; modelvigil list shows the freezes.
 
 A worker with FLEET_BRAKE freezes all by itself when too many models ask at once.`,
-		Example: `  starter freeze --reason "the feature store serves yesterday's data"
-  starter freeze --team payments --model 'fraud-*'`,
+		Example: `  modelvigil freeze --reason "the feature store serves yesterday's data"
+  modelvigil freeze --team payments --model 'fraud-*'`,
 		Args: noArguments,
 	}
 	return freezing(command, func(ctx context.Context, s *server, freeze monitor.Freeze) (any, string, error) {
@@ -49,15 +49,15 @@ func newUnfreezeCommand() *cobra.Command {
 		Short: "Let retrainings go on",
 		Long: `Let retrainings go on: end the freeze of the same scope, or all freezes where none is
 given. What is held then starts within a minute, if it still breaches.`,
-		Example: `  starter unfreeze
-  starter unfreeze --team payments --model 'fraud-*'`,
+		Example: `  modelvigil unfreeze
+  modelvigil unfreeze --team payments --model 'fraud-*'`,
 		Args: noArguments,
 	}
 	return freezing(command, func(ctx context.Context, s *server, scope monitor.Freeze) (any, string, error) {
 		lifted := 0
 		err := s.updateFleet(ctx, workflows.UpdateUnfreeze, scope, &lifted)
 		if err == nil && lifted == 0 {
-			err = fmt.Errorf("no freeze of %s is in force; starter list shows those that are", scope.Scope())
+			err = fmt.Errorf("no freeze of %s is in force; modelvigil list shows those that are", scope.Scope())
 		}
 		return map[string]any{"lifted": lifted}, fmt.Sprintf("%s lifted\n", plain.Count(lifted, "freeze")), err
 	})

@@ -43,7 +43,7 @@ to people.
 
 At SIGTERM it takes no more, makes durable what it has, and ends with exit code 0; with
 1 where that could not be done within GATEWAY_STOP_TIMEOUT.`,
-		Example: `  starter gateway
+		Example: `  modelvigil gateway
   curl http://127.0.0.1:8080/v1/events --json '{"model_name": "fraud", "model_version": "v7", "accuracy": 0.83}'`,
 		Args: noArguments,
 	}
@@ -52,7 +52,7 @@ At SIGTERM it takes no more, makes durable what it has, and ends with exit code 
 		c, err := configure(command.ErrOrStderr())
 		s, gatewayErr := parseGatewaySettings(env.ToMap(os.Environ()))
 		if gatewayErr != nil {
-			gatewayErr = &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", gatewayErr), ofSettings: true}
+			gatewayErr = &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; modelvigil -h lists them", gatewayErr), ofSettings: true}
 		}
 		if err := errors.Join(err, gatewayErr); err != nil {
 			return err

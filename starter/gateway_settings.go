@@ -11,7 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
-// gatewaySettings are what `starter gateway` reads from its environment besides.
+// gatewaySettings are what `modelvigil gateway` reads from its environment besides.
 type gatewaySettings struct {
 	Address          setting.HostPort `env:"GATEWAY_ADDRESS" envDefault:"127.0.0.1:8080" meaning:"host:port where events are taken"`
 	HealthAddress    setting.HostPort `env:"GATEWAY_HEALTH_ADDRESS" envDefault:"127.0.0.1:9465" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`

@@ -26,9 +26,9 @@ func newListCommand() *cobra.Command {
 		Long: `List the monitors, as the server's visibility store knows them: running ones and,
 with --all, the ended ones that the namespace still retains. It needs no worker.
 A start or an end may take the store a second or two to show.`,
-		Example: `  starter list
-  starter list --all
-  starter list -o json | jq -r '.monitors[].model_name'`,
+		Example: `  modelvigil list
+  modelvigil list --all
+  modelvigil list -o json | jq -r '.monitors[].model_name'`,
 		Args: noArguments,
 	}
 	timeout, output := timeoutFlag(command), outputFlag(command)
@@ -144,7 +144,7 @@ func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonit
 
 func printList(w io.Writer, monitors []listedMonitor) error {
 	if len(monitors) == 0 {
-		_, err := fmt.Fprintln(w, "no monitors; `starter apply` starts one, and so does a model's first event")
+		_, err := fmt.Fprintln(w, "no monitors; `modelvigil apply` starts one, and so does a model's first event")
 		return err
 	}
 

@@ -1,4 +1,4 @@
-// Command starter is the operator's command line of modelvigil. `starter -h`
+// Command modelvigil, in the folder starter, is the operator's command line of modelvigil. `modelvigil -h`
 // lists its commands and settings.
 package main
 
@@ -14,6 +14,8 @@ import (
 	_ "time/tzdata" // blackouts are in zones, and not every image has them
 
 	"github.com/spf13/cobra"
+
+	"github.com/modelvigil/modelvigil/internal/release"
 )
 
 // Exit codes.
@@ -65,7 +67,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stopTraces, err := withTraces(ctx, stderr)
 	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "starter: wrong settings:", err)
+		_, _ = fmt.Fprintln(stderr, "modelvigil: wrong settings:", err)
 		return exitUsage
 	}
 
@@ -149,14 +151,15 @@ func noArguments(_ *cobra.Command, args []string) error {
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "starter",
-		Short: "Watch machine-learning models in production",
-		Long: `starter is the operator's command line of modelvigil: it says by which policy a
+		Use:     "modelvigil",
+		Version: release.Line("modelvigil"),
+		Short:   "Watch machine-learning models in production",
+		Long: `modelvigil is the operator's command line: it says by which policy a
 model is watched, publishes metric events, and shows and steers the monitors.`,
-		Example: `  starter apply policy.yaml                                   # watch a model by a policy of its own
-  starter publish --model fraud --version v7 --accuracy 0.83  # the first event starts a monitor, too
-  starter status fraud
-  starter retrain fraud --force --reason "new labels"`,
+		Example: `  modelvigil apply policy.yaml                                   # watch a model by a policy of its own
+  modelvigil publish --model fraud --version v7 --accuracy 0.83  # the first event starts a monitor, too
+  modelvigil status fraud
+  modelvigil retrain fraud --force --reason "new labels"`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -181,13 +184,14 @@ model is watched, publishes metric events, and shows and steers the monitors.`,
 		}
 	}
 
+	root.SetVersionTemplate("{{.Version}}\n")
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(command *cobra.Command, args []string) {
 		help(command, args)
 		if command == root {
 			printSettings(command.OutOrStdout())
 		} else {
-			_, _ = fmt.Fprintln(command.OutOrStdout(), "\nSettings of the environment, such as TEMPORAL_ADDRESS: starter -h")
+			_, _ = fmt.Fprintln(command.OutOrStdout(), "\nSettings of the environment, such as TEMPORAL_ADDRESS: modelvigil -h")
 		}
 	})
 	return root

@@ -32,18 +32,19 @@ func TestBinary(t *testing.T) {
 		"-h lists commands, settings with their defaults and exit codes": {
 			args: []string{"-h"}, stdout: []string{
 				"demo ", "apply ", "publish ", "status ", "list ", "pause ", "resume ", "retrain ", "stop ", "bench ", "completion ",
-				"starter apply policy.yaml", "(default model-monitor)", "LOG_LEVEL ", "(default text)", "(default localhost:7233)", "TEMPORAL_NAMESPACE ", "Exit codes: 0 done",
+				"modelvigil apply policy.yaml", "(default model-monitor)", "LOG_LEVEL ", "(default text)", "(default localhost:7233)", "TEMPORAL_NAMESPACE ", "Exit codes: 0 done",
 			},
 		},
+		"--version":                              {args: []string{"--version"}, environment: []string{"LOG_LEVEL=loud"}, stdout: []string{"modelvigil "}},
 		"help ignores wrong settings":            {args: []string{"-h"}, environment: []string{"LOG_LEVEL=loud"}, stdout: []string{"LOG_LEVEL"}},
-		"help of a command teaches by example":   {args: []string{"retrain", "-h"}, stdout: []string{"Examples:", "--force", "starter -h"}},
-		"a completion script":                    {args: []string{"completion", "bash"}, stdout: []string{"__start_starter"}},
+		"help of a command teaches by example":   {args: []string{"retrain", "-h"}, stdout: []string{"Examples:", "--force", "modelvigil -h"}},
+		"a completion script":                    {args: []string{"completion", "bash"}, stdout: []string{"__start_modelvigil"}},
 		"completion of models without a server":  {args: []string{"__complete", "status", ""}, stdout: []string{":4"}},
 		"no command is wrong usage":              {code: 2, stderr: []string{"Available Commands", "name a command"}},
-		"an unknown command":                     {args: []string{"aply"}, code: 2, stderr: []string{`unknown command "aply"`, "see starter -h"}},
+		"an unknown command":                     {args: []string{"aply"}, code: 2, stderr: []string{`unknown command "aply"`, "see modelvigil -h"}},
 		"help of an unknown command":             {args: []string{"help", "aply"}, code: 2, stderr: []string{`unknown command "aply"`, "-h"}},
 		"completion without a shell":             {args: []string{"completion"}, code: 2, stderr: []string{"name a shell", "-h"}},
-		"an unknown flag":                        {args: []string{"list", "--every"}, code: 2, stderr: []string{"unknown flag: --every", "see starter list -h"}},
+		"an unknown flag":                        {args: []string{"list", "--every"}, code: 2, stderr: []string{"unknown flag: --every", "see modelvigil list -h"}},
 		"an unknown format":                      {args: []string{"list", "-o", "xml"}, code: 2, stderr: []string{"must be text or json", "-h"}},
 		"an argument too many":                   {args: []string{"list", "fraud"}, code: 2, stderr: []string{`takes no arguments, got "fraud"`, "-h"}},
 		"status without a model":                 {args: []string{"status"}, code: 2, stderr: []string{"takes one MODEL, got 0 arguments", "-h"}},
@@ -67,7 +68,7 @@ func TestBinary(t *testing.T) {
 			stderr: []string{
 				`TASK_QUEUE: must be a name without spaces, got "a b"`, `LOG_LEVEL: must be debug, info, warn or error, got "loud"`,
 				`LOG_FORMAT: must be text or json, got "xml"`, `TEMPORAL_TLS: must be true or false, got "perhaps"`,
-				`TEMPORAL_ADDRESS: must be host:port such as localhost:7233, got "here"`, "starter -h lists them",
+				`TEMPORAL_ADDRESS: must be host:port such as localhost:7233, got "here"`, "modelvigil -h lists them",
 			},
 		},
 		"apply names every fault of every document": {

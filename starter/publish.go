@@ -31,10 +31,10 @@ policy; with --enrol observe a dry run of it, with --enrol refuse its events are
 Of a file the good lines are published; each bad one is reported with its number and
 every fault, and makes the exit code 1. Ctrl-C publishes what was read. A metric that
 is left out was not measured, and isn't judged.`,
-		Example: `  starter publish --model fraud --version v7 --accuracy 0.93 --latency-ms 84 --drift-score 0.02
-  starter publish --model fraud --version v7 --metric auc=0.71 --metric f1=0.64 --timestamp 2026-03-01T12:00:00Z
-  starter publish --file events.ndjson
-  echo '{"model_name": "fraud", "model_version": "v7", "accuracy": 0.83}' | starter publish --file -`,
+		Example: `  modelvigil publish --model fraud --version v7 --accuracy 0.93 --latency-ms 84 --drift-score 0.02
+  modelvigil publish --model fraud --version v7 --metric auc=0.71 --metric f1=0.64 --timestamp 2026-03-01T12:00:00Z
+  modelvigil publish --file events.ndjson
+  echo '{"model_name": "fraud", "model_version": "v7", "accuracy": 0.83}' | modelvigil publish --file -`,
 		Args: noArguments,
 	}
 	timeout := timeoutFlag(command)
@@ -159,7 +159,7 @@ func (p *publishing) deliver() {
 
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if ctx.Err() != nil {
-		text += fmt.Sprintf(": the server at %s did not take them within %v; see what it counts with `starter status` before you publish them again", p.server.address, allowed)
+		text += fmt.Sprintf(": the server at %s did not take them within %v; see what it counts with `modelvigil status` before you publish them again", p.server.address, allowed)
 	}
 	p.faults = append(p.faults, errors.New(text))
 }

@@ -30,14 +30,14 @@ func TestTheReferenceIsWhatTheCommandsSay(t *testing.T) {
 func reference(root *cobra.Command) []byte {
 	var page bytes.Buffer
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&page, format+"\n", args...) }
-	line("# The commands of starter\n\nMade by `make reference` from what `starter COMMAND -h` says.\n\n%s\n", root.Long)
+	line("# The commands of modelvigil\n\nMade by `make reference` from what `modelvigil COMMAND -h` says.\n\n%s\n", root.Long)
 	line("| command | |\n|---|---|")
 	commands := documented(root)
 	for _, c := range commands {
 		line("| [%s](#%s) | %s |", c.Name(), anchor(c), c.Short)
 	}
 	for _, c := range commands {
-		line("\n## starter %s\n\n```text\n%s\n```", c.Name(), strings.TrimSpace(c.Long))
+		line("\n## modelvigil %s\n\n```text\n%s\n```", c.Name(), strings.TrimSpace(c.Long))
 		if c.Example != "" {
 			line("\n```sh\n%s\n```", strings.Trim(unindent(c.Example), "\n"))
 		}
@@ -72,7 +72,7 @@ func documented(root *cobra.Command) (commands []*cobra.Command) {
 	return commands
 }
 
-func anchor(c *cobra.Command) string { return "starter-" + c.Name() }
+func anchor(c *cobra.Command) string { return "modelvigil-" + c.Name() }
 
 func flagName(f *pflag.Flag) string {
 	name := "--" + f.Name

@@ -40,16 +40,16 @@ func newRollCommand() *cobra.Command {
 		Use:   "roll BUILD_ID",
 		Short: "Hand the monitors to another build of the workers",
 		Long: `Hand the monitors to another build of the workers, at once and without a break, where the
-workers run with TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID. Run the starter of
+workers run with TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID. Run modelvigil of
 the new release: it replays the histories of monitors first, with the code that they are
 to go on with, and rolls only if every one of them can. Then it waits until the new
 workers poll, and makes their build the current one of the deployment. To roll back is to
-roll to the build of before, by the starter of that release.
+roll to the build of before, by modelvigil of that release.
 
 --check replays and changes nothing; it needs no versioned workers. The exit code is 1 if a
 monitor could not go on.`,
-		Example: `  starter roll --check
-  starter roll 2026-11-24-4f1c2ab`,
+		Example: `  modelvigil roll --check
+  modelvigil roll 2026-11-24-4f1c2ab`,
 		Args: atMostOneBuild,
 	}
 	timeout := timeoutFlag(command)

@@ -20,7 +20,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
-// scrapeSettings are what `starter scrape` reads from its environment besides.
+// scrapeSettings are what `modelvigil scrape` reads from its environment besides.
 type scrapeSettings struct {
 	HealthAddress setting.HostPort `env:"SCRAPE_HEALTH_ADDRESS" envDefault:"127.0.0.1:9466" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 }
@@ -38,9 +38,9 @@ A Prometheus that is away is tried again.
 --check looks at the file, asks each query once and prints the events that would be
 published, one to a line; it needs no Temporal server. --once publishes one round, for
 cron; without a state_file each call publishes anew what Prometheus answers.`,
-		Example: `  starter scrape --check models.yaml
-  starter scrape models.yaml
-  starter scrape --once models.yaml`,
+		Example: `  modelvigil scrape --check models.yaml
+  modelvigil scrape models.yaml
+  modelvigil scrape --once models.yaml`,
 		Args: cobra.ExactArgs(1),
 	}
 	timeout := timeoutFlag(command)
@@ -99,7 +99,7 @@ func scrapeOnce(command *cobra.Command, scraper *scrape.Scraper, h *hub.Hub, tim
 func scrapeOn(ctx context.Context, c configuration, scraper *scrape.Scraper, h *hub.Hub, file scrape.File) error {
 	s, err := setting.Parse[scrapeSettings](env.ToMap(os.Environ()))
 	if err != nil {
-		return &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err), ofSettings: true}
+		return &usageError{err: fmt.Errorf("%w\nthe environment has wrong settings, named above; modelvigil -h lists them", err), ofSettings: true}
 	}
 
 	registry := prometheus.NewRegistry()

@@ -137,9 +137,9 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 	case errors.As(err, &noSpace):
 		return fmt.Errorf("no namespace %q at %s; `temporal operator namespace create` makes it, or set TEMPORAL_NAMESPACE", s.namespace, s.address)
 	case errors.As(err, &notFound) && strings.Contains(notFound.Error(), "already completed"):
-		return fmt.Errorf("the monitor of %q has just ended; `starter apply` starts it anew", model)
+		return fmt.Errorf("the monitor of %q has just ended; `modelvigil apply` starts it anew", model)
 	case errors.As(err, &notFound):
-		return fmt.Errorf("%w of model %q in namespace %q at %s; `starter apply` starts one, and so does the model's first event",
+		return fmt.Errorf("%w of model %q in namespace %q at %s; `modelvigil apply` starts one, and so does the model's first event",
 			errNoMonitor, model, s.namespace, s.address)
 	case isAway(err):
 		return fmt.Errorf("the server at %s is away: %w; is it running? TEMPORAL_ADDRESS says where it is", s.address, err)

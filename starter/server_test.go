@@ -40,9 +40,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want string
 	}{
-		"no such model":      {serviceerror.NewNotFound("workflow not found"), `no monitor of model "fraud" in namespace "ml" at temporal:7233; ` + "`starter apply` starts one"},
+		"no such model":      {serviceerror.NewNotFound("workflow not found"), `no monitor of model "fraud" in namespace "ml" at temporal:7233; ` + "`modelvigil apply` starts one"},
 		"no such namespace":  {serviceerror.NewNamespaceNotFound("ml"), "no namespace \"ml\" at temporal:7233"},
-		"just ended":         {serviceerror.NewNotFound("workflow execution already completed"), "has just ended; `starter apply`"},
+		"just ended":         {serviceerror.NewNotFound("workflow execution already completed"), "has just ended; `modelvigil apply`"},
 		"a stuck monitor":    {serviceerror.NewWorkflowNotReady("x"), "monitor of \"fraud\" at temporal:7233"},
 		"no poller":          {serviceerror.NewFailedPrecondition("no poller seen"), "no worker is at its task queue; start one with TASK_QUEUE=theirs"},
 		"a worker too slow":  {fmt.Errorf("x: %w", context.DeadlineExceeded), "gave no answer within 5s; start a worker with TASK_QUEUE=theirs"},
@@ -178,6 +178,6 @@ func TestAStoppedMonitorIsToldWithWhatToDo(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, p.faults, 1)
-	require.EqualError(t, p.faults[0], "events not durable: 1 of model \"fraud\": monitor stopped: model-monitor/fraud; start it anew with `starter apply`")
+	require.EqualError(t, p.faults[0], "events not durable: 1 of model \"fraud\": monitor stopped: model-monitor/fraud; start it anew with `modelvigil apply`")
 	require.EqualValues(t, 1, p.accepted-p.missing)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
-// settings are what the starter reads from its environment, apart from Temporal's
+// settings are what modelvigil reads from its environment, apart from Temporal's
 // own variables. A variable that is empty counts as not set. The tags are also
 // what -h prints.
 type settings struct {
@@ -42,8 +42,8 @@ func chapters() []chapter {
 	return []chapter{
 		{"Settings", append(setting.Variables[settings](), temporalVariables...)},
 		{"Settings of OpenTelemetry, for publish, gateway and scrape", telemetry.TraceSettings},
-		{"Settings of starter gateway", setting.Variables[gatewaySettings]()},
-		{"Settings of starter scrape", setting.Variables[scrapeSettings]()},
+		{"Settings of modelvigil gateway", setting.Variables[gatewaySettings]()},
+		{"Settings of modelvigil scrape", setting.Variables[scrapeSettings]()},
 	}
 }
 
@@ -90,7 +90,7 @@ func configure(logs io.Writer) (configuration, error) {
 	}
 	if err := errors.Join(settingsErr, temporalErr, keysErr); err != nil {
 		return configuration{}, &usageError{
-			err:        fmt.Errorf("%w\nthe environment has wrong settings, named above; starter -h lists them", err),
+			err:        fmt.Errorf("%w\nthe environment has wrong settings, named above; modelvigil -h lists them", err),
 			ofSettings: true,
 		}
 	}

@@ -18,8 +18,8 @@ an administrator's rights, once for each namespace; what is there already stays.
 that has these rights does the same by itself.
 
 On Temporal Cloud, where they are made in its UI or by tcld, --print says which.`,
-		Example: `  starter setup
-  starter setup --print`,
+		Example: `  modelvigil setup
+  modelvigil setup --print`,
 		Args: noArguments,
 	}
 	timeout := timeoutFlag(command)
@@ -43,7 +43,7 @@ On Temporal Cloud, where they are made in its UI or by tcld, --print says which.
 		created, err := index.Ensure(bounded, s.Client, s.namespace)
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w; `starter setup --print` says what an administrator can do", s.explain(command.Context(), "", "", err))
+			return fmt.Errorf("%w; `modelvigil setup --print` says what an administrator can do", s.explain(command.Context(), "", "", err))
 		case len(created) == 0:
 			_, _ = fmt.Fprintf(out, "namespace %s: all search attributes are there\n", s.namespace)
 		default:

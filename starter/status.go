@@ -21,8 +21,8 @@ func newStatusCommand() *cobra.Command {
 		Long: `Show what a model's monitor sees, does and has decided. It asks the monitor itself,
 so a worker must be running. An ended monitor answers too, as long as the namespace
 retains it.`,
-		Example: `  starter status fraud
-  starter status fraud -o json | jq .retrainings     # the wire form, as the status query gives it`,
+		Example: `  modelvigil status fraud
+  modelvigil status fraud -o json | jq .retrainings     # the wire form, as the status query gives it`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModels,
 	}
@@ -44,7 +44,7 @@ retains it.`,
 
 		var status monitor.Status
 		if err := json.Unmarshal(answer.wire, &status); err != nil {
-			return fmt.Errorf("read the status of %q: %w; the worker is newer than this starter: upgrade it, or ask with -o json", args[0], err)
+			return fmt.Errorf("read the status of %q: %w; the worker is newer than this modelvigil: upgrade it, or ask with -o json", args[0], err)
 		}
 
 		return printStatus(command.OutOrStdout(), status, answer.ended, time.Now())

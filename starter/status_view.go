@@ -47,7 +47,7 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 		head += "paused on " + plain.Time(s.Paused.At) + explain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
 	if p := s.Pending; p != nil {
-		head += fmt.Sprintf("waits for approval for %s%s\n  starter approve or reject it until %s\n",
+		head += fmt.Sprintf("waits for approval for %s%s\n  modelvigil approve or reject it until %s\n",
 			explain.Span(now.Sub(p.Since)), explain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {

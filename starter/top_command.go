@@ -31,9 +31,9 @@ be a second or two behind; only the models on the screen are asked themselves, w
 needs a worker. ? shows the keys.
 
 --once prints the list and ends, for scripts; it needs no terminal and no worker.`,
-		Example: `  starter top
-  starter top --filter 'payments awaiting'
-  starter top --once --sort last -o json | jq '.models[] | select(.phase == "paused")'`,
+		Example: `  modelvigil top
+  modelvigil top --filter 'payments awaiting'
+  modelvigil top --once --sort last -o json | jq '.models[] | select(.phase == "paused")'`,
 		Args: noArguments,
 	}
 	output := outputFlag(command)

@@ -22,7 +22,7 @@ type tracesKey struct{}
 // all commands take OpenTelemetry's global provider. close exports what is left.
 func withTraces(ctx context.Context, logs io.Writer) (traced context.Context, stop func(), err error) {
 	logger := slog.New(slog.NewTextHandler(logs, nil))
-	traces, err := telemetry.NewTraces(ctx, "modelvigil-starter", env.ToMap(os.Environ()), logger)
+	traces, err := telemetry.NewTraces(ctx, "modelvigil", env.ToMap(os.Environ()), logger)
 	if traces == nil {
 		return ctx, func() {}, err
 	}

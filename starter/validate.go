@@ -15,13 +15,13 @@ func newValidateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate FILE…",
 		Short: "Check files of policies, without a server",
-		Long: `Check files of policies, without a server: what starter apply would refuse is named with
+		Long: `Check files of policies, without a server: what modelvigil apply would refuse is named with
 its file, line and field, and the exit code is 1. Folders are all their policies.
 
 Of a policy that is fine it says what it does, and what it can't: rules that have no say
 in its verification, since they can't be judged of a new version in that time.`,
-		Example: `  starter validate policies/
-  starter validate policy.yaml && starter apply policy.yaml`,
+		Example: `  modelvigil validate policies/
+  modelvigil validate policy.yaml && modelvigil apply policy.yaml`,
 		Args:              policyFiles,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}

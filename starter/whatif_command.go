@@ -40,8 +40,8 @@ time, and names no new version.
 The history goes back as far as the server retains the monitor's runs; what an
 earlier run has handed on is where both begin. Without --policy the policies are
 those that were in force, which must give the decisions that were recorded.`,
-		Example: `  starter whatif fraud --policy stricter.yaml
-  starter whatif fraud --policy - -o json < stricter.yaml | jq '.whatif[] | select(.kind == "triggered")'`,
+		Example: `  modelvigil whatif fraud --policy stricter.yaml
+  modelvigil whatif fraud --policy - -o json < stricter.yaml | jq '.whatif[] | select(.kind == "triggered")'`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModels,
 	}

@@ -6,13 +6,13 @@
 #   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS]]    PostgreSQL
 #   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS]]     the dev server's SQLite
 #
-# Wants bin/worker and bin/starter (make build), and psql for PostgreSQL.
+# Wants bin/modelvigil-worker and bin/modelvigil (make build), and psql for PostgreSQL.
 set -euo pipefail
 
 models=${1:-100} rounds=${2:-20}
 scratch=$(mktemp -d)
 export TASK_QUEUE=sizing
-LISTEN_ADDRESS=127.0.0.1:0 LOG_LEVEL=error bin/worker &
+LISTEN_ADDRESS=127.0.0.1:0 LOG_LEVEL=error bin/modelvigil-worker &
 worker=$!
 trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
@@ -29,7 +29,7 @@ history() { [[ -z ${PGHOST:-} ]] || sql temporal 'select sum(length(data)) from 
 nodes() { [[ -z ${PGHOST:-} ]] || sql temporal 'select count(*) from history_node'; }
 signals() { # of all monitors, by ten of them
   local i
-  for ((i = 0; i < 10; i++)); do bin/starter status "size-$((i * models / 10))" -o json; done |
+  for ((i = 0; i < 10; i++)); do bin/modelvigil status "size-$((i * models / 10))" -o json; done |
     awk -v models="$models" '/^ *"signals":/ {total += $2} END {printf "%d\n", total * models / 10}'
 }
 ticks() { # of processor time, of the server's processes and of what they have started
@@ -49,7 +49,7 @@ publish() { # ACCURACY: 50 events of each model, of which a digest or two are ma
     for (i = 0; i < 50*models; i++)
       printf "{\"model_name\": \"size-%d\", \"model_version\": \"v1\", \"accuracy\": %s, \"latency_ms\": %.1f, \"drift_score\": %.4f}\n",
         i % models, accuracy, 60 + 80*rand(), 0.02 + 0.04*rand()}' >"$scratch/events"
-  bin/starter publish --timeout 10m --file "$scratch/events" >/dev/null
+  bin/modelvigil publish --timeout 10m --file "$scratch/events" >/dev/null
 }
 worked() { # processor time of the worker
   local all
@@ -65,7 +65,7 @@ say() { # WHAT COUNT: what has grown since the last look, for each of COUNT
     'BEGIN {printf "%6d %-12s each %6.0f bytes of disk, %6.0f of them history in %5.2f rows; server %5.2f ms of processors, worker %5.2f ms\n", n, what, bytes/n, kept/n, rows/n, ms/n, own/n}'
 }
 
-until bin/starter list >/dev/null 2>&1; do sleep 0.2; done
+until bin/modelvigil list >/dev/null 2>&1; do sleep 0.2; done
 look
 publish 0.95
 say monitors "$models"
@@ -73,7 +73,7 @@ before=$(signals)
 for ((round = 0; round < rounds; round++)); do publish 0.95; done
 say signals $(($(signals) - before))
 publish 0.5
-until ! bin/starter list -o json | grep -q '"watching"'; do sleep 0.2; done
+until ! bin/modelvigil list -o json | grep -q '"watching"'; do sleep 0.2; done
 say retrainings "$models"
 echo "worker: $(awk '/VmRSS/ {print int($2/1024)}' "/proc/$worker/status") MiB with $models monitors"
 if [[ -n ${PGHOST:-} ]]; then

@@ -2,7 +2,7 @@
 # Runs a command against the database and the server of docker-compose.yml, run
 # as processes without containers, which end with it:
 #
-#   tools/with-compose.sh bin/starter bench
+#   tools/with-compose.sh bin/modelvigil bench
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

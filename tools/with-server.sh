@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command against a Temporal dev server of its own, which ends with it:
 #
-#   tools/with-server.sh bin/starter bench
+#   tools/with-server.sh bin/modelvigil bench
 set -euo pipefail
 
 temporal=$("$(dirname "${BASH_SOURCE[0]}")/temporal.sh")

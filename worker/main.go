@@ -1,5 +1,5 @@
 // Command worker runs the monitors and their calls to ModelOps backends, until
-// it is told to stop. `worker -h` lists its settings.
+// it is told to stop. `modelvigil-worker -h` lists its settings.
 package main
 
 import (
@@ -27,6 +27,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/health"
+	"github.com/modelvigil/modelvigil/internal/release"
 	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/workflows"
@@ -48,10 +49,11 @@ func main() {
 
 // run is main with everything from outside handed in; it returns the exit code.
 func run(ctx context.Context, args []string, environment map[string]string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags := flag.NewFlagSet("modelvigil-worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {}
 	ready := flags.Bool("ready", false, "")
+	version := flags.Bool("version", false, "")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -61,14 +63,17 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 		_, _ = fmt.Fprintf(stderr, "unknown argument %q\n", flags.Arg(0))
 		fallthrough
 	case err != nil:
-		_, _ = fmt.Fprintln(stderr, "worker takes its settings from the environment; worker -h lists them")
+		_, _ = fmt.Fprintln(stderr, "modelvigil-worker takes its settings from the environment; modelvigil-worker -h lists them")
 		return exitUsage
+	case *version:
+		_, _ = fmt.Fprintln(stdout, release.Line("modelvigil-worker"))
+		return exitDone
 	}
 
 	c, err := configure(environment, stderr)
 	if err != nil {
 		faults := strings.Split(err.Error(), "\n")
-		_, _ = fmt.Fprintf(stderr, "worker: wrong settings:\n  %s\nworker -h lists the settings\n", strings.Join(faults, "\n  "))
+		_, _ = fmt.Fprintf(stderr, "modelvigil-worker: wrong settings:\n  %s\nmodelvigil-worker -h lists the settings\n", strings.Join(faults, "\n  "))
 		return exitUsage
 	}
 	if *ready {
@@ -78,7 +83,7 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 	}
 
 	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "worker:", err)
+		_, _ = fmt.Fprintln(stderr, "modelvigil-worker:", err)
 		return exitFailed
 	}
 

@@ -43,6 +43,7 @@ func TestBinary(t *testing.T) {
 			},
 		},
 		"--help is -h, whatever the settings":         {args: []string{"--help"}, environment: allWrong, stdout: []string{"TASK_QUEUE"}},
+		"--version says which program and release":    {args: []string{"--version"}, environment: allWrong, stdout: []string{"modelvigil-worker "}},
 		"an unknown flag is wrong usage":              {args: []string{"--queue=x"}, code: 2, stderr: []string{"-queue", "worker -h"}},
 		"an argument is wrong usage":                  {args: []string{"start"}, code: 2, stderr: []string{`unknown argument "start"`, "worker -h"}},
 		"wrong settings are all named":                {environment: allWrong, code: 2, stderr: allFaults},

@@ -15,11 +15,11 @@ import (
 
 var update = flag.Bool("update", false, "write docs/settings.md anew")
 
-// docs/settings.md is what `worker -h` says: `make reference` writes it.
+// docs/settings.md is what `modelvigil-worker -h` says: `make reference` writes it.
 func TestTheReferenceIsWhatTheWorkerSays(t *testing.T) {
 	const path = "../docs/settings.md"
 	var page strings.Builder
-	page.WriteString("# Settings of the worker\n\nMade by `make reference` from what `worker -h` says; those of the starter are in [cli.md](cli.md#settings).\n\n" +
+	page.WriteString("# Settings of the worker\n\nMade by `make reference` from what `modelvigil-worker -h` says; those of `modelvigil` are in [cli.md](cli.md#settings).\n\n" +
 		"All are environment variables; one that is empty counts as not set.\n")
 	table(&page, "Its own", setting.Variables[settings]())
 	table(&page, "Temporal's, as for the temporal CLI", temporalVariables)

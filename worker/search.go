@@ -20,7 +20,7 @@ const (
 )
 
 // search knows whether the namespace has the search attributes of monitors. They
-// are created where this process may; otherwise `starter setup` does it, and
+// are created where this process may; otherwise `modelvigil setup` does it, and
 // monitors do without until then.
 type search struct{ has atomic.Bool }
 
@@ -47,7 +47,7 @@ func (s *search) ensure(ctx context.Context, p *pool, c client.Client, said bool
 	created, err := index.Ensure(ctx, c, namespace)
 	switch {
 	case err != nil && !said:
-		p.log.Warn("monitors have no search attributes; `starter setup`, with the rights for it, creates them", "error", err)
+		p.log.Warn("monitors have no search attributes; `modelvigil setup`, with the rights for it, creates them", "error", err)
 	case err != nil:
 	default:
 		if len(created) > 0 {

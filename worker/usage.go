@@ -8,11 +8,12 @@ import (
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
 )
 
-const usage = `worker runs the monitors of modelvigil and their calls to ModelOps backends, until SIGTERM.
+const usage = `modelvigil-worker runs the monitors of modelvigil and their calls to ModelOps backends, until SIGTERM.
 
-  worker          run; a Temporal server that is away is waited for
-  worker -ready   ask the worker on LISTEN_ADDRESS whether it is ready: exit code 0, else 1
-  worker -h       this help
+  modelvigil-worker            run; a Temporal server that is away is waited for
+  modelvigil-worker -ready     ask the worker on LISTEN_ADDRESS whether it is ready: exit code 0, else 1
+  modelvigil-worker -version   which release this is
+  modelvigil-worker -h         this help
 
 Exit codes: 0 stopped as asked, 1 it failed, 2 wrong arguments or settings.
 All settings are environment variables; one that is empty counts as not set.

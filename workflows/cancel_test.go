@@ -43,7 +43,7 @@ func TestAMonitorThatIsCancelledStops(t *testing.T) {
 	status := l.end()
 	require.Equal(t, []policy.Kind{policy.Stopped}, kinds(status))
 	assert.Equal(t, "Temporal", status.Decisions[0].By)
-	assert.Equal(t, "its workflow was cancelled, which stops it as starter stop does", status.Decisions[0].Reason)
+	assert.Equal(t, "its workflow was cancelled, which stops it as modelvigil stop does", status.Decisions[0].Reason)
 	assert.EqualValues(t, 1, status.Events)
 }
 

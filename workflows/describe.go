@@ -93,10 +93,10 @@ func inWords(policy policy.Policy) string {
 // why says what the phase comes from, and what an operator can do about it.
 func (p *page) why(s monitor.Status) {
 	if c := s.Paused; c != nil {
-		p.line("- **Paused** since %s by %s: %s\n- `starter resume` lets it trigger again", clock(c.At), markdown.Escape(orUnknown(c.By)), markdown.Escape(c.Reason))
+		p.line("- **Paused** since %s by %s: %s\n- `modelvigil resume` lets it trigger again", clock(c.At), markdown.Escape(orUnknown(c.By)), markdown.Escape(c.Reason))
 	}
 	if q := s.Pending; q != nil {
-		p.line("- **Waits for approval** since %s%s: %s\n- `starter approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), markdown.Escape(q.Reason))
+		p.line("- **Waits for approval** since %s%s: %s\n- `modelvigil approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), markdown.Escape(q.Reason))
 	}
 	if f := s.Current; f != nil {
 		p.line("- **Retraining** since %s%s: %s\n- %s, as %s", clock(f.TriggeredAt), of(f.ModelVersion), markdown.Escape(f.Reason), taken(f), markdown.Code(f.RequestID))

@@ -55,7 +55,7 @@ func (l *LastPolicy) Reinstate(machine *monitor.Machine, now time.Time, err erro
 	}
 	if err != nil {
 		machine.Reject(now, sourceLastPolicy, fmt.Errorf("whether the model had a policy before can't be found out, so the one that it starts with holds; "+
-			"`starter apply` the right one: %s", MessageOf(err)), nil)
+			"`modelvigil apply` the right one: %s", MessageOf(err)), nil)
 		return
 	}
 

@@ -59,7 +59,7 @@ func TestWhatCannotBeFoundOutIsExplained(t *testing.T) {
 			require.Len(t, status.Rejections, 1)
 			assert.Equal(t, "last-policy", status.Rejections[0].Source)
 			assert.Contains(t, status.Rejections[0].Reason, c.reason)
-			assert.Contains(t, status.Rejections[0].Reason, "`starter apply` the right one")
+			assert.Contains(t, status.Rejections[0].Reason, "`modelvigil apply` the right one")
 			assert.EqualValues(t, 1, status.Retrainings.Accepted, "it watches by the policy that it started with")
 		})
 	}

@@ -110,13 +110,13 @@ func title(n monitor.Notice) string {
 // commands are what answers a notice, to be copied into a shell.
 func commands(n monitor.Notice) (lines []string) {
 	if n.Decision.Kind == policy.FleetFrozen {
-		return []string{"starter list", "starter unfreeze"}
+		return []string{"modelvigil list", "modelvigil unfreeze"}
 	}
 	if strings.ContainsFunc(n.ModelName, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return nil // nobody could copy it
 	}
 	for _, a := range answers[n.Decision.Kind] {
-		lines = append(lines, "starter "+a.command+" "+quoted(n.ModelName)+a.flags)
+		lines = append(lines, "modelvigil "+a.command+" "+quoted(n.ModelName)+a.flags)
 	}
 	return lines
 }

@@ -35,13 +35,13 @@ rule accuracy: 0.8, its threshold is 0.95
 since 2026-11-24 12:00:00 UTC, until 2026-11-24 16:00:00 UTC
 team payments
 http://localhost:8233/namespaces/default/workflows/model-monitor%2Ffraud
-starter approve fraud
-starter reject fraud`,
+modelvigil approve fraud
+modelvigil reject fraud`,
 		},
 		"a pause by an operator": {
 			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: policy.Paused, Reason: "labels\nare mended", By: "ada"}},
 			"",
-			"fraud is paused\nlabels are mended\nby ada\nsince 2026-11-24 12:00:00 UTC\nstarter resume fraud",
+			"fraud is paused\nlabels are mended\nby ada\nsince 2026-11-24 12:00:00 UTC\nmodelvigil resume fraud",
 		},
 		"a success is of a moment": {
 			monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{At: noon, Kind: policy.Succeeded, ModelVersion: "v8"}},
@@ -51,7 +51,7 @@ starter reject fraud`,
 		"a name that a shell would take apart": {
 			monitor.Notice{ModelName: "it's; rm", Decision: monitor.Decision{At: noon, Kind: policy.Failed}},
 			"",
-			"it's; rm could not be retrained\nsince 2026-11-24 12:00:00 UTC\nstarter retrain 'it'\\''s; rm' --force",
+			"it's; rm could not be retrained\nsince 2026-11-24 12:00:00 UTC\nmodelvigil retrain 'it'\\''s; rm' --force",
 		},
 		"a name that nobody could copy": {
 			monitor.Notice{ModelName: "a\r\nBcc: b", Decision: monitor.Decision{At: noon, Kind: policy.Failed}},
@@ -61,7 +61,7 @@ starter reject fraud`,
 		"a freeze of the fleet": {
 			monitor.Notice{Decision: monitor.Decision{At: noon, Kind: policy.FleetFrozen, Reason: "all models frozen", By: monitor.BrakeName}},
 			"",
-			"Retrainings are frozen\nall models frozen\nby the fleet brake\nsince 2026-11-24 12:00:00 UTC\nstarter list\nstarter unfreeze",
+			"Retrainings are frozen\nall models frozen\nby the fleet brake\nsince 2026-11-24 12:00:00 UTC\nmodelvigil list\nmodelvigil unfreeze",
 		},
 	}
 	for name, test := range tests {

@@ -31,11 +31,11 @@ func TestNoChatTakesANameForAMentionOrALink(t *testing.T) {
 		default:
 			assert.NotRegexp(t, active, said, service)
 			assert.Contains(t, m.text(), "https://temporal.example/the-monitor", "the link of ours is one")
-			assert.NotContains(t, said, "starter", "what could not be copied is not said")
+			assert.NotContains(t, said, "modelvigil ", "what could not be copied is not said")
 		}
 	}
 	plain := messageOf(monitor.Notice{ModelName: "fraud", Decision: monitor.Decision{Kind: policy.Paused}}, "", quoteInChat)
-	assert.Contains(t, plain.text(), "starter resume fraud")
+	assert.Contains(t, plain.text(), "modelvigil resume fraud")
 }
 
 func TestNothingIsActiveOnceItIsQuoted(t *testing.T) {

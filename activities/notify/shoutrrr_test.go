@@ -25,7 +25,7 @@ by ada
 since 2026-11-24 12:00:00 UTC
 team payments
 http://localhost:8233/namespaces/default/workflows/model-monitor%2Ffraud
-starter retrain fraud --force`
+modelvigil retrain fraud --force`
 
 func TestAChatIsToldOnceAndOnlyWhatItAskedFor(t *testing.T) {
 	endpoint := startReceiver(t, nil)

@@ -84,7 +84,7 @@ func (l *life) begin(r *reader, event *historypb.HistoryEvent) error {
 	} else {
 		if string(encoded(l.machine.State())) != string(encoded(handed)) {
 			l.note("the run that began on %s was handed another state than its history gives here: "+
-				"its worker decided otherwise than this starter; went on from what it was handed", stamp(event.GetEventTime().AsTime()))
+				"its worker decided otherwise than this modelvigil; went on from what it was handed", stamp(event.GetEventTime().AsTime()))
 		}
 		if l.rival != nil {
 			l.rival.cut()
@@ -224,7 +224,7 @@ func (l *life) registered(name string) int {
 func (l *life) update(t *task, u update) (bool, error) {
 	i := l.registered(u.name)
 	if i < 0 {
-		return false, fmt.Errorf("update %s: this starter knows no such update; the worker is newer: upgrade it", u.name)
+		return false, fmt.Errorf("update %s: this modelvigil knows no such update; the worker is newer: upgrade it", u.name)
 	}
 	_, again := l.machine.Recall(u.id)
 	if again {
@@ -376,7 +376,7 @@ func (l *life) inputOf(now time.Time, e ended) (func(*monitor.Machine), error) {
 		return func(m *monitor.Machine) { m.CancelTold(now, id, err) }, nil
 	}
 
-	return nil, fmt.Errorf("activity %s: this starter knows no such activity; the worker is newer: upgrade it", e.activity)
+	return nil, fmt.Errorf("activity %s: this modelvigil knows no such activity; the worker is newer: upgrade it", e.activity)
 }
 
 func (l *life) failed(now time.Time, id string, err error) func(*monitor.Machine) {

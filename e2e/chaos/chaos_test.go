@@ -85,8 +85,8 @@ func TestHalfAMinuteOfChaosViolatesNothing(t *testing.T) {
 		t.Skip("no temporal CLI: set MODELVIGIL_TEMPORAL to its path, or run `make test`, which builds it")
 	}
 	dir := t.TempDir()
-	for folder, packages := range map[string][]string{"../..": {"./worker", "./starter"}, ".": {"."}} {
-		build := exec.Command("go", append([]string{"build", "-o", dir + "/"}, packages...)...)
+	for folder, command := range map[string][]string{"../..": {"make", "build", "BIN=" + dir}, ".": {"go", "build", "-o", dir + "/", "."}} {
+		build := exec.Command(command[0], command[1:]...)
 		build.Dir = folder
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, string(out))

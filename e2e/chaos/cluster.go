@@ -152,7 +152,7 @@ func (c *cluster) startWorker(i int, trainer string) error {
 	}
 
 	c.processes[name], err = newProcess(c.dir, name, c.failed, func() *exec.Cmd {
-		cmd := exec.Command(c.options.program("worker"))
+		cmd := exec.Command(c.options.program("modelvigil-worker"))
 		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+address, "LISTEN_ADDRESS="+listen, "LOG_LEVEL=warn",
 			"MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL=http://"+trainer+"/retrainings", "MODELOPS_POLL_INTERVAL=500ms")
 		return cmd
@@ -194,7 +194,7 @@ func (c *cluster) startPublisher(i int) error {
 	return p.start()
 }
 
-// apply gives each model its policy by starter.
+// apply gives each model its policy by modelvigil apply.
 func (c *cluster) apply(ctx context.Context) error {
 	var documents strings.Builder
 	for m := range c.options.models {
@@ -205,10 +205,10 @@ func (c *cluster) apply(ctx context.Context) error {
 		return err
 	}
 
-	cmd := exec.CommandContext(ctx, c.options.program("starter"), "apply", file)
+	cmd := exec.CommandContext(ctx, c.options.program("modelvigil"), "apply", file)
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+c.server)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("starter apply: %w\n%s", err, out)
+		return fmt.Errorf("modelvigil apply: %w\n%s", err, out)
 	}
 
 	return nil

@@ -48,7 +48,7 @@ func exitOn(err error) {
 func series(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("chaos", flag.ExitOnError)
 	var o options
-	flags.StringVar(&o.bin, "bin", "bin", "`folder` of the programs worker and starter")
+	flags.StringVar(&o.bin, "bin", "bin", "`folder` of the programs modelvigil and modelvigil-worker")
 	flags.StringVar(&o.temporal, "temporal", os.Getenv("MODELVIGIL_TEMPORAL"), "`path` of the Temporal CLI; default MODELVIGIL_TEMPORAL, or the one on PATH")
 	flags.IntVar(&o.models, "models", 50, "models published to")
 	flags.IntVar(&o.rate, "rate", 100_000, "events a second, over all models")

@@ -17,7 +17,7 @@ import (
 // Family is a policy file and the parameters of it that are chosen by a sweep.
 type Family struct {
 	File   string
-	Sweeps []string // as of starter backtest --sweep; all their values are crossed
+	Sweeps []string // as of modelvigil backtest --sweep; all their values are crossed
 	// Ascending says that the swept values make sense in ascending order only: what
 	// one day must fall below is less than what three must.
 	Ascending bool

@@ -1,8 +1,8 @@
 // Package encryption keeps what is handed to Temporal from its server: a payload
 // codec that encrypts events, policies, state, results and errors with AES-256-GCM
 // before they leave the process. Every program that talks to the monitors needs
-// the same keys: serving code (Apply), worker, starter and gateway
-// (ENCRYPTION_KEYS_FILE), and `starter codec`, for the Temporal UI and CLI.
+// the same keys: serving code (Apply), the worker, modelvigil and its gateway
+// (ENCRYPTION_KEYS_FILE), and `modelvigil codec`, for the Temporal UI and CLI.
 //
 // The form is that of Temporal's encryption samples in every language: encoding
 // binary/encrypted, metadata encryption-key-id, and as data a nonce of 12 bytes

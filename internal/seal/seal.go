@@ -91,8 +91,8 @@ type Received struct {
 }
 
 var (
-	errPlain = errors.New("came in the clear, and ENCRYPTION_REQUIRED is set: send it with `starter`, with the keys")
-	errLoose = errors.New("is sealed, but not for this update: send it with `starter`; the Temporal UI and CLI can't say what they seal is for")
+	errPlain = errors.New("came in the clear, and ENCRYPTION_REQUIRED is set: send it with `modelvigil`, with the keys")
+	errLoose = errors.New("is sealed, but not for this update: send it with `modelvigil`; the Temporal UI and CLI can't say what they seal is for")
 )
 
 // Check says why an update must not be carried out, by its payload as it was found.

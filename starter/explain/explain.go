@@ -81,7 +81,7 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 	}
 
 	if p := s.Paused; p != nil {
-		say("paused since %s%s; `starter resume` ends that", e.at(p.At), WhoAndWhy(p.By, p.Reason))
+		say("paused since %s%s; `modelvigil resume` ends that", e.at(p.At), WhoAndWhy(p.By, p.Reason))
 	}
 	if left := s.CooldownUntil.Sub(e.now); left > 0 {
 		say("cooldown until %s, for another %s", e.at(s.CooldownUntil), Span(left))

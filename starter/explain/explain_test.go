@@ -165,7 +165,7 @@ func TestARuleIsExplained(t *testing.T) {
 				s.Verification = &monitor.Verification{Version: "v2", Since: noon, Samples: 1, Broken: "slow", Reason: "too slow"}
 			},
 			want: []string{
-				"fraud: paused\n", "held back now: paused since 11:00:00 by ada: move; `starter resume` ends that",
+				"fraud: paused\n", "held back now: paused since 11:00:00 by ada: move; `modelvigil resume` ends that",
 				"a retraining is in flight since 12:00:00: slow; it times out on 13:00:00",
 				"a trigger waits for approval since 12:00:00, until 12:01:00: decay", "blackout until 13:00:00",
 				"dry run", "version v2 is verified since 12:00:00, 1 event so far; it broke slow: too slow",

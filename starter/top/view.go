@@ -194,7 +194,7 @@ var columns = []column{
 // table is the titles and the rows on the screen.
 func (m *Model) table() []string {
 	if len(m.shown) == 0 && !m.listed.IsZero() {
-		return []string{"", "  no monitor" + map[bool]string{true: " fits the filter; esc drops it", false: " runs; `starter apply` starts one, and so does a model's first event"}[m.Filter != ""]}
+		return []string{"", "  no monitor" + map[bool]string{true: " fits the filter; esc drops it", false: " runs; `modelvigil apply` starts one, and so does a model's first event"}[m.Filter != ""]}
 	}
 
 	rows := m.visible()

@@ -10,11 +10,11 @@ ui=http://127.0.0.1:$((port + 1))
 server=$!
 # Retrainings that nobody works at stay under way.
 MODELOPS_TEMPORAL_WORKFLOW_TYPE=Train MODELOPS_TEMPORAL_TASK_QUEUE=gpu LISTEN_ADDRESS=127.0.0.1:0 \
-	"$root/bin/worker" >"$scratch/worker.log" 2>&1 &
+	"$root/bin/modelvigil-worker" >"$scratch/worker.log" 2>&1 &
 worker=$!
 trap 'kill $worker $server 2>/dev/null; wait || true; rm -rf "$scratch"' EXIT
-starter() { "$root/bin/starter" "$@" >>"$scratch/starter.log"; }
-until starter list 2>/dev/null; do
+modelvigil() { "$root/bin/modelvigil" "$@" >>"$scratch/modelvigil.log"; }
+until modelvigil list 2>/dev/null; do
 	kill -0 $server && kill -0 $worker
 	sleep 0.2
 done
@@ -52,9 +52,9 @@ model_name: pricing
 team: supply
 dry_run: true
 POLICIES
-starter apply "$scratch/policies.yaml"
+modelvigil apply "$scratch/policies.yaml"
 publish() { # model, version, accuracy, latency, drift
-	starter publish --model "$1" --version "$2" --accuracy "$3" --latency-ms "$4" --drift-score "${5:-0.07}"
+	modelvigil publish --model "$1" --version "$2" --accuracy "$3" --latency-ms "$4" --drift-score "${5:-0.07}"
 }
 publish fraud-eu v7 0.94 110
 publish fraud-us v7 0.87 115
@@ -63,7 +63,7 @@ publish ranking r41 0.93 140
 publish query-intent q3 0.88 60
 publish forecast f9 0.95 70
 publish pricing p2 0.86 80
-starter pause forecast --by ada --reason "labels are being mended"
+modelvigil pause forecast --by ada --reason "labels are being mended"
 sleep 6 # a period of the policy
 publish fraud-eu v7 0.88 120
 sleep 2

@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 temporal=$("$root/tools/temporal.sh")
 log=$(mktemp)
-MODELVIGIL_TEMPORAL="$temporal" "$root/bin/starter" demo --keep >"$log" 2>&1 &
+MODELVIGIL_TEMPORAL="$temporal" "$root/bin/modelvigil" demo --keep >"$log" 2>&1 &
 demo=$!
 trap 'kill -INT $demo 2>/dev/null; wait $demo || true; rm -f "$log"' EXIT
 until grep -q 'still running' "$log"; do

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// sgr are the sequences that starter top colours with, as CSS.
+// sgr are the sequences that modelvigil top colours with, as CSS.
 var sgr = map[string]string{
 	"1": "font-weight:bold", "2": "opacity:.6", "7": "background:#d8dee9;color:#2e3440",
 	"31": "color:#e06c75", "32": "color:#98c379", "33": "color:#e5c07b", "34": "color:#61afef", "35": "color:#c678dd", "36": "color:#56b6c2",

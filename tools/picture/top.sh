@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes docs/top.png: a small fleet, as starter top shows it. Needs a Chromium and
+# Makes docs/top.png: a small fleet, as modelvigil top shows it. Needs a Chromium and
 # tmux on PATH; `make picture` calls it.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,7 +12,7 @@ for drift in 0.051 0.053 0.052 0.056 0.055 0.061 0.064 0.072; do
 done &
 values=$!
 tmux -L "modelvigil-$$" -f /dev/null new-session -d -x 132 -y 13 \
-	"TEMPORAL_ADDRESS=$TEMPORAL_ADDRESS LC_ALL=C.UTF-8 $root/bin/starter top --by ada"
+	"TEMPORAL_ADDRESS=$TEMPORAL_ADDRESS LC_ALL=C.UTF-8 $root/bin/modelvigil top --by ada"
 wait $values
 sleep 6
 tmux -L "modelvigil-$$" capture-pane -e -p >"$scratch/top"

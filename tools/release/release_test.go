@@ -25,7 +25,7 @@ import (
 
 const root = "../.."
 
-var programs = []string{"starter", "worker"}
+var programs = []string{"modelvigil", "modelvigil-worker"}
 
 // Full says that a build without any cache is wanted, too: all of the standard
 // library and of every dependency, in five minutes or more.
@@ -139,7 +139,7 @@ func build(t *testing.T, source, cache string) string {
 			require.NoError(t, err, string(out))
 		}
 	}
-	command := regexp.MustCompile(`(?m)CGO_ENABLED=0 .*go build .*$`).FindString(dockerfile(t))
+	command := regexp.MustCompile(`(?m)export CGO_ENABLED=0 .*go build .*$`).FindString(dockerfile(t))
 	require.NotEmpty(t, command, "how the Dockerfile builds")
 	built := t.TempDir()
 	cmd := exec.CommandContext(context.Background(), "sh", "-euc", strings.ReplaceAll(command, "/out/", built+"/"))

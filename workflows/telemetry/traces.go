@@ -33,7 +33,7 @@ var TraceSettings = []setting.Variable{
 	{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Default: "http/protobuf", Meaning: "http/protobuf or grpc"},
 	{Name: "OTEL_TRACES_EXPORTER", Meaning: "otlp: traces on, to the default endpoint; none: traces off"},
 	{Name: "OTEL_TRACES_SAMPLER", Default: "parentbased_always_on", Meaning: "which traces begin here; with OTEL_TRACES_SAMPLER_ARG. Decisions that begin one always do"},
-	{Name: "OTEL_SERVICE_NAME", Meaning: "by default modelvigil-worker or modelvigil-starter"},
+	{Name: "OTEL_SERVICE_NAME", Meaning: "by default modelvigil-worker or modelvigil"},
 }
 
 // Traces are a process's, to an OpenTelemetry collector. All methods of a nil one

@@ -13,7 +13,7 @@ const PASSING = new Set([1, 2, 4, 8, 10, 13, 14]);
 /** The id of a model's monitor; bytes outside 0x21..0x7E, and %, are percent-encoded. */
 export const workflowId = (model) => 'model-monitor/' + model.replace(/[^!-~]|%/gu, encodeURIComponent);
 
-/** An operator has stopped the model's monitor; only `starter apply` starts it anew. */
+/** An operator has stopped the model's monitor; only `modelvigil apply` starts it anew. */
 export class MonitorStopped extends Error {}
 
 /** Too many events wait for a server that is away. */
@@ -85,7 +85,7 @@ export class Publisher {
         return;
       }
       const stopped = error instanceof WorkflowExecutionAlreadyStartedError;
-      const failure = stopped ? new MonitorStopped(`monitor stopped: ${model}; \`starter apply\` starts it anew`) : error;
+      const failure = stopped ? new MonitorStopped(`monitor stopped: ${model}; \`modelvigil apply\` starts it anew`) : error;
       console.error(`${batch.length} events of ${model} are lost: ${failure.message}`);
       this.#failures.push(failure);
     }

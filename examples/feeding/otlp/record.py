@@ -1,6 +1,6 @@
 """Serves "predictions" and records them with the OpenTelemetry SDK:
 
-    export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080   starter gateway
+    export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080   modelvigil gateway
     export OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta
     echo "0.93 84" | python record.py fraud v7                 accuracy and milliseconds to a line"""
 

@@ -27,7 +27,7 @@ def workflow_id(model: str) -> str:
 
 
 class MonitorStopped(Exception):
-    """An operator has stopped the model's monitor; only `starter apply` starts it anew."""
+    """An operator has stopped the model's monitor; only `modelvigil apply` starts it anew."""
 
 
 class Publisher:
@@ -87,7 +87,7 @@ class Publisher:
                 start_signal="metric", start_signal_args=[batch],
                 static_summary=f"Watches model {model[:60]}", rpc_timeout=timedelta(seconds=10))
         except WorkflowAlreadyStartedError:
-            self._give_up(model, batch, MonitorStopped(f"monitor stopped: {model}; `starter apply` starts it anew"))
+            self._give_up(model, batch, MonitorStopped(f"monitor stopped: {model}; `modelvigil apply` starts it anew"))
         except RPCError as error:
             # A signal whose answer was lost is sent again, and may count twice.
             if error.status in PASSING or "workflow execution limit for signal" in str(error):

@@ -34,7 +34,7 @@ publish() {
       --signal-name metric --signal-input-file <(IFS=,; echo "[${lines[*]}]") 2>&1); do
       case $answer in
         *"already started"* | *"already finished successfully"*)
-          echo "feed.sh: monitor stopped: $1; \`starter apply\` starts it anew" >&2 && return 1 ;;
+          echo "feed.sh: monitor stopped: $1; \`modelvigil apply\` starts it anew" >&2 && return 1 ;;
         *nvalid* | *ermission* | *NotFound* | *"not found"*)
           [[ $answer == *"workflow execution limit for signal"* ]] || { echo "feed.sh: $answer" >&2 && return 1; } ;;
       esac

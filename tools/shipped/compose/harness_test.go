@@ -28,7 +28,7 @@ func prepare(t *testing.T, variables ...string) *stack.Stack {
 		t.Skip(err)
 	}
 	programs.Modelvigil = t.TempDir()
-	build := exec.Command("go", "build", "-o", programs.Modelvigil, "./worker", "./starter")
+	build := exec.Command("make", "build", "BIN="+programs.Modelvigil)
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -60,8 +60,8 @@ func up(t *testing.T, variables ...string) *stack.Stack {
 
 func starter(t *testing.T, s *stack.Stack, arguments ...string) string {
 	t.Helper()
-	output, err := s.Run(t.Context(), "starter", append(arguments, "--timeout", stack.Patience.String())...)
-	require.NoError(t, err, "starter %s\n%s", strings.Join(arguments, " "), output)
+	output, err := s.Run(t.Context(), "modelvigil", append(arguments, "--timeout", stack.Patience.String())...)
+	require.NoError(t, err, "modelvigil %s\n%s", strings.Join(arguments, " "), output)
 	return output
 }
 
@@ -88,12 +88,12 @@ func cli(t *testing.T, s *stack.Stack, arguments ...string) string {
 	return string(out)
 }
 
-// until waits for a fact about the model "fraud", as `starter status` tells it.
+// until waits for a fact about the model "fraud", as `modelvigil status` tells it.
 func until(t *testing.T, s *stack.Stack, what string, fact func(status) bool) (is status) {
 	t.Helper()
 	eventually(t, what, func() bool {
 		is = status{}
-		output, err := s.Run(t.Context(), "starter", "status", "fraud", "-o", "json")
+		output, err := s.Run(t.Context(), "modelvigil", "status", "fraud", "-o", "json")
 		if err == nil {
 			require.NoError(t, json.Unmarshal([]byte(output), &is), output)
 		}

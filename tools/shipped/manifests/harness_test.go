@@ -150,13 +150,13 @@ func (a *applier) apply(ctx context.Context, object *unstructured.Unstructured, 
 	return err
 }
 
-// binaries builds the worker and the starter.
+// binaries builds the programs.
 var binaries = sync.OnceValues(func() (string, error) {
 	directory, err := os.MkdirTemp("", "modelvigil-manifests-")
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", directory, "./worker", "./starter")
+	build := exec.Command("make", "build", "BIN="+directory)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)

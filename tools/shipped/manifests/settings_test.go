@@ -33,7 +33,7 @@ func TestTheBinariesTakeTheirSettings(t *testing.T) {
 				container := deployment.Spec.Template.Spec.Containers[0]
 				command := append([]string{}, container.Command...)
 				if len(command) == 0 {
-					command = []string{"/worker"} // the image's entry point
+					command = []string{"/modelvigil-worker"} // the image's entry point
 				}
 				program := filepath.Join(programs, command[0])
 				help, err := exec.Command(program, "-h").Output()

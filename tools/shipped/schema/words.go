@@ -28,7 +28,7 @@ var constants = map[string]string{
 var descriptions = map[string]string{
 	"Policy.version": "Of this form: " + strconv.Itoa(policy.Version) + ", which none means too.",
 	"Policy.team":    "Whose model it is; defaults can be for a team.",
-	"Policy.owner":   "Who applied it. starter apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
+	"Policy.owner":   "Who applied it. modelvigil apply --owner NAME sets it, and --prune stops only monitors of the same owner.",
 	"Policy.rules": "In order of precedence: of several that breach at once, the first is named. Left out: accuracy below " +
 		fmt.Sprintf("%.2f, latency_ms above %.0f, drift_score above %.2f.", policy.DefaultMinAccuracy, policy.DefaultMaxLatencyMS, policy.DefaultMaxDriftScore),
 	"Policy.cooldown":   "No two automatic triggers are closer; 0s means none. Default " + policy.Duration(policy.DefaultCooldown).String() + ", at most 8760h.",
@@ -86,7 +86,7 @@ var descriptions = map[string]string{
 	"Notify.channel": "Its name in the worker's NOTIFICATIONS_FILE.",
 	"Notify.kinds":   "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
 
-	"Approval.required":   "Whether a trigger waits for starter approve or reject.",
+	"Approval.required":   "Whether a trigger waits for modelvigil approve or reject.",
 	"Approval.timeout":    "How long it waits; default " + policy.Duration(policy.DefaultApprovalTimeout).String() + ".",
 	"Approval.on_timeout": "What no answer means; default reject, which starts the cooldown.",
 

@@ -85,7 +85,7 @@ func (s *Stack) image(service types.ServiceConfig, l *launch) error {
 	case "modelvigil":
 		l.path = s.programs.Modelvigil
 		if len(service.Entrypoint) == 0 {
-			l.arguments = append([]string{"/worker"}, l.arguments...)
+			l.arguments = append([]string{"/modelvigil-worker"}, l.arguments...)
 		}
 		l.arguments[0] = filepath.Join(s.programs.Modelvigil, l.arguments[0])
 	default:

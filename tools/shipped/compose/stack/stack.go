@@ -27,7 +27,7 @@ type Programs struct {
 	PostgreSQL string // initdb, postgres, pg_isready
 	Server     string // temporal-server, temporal-sql-tool, entrypoint.sh: of tools/server/build.sh
 	Temporal   string // the Temporal CLI, the file itself
-	Modelvigil string // worker, starter
+	Modelvigil string // modelvigil, modelvigil-worker
 }
 
 // ProgramsFromEnvironment is where the Makefile says that they are, without our own.

@@ -1,7 +1,7 @@
 // Command with runs a command against the services of docker-compose.yml, run as
 // processes without containers, which end with it:
 //
-//	tools/with-compose.sh bin/starter bench
+//	tools/with-compose.sh bin/modelvigil bench
 //
 // The command has TEMPORAL_ADDRESS; PGHOST, PGUSER and PGPASSWORD for psql; and
 // SERVER_PIDS, the process ids of database and server.
