@@ -14,6 +14,8 @@ const (
 	sketchBytes   = 2200 // of positive readings that span a factor of 28,000
 	pointBytes    = 85
 	detectorBytes = 5 << 9
+	phaseBytes    = 12 // of a baseline's season: how many of its datapoints there are
+	valueBytes    = 12 // one datapoint of a baseline, packed
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
 	maxTracksBytes = 192 << 10
@@ -40,7 +42,13 @@ func (r *Rule) footprint() int {
 		open += int((r.GraceLength() + period - time.Nanosecond) / period)
 	}
 	total := trackBytes + open*bucket + r.Reach()*pointBytes
-	if r.HasBaseline() {
+	switch b := r.BaselineOf(); {
+	case !r.HasBaseline():
+	case b.From == BaselineTrailing:
+		total += int(r.Phases()) * (phaseBytes + b.Periods*valueBytes)
+	case b.From == BaselineReplaced:
+		total += ReplacedReach * pointBytes
+	default:
 		total += bucket
 	}
 	if r.Change != nil {
@@ -60,7 +68,7 @@ func validateFootprint(rules []Rule) error {
 	}
 	costliest := slices.MaxFunc(rules, func(a, b Rule) int { return a.footprint() - b.footprint() })
 	return fmt.Errorf("rules: what is kept of them may take %d KiB, of at most %d; %q takes most, %d KiB: "+
-		"look back over fewer datapoints, shorten its grace, or measure no percentile",
+		"look back over fewer datapoints, shorten its grace or its baseline's season, or measure no percentile",
 		total>>10, maxTracksBytes>>10, costliest.Name, costliest.footprint()>>10)
 }
 

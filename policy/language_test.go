@@ -80,6 +80,51 @@ func TestAPeriodsOffsetIsLessThanThePeriodAndAZoneHasWholeDays(t *testing.T) {
 	})
 }
 
+func against(baseline string) string {
+	return rules(`{"name": "r", "metric": "m", "stat": "mean", "period": "1h", "below_baseline_by": "3%", "baseline": ` + baseline + `}`)
+}
+
+func TestABaselineTakesWhatMakesIt(t *testing.T) {
+	counted := func(baseline string) string {
+		return rules(`{"name": "r", "metric": "m", "stat": "count", "period": "1h", "below_baseline_by": "50%"` + baseline + `}`)
+	}
+	refuses(t, map[string]string{
+		against(`{"from": "last"}`):                                       `rules[0].baseline.from: must be first or previous or trailing or replaced, got "last"`,
+		against(`{"from": "trailing"}`):                                   `rules[0].baseline.periods: must be 1 to 100, got 0`,
+		against(`{"from": "trailing", "periods": 101}`):                   `rules[0].baseline.periods: must be 1 to 100, got 101`,
+		against(`{"from": "trailing", "periods": 4, "samples": 10}`):      `rules[0].baseline.samples: has no place beside from trailing`,
+		against(`{"from": "trailing", "periods": 4, "period": "1h"}`):     `rules[0].baseline.period: has no place beside from trailing`,
+		against(`{"from": "trailing", "periods": 4, "season": "90m"}`):    `rules[0].baseline.season: must be two or more whole periods, and at most 8760h, got 1h30m`,
+		against(`{"from": "trailing", "periods": 4, "season": "1h"}`):     `rules[0].baseline.season: must be two or more whole periods`,
+		against(`{"from": "trailing", "periods": 4, "season": "8761h"}`):  `rules[0].baseline.season: must be two or more whole periods`,
+		against(`{"from": "trailing", "periods": 100, "season": "744h"}`): `rules: what is kept of them may take 3`,
+		against(`{"from": "replaced", "period": "1h"}`):                   `rules[0].baseline.period: has no place beside from replaced`,
+		against(`{"from": "replaced", "samples": -1}`):                    `rules[0].baseline.samples: must be 1 to 1000000000000, got -1`,
+		against(`{"periods": 4}`):                                         `rules[0].baseline.periods: has its place only beside from trailing`,
+		against(`{"season": "168h"}`):                                     `rules[0].baseline.season: has its place only beside from trailing`,
+		against(`{"period": "0s"}`):                                       `rules[0].baseline.period: must be 1s to 8760h, got 0s`,
+		counted(``):                                                       `rules[0].stat: count grows with the readings, so its baseline is made of whole periods: say baseline: {from: trailing, periods: 4}`,
+		counted(`, "baseline": {"period": "720h"}`):                       `rules[0].stat: count grows with the readings`,
+	})
+	for _, fine := range []string{
+		against(`{"period": "720h"}`), against(`{"period": "720h", "samples": 100, "from": "previous"}`), against(`{"from": "replaced", "samples": 500}`),
+		against(`{"from": "trailing", "periods": 4, "season": "168h"}`), counted(`, "baseline": {"from": "trailing", "periods": 4, "season": "168h"}`),
+	} {
+		_, err := policy.Decode([]byte(fine))
+		assert.NoError(t, err, fine)
+	}
+}
+
+// Only what another version has left is there when a new one is judged.
+func TestAVerificationCanMeasureAgainstTheVersionThatWasReplaced(t *testing.T) {
+	for from, isJudged := range map[string]bool{"replaced": true, "previous": true, "first": false, `trailing", "periods": 4, "season": "168h`: false} {
+		p, err := policy.Decode([]byte(`{"verify": {"within": "6h"}, "rules": [{"metric": "a", "below": 1},
+			{"name": "r", "metric": "m", "stat": "mean", "period": "1h", "below_baseline_by": 1, "baseline": {"from": "` + from + `"}}]}`))
+		require.NoError(t, err)
+		assert.Equal(t, !isJudged, len(p.Unverifiable()) == 1, from)
+	}
+}
+
 func longName(i int) string {
 	name := make([]byte, 100)
 	for j := range name {

@@ -104,47 +104,6 @@ const (
 	MissingOK        Missing = "ok"
 )
 
-// Baseline is what a rule measures a version against: the rule's own Stat over
-// the first Samples readings of that version, or of the one before it.
-type Baseline struct {
-	Samples int64        `json:"samples,omitempty"` // default DefaultBaselineSamples
-	From    BaselineFrom `json:"from,omitempty"`    // default BaselineFirst
-}
-
-// BaselineFrom says whose first readings make a baseline.
-type BaselineFrom string
-
-// Whose readings make a baseline. It is unknown until it is full.
-const (
-	BaselineFirst    BaselineFrom = "first"    // those of the version itself
-	BaselinePrevious BaselineFrom = "previous" // those of the version before it
-)
-
-// Change asks for a detector of change over a rule's datapoints. The rule
-// breaches from a detection for Hold, or until another version.
-type Change struct {
-	Detector  Detector                  `json:"detector,omitempty"`  // default DetectorADWIN
-	Delta     float64                   `json:"delta,omitempty"`     // ADWIN's confidence, above 0 and below 1; default DefaultDelta
-	Direction Direction                 `json:"direction,omitempty"` // which changes count; default DirectionBoth
-	Hold      metric.Optional[Duration] `json:"hold,omitzero"`       // default DefaultHold
-}
-
-// Detector is a method of change detection.
-type Detector string
-
-// DetectorADWIN is adaptive windowing (Bifet & Gavaldà, SDM 2007).
-const DetectorADWIN Detector = "adwin"
-
-// Direction says which changes of a mean count.
-type Direction string
-
-// The directions of change.
-const (
-	DirectionUp   Direction = "up"
-	DirectionDown Direction = "down"
-	DirectionBoth Direction = "both"
-)
-
 // Severity says what a rule may do.
 type Severity string
 

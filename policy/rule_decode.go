@@ -29,14 +29,6 @@ func (d *Datapoints) decodeAt(data []byte, path string) error {
 	return strict.Decode(data, path, strict.Fields{"breaching": &d.Breaching, "of": &d.Of})
 }
 
-func (b *Baseline) decodeAt(data []byte, path string) error {
-	return strict.Decode(data, path, strict.Fields{"samples": &b.Samples, "from": &b.From})
-}
-
-func (c *Change) decodeAt(data []byte, path string) error {
-	return strict.Decode(data, path, strict.Fields{"detector": &c.Detector, "delta": &c.Delta, "direction": &c.Direction, "hold": &c.Hold})
-}
-
 // Margin is a distance from a baseline, 0 or more: absolute, 0.03, or a share of
 // the baseline's magnitude, "3%".
 type Margin struct {

@@ -2,22 +2,6 @@ package policy
 
 import "github.com/modelvigil/modelvigil/metric"
 
-// HasBaseline says that the rule measures a version against what it used to do.
-func (r *Rule) HasBaseline() bool { return !r.BelowBaselineBy.IsZero() || !r.AboveBaselineBy.IsZero() }
-
-// BaselineSamples is how many readings make the rule's baseline.
-func (r *Rule) BaselineSamples() int64 {
-	if r.Baseline == nil || r.Baseline.Samples == 0 {
-		return DefaultBaselineSamples
-	}
-	return r.Baseline.Samples
-}
-
-// MeasuresPrevious says that the rule measures against the version before.
-func (r *Rule) MeasuresPrevious() bool {
-	return r.Baseline != nil && r.Baseline.From == BaselinePrevious
-}
-
 // IsBeyond says that a value is on the breaching side of a threshold.
 func (r *Rule) IsBeyond(value, threshold float64) bool {
 	if r.BreachesLow() {
@@ -28,14 +12,6 @@ func (r *Rule) IsBeyond(value, threshold float64) bool {
 
 // BreachesLow says that low values breach.
 func (r *Rule) BreachesLow() bool { return !r.Below.IsZero() || !r.BelowBaselineBy.IsZero() }
-
-// Method is the detector, or the default.
-func (c *Change) Method() Detector {
-	if c.Detector == "" {
-		return DetectorADWIN
-	}
-	return c.Detector
-}
 
 // ClearThreshold is the threshold beyond which a breaching rule stays so.
 func (r *Rule) ClearThreshold() (float64, bool) {

@@ -90,10 +90,3 @@ func (r *Rule) alignment() (words string) {
 	}
 	return words
 }
-
-func (r *Rule) baselineText() string {
-	if r.MeasuresPrevious() {
-		return fmt.Sprintf("the previous version's first %d", r.BaselineSamples())
-	}
-	return fmt.Sprintf("its first %d", r.BaselineSamples())
-}

@@ -257,51 +257,6 @@ func (r *Rule) validateClear(path string) (faults []error) {
 	return faults
 }
 
-// validateComparison is about baselines and detectors.
-func (r *Rule) validateComparison(path string) (faults []error) {
-	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
-	compares := false
-	for _, margin := range []struct {
-		name  string
-		value metric.Optional[Margin]
-	}{{"below_baseline_by", r.BelowBaselineBy}, {"above_baseline_by", r.AboveBaselineBy}} {
-		if m, ok := margin.value.Get(); ok {
-			compares = true
-			if !(m.Value >= 0 && m.Value <= metric.MaxMagnitude) {
-				fault(margin.name, fmt.Errorf("must be 0 to %.0e, got %v", metric.MaxMagnitude, m.Value))
-			}
-		}
-	}
-
-	if compares && (r.Stat == StatSum || r.Stat == StatCount) {
-		fault("stat", fmt.Errorf("%s grows with the readings, so it has no baseline; take min, max, mean or a percentile", r.Stat))
-	}
-	if b := r.Baseline; b != nil {
-		if !compares {
-			fault("baseline", errors.New("has its place only beside below_baseline_by or above_baseline_by"))
-		}
-		if b.Samples < 0 || b.Samples > metric.MaxCount {
-			fault("baseline.samples", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), b.Samples))
-		}
-		fault("baseline.from", oneOf(b.From, BaselineFirst, BaselinePrevious))
-	}
-	if c := r.Change; c != nil {
-		fault("change.detector", oneOf(c.Detector, DetectorADWIN))
-		fault("change.direction", oneOf(c.Direction, DirectionUp, DirectionDown, DirectionBoth))
-		if c.Delta != 0 && !(c.Delta >= MinDelta && c.Delta < 1) {
-			fault("change.delta", fmt.Errorf("must be %.0e to less than 1, got %v", MinDelta, c.Delta))
-		}
-		if hold, ok := c.Hold.Get(); ok {
-			fault("change.hold", checkWait(hold, time.Second))
-		}
-		if r.Datapoints != nil {
-			fault("datapoints", errors.New("has no place beside change, whose detector judges the whole series"))
-		}
-	}
-
-	return faults
-}
-
 // validate says whether s is a statistic.
 func (s Stat) validate() error {
 	switch s {

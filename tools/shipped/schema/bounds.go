@@ -40,6 +40,7 @@ func bound(s *jsonschema.Schema) {
 	limitNumber(property(datapoints, "breaching"), "1", "100")
 	limitNumber(property(datapoints, "of"), "1", "100")
 	limitNumber(property(s.Definitions["Baseline"], "samples"), "1", maxCount)
+	limitNumber(property(s.Definitions["Baseline"], "periods"), "1", "100")
 	delta := property(s.Definitions["Change"], "delta")
 	delta.Minimum = "1e-9"
 	delta.ExclusiveMaximum = "1"

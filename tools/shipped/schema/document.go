@@ -53,6 +53,7 @@ func document() (*jsonschema.Schema, error) {
 
 	bound(s)
 	depend(s.Definitions["Rule"])
+	dependBaseline(s.Definitions["Baseline"])
 	addScope(s)
 	return s, nil
 }

@@ -41,14 +41,31 @@ func depend(rule *jsonschema.Schema) {
 	}
 
 	rule.AllOf = []*jsonschema.Schema{
-		{ // a count or a sum knows no missing datapoint, and grows with the readings
+		{ // a count or a sum knows no missing datapoint
 			If:   where("stat", words(policy.StatCount, policy.StatSum)),
-			Then: without("min_samples", "missing", "below_baseline_by", "above_baseline_by"),
+			Then: without("min_samples", "missing"),
+		},
+		{ // and grows with the readings, so that whole periods make its baseline
+			If: where("stat", words(policy.StatCount, policy.StatSum)),
+			Then: &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
+				without("below_baseline_by", "above_baseline_by"),
+				where("baseline", where("from", words(policy.BaselineTrailing))),
+			}},
 		},
 		{ // a condition never does anything by itself
 			If:   where("condition", &jsonschema.Schema{Const: true}),
 			Then: &jsonschema.Schema{Properties: properties(field{"severity", &jsonschema.Schema{Not: &jsonschema.Schema{Const: "warning"}}})},
 		},
+	}
+}
+
+// dependBaseline says what has its place beside which kind of baseline.
+func dependBaseline(baseline *jsonschema.Schema) {
+	trailing := without("samples", "period")
+	trailing.Required = []string{"periods"}
+	baseline.AllOf = []*jsonschema.Schema{
+		{If: where("from", words(policy.BaselineTrailing)), Then: trailing, Else: without("periods", "season")},
+		{If: where("from", words(policy.BaselineReplaced)), Then: without("period")},
 	}
 }
 

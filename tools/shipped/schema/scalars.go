@@ -52,7 +52,7 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[policy.Missing]():
 		return words(policy.MissingIgnored, policy.MissingBreaching, policy.MissingOK)
 	case reflect.TypeFor[policy.BaselineFrom]():
-		return words(policy.BaselineFirst, policy.BaselinePrevious)
+		return words(policy.BaselineFirst, policy.BaselinePrevious, policy.BaselineTrailing, policy.BaselineReplaced)
 	case reflect.TypeFor[policy.Detector]():
 		return words(policy.DetectorADWIN)
 	case reflect.TypeFor[policy.Direction]():

@@ -170,6 +170,7 @@ func TestTheDecoderRefusesMore(t *testing.T) {
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "1h", "datapoints": {"breaching": 3, "of": 2}}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "1m", "grace": "11m"}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "745h"}]`,
+		`"rules": [{"metric": "a", "above_baseline_by": 1, "stat": "mean", "period": "1h", "baseline": {"from": "trailing", "periods": 4, "season": "90m"}}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "1h", "offset": "1h"}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "1h", "zone": "Europe/Berlin"}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "24h", "zone": "Europe/Nowhere"}]`,

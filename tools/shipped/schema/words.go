@@ -67,8 +67,12 @@ var descriptions = map[string]string{
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
 	"Rule.severity":          "critical (the default) can trigger; warning writes the decision warned.",
 
-	"Baseline.samples": fmt.Sprintf("How many readings make the baseline; it is unknown until then. Default %d.", policy.DefaultBaselineSamples),
-	"Baseline.from":    "Whose first readings: those of the version itself (first, the default) or of the one before it (previous).",
+	"Baseline.samples": fmt.Sprintf("How many readings make the baseline, at least; it is unknown until then. Default %d, beside period 1.", policy.DefaultBaselineSamples),
+	"Baseline.from": "What makes it: the version's own first readings (first, the default) or those of the version before it (previous), " +
+		"the version's last datapoints (trailing), or the last ones of the version that it replaced (replaced).",
+	"Baseline.period":  "From first or previous: the readings of so long since the version's first event make it, with samples at least that many. 1s to 8760h.",
+	"Baseline.periods": "From trailing: of how many datapoints it is the mean, 1 to 100.",
+	"Baseline.season":  "From trailing: takes the same period of the last periods seasons, such as 168h for weeks; a multiple of the rule's period. Left out, the last periods.",
 
 	"Change.detector":  "adwin, the only one and the default: adaptive windowing (Bifet and Gavaldà, 2007).",
 	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", policy.DefaultDelta),
