@@ -35,9 +35,8 @@ func (m *watch) outlast(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// Cancelled lets a machine know that its workflow was cancelled, which is an
-// operator's word to end it in good order: it stops. Told again, nothing changes.
-// Whoever decides a recorded history again calls it too.
-func Cancelled(machine *monitor.Machine, now time.Time) {
+// Stop lets a machine know that its workflow was cancelled, which is an operator's
+// word to end it in good order: it stops. Told again, nothing changes.
+func Stop(machine *monitor.Machine, now time.Time) {
 	machine.StopBy(now, monitor.Control{By: byTemporal, Reason: "its workflow was cancelled, which stops it as modelvigil stop does"})
 }

@@ -33,20 +33,20 @@ const (
 // brings one about; the shortest does.
 const pilePause = time.Millisecond
 
-// Quota bounds what one workflow task takes of the signals that have arrived. It is
-// the same in each replay. Whoever decides a recorded history again has one, too.
-type Quota struct {
+// quota bounds what one workflow task takes of the signals that have arrived. It is
+// the same in each replay.
+type quota struct {
 	task   time.Time // of the task at hand: its time tells it from the others
 	work   int64     // in that task
 	breath int64     // since the SDK was yielded to
 	total  int64     // in this run
 }
 
-// IsSpent says that the task of the time now is to take no further signal.
-func (q *Quota) IsSpent(now time.Time) bool { return q.task.Equal(now) && q.work >= maxTaskWork }
+// isSpent says that the task of the time now is to take no further signal.
+func (q *quota) isSpent(now time.Time) bool { return q.task.Equal(now) && q.work >= maxTaskWork }
 
-// Add counts the work of the task of the time now.
-func (q *Quota) Add(now time.Time, work int64) {
+// add counts the work of the task of the time now.
+func (q *quota) add(now time.Time, work int64) {
 	if !q.task.Equal(now) {
 		q.task = now
 		q.work = 0
@@ -58,7 +58,7 @@ func (q *Quota) Add(now time.Time, work int64) {
 
 // Receive hands one signal, as it came, to a machine, and returns how much work that
 // was. It is received raw, so that one that can't be decoded is counted and explained
-// instead of dropped. Whoever decides a recorded history again calls it too.
+// instead of dropped.
 func Receive(machine *monitor.Machine, now time.Time, name string, raw converter.RawValue) (work int64) {
 	before := machine.Work()
 	machine.CountSignal()
@@ -97,7 +97,7 @@ func (m *watch) drain(ctx workflow.Context) (all bool) {
 	slices.Sort(names) // the SDK names them in map order
 	for _, name := range names {
 		for channel := workflow.GetSignalChannel(ctx, name); ; {
-			if m.quota.IsSpent(now) {
+			if m.quota.isSpent(now) {
 				return !m.hasSignals(ctx)
 			}
 			var raw converter.RawValue
@@ -123,7 +123,8 @@ func (m *watch) take(ctx workflow.Context, now time.Time, name string, raw conve
 	m.isTaking = true
 	m.machine.OnBreath = func() { m.breathe(ctx) }
 	done := m.traces.take(name)
-	m.quota.Add(now, Receive(m.machine, now, name, raw))
+	m.quota.add(now, Receive(m.machine, now, name, raw))
+	m.gave(ctx, Received{name, raw})
 	done()
 	m.isTaking = false
 

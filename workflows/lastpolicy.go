@@ -43,8 +43,8 @@ type LastPolicy struct {
 	Policy json.RawMessage `json:"policy,omitempty"` // in force then
 }
 
-// Reinstate puts it in force in the machine of the monitor that has asked. Whoever
-// decides a recorded history again calls it too.
+// Reinstate puts it in force in the machine of the monitor that has asked. An error is
+// that of the look.
 func (l *LastPolicy) Reinstate(machine *monitor.Machine, now time.Time, err error) {
 	var wanted policy.Policy
 	if err == nil && l.RunID == "" {
@@ -62,10 +62,10 @@ func (l *LastPolicy) Reinstate(machine *monitor.Machine, now time.Time, err erro
 	machine.Reinstate(now, wanted, fmt.Sprintf("that of the model's last monitor, which %s (run %s)", l.Ended, l.RunID))
 }
 
-// LooksBack says that a run begins with a look for the last policy: it is a
+// looksBack says that a run begins with a look for the last policy: it is a
 // monitor's first, and has none of its own. That of an enrolment is for a model that
 // nobody has enrolled yet, so the last one wins over it.
-func LooksBack(info *workflow.Info, raw converter.RawValue) bool {
+func looksBack(info *workflow.Info, raw converter.RawValue) bool {
 	if info.ContinuedExecutionRunID != "" {
 		return false
 	}
@@ -81,7 +81,7 @@ func LooksBack(info *workflow.Info, raw converter.RawValue) bool {
 // one in force meanwhile is newer.
 func (m *watch) lookBack(ctx workflow.Context, raw converter.RawValue) {
 	info := workflow.GetInfo(ctx)
-	if !LooksBack(info, raw) {
+	if !looksBack(info, raw) {
 		return
 	}
 
@@ -95,5 +95,6 @@ func (m *watch) lookBack(ctx workflow.Context, raw converter.RawValue) {
 	m.looking = false
 	if !m.hasPolicy {
 		last.Reinstate(m.machine, workflow.Now(ctx), err)
+		m.gave(ctx, Reinstated{last, err})
 	}
 }

@@ -77,7 +77,7 @@ type watch struct {
 	machine *monitor.Machine
 	log     log.Logger
 
-	quota     Quota // what may still be taken of the signals that wait
+	quota     quota // what may still be taken of the signals that wait
 	began     time.Time
 	answered  time.Time // the time of the last task that an update came with
 	signals   int       // received in this run
@@ -101,7 +101,8 @@ type watch struct {
 	policy    string      // in words; "": not put into words yet
 	retires   time.Time   // when the run hands on to its successor, whatever it has seen
 	measures  measures
-	traces    *traces // nil: nothing is traced
+	traces    *traces  // nil: nothing is traced
+	follower  Follower // nil, but in a replay that somebody follows
 }
 
 // run lets the machine see what has arrived, does what it wants, and waits for
@@ -112,12 +113,14 @@ func (m *watch) run(ctx workflow.Context) error {
 		m.calendar(ctx)
 		all := m.drain(ctx)
 		if m.cancelled {
-			Cancelled(m.machine, workflow.Now(ctx))
+			Stop(m.machine, workflow.Now(ctx))
+			m.gave(ctx, Stopped{})
 		}
 		m.collect(ctx)
 		now := workflow.Now(ctx)
 		if all { // else what is still to be read would come too late for its periods
 			m.machine.Tick(now)
+			m.gave(ctx, Passed{})
 		}
 		m.measures.count(m.machine.Counters())
 		wants := m.machine.Wants(now)
@@ -145,7 +148,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		m.describe(ctx)
 		m.changed = false
 		if err := workflow.Await(ctx, func() bool {
-			return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.IsSpent(workflow.Now(ctx))
+			return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.isSpent(workflow.Now(ctx))
 		}); err != nil {
 			return err
 		}

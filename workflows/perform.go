@@ -222,27 +222,39 @@ func (m *watch) collect(ctx workflow.Context) {
 	if c := m.schedule; c != nil && c.future.IsReady() {
 		m.schedule = nil
 		var job modelops.Job
-		if err := c.future.Get(ctx, &job); activities.IsHeld(err) {
-			m.machine.Hold(now, c.requestID, MessageOf(err))
-		} else if err != nil {
-			m.machine.Failed(now, c.requestID, MessageOf(err))
+		returned := Returned{RequestID: c.requestID}
+		if err := c.future.Get(ctx, &job); err != nil {
+			returned.IsFrozen = activities.IsHeld(err)
+			returned.Reason = MessageOf(err)
 		} else {
-			m.machine.Scheduled(now, c.requestID, job)
+			returned.Job = &job
 		}
+		m.takeReturned(ctx, returned)
 	}
 	if c := m.await; c != nil && c.future.IsReady() {
 		m.await = nil
 		var outcome modelops.Outcome
+		returned := Returned{RequestID: c.requestID}
 		if err := c.future.Get(ctx, &outcome); err != nil {
-			m.machine.Failed(now, c.requestID, MessageOf(err))
+			returned.Reason = MessageOf(err)
 		} else {
 			outcome.RequestID = c.requestID // it was asked about no other
-			m.machine.Outcome(now, outcome)
+			returned.Outcome = &outcome
 		}
+		m.takeReturned(ctx, returned)
 	}
 
-	ended(ctx, m.cancels, func(id string, err error) { m.machine.CancelTold(now, id, err) })
+	ended(ctx, m.cancels, func(id string, err error) {
+		m.machine.CancelTold(now, id, err)
+		m.gave(ctx, Told{id, err})
+	})
 	ended(ctx, m.notices, m.machine.NoticeTold)
+}
+
+// takeReturned hands the machine what a call has come back with.
+func (m *watch) takeReturned(ctx workflow.Context, returned Returned) {
+	returned.To(m.machine, workflow.Now(ctx))
+	m.gave(ctx, returned)
 }
 
 // ended takes the calls that have ended from those under way, in the order of
@@ -290,6 +302,7 @@ func (m *watch) calendar(ctx workflow.Context) {
 		err = errors.New(computed.Error)
 	}
 	m.machine.SetCalendar(now, wanted, computed.Spans, err)
+	m.gave(ctx, Computed{wanted, computed.Spans, err})
 }
 
 // MessageOf is an activity's error without Temporal's frame around it.

@@ -53,6 +53,8 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	m.retires = m.began.Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
 	m.measure(ctx)
 	m.trace(ctx)
+	m.follower, _ = ctx.Value(followerKey{}).(Follower)
+	m.gave(ctx, Begun{})
 	if err := workflow.SetQueryHandler(ctx, contract.QueryStatus, func() (monitor.Status, error) {
 		return machine.Status(workflow.Now(ctx)), nil
 	}); err != nil {

@@ -24,8 +24,7 @@ type Update struct {
 	apply             func(now time.Time, payload []byte) (requestID string, err error)
 }
 
-// Do carries an update out, unless its check refuses it. Whoever decides a recorded
-// history again calls it too.
+// Do carries an update out, unless its check refuses it.
 func (u *Update) Do(now time.Time, raw converter.RawValue) (requestID string, err error) {
 	payload, err := jsonOf(raw)
 	if err == nil {
@@ -66,6 +65,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 			m.calendar(ctx)
 			m.drain(ctx)                                   // what was sent before the update is seen before it, but for what is left of a pile
 			requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
+			m.gave(ctx, Updated{u.Name, raw, err})
 			if err != nil {
 				return monitor.UpdateResult{}, err
 			}

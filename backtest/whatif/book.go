@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // book is what recorded retrainings were answered, by request id.
@@ -35,15 +36,28 @@ func (b *book) triggered(id string, at time.Time) {
 	}
 }
 
-// note writes down what was said of a retraining first, and says whether it is
-// known.
-func note[T any](b *book, id string, at time.Time, what T, of func(*answer) **told[T]) bool {
+// note writes down what was said of a retraining first.
+func note[T any](b *book, id string, at time.Time, what T, of func(*answer) **told[T]) {
 	a := b.answers[id]
 	if a != nil && !b.isClosed && *of(a) == nil {
 		*of(a) = &told[T]{at.Sub(a.at), what}
 	}
-	return a != nil
 }
+
+// returned notes what a call of the recording has come back with.
+func (b *book) returned(at time.Time, r workflows.Returned) {
+	switch {
+	case r.Job != nil:
+		b.job(r.RequestID, at, *r.Job)
+	case r.Outcome != nil:
+		b.outcome(r.RequestID, at, *r.Outcome)
+	case !r.IsFrozen:
+		b.failed(r.RequestID, at, r.Reason)
+	}
+}
+
+// knows says that a retraining is one of the recording's.
+func (b *book) knows(id string) bool { return b.answers[id] != nil }
 
 func (b *book) job(id string, at time.Time, job modelops.Job) {
 	note(b, id, at, job, func(a *answer) **told[modelops.Job] { return &a.job })
@@ -53,8 +67,8 @@ func (b *book) failed(id string, at time.Time, message string) {
 	note(b, id, at, message, func(a *answer) **told[string] { return &a.refusal })
 }
 
-func (b *book) outcome(id string, at time.Time, outcome modelops.Outcome) bool {
-	return note(b, id, at, outcome, func(a *answer) **told[modelops.Outcome] { return &a.outcome })
+func (b *book) outcome(id string, at time.Time, outcome modelops.Outcome) {
+	note(b, id, at, outcome, func(a *answer) **told[modelops.Outcome] { return &a.outcome })
 }
 
 // recorded says that a retraining was triggered just then in the recording, too.

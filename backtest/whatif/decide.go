@@ -1,3 +1,8 @@
+// Package whatif decides a monitor's recorded life again, by another policy. It
+// replays the monitor's histories with MonitorWorkflow itself, follows what the
+// monitor's machine is given, and when, and gives it to another machine. The
+// recording is not changed by that (open loop): the metrics are those of the models
+// that were in service then.
 package whatif
 
 import (
@@ -8,9 +13,9 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -33,6 +38,12 @@ type Question struct {
 	Progress func(run, runs, events int)
 }
 
+// Codec reads payloads and failures as the monitors' workers write them.
+type Codec struct {
+	Data    converter.DataConverter    // default: the SDK's
+	Failure converter.FailureConverter // default: the SDK's
+}
+
 // Answer is what was decided and what would have been.
 type Answer struct {
 	ModelName string             `json:"model_name"`
@@ -48,21 +59,21 @@ type Answer struct {
 var ErrNoHistory = errors.New("the server retains no history of it")
 
 // Decide answers a question. It reads the history twice: first to learn what
-// became of each retraining, so that the memory it takes does not grow with the
-// history. Where a run is forgotten meanwhile, it begins anew with what is left.
+// became of each retraining, so that the memory it takes is that of one run, however
+// many there are. Where a run is forgotten meanwhile, it begins anew with what is left.
 func Decide(ctx context.Context, histories Histories, q Question) (Answer, error) {
-	q.Codec = q.Codec.withDefaults()
 	for runs := 0; ; {
 		t := tape{histories: histories, question: q, id: contract.WorkflowID(q.ModelName)}
 		if err := t.findRuns(ctx); err != nil {
 			return Answer{}, err
 		}
-		answer, err := t.decide(ctx)
+		answer, err := decide(q, func(l *life) error { return t.play(ctx, l) })
 		if isNotFound(err) && (runs == 0 || len(t.runs) < runs) {
 			runs = len(t.runs)
 			continue
 		}
 
+		answer.Runs = len(t.runs)
 		return answer, err
 	}
 }
@@ -72,153 +83,37 @@ func isNotFound(err error) bool {
 	return errors.As(err, &notFound)
 }
 
-func (t *tape) decide(ctx context.Context) (Answer, error) {
-	codec := t.question.Codec
-	recording := &life{codec: codec}
-	last, err := t.play(ctx, recording, 0)
-	if err != nil {
+// decide lets a life be played twice, which must be the same both times.
+func decide(q Question, play func(*life) error) (Answer, error) {
+	recording := &life{}
+	if err := play(recording); err != nil {
 		return Answer{}, err
 	}
 
-	until := latest(recording.now, recording.from)
-	switch {
-	case !last.closed.IsZero():
-		until = last.closed
-	case last.waiting() == 0:
-		until = latest(until, time.Now().UTC().Truncate(time.Millisecond)) // nothing has come since
-	default:
-		recording.note("signals wait that no worker has taken: %d", last.waiting())
-	}
-
+	until := recording.end()
 	recording.book.isClosed = true
-	again := &life{codec: codec, book: recording.book}
-	again.rival = &rival{policy: t.question.Policy, book: &again.book}
-	if _, err := t.play(ctx, again, recording.tasks); err != nil {
+	again := &life{book: recording.book}
+	again.rival = &rival{policy: q.Policy, book: &again.book}
+	if err := play(again); err != nil {
 		return Answer{}, err
 	}
 
-	again.rival.advance(until, again.machine)
+	if again.rival.machine != nil { // else no worker has begun with it yet
+		again.rival.advance(until, again.wake)
+	}
 	isBefore := func(d monitor.Decision) bool { return d.At.Before(again.from) }
 	return Answer{
-		ModelName: t.question.ModelName,
+		ModelName: q.ModelName,
 		Recorded:  slices.DeleteFunc(append([]monitor.Decision{}, recording.decisions...), isBefore),
 		WhatIf:    slices.DeleteFunc(append([]monitor.Decision{}, again.rival.decisions...), isBefore),
-		Runs:      len(t.runs), From: again.from, Until: until,
-		Notes: append(recording.notes, again.rival.notes...),
+		From:      again.from,
+		Until:     until,
+		Notes:     append(recording.notes, again.rival.notes...),
 	}, nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// tape is a monitor's history: of its latest run, and of those that led to it by
-// continue-as-new, as far back as they are retained.
-type tape struct {
-	histories Histories
-	question  Question
-	id        string   // of the workflow
-	runs      []string // oldest first
-	events    int      // read so far
-}
-
-func (t *tape) open(ctx context.Context, run string) client.HistoryEventIterator {
-	return t.histories.GetWorkflowHistory(ctx, t.id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-}
-
-// findRuns follows the chain of runs back.
-func (t *tape) findRuns(ctx context.Context) error {
-	for run := t.question.RunID; run != ""; {
-		events := t.open(ctx, run)
-		if !events.HasNext() {
-			break
-		}
-
-		first, err := events.Next()
-		if isNotFound(err) {
-			break
-		} else if err != nil {
-			return fmt.Errorf("read the history of run %s: %w", run, err)
-		}
-
-		t.runs = append(t.runs, run)
-		run = first.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
-	}
-
-	slices.Reverse(t.runs)
-	if len(t.runs) == 0 {
-		return ErrNoHistory
-	}
-
-	return nil
-}
-
-// play goes through the tape, or through its first tasks, and returns the reader of
-// the last run.
-func (t *tape) play(ctx context.Context, l *life, tasks int) (last *reader, err error) {
-	for i, run := range t.runs {
-		last = newReader(t.question.Codec)
-		if err := t.playRun(ctx, l, last, i, tasks); err != nil {
-			return nil, fmt.Errorf("read the history of run %s: %w", run, err)
-		}
-	}
-	return last, nil
-}
-
-func (t *tape) playRun(ctx context.Context, l *life, r *reader, number, tasks int) error {
-	begun := false
-	for events := t.open(ctx, t.runs[number]); events.HasNext(); {
-		event, err := events.Next()
-		if err != nil {
-			return err
-		}
-
-		if !begun {
-			err = l.begin(r, event)
-			begun = true
-		}
-
-		t.count(number)
-		if err == nil {
-			err = t.read(l, r, event, tasks)
-		}
-		if err != nil {
-			return err
-		}
-	}
-
-	done := r.finish()
-	if done == nil || tasks > 0 && l.tasks == tasks {
-		return nil
-	}
-
-	return l.do(done)
-}
-
-func (t *tape) read(l *life, r *reader, event *historypb.HistoryEvent, tasks int) error {
-	done, err := r.read(event)
-	if err != nil || done == nil || tasks > 0 && l.tasks == tasks {
-		return err
-	}
-	return l.do(done)
-}
-
-// countEvery is how often progress is told, in events.
-const countEvery = 1000
-
-func (t *tape) count(number int) {
-	if t.events++; t.events%countEvery == 0 && t.question.Progress != nil {
-		t.question.Progress(number+1, len(t.runs), t.events)
-	}
 }
 
 // maxNotes bounds what is said about a recording.
 const maxNotes = 20
-
-func (l *life) note(format string, args ...any) { l.notes = addNote(l.notes, format, args...) }
 
 func addNote(notes []string, format string, args ...any) []string {
 	switch {
@@ -229,3 +124,5 @@ func addNote(notes []string, format string, args ...any) []string {
 	}
 	return notes
 }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

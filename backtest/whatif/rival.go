@@ -3,7 +3,6 @@ package whatif
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -80,12 +79,56 @@ func (r *rival) cut() { r.take(r.machine.State()) }
 
 func (r *rival) hear(d monitor.Decision) { r.decisions = monitor.AppendDecision(r.decisions, d) }
 
-// advance lets time pass until an instant, at which the next task was due. Wakes
-// that the monitor had too are left to that task.
-func (r *rival) advance(until time.Time, recorded *monitor.Machine) {
+// follow takes what the monitor's machine was given.
+func (r *rival) follow(now time.Time, recorded *monitor.Machine, given workflows.Given, spans *computed) {
+	if r.isDone {
+		return
+	}
+
+	r.calendar(now, spans)
+	switch given := given.(type) {
+	case workflows.Received:
+		r.receive(now, given)
+	case workflows.Updated:
+		r.update(now, given)
+	case workflows.Reinstated:
+		if r.policy == nil { // else another one is asked about
+			given.Last.Reinstate(r.machine, now, given.Err)
+		}
+	case workflows.Stopped:
+		workflows.Stop(r.machine, now)
+	case workflows.Returned:
+		wants := r.machine.Wants(now)
+		if r.asRecorded[given.RequestID] && given.RequestID == requestID(cmp.Or(wants.Schedule, wants.Await)) {
+			given.To(r.machine, now)
+		}
+	case workflows.Told:
+		if r.asRecorded[given.RequestID] && isCancelling(r.machine, now, given.RequestID) {
+			r.machine.CancelTold(now, given.RequestID, given.Err)
+		}
+	case workflows.Passed:
+		r.tick(now, recorded)
+	}
+}
+
+// receive takes a signal. The outcome of a retraining that the rival has asked for at
+// another time, it hears of in a time of its own.
+func (r *rival) receive(now time.Time, s workflows.Received) {
+	if s.Name == contract.SignalRetrainingOutcome {
+		outcome, err := monitor.DecodeOutcome(s.Raw.Payload().GetData())
+		if err == nil && r.book.knows(outcome.RequestID) && !r.asRecorded[outcome.RequestID] {
+			return
+		}
+	}
+	workflows.Receive(r.machine, now, s.Name, s.Raw)
+}
+
+// advance lets time pass until an instant, at which the next task was due. A wake that
+// the monitor had too is left to that task.
+func (r *rival) advance(until, recordedWake time.Time) {
 	for !r.isDone {
 		wake, ok := r.machine.NextWake()
-		if common, has := recorded.NextWake(); ok && has && common.Equal(wake) {
+		if ok && recordedWake.Equal(wake) {
 			ok = false
 			until = clock.Earlier(until, wake)
 		}
@@ -176,52 +219,19 @@ func (r *rival) answer(at time.Time, give func(*monitor.Machine, time.Time)) {
 	r.due = slices.Insert(r.due, i, d)
 }
 
-// reinstate takes the policy that the monitor began with, unless another one is asked about.
-func (r *rival) reinstate(at time.Time, l *looked) {
-	if r.policy == nil {
-		l.last.Reinstate(r.machine, at, l.err)
-	}
-}
-
-// cancelled stops, as the monitor did.
-func (r *rival) cancelled(at time.Time) {
-	if !r.isDone {
-		workflows.Cancelled(r.machine, at)
-	}
-}
-
-// receive takes a signal.
-func (r *rival) receive(at time.Time, s signal) {
-	if !r.isDone {
-		workflows.Receive(r.machine, at, s.name, s.raw)
-	}
-}
-
-// collect takes what an activity of the recording came back with.
-func (r *rival) collect(at time.Time, c call, give func(*monitor.Machine)) {
-	if r.isDone || !r.asRecorded[c.requestID] {
-		return
-	}
-	wants := r.machine.Wants(at)
-	if c.activity == activityCancel && isCancelling(r.machine, at, c.requestID) ||
-		c.activity != activityCancel && c.requestID == requestID(cmp.Or(wants.Schedule, wants.Await)) {
-		give(r.machine)
-	}
-}
-
 // update does what an operator asked for, where the machine allows it. Policies of
 // the recording are passed over, unless it is to be decided by them.
-func (r *rival) update(at time.Time, u update, wasDone bool) {
-	if r.isDone || r.policy != nil && u.name == contract.UpdateSetPolicy {
+func (r *rival) update(at time.Time, u workflows.Updated) {
+	if r.policy != nil && u.Name == contract.UpdateSetPolicy {
 		return
 	}
-	i := slices.IndexFunc(r.updates, func(known workflows.Update) bool { return known.Name == u.name })
-	if _, err := r.updates[i].Do(at, u.raw); err != nil {
-		if wasDone {
+	i := slices.IndexFunc(r.updates, func(known workflows.Update) bool { return known.Name == u.Name })
+	if _, err := r.updates[i].Do(at, u.Raw); err != nil {
+		if u.Err == nil {
 			var control monitor.Control
-			_ = json.Unmarshal(u.raw.Payload().GetData(), &control) // else nobody is named
+			_ = json.Unmarshal(u.Raw.Payload().GetData(), &control) // else nobody is named
 			r.notes = addNote(r.notes, "%s by %s on %s was not carried out in the what-if: %s",
-				u.name, cmp.Or(control.By, "an operator"), stamp(at), workflows.MessageOf(err))
+				u.Name, cmp.Or(control.By, "an operator"), stamp(at), workflows.MessageOf(err))
 		}
 		return
 	}
@@ -231,22 +241,24 @@ func (r *rival) update(at time.Time, u update, wasDone bool) {
 
 // calendar gives the machine the blackouts of its policy: as recorded where the
 // monitor computed the same, otherwise by the time zones that this program knows.
-func (r *rival) calendar(at time.Time, recorded *spans) {
+func (r *rival) calendar(at time.Time, recorded *computed) {
 	wanted, ok := r.machine.CalendarWanted(at)
-	if r.isDone || !ok {
+	if !ok {
 		return
 	}
-	if recorded != nil && recorded.wanted.From.Equal(wanted.From) && string(recorded.blackouts) == string(encoded(r.machine.Blackouts())) {
-		var err error
-		if recorded.Error != "" {
-			err = errors.New(recorded.Error)
-		}
-		r.machine.SetCalendar(at, wanted, recorded.Spans, err)
+	if recorded != nil && recorded.Wanted.From.Equal(wanted.From) && string(recorded.blackouts) == string(encoded(r.machine.Blackouts())) {
+		r.machine.SetCalendar(at, wanted, recorded.Spans, recorded.Err)
 		return
 	}
 
-	computed, err := policy.BlackoutSpans(r.machine.Blackouts(), wanted.From, wanted.Until)
-	r.machine.SetCalendar(at, wanted, computed, err)
+	spans, err := policy.BlackoutSpans(r.machine.Blackouts(), wanted.From, wanted.Until)
+	r.machine.SetCalendar(at, wanted, spans, err)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// requestID is a flight's; "" where there is none.
+func requestID(flight *monitor.Flight) string {
+	if flight == nil {
+		return ""
+	}
+	return flight.RequestID
+}

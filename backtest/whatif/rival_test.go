@@ -1,143 +1,116 @@
 package whatif_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	commonpb "go.temporal.io/api/common/v1"
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
-	updatepb "go.temporal.io/api/update/v1"
-	"go.temporal.io/sdk/converter"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/backtest/whatif"
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
-var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var (
+	noon       = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	retraining *activities.Retraining // names only
+)
 
-// script writes a history by hand. Times are counted from noon.
+// script is a monitor's life in the SDK's test environment, whose time is skipped.
+// Times are counted from noon.
 type script struct {
-	t      *testing.T
-	events []*historypb.HistoryEvent
+	*testsuite.TestWorkflowEnvironment
 }
 
-func (s *script) add(at time.Duration, event *historypb.HistoryEvent) int64 {
-	event.EventId, event.EventTime = int64(len(s.events)+1), timestamppb.New(noon.Add(at))
-	s.events = append(s.events, event)
-	return event.EventId
-}
-
-func (s *script) payloads(value any) *commonpb.Payloads {
-	s.t.Helper()
-	payloads, err := converter.GetDefaultDataConverter().ToPayloads(value)
-	require.NoError(s.t, err)
-	return payloads
-}
-
-// begin starts a run; its argument is in JSON.
-func (s *script) begin(argument, before string) {
-	s.add(0, &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-			WorkflowId: "model-monitor/fraud", FirstExecutionRunId: "first", ContinuedExecutionRunId: before, Input: s.payloads(json.RawMessage(argument)),
-		}},
+func newScript(follow workflows.Follower) *script {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetStartTime(noon)
+	env.SetTestTimeout(patience.Limit) // of the clock on the wall, as is the next
+	env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: patience.Limit,
+		Interceptors:             []interceptor.WorkerInterceptor{whatif.Following(follow)},
 	})
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: contract.WorkflowID("fraud"), TaskQueue: contract.DefaultTaskQueue})
+	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
+	env.RegisterActivity(&activities.Retraining{})
+	env.RegisterActivityWithOptions(func(context.Context, workflows.Successor) (workflows.LastPolicy, error) {
+		return workflows.LastPolicy{}, nil
+	}, activity.RegisterOptions{Name: workflows.LastPolicyActivity})
+	return &script{env}
 }
 
-// task is one workflow task.
-func (s *script) task(at time.Duration) {
-	s.add(at, &historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED})
-	s.add(at, &historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED})
-	s.add(at, &historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED})
-}
-
-// event is a signal, and the task that takes it.
 func (s *script) event(at time.Duration, accuracy float64) {
-	event := fmt.Sprintf(`{"timestamp": %q, "model_name": "fraud", "model_version": "v1", "accuracy": %v}`, noon.Add(at).Format(time.RFC3339), accuracy)
-	s.add(at, &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
-			SignalName: contract.SignalMetric, Input: s.payloads(json.RawMessage(event)),
-		}},
-	})
-	s.task(at)
+	s.RegisterDelayedCallback(func() {
+		s.SignalWorkflow(contract.SignalMetric, metric.Event{ModelName: "fraud", ModelVersion: "v1", Accuracy: metric.Some(accuracy)})
+	}, at)
 }
 
-// update is an update, and the task that carries it out.
 func (s *script) update(at time.Duration, name, argument string) {
-	s.task(at)
-	s.add(at, &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{WorkflowExecutionUpdateAcceptedEventAttributes: &historypb.WorkflowExecutionUpdateAcceptedEventAttributes{
-			AcceptedRequest: &updatepb.Request{
-				Meta:  &updatepb.Meta{UpdateId: fmt.Sprint(len(s.events))},
-				Input: &updatepb.Input{Name: name, Args: s.payloads(json.RawMessage(argument))},
-			},
-		}},
-	})
+	s.RegisterDelayedCallback(func() {
+		s.UpdateWorkflow(name, fmt.Sprint(name, at), &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {},
+		}, json.RawMessage(argument))
+	}, at)
 }
 
-// activity is one that the last task has asked for, and the task that takes what it
-// came back with.
-func (s *script) activity(scheduled, ended time.Duration, name, requestID string, result any) {
-	id := s.add(scheduled, &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
-			ActivityType: &commonpb.ActivityType{Name: name}, Input: s.payloads(activities.Call{Request: modelops.Request{RequestID: requestID}}),
-		}},
-	})
-	s.add(ended, &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
-		Attributes: &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{
-			ScheduledEventId: id, Result: s.payloads(result),
-		}},
-	})
-	s.task(ended)
+// schedules says what the next request for a retraining is answered, and after how long.
+func (s *script) schedules(after time.Duration, job modelops.Job) {
+	s.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Return(job, nil).After(after).Once()
 }
 
-func (s *script) end(at time.Duration) {
-	s.add(at, &historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED})
+// run lives through a script that ends at a time by an operator's word.
+func (s *script) run(end time.Duration, argument string) error {
+	s.update(end, contract.UpdateStop, "{}")
+	s.ExecuteWorkflow(contract.WorkflowType, json.RawMessage(argument))
+	return s.GetWorkflowError()
 }
-
-const request = "model-monitor/fraud/first/"
 
 // recording triggers after 20 minutes; the training takes half an hour.
-func recording(t *testing.T) *script {
-	s := &script{t: t}
-	s.begin(`{"policy": {"rules": [{"metric": "accuracy", "below": 0.9}]}}`, "")
+func recording(follow workflows.Follower) error {
+	s := newScript(follow)
 	s.event(0, 0.95)
 	s.event(10*time.Minute, 0.92)
 	s.event(20*time.Minute, 0.8)
-	s.activity(20*time.Minute, 21*time.Minute, "ScheduleRetraining", request+"1", modelops.Job{Backend: "webhook", Followed: true})
-	s.activity(21*time.Minute, 50*time.Minute, "AwaitRetraining", request+"1", modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"})
+	s.schedules(time.Minute, modelops.Job{Backend: "webhook", Followed: true})
+	s.OnActivity(retraining.AwaitRetraining, mock.Anything, mock.Anything).
+		Return(modelops.Outcome{State: modelops.Succeeded, ModelVersion: "v2"}, nil).After(29 * time.Minute).Once()
 	s.update(60*time.Minute, contract.UpdateSetPolicy, `{"rules": [{"metric": "accuracy", "below": 0.5}], "cooldown": "1s"}`)
 	s.update(61*time.Minute, contract.UpdateRetrain, `{"by": "ada", "reason": "labels"}`)
-	s.activity(61*time.Minute, 62*time.Minute, "ScheduleRetraining", request+"2", modelops.Job{Backend: "log"})
+	s.schedules(time.Minute, modelops.Job{Backend: "log"})
 	s.event(3*time.Hour, 0.8)
-	s.end(4 * time.Hour)
-	return s
+	return s.run(4*time.Hour, `{"policy": {"rules": [{"metric": "accuracy", "below": 0.9}]}}`)
 }
 
 // decide tells a what-if in lines: `20m triggered accuracy`.
-func decide(t *testing.T, s *script, document string) (whatif.Answer, []string) {
+func decide(t *testing.T, until time.Duration, play func(workflows.Follower) error, document string) (whatif.Answer, []string) {
 	t.Helper()
-	question := whatif.Question{ModelName: "fraud", RunID: "run"}
+	question := whatif.Question{ModelName: "fraud"}
 	if document != "" {
 		parsed, err := policy.Decode([]byte(document))
 		require.NoError(t, err)
 		question.Policy = &parsed
 	}
-	answer, err := whatif.Decide(t.Context(), histories{"run": s.events}, question)
+	answer, err := whatif.DecideLife(question, noon, noon.Add(until), play)
 	require.NoError(t, err)
 	lines := []string{}
 	for _, d := range answer.WhatIf {
@@ -191,13 +164,13 @@ func TestWhatIf(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			answer, lines := decide(t, recording(t), test.policy)
-			require.Equal(t, test.want, lines)
+			answer, lines := decide(t, 4*time.Hour, recording, test.policy)
+			require.Equal(t, append(test.want, "4h stopped"), lines)
 			require.Len(t, answer.Notes, len(test.notes))
 			for i, note := range test.notes {
 				require.Contains(t, answer.Notes[i], note)
 			}
-			require.Len(t, answer.Recorded, 5)
+			require.Len(t, answer.Recorded, 6)
 			require.Equal(t, noon.Add(4*time.Hour), answer.Until)
 		})
 	}
@@ -210,17 +183,17 @@ func TestWhatIfBeginsWithWhatTheServerStillRetains(t *testing.T) {
 	m.Tick(noon.Add(-time.Minute))
 	state, err := json.Marshal(m.State())
 	require.NoError(t, err)
-	s := &script{t: t}
-	s.begin(fmt.Sprintf(`{"model_name": "fraud", "state": %s}`, state), "gone")
-	s.task(0)
-	s.activity(0, 5*time.Minute, "ScheduleRetraining", request+"1", modelops.Job{Backend: "log"})
-	s.event(20*time.Minute, 0.8)
-	s.end(2 * time.Hour)
+	play := func(follow workflows.Follower) error {
+		s := newScript(follow)
+		s.SetContinuedExecutionRunID("gone")
+		s.schedules(5*time.Minute, modelops.Job{Backend: "log"})
+		s.event(20*time.Minute, 0.8)
+		return s.run(2*time.Hour, fmt.Sprintf(`{"model_name": "fraud", "state": %s}`, state))
+	}
 
-	answer, lines := decide(t, s, `{"cooldown": "10m"}`)
-	require.Equal(t, []string{"5m accepted", "20m triggered", "26m accepted"}, lines, "the second after the time that the first took: 6 minutes from its trigger")
-	require.Len(t, answer.Recorded, 2)
-	require.Equal(t, 1, answer.Runs)
+	answer, lines := decide(t, 2*time.Hour, play, `{"cooldown": "10m"}`)
+	require.Equal(t, []string{"5m accepted", "20m triggered", "26m accepted", "2h stopped"}, lines, "the second after the time that the first took: 6 minutes from its trigger")
+	require.Len(t, answer.Recorded, 3)
 	require.Equal(t, noon, answer.From)
 }
 

@@ -144,3 +144,85 @@ func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 	}
 	require.Greater(t, all, 10, "there are recordings, and they hold decisions")
 }
+
+// ends are where a history may end that is read while its monitor goes on: the server
+// writes what a task has brought about all at once.
+func ends(events []*historypb.HistoryEvent) (lengths []int) {
+	for length := 1; length <= len(events); length++ {
+		if length == len(events) || !whatif.IsAnswer(events[length]) {
+			lengths = append(lengths, length)
+		}
+	}
+	return lengths
+}
+
+func TestARecordedLifeIsDecidedFromWhateverOfItThereIs(t *testing.T) {
+	files, err := filepath.Glob("../../workflows/testdata/*.json")
+	require.NoError(t, err)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			events := load(t, file)
+			name, err := contract.ModelName(events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowId)
+			require.NoError(t, err)
+			decisions := 0
+			for _, length := range ends(events) {
+				answer, err := whatif.Decide(t.Context(), histories{"run": events[:length]}, whatif.Question{ModelName: name, RunID: "run"})
+				require.NoError(t, err, "of its first %d events", length)
+				require.Equal(t, asJSON(t, answer.Recorded), asJSON(t, answer.WhatIf), "of its first %d events", length)
+				require.GreaterOrEqual(t, len(answer.Recorded), decisions, "of its first %d events", length)
+				decisions = len(answer.Recorded)
+			}
+		})
+	}
+}
+
+// growing is a monitor that goes on between the two times that its history is read.
+type growing struct {
+	histories
+	reads int
+}
+
+func (g *growing) GetWorkflowHistory(_ context.Context, _, run string, _ bool, _ enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	g.reads++
+	events := g.histories[run]
+	if g.reads < 3 { // the chain of runs, and the first time
+		all := ends(events)
+		events = events[:all[len(all)/2]]
+	}
+	return &iterator{events: events}
+}
+
+func TestAMonitorThatGoesOnMeanwhileIsDecidedAsOfTheFirstLook(t *testing.T) {
+	events := load(t, "../../workflows/testdata/policy-cooldown-and-second-retraining.json")
+	name, err := contract.ModelName(events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowId)
+	require.NoError(t, err)
+	question := whatif.Question{ModelName: name, RunID: "run"}
+
+	whole, err := whatif.Decide(t.Context(), histories{"run": events}, question)
+	require.NoError(t, err)
+	answer, err := whatif.Decide(t.Context(), &growing{histories: histories{"run": events}}, question)
+
+	require.NoError(t, err)
+	require.Equal(t, asJSON(t, answer.Recorded), asJSON(t, answer.WhatIf))
+	require.Less(t, len(answer.Recorded), len(whole.Recorded))
+}
+
+func TestSignalsThatNoWorkerHasTakenAreSpokenOf(t *testing.T) {
+	events := load(t, "../../workflows/testdata/digests-and-a-redelivery.json")
+	name, err := contract.ModelName(events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowId)
+	require.NoError(t, err)
+	for length, event := range events {
+		isLast := event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED
+		if !isLast {
+			continue
+		}
+
+		answer, err := whatif.Decide(t.Context(), histories{"run": events[:length+1]}, whatif.Question{ModelName: name, RunID: "run"})
+		require.NoError(t, err)
+		if len(answer.Notes) > 0 {
+			require.Contains(t, answer.Notes[0], "signals wait that no worker has taken: ")
+			return
+		}
+	}
+	require.Fail(t, "no task of the recording has begun with a signal")
+}
