@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -38,6 +40,12 @@ type Options struct {
 	// Training is the outcome of every retraining; default TrainingSucceeds. A
 	// success names no new version: recordings hold their own.
 	Training Training
+	// Backend, where set, is asked for each retraining in place of the imagined one, and
+	// answers by Simulator.Outcome; TrainingTime and Training then say nothing.
+	Backend func(modelops.Request)
+	// ApproveAfter, where set, is how long an operator takes to approve a trigger that
+	// waits for it, 0 or more; without it nobody answers.
+	ApproveAfter metric.Optional[time.Duration]
 	// ArrivalDelay is from an event's timestamp to when the monitor handles it, 0 or
 	// more. The clock of all decisions is that of arrival.
 	ArrivalDelay time.Duration

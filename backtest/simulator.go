@@ -27,7 +27,8 @@ type Simulator struct {
 	look  bool      // a decision fell that may have changed what the machine wants
 
 	requestID string    // of the retraining under way; empty without
-	lands     time.Time // when it ends
+	lands     time.Time // when it ends, where its backend is imagined
+	answers   time.Time // when the trigger that waits is approved; zero: never
 }
 
 // NewSimulator returns the simulator of a model that was never watched before.
@@ -46,6 +47,11 @@ func NewSimulator(modelName string, wanted policy.Policy, options Options) *Simu
 	s.result.Decisions = []monitor.Decision{}
 	s.spans.lasts = lastings(s.policy.Rules)
 	return s
+}
+
+// OnRejection lets it tell of what the machine refuses.
+func (s *Simulator) OnRejection(tell func(monitor.Rejection)) {
+	s.machine.OnRejection = func(why monitor.Rejection, _ int64) { tell(why) }
 }
 
 // Observe lets the clock go on to a valid event's arrival and judges it. Events
@@ -71,15 +77,17 @@ func (s *Simulator) Observe(event *metric.Event) {
 
 // advance lets the clock go on to now: what is due by then happens in order of
 // time. An outcome comes before a wake of the same instant, so that a training
-// that takes exactly the timeout is in time.
+// that takes exactly the timeout is in time, and so does an approval.
 func (s *Simulator) advance(now time.Time) {
 	s.now = now
 	for {
 		wake, due := s.machine.NextWake()
 		due = due && !wake.After(now) && !wake.Equal(s.stale)
 		switch {
-		case s.requestID != "" && !s.lands.After(now) && (!due || !wake.Before(s.lands)):
+		case s.hasLanded(now) && (!due || !wake.Before(s.lands)):
 			s.land()
+		case s.isAnswered(now) && (!due || !wake.Before(s.answers)):
+			s.approve()
 		case due:
 			s.calendar(wake)
 			s.machine.Tick(wake)
@@ -108,23 +116,36 @@ func (s *Simulator) settle(now time.Time) {
 		wants := s.machine.Wants(now)
 		switch {
 		case wants.Schedule != nil && s.requestID != wants.Schedule.RequestID:
-			s.schedule(now, wants.Schedule.RequestID)
+			s.schedule(now, wants.Schedule.Request)
 		case wants.Schedule == nil && wants.Await == nil:
 			s.requestID = "" // it has timed out, or an operator would have ended it
 		}
 
-		if s.requestID != "" && !s.lands.After(now) {
+		switch {
+		case s.hasLanded(now):
 			s.land()
+		case s.isAnswered(now):
+			s.approve()
 		}
 	}
 }
 
-func (s *Simulator) schedule(now time.Time, requestID string) {
-	job := modelops.Job{Backend: "backtest", Followed: s.options.Training != TrainingAccepted}
+func (s *Simulator) schedule(now time.Time, request modelops.Request) {
+	job := modelops.Job{Backend: "backtest", Followed: s.options.Backend != nil || s.options.Training != TrainingAccepted}
 	if job.Followed {
-		s.requestID, s.lands = requestID, now.Add(s.options.TrainingTime)
+		s.requestID = request.RequestID
+		s.lands = now.Add(s.options.TrainingTime)
 	}
-	s.machine.Scheduled(now, requestID, job)
+
+	s.machine.Scheduled(now, request.RequestID, job)
+	if s.options.Backend != nil {
+		s.options.Backend(request)
+	}
+}
+
+// hasLanded says that the retraining under way is one that ends by itself, and has.
+func (s *Simulator) hasLanded(now time.Time) bool {
+	return s.requestID != "" && s.options.Backend == nil && !s.lands.After(now)
 }
 
 // land ends the retraining under way.
@@ -133,9 +154,38 @@ func (s *Simulator) land() {
 	if s.options.Training == TrainingFails {
 		outcome.State = modelops.Failed
 	}
-	s.requestID = ""
-	s.machine.Outcome(s.lands, outcome)
-	s.settle(s.lands)
+	s.outcome(s.lands, outcome)
+}
+
+// Outcome is what the backend says of a retraining, at the instant that the clock
+// has reached.
+func (s *Simulator) Outcome(outcome modelops.Outcome) {
+	s.outcome(s.now, outcome)
+	s.machine.Tick(s.now)
+	s.settle(s.now)
+}
+
+func (s *Simulator) outcome(now time.Time, outcome modelops.Outcome) {
+	if outcome.RequestID == s.requestID {
+		s.requestID = ""
+	}
+	s.machine.Outcome(now, outcome)
+	s.settle(now)
+}
+
+// isAnswered says that the operator approves the trigger that waits by now.
+func (s *Simulator) isAnswered(now time.Time) bool {
+	return !s.answers.IsZero() && !s.answers.After(now)
+}
+
+// approve is the operator's word on the trigger that waits, if it still does.
+func (s *Simulator) approve() {
+	at := s.answers
+	s.answers = time.Time{}
+	if s.machine.CanAnswer(true) == nil {
+		s.machine.Approve(at, monitor.Control{Reason: "approved as the rehearsal says"})
+	}
+	s.settle(at)
 }
 
 // decided hears of each decision.
@@ -144,9 +194,15 @@ func (s *Simulator) decided(decision monitor.Decision) {
 	switch decision.Kind {
 	case policy.Suppressed, policy.Held:
 		s.spans.breach(&decision)
-	case policy.Triggered, policy.AwaitingApproval:
+	case policy.Triggered:
 		s.spans.breach(&decision)
 		s.look = true
+	case policy.AwaitingApproval:
+		s.spans.breach(&decision)
+		s.look = true
+		if after, answers := s.options.ApproveAfter.Get(); answers {
+			s.answers = decision.At.Add(after)
+		}
 	case policy.Warned:
 		s.result.Warnings++
 	case policy.Succeeded, policy.Accepted:
