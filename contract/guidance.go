@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
@@ -14,6 +16,11 @@ type Guidance struct {
 	CooldownUntil time.Time     `json:"cooldown_until,omitzero"`
 	Rules         []policy.Rule `json:"rules"`
 	Publishers    int           `json:"publishers"` // heard of in the last two intervals
+	// ReportEvery is how often one publisher alone reports a healthy model; monitors
+	// that are older than this field leave it out.
+	ReportEvery policy.Duration `json:"report_every,omitempty"`
+	// KeepDistributions are the policy's.
+	KeepDistributions []string `json:"keep_distributions,omitempty"`
 	// BatchVersions are those that the monitor takes; none means 1.
 	BatchVersions []int `json:"batch_versions,omitempty"`
 }
@@ -35,18 +42,58 @@ const (
 	// MaxSignalRate is the sustained signals per second that one workflow takes
 	// well; about 5, from Temporal's guidance (temporalio/documentation#3665).
 	MaxSignalRate = 5
-	// HealthyInterval is how often one publisher alone reports while healthy.
-	HealthyInterval = 10 * time.Second
-	// healthySignalRate bounds the signals per second of all while healthy.
-	healthySignalRate = 0.2
+	// healthyPublishers report as often as one alone while healthy; more of them
+	// share what these send.
+	healthyPublishers = 5
+	// longestPace is how often each publisher reports at least, however many there
+	// are: half of the time for which a monitor remembers one.
+	longestPace = 24 * time.Hour
+	// earlyReportEvery is the interval of monitors that don't tell theirs, and count
+	// their publishers by it.
+	earlyReportEvery = 10 * time.Second
+	// shortestGuidanceAge bounds the queries of those that report every few seconds.
+	shortestGuidanceAge = 5 * time.Minute
 )
 
-// HealthyPace is how often each of so many publishers reports while healthy.
-func HealthyPace(publishers int) time.Duration {
-	return max(HealthyInterval, time.Duration(float64(publishers)/healthySignalRate*float64(time.Second)))
+// HealthyPace is how often each of so many publishers reports while healthy, where one
+// alone does so at an interval.
+func HealthyPace(every time.Duration, publishers int) time.Duration {
+	stretched := every / healthyPublishers * time.Duration(publishers)
+	return max(every, min(stretched, longestPace))
 }
 
 // UrgentPace is how often each of so many publishers repeats a breach.
 func UrgentPace(publishers int) time.Duration {
 	return max(time.Second, time.Duration(publishers)*time.Second/MaxSignalRate)
+}
+
+// ReportInterval is how often one publisher alone reports.
+func (g *Guidance) ReportInterval() time.Duration {
+	if g.ReportEvery == 0 {
+		return earlyReportEvery
+	}
+	return time.Duration(g.ReportEvery)
+}
+
+// HealthyPace is how often each publisher reports while healthy.
+func (g *Guidance) HealthyPace() time.Duration { return HealthyPace(g.ReportInterval(), g.Publishers) }
+
+// UrgentPace is how often each publisher repeats a breach.
+func (g *Guidance) UrgentPace() time.Duration { return UrgentPace(g.Publishers) }
+
+// Age is after how long a publisher asks anew although it has not heard of a change:
+// all of a model's together ask once in five intervals.
+func (g *Guidance) Age() time.Duration {
+	alone := max(healthyPublishers*g.ReportInterval(), shortestGuidanceAge)
+	return min(alone*time.Duration(max(1, g.Publishers)), max(alone, longestPace))
+}
+
+// IsNewsAfter says that publishers who go by an earlier guidance should ask anew: it has
+// other rules, another interval or number of publishers, by far, or a pause is over. What
+// else changes they see coming, or ask about when they have a breach.
+func (g *Guidance) IsNewsAfter(earlier *Guidance) bool {
+	pace, before := g.HealthyPace(), earlier.HealthyPace()
+	return g.ReportEvery != earlier.ReportEvery || pace >= 2*before || before >= 2*pace ||
+		earlier.Phase == PhasePaused && g.Phase != PhasePaused ||
+		!slices.Equal(g.KeepDistributions, earlier.KeepDistributions) || !reflect.DeepEqual(g.Rules, earlier.Rules)
 }

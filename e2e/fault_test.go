@@ -160,12 +160,14 @@ func TestEveryEventIsCountedOnceThroughAFaultyNetwork(t *testing.T) {
 	defer temporalClient.Close()
 	p.faulty.Store(true)
 
-	often := func(int) time.Duration { return 100 * time.Millisecond }
-	h := hub.New(temporalClient, hub.Options{
-		TaskQueue: queue, Logger: slog.New(slog.DiscardHandler), HealthyPace: often, UrgentPace: often,
-	})
+	h := hub.New(temporalClient, hub.Options{TaskQueue: queue, Logger: slog.New(slog.DiscardHandler)})
 	var published [models]atomic.Int64
 	var work sync.WaitGroup
+	work.Go(func() { // healthy digests go more often than they have to
+		for !p.hasDealt(20) {
+			assert.NoError(t, h.Flush(t.Context()))
+		}
+	})
 	for range publishers {
 		work.Go(func() {
 			ticker := time.NewTicker(100 * time.Millisecond)

@@ -59,7 +59,7 @@ func buildWith(t *testing.T, edits ...edit) (worker, starter string) {
 // history, behind a version, writes a newer state and takes newer batches.
 var nextRelease = []edit{
 	{"monitor/state.go", "const StateVersion = 1", "const StateVersion = 2"},
-	{"monitor/batch.go", "return []int{1}", "return []int{1, 2}"},
+	{"metric/batch.go", "return []int{1, 2}", "return []int{1, 2, 3}"},
 	{"workflows/monitor.go", "		m.perform(ctx, wants)\n", `		if workflow.GetVersion(ctx, "next", workflow.DefaultVersion, 1) == 1 {
 			_ = workflow.SideEffect(ctx, func(workflow.Context) any { return "next" })
 		}
@@ -121,11 +121,22 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	assert.Contains(t, mustSay(starterPath, "roll", "one"), "go on with one from their next task, after workers without a build")
 
 	// The load: events by a hub, one breach each second, until the end.
-	often := func(int) time.Duration { return 50 * time.Millisecond }
-	h := hub.New(server.Client(), hub.Options{TaskQueue: queue, HealthyPace: often, UrgentPace: often})
+	h := hub.New(server.Client(), hub.Options{TaskQueue: queue})
 	var published [models]atomic.Int64
 	var work sync.WaitGroup
 	done := make(chan struct{})
+	work.Go(func() { // healthy digests go more often than they have to
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				assert.NoError(t, h.Flush(t.Context()))
+			case <-done:
+				return
+			}
+		}
+	})
 	work.Go(func() {
 		ticker := time.NewTicker(5 * time.Millisecond)
 		defer ticker.Stop()
@@ -165,7 +176,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	next := run(nextWorker, "two")
 	assert.Contains(t, mustSay(nextStarter, "roll", "two"), "go on with two from their next task, after one")
 	goesOn("build two counts")
-	assert.Equal(t, []int{1, 2}, status(t, upgraded(0)).BatchVersions, "hubs may now send what build two reads")
+	assert.Equal(t, []int{1, 2, 3}, status(t, upgraded(0)).BatchVersions, "hubs may now send what build two reads")
 
 	// A state that the next release wrote blocks the older one, and nothing is lost meanwhile.
 	for m := range models {

@@ -219,7 +219,7 @@ func TestTheAgeOfWhatIsPendingIsThatOfTheOldestEvent(t *testing.T) {
 // hanging is a server that takes batches and never answers.
 type hanging struct{ now, most, models atomic.Int64 }
 
-func (c *hanging) send(ctx context.Context, batch *metric.Batch) error {
+func (c *hanging) send(ctx context.Context, batch *metric.Batch) (string, error) {
 	c.models.Add(1)
 	bytes := int64(0)
 	for _, digest := range batch.Digests {
@@ -230,7 +230,7 @@ func (c *hanging) send(ctx context.Context, batch *metric.Batch) error {
 	}
 	<-ctx.Done()
 	c.now.Add(-bytes)
-	return ctx.Err()
+	return "", ctx.Err()
 }
 
 func (c *hanging) ask(ctx context.Context, _ string) (contract.Guidance, error) {

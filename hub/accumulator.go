@@ -35,10 +35,19 @@ type accumulator struct {
 	since       time.Time // when folding began
 	events      int64
 	first, last time.Time
-	named       [3]metric.Summary
-	further     map[string]*metric.Summary
+	wanted      *wanted
+	named       [3]tally
+	further     map[string]*tally
 	categories  map[string]*metric.Values
 	bytes       int // of memory
+}
+
+func newAccumulator(c compartment, since time.Time, w *wanted) *accumulator {
+	a := &accumulator{compartment: c, since: since, wanted: w, bytes: accumulatorBytes}
+	for i := range a.named {
+		a.named[i].want = w.named[i]
+	}
+	return a
 }
 
 // add folds an event. grown is how many bytes of memory that took, be it in vain.
@@ -71,7 +80,7 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 	a.events++
 	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
 		if value, taken := reading.Get(); taken {
-			grown += addTo(&a.named[i], value, stamp)
+			grown += a.named[i].add(value, stamp)
 		}
 	}
 
@@ -88,14 +97,14 @@ func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (g
 		}
 
 		if a.further == nil {
-			a.further = map[string]*metric.Summary{}
+			a.further = map[string]*tally{}
 		}
-		a.further[name] = &metric.Summary{}
+		a.further[name] = &tally{want: a.wanted.of(name)}
 		grown += a.further[name].Bytes()
 	}
 
 	for name, value := range metrics {
-		grown += addTo(a.further[name], value, stamp)
+		grown += a.further[name].add(value, stamp)
 	}
 	return grown, nil
 }
@@ -133,10 +142,10 @@ func (a *accumulator) digest(until time.Time) *metric.Digest {
 		First: a.first.UTC(), Last: a.last.UTC(), FoldedFrom: since, FoldedUntil: until,
 		Metrics: make(map[string]*metric.Summary, len(a.named)+len(a.further)),
 	}
-	put := func(name string, m *metric.Summary) {
-		if m.Count > 0 {
-			m.MinAt, m.MaxAt = m.MinAt.UTC(), m.MaxAt.UTC()
-			d.Metrics[name] = m
+	put := func(name string, t *tally) {
+		if t.Count > 0 {
+			t.MinAt, t.MaxAt = t.MinAt.UTC(), t.MaxAt.UTC()
+			d.Metrics[name] = &t.Summary
 		}
 	}
 

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -33,11 +34,11 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 	case p.closing && !p.closed: // nothing to deliver but the farewell
 		due = now
 	case p.isUrgent() && !p.repeats: // the first breach after health
-		due = p.lastSend.Add(p.hub.options.UrgentPace(1))
+		due = p.lastSend.Add(contract.UrgentPace(1))
 	case p.isUrgent():
-		due = p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
+		due = p.lastSend.Add(p.guidance.UrgentPace())
 	case p.dirty.Load() || len(p.waiting) > 0:
-		due = p.lastSend.Add(p.hub.options.HealthyPace(p.guidance.Publishers))
+		due = p.lastSend.Add(p.guidance.HealthyPace())
 	default:
 		return time.Hour
 	}
@@ -61,7 +62,8 @@ func (p *pipe) handOver(ctx context.Context, pressing bool) {
 			pause = healthyPause
 		default:
 			bytes := p.batchBytes
-			p.settle(ctx, p.send(ctx, batch))
+			run, err := p.send(ctx, batch)
+			p.settle(ctx, run, err)
 			p.hub.flying.Give(p.account.name, bytes)
 		}
 	}
@@ -75,9 +77,9 @@ func (p *pipe) handOver(ctx context.Context, pressing bool) {
 // send hands a batch over, in a span of its own. One that has waited too long for
 // an outcome, as after the machine slept, is not sent again: the monitor may have
 // forgotten that it has it.
-func (p *pipe) send(ctx context.Context, batch *metric.Batch) error {
+func (p *pipe) send(ctx context.Context, batch *metric.Batch) (run string, err error) {
 	if p.isOverdue(p.hub.now()) {
-		return p.unsure
+		return "", p.unsure
 	}
 
 	if p.batchOf != nil {
@@ -90,12 +92,12 @@ func (p *pipe) send(ctx context.Context, batch *metric.Batch) error {
 			attribute.Int64("modelvigil.sequence", batch.Sequence), attribute.Bool("modelvigil.urgent", p.isBreach))
 	}
 
-	err := p.hub.carrier.send(ctx, batch)
+	run, err = p.hub.carrier.send(ctx, batch)
 	p.hub.metrics.signals(p.isBreach, p.attempts > 0, err)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 	}
-	return err
+	return run, err
 }
 
 // isOverdue says that the batch has been without an outcome for too long.
@@ -136,7 +138,10 @@ func (p *pipe) freeze() *metric.Batch {
 		Version: p.guidance.BatchVersion(), ModelName: p.model, Publisher: p.publisher, Sequence: p.sequence,
 		Digests: []*metric.Digest{},
 	}
-	p.batchOf = p.cause.Swap(nil)
+	p.batchOf = nil
+	if cause := p.cause.Swap(nil); p.hastens {
+		p.batchOf = cause
+	}
 	p.fold.rememberVersions(p.waiting)
 	p.batchCut = p.cuts
 	p.firstTry = now
@@ -157,8 +162,8 @@ func (p *pipe) freeze() *metric.Batch {
 	return p.batch
 }
 
-// settle takes in what became of the batch.
-func (p *pipe) settle(ctx context.Context, err error) {
+// settle takes in what became of the batch, and by which run of the monitor.
+func (p *pipe) settle(ctx context.Context, run string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.hub.now()
@@ -191,8 +196,8 @@ func (p *pipe) settle(ctx context.Context, err error) {
 	p.account.hold(-p.batchBytes)
 	p.batchBytes = 0
 	p.wakeWaiters()
-	if err == nil && !p.closing && (p.isBreach || now.Sub(p.learnt) > guidanceAge) {
-		p.learn(ctx, now)
+	if err == nil && !p.closing && p.asks(run, now) {
+		p.learn(ctx, run, now)
 	}
 }
 

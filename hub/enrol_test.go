@@ -43,8 +43,14 @@ func (c *startingClient) SignalWithStartWorkflow(ctx context.Context, _, _ strin
 		c.machines[b.ModelName] = monitor.NewMachine(b.ModelName, "run", input.Policy)
 	}
 	c.mu.Unlock()
-	return nil, c.send(ctx, b)
+	_, err = c.send(ctx, b)
+	return startedRun{}, err
 }
+
+// startedRun is the run that a signal went to.
+type startedRun struct{ client.WorkflowRun }
+
+func (startedRun) GetRunID() string { return "run" }
 
 func (c *startingClient) SignalWorkflow(ctx context.Context, _, _, _ string, batch any) error {
 	b := batch.(*metric.Batch)
@@ -54,7 +60,8 @@ func (c *startingClient) SignalWorkflow(ctx context.Context, _, _, _ string, bat
 	if !known {
 		return serviceerror.NewNotFound("workflow not found for ID: " + b.ModelName)
 	}
-	return c.send(ctx, b)
+	_, err := c.send(ctx, b)
+	return err
 }
 
 func (c *startingClient) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {

@@ -23,6 +23,10 @@ import (
 type fakeCarrier struct {
 	mu       sync.Mutex
 	machines map[string]*monitor.Machine
+	runs     map[string]string            // the run that a model's monitor is in
+	told     map[string]contract.Guidance // what is no news to publishers
+	asked    []time.Time
+	follows  bool // the retrainings go on until somebody tells their outcome
 	sent     []delivery
 	// before, where set, decides about an attempt: an error before or after the
 	// batch is taken in.
@@ -34,34 +38,40 @@ type delivery struct {
 	batch metric.Batch
 }
 
-func newFakeCarrier() *fakeCarrier { return &fakeCarrier{machines: map[string]*monitor.Machine{}} }
+func newFakeCarrier() *fakeCarrier {
+	return &fakeCarrier{machines: map[string]*monitor.Machine{}, runs: map[string]string{}, told: map[string]contract.Guidance{}}
+}
 
-func (c *fakeCarrier) send(ctx context.Context, batch *metric.Batch) error {
+func (c *fakeCarrier) send(ctx context.Context, batch *metric.Batch) (run string, err error) {
 	encoded, err := json.Marshal(batch)
 	if err != nil {
-		return err
+		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.before != nil {
 		if err := c.before(batch); err != nil {
-			return err
+			return "", err
 		}
 	}
 	received, err := metric.DecodeBatch(encoded)
 	if err != nil {
-		return err
+		return "", err
 	}
 	c.sent = append(c.sent, delivery{time.Now(), *received})
 	m := c.machine(batch.ModelName)
 	m.ObserveBatch(time.Now(), received)
 	if flight := m.Wants(time.Now()).Schedule; flight != nil {
-		m.Scheduled(time.Now(), flight.RequestID, modelops.Job{Backend: "log"})
+		m.Scheduled(time.Now(), flight.RequestID, modelops.Job{Backend: "log", Followed: c.follows})
+	}
+	if told, now := c.told[batch.ModelName], m.Guidance(time.Now()); now.IsNewsAfter(&told) { // its run hands on
+		c.told[batch.ModelName] = now
+		c.runs[batch.ModelName] += "+"
 	}
 	if c.after != nil {
-		return c.after(batch)
+		return c.runs[batch.ModelName], c.after(batch)
 	}
-	return ctx.Err()
+	return c.runs[batch.ModelName], ctx.Err()
 }
 
 func (c *fakeCarrier) machine(model string) *monitor.Machine {
@@ -74,6 +84,7 @@ func (c *fakeCarrier) machine(model string) *monitor.Machine {
 func (c *fakeCarrier) ask(_ context.Context, model string) (contract.Guidance, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked = append(c.asked, time.Now())
 	return c.machine(model).Guidance(time.Now()), nil
 }
 

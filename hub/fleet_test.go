@@ -37,6 +37,20 @@ func fleet(t *testing.T, carrier *fakeCarrier, hubs []*Hub, span time.Duration, 
 	return signals
 }
 
+// acquaint lets hubs publish a little until all know how many they are, and returns how
+// many events that took.
+func acquaint(t *testing.T, hubs []*Hub) (events int64) {
+	t.Helper()
+	for range 6 * 24 {
+		for _, h := range hubs {
+			require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
+			events++
+		}
+		time.Sleep(10 * time.Minute)
+	}
+	return events
+}
+
 // heardOf is how many publishers the monitor counts.
 func heardOf(t *testing.T, carrier *fakeCarrier) int {
 	t.Helper()
@@ -56,20 +70,21 @@ func TestTheSignalsOfAFleetStayWithinWhatOneWorkflowTakes(t *testing.T) {
 				for i := range hubs {
 					hubs[i] = newHub(carrier, quiet)
 				}
-				fleet(t, carrier, hubs, 30*time.Minute, healthy) // they learn how many they are
+				known := acquaint(t, hubs)
 
-				const span = 5000 * time.Second // ten intervals of a hundred publishers
+				const span = 2 * time.Hour // six intervals of a hundred publishers
 				signals := fleet(t, carrier, hubs, span, healthy)
 				t.Logf("healthy: %.3f signals/s", float64(signals)/span.Seconds())
-				assert.LessOrEqual(t, float64(signals)/span.Seconds(), 0.2)
+				const limit = 5.0 / 60 // of five publishers that each report once a minute
+				assert.LessOrEqual(t, float64(signals)/span.Seconds(), limit)
 
-				const half = 250 * time.Second // away from where healthy digests of hubs that began together are due
+				const half = 5 * time.Minute // away from where healthy digests of hubs that began together are due
 				fleet(t, carrier, hubs, half, healthy)
 				signals = fleet(t, carrier, hubs, time.Minute, breaching)
 				t.Logf("breaching: %.2f signals/s", float64(signals)/60)
 				assert.LessOrEqual(t, float64(signals)/60, 5.0)
 
-				total := int64(publishers * (30*60 + 5000 + 250 + 60))
+				total := int64(publishers*(2*3600+5*60+60)) + known
 				for _, h := range hubs {
 					closeHub(t, h)
 				}
@@ -97,7 +112,7 @@ func TestAFleetHandsEachPeriodOverWithinItsGrace(t *testing.T) {
 				signals := fleet(t, carrier, hubs, span, healthy)
 				handOvers := float64(publishers) * (span.Seconds()/period.Seconds() + 1)
 				t.Logf("%.3f signals/s", float64(signals)/span.Seconds())
-				assert.LessOrEqual(t, float64(signals), 0.2*span.Seconds()+handOvers)
+				assert.LessOrEqual(t, float64(signals), 5*span.Minutes()+handOvers)
 
 				busiest := map[int64]int{}
 				for _, d := range carrier.deliveries()[before:] {

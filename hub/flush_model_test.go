@@ -43,11 +43,11 @@ func (c *toll) book(ledger map[string]int64, batch *metric.Batch) {
 	}
 }
 
-func (c *toll) send(ctx context.Context, batch *metric.Batch) error {
+func (c *toll) send(ctx context.Context, batch *metric.Batch) (string, error) {
 	select {
 	case <-time.After(time.Duration(c.draw(3)*c.draw(3)) * time.Second):
 	case <-ctx.Done():
-		return ctx.Err()
+		return "", ctx.Err()
 	}
 	fate := c.draw(10)
 	c.mu.Lock()
@@ -59,18 +59,18 @@ func (c *toll) send(ctx context.Context, batch *metric.Batch) error {
 
 	switch {
 	case fate < 2:
-		return serviceerror.NewUnavailable("away")
+		return "", serviceerror.NewUnavailable("away")
 	case fate < 4 && isNews: // one that was taken is not refused for good
 		c.book(c.refused, batch)
-		return ErrMonitorStopped
+		return "", ErrMonitorStopped
 	case isNews:
 		c.seen[batch.ModelName][batch.Sequence] = true
 		c.book(c.taken, batch)
 	}
 	if fate < 6 {
-		return serviceerror.NewUnavailable("the answer is lost")
+		return "", serviceerror.NewUnavailable("the answer is lost")
 	}
-	return nil
+	return "", nil
 }
 
 func (c *toll) ask(context.Context, string) (contract.Guidance, error) {

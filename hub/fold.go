@@ -36,6 +36,7 @@ type fold struct {
 
 	mu       sync.Mutex // taken inside a shard's, to open an accumulator
 	periods  *periods
+	wanted   *wanted
 	versions map[string]struct{}      // heard of since the last send
 	open     map[compartment]struct{} // since the last cut
 }
@@ -63,7 +64,7 @@ type shard struct {
 func newFold(of *Account, now time.Time) *fold {
 	f := &fold{
 		account: of, shards: make([]shard, runtime.GOMAXPROCS(0)), periods: &periods{},
-		versions: map[string]struct{}{}, open: map[compartment]struct{}{},
+		wanted: (&wanted{everything: true}).withNamed(), versions: map[string]struct{}{}, open: map[compartment]struct{}{},
 	}
 	for i := range f.shards {
 		f.shards[i].lateBefore = now.Add(-lateAfter)
@@ -132,7 +133,7 @@ func (s *shard) find(version string, late bool, second int64) *accumulator {
 // openIn opens an accumulator in a shard, or finds the nearest of its kind where
 // no further one fits.
 func (f *fold) openIn(s *shard, version string, late bool, second int64, now time.Time) (*accumulator, error) {
-	c, err := f.compartment(version, late, second)
+	c, wanted, err := f.compartment(version, late, second)
 	if err != nil {
 		return nil, err
 	}
@@ -143,22 +144,23 @@ func (f *fold) openIn(s *shard, version string, late bool, second int64, now tim
 		}
 	}
 
-	a := &accumulator{compartment: c, since: now, bytes: accumulatorBytes}
+	a := newAccumulator(c, now, wanted)
 	f.account.hold(accumulatorBytes)
 	s.accumulators = append(s.accumulators, a)
 	return a, nil
 }
 
-// compartment returns where an event is folded, and counts it among the open.
-func (f *fold) compartment(version string, late bool, second int64) (compartment, error) {
+// compartment returns where an event is folded, and counts it among the open, and what
+// is wanted of its metrics.
+func (f *fold) compartment(version string, late bool, second int64) (compartment, *wanted, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, known := f.versions[version]; !known {
 		if len(f.versions) >= maxVersions {
-			return compartment{}, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
+			return compartment{}, nil, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
 		}
 		if err := contract.ValidateModelVersion(version); err != nil {
-			return compartment{}, err
+			return compartment{}, nil, err
 		}
 		f.versions[version] = struct{}{}
 	}
@@ -166,7 +168,7 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	own := compartment{late: late, version: version}
 	own.from, own.until = f.periods.around(second)
 	if _, isOpen := f.open[own]; isOpen {
-		return own, nil
+		return own, f.wanted, nil
 	}
 
 	if len(f.open) >= maxOpen {
@@ -181,7 +183,7 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	}
 
 	f.open[own] = struct{}{}
-	return own, nil
+	return own, f.wanted, nil
 }
 
 func (c *compartment) isNearer(other *compartment, second int64) bool {
@@ -202,6 +204,13 @@ func (f *fold) setPeriods(p *periods) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.periods = p
+}
+
+// setWanted says what accumulators hold that are opened from now on.
+func (f *fold) setWanted(w *wanted) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wanted = w
 }
 
 // forgetVersions forgets those that were heard of since the last send.

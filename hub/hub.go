@@ -49,10 +49,6 @@ type Options struct {
 	// carries it: go.temporal.io/sdk/contrib/opentelemetry. Default
 	// OpenTelemetry's global one, which traces nothing unless somebody sets it.
 	TracerProvider trace.TracerProvider
-	// Pace overrides how often each of so many publishers of a model reports
-	// while healthy and repeats a breach. Defaults contract.HealthyPace and
-	// contract.UrgentPace.
-	HealthyPace, UrgentPace func(publishers int) time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -75,12 +71,6 @@ func (o Options) withDefaults() Options {
 
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()
-	}
-	if o.HealthyPace == nil {
-		o.HealthyPace = contract.HealthyPace
-	}
-	if o.UrgentPace == nil {
-		o.UrgentPace = contract.UrgentPace
 	}
 	return o
 }

@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// guidanceAge is after how long what was learnt of a monitor is asked anew,
-	// at the next send.
-	guidanceAge = time.Minute
 	// healthyShare is how much of the budget may go to digests that are not
 	// urgent, so that an urgent one never queues behind them.
 	healthyShare = 0.8

@@ -28,9 +28,12 @@ func over(name string, period time.Duration, basis policy.TimeBasis, grace ...ti
 	return r
 }
 
-func ruled(rules ...policy.Rule) *fakeCarrier {
+func ruled(rules ...policy.Rule) *fakeCarrier { return under(policy.Policy{Rules: rules}) }
+
+// under is a server with a monitor that goes by a policy.
+func under(p policy.Policy) *fakeCarrier {
 	c := newFakeCarrier()
-	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{Rules: rules})
+	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", p)
 	return c
 }
 
@@ -115,7 +118,7 @@ type slowCarrier struct {
 	takes time.Duration
 }
 
-func (c *slowCarrier) send(ctx context.Context, batch *metric.Batch) error {
+func (c *slowCarrier) send(ctx context.Context, batch *metric.Batch) (string, error) {
 	time.Sleep(c.takes)
 	return c.fakeCarrier.send(ctx, batch)
 }
@@ -151,10 +154,8 @@ func TestArrivalBoundariesCutEvenWhileABatchIsUnderWay(t *testing.T) {
 
 func TestWhatComesAfterItsPeriodWasHandedOverIsThereWithinTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := ruled(over("a", 10*time.Minute, policy.TimeOfEvent))
-		options := quiet
-		options.HealthyPace = func(int) time.Duration { return time.Hour }
-		h := newHub(c, options)
+		c := under(policy.Policy{ReportEvery: metric.Some(policy.Duration(time.Hour)), Rules: []policy.Rule{over("a", 10*time.Minute, policy.TimeOfEvent)}})
+		h := newHub(c, quiet)
 		require.NoError(t, h.PublishDurable(t.Context(), healthy("fraud")))
 		time.Sleep(time.Second)
 		require.NoError(t, h.Publish(t.Context(), healthy("fraud")))

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +27,7 @@ type pipe struct {
 
 	tripwire atomic.Pointer[tripwire]
 	dirty    atomic.Bool                       // something is folded
-	urgent   atomic.Bool                       // something folded is urgent
+	urgent   atomic.Bool                       // something folded would breach
 	cause    atomic.Pointer[trace.SpanContext] // of the event that made it so; nil if it has no trace
 	aligning atomic.Int64                      // the boundary, Unix ns, while it is near: hold each event against the clock; or 0
 	wake     chan struct{}
@@ -36,7 +35,7 @@ type pipe struct {
 	mu         sync.Mutex
 	periods    *periods
 	boundary   time.Time // the next instant that no digest straddles; zero if there is none
-	calmUntil  time.Time // the end of the cooldown that took the tripwire away
+	calmUntil  time.Time // the end of the cooldown; zero where there is none
 	cuts       int64     // numbers the cuts
 	waiting    []parcel  // cut, in order, not in a batch yet
 	sending    bool      // a batch is being handed over
@@ -60,7 +59,10 @@ type pipe struct {
 	settled    chan struct{} // closed and renewed whenever a batch is settled
 	guidance   contract.Guidance
 	learnt     time.Time // when guidance was asked for; zero if never
+	learntFrom string    // the monitor's run that was heard of when it was asked; "" where it can't be told
 	asking     bool
+	isCalm     bool      // a breach triggers nothing at present, so none is urgent
+	curiosity  curiosity // about what breaches lead to
 }
 
 func newPipe(h *Hub, of *Account, model string) *pipe {
@@ -68,7 +70,9 @@ func newPipe(h *Hub, of *Account, model string) *pipe {
 		hub: h, account: of, model: model, publisher: newPublisher(), fold: newFold(of, h.now()), made: h.now(), share: rand.Float64(), periods: &periods{},
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
-	p.guidance = contract.Guidance{Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1}
+	p.guidance = contract.Guidance{
+		Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1, ReportEvery: policy.Duration(policy.DefaultReportEvery),
+	}
 	p.tripwire.Store(newTripwire(p.guidance.Rules))
 	return p
 }
@@ -139,6 +143,7 @@ func (p *pipe) step(ctx context.Context) time.Duration {
 	if !due.IsZero() {
 		wait = min(wait, due.Sub(now))
 	}
+	wait = min(wait, p.wonder(ctx, now))
 	if p.sending {
 		return wait
 	}
@@ -180,7 +185,7 @@ func (p *pipe) untilBoundary(now time.Time) time.Duration {
 }
 
 // isUrgent says that something is urgent which is folded or waits. p.mu is held.
-func (p *pipe) isUrgent() bool { return p.urgent.Load() || p.hastens }
+func (p *pipe) isUrgent() bool { return !p.isCalm && p.urgent.Load() || p.hastens }
 
 // setBoundary looks for the next one. p.mu is held.
 func (p *pipe) setBoundary(now time.Time) {
@@ -188,7 +193,7 @@ func (p *pipe) setBoundary(now time.Time) {
 	p.boundary = p.periods.boundaryAfter(now)
 	if !p.calmUntil.IsZero() && !now.Before(p.calmUntil) {
 		p.calmUntil = time.Time{}
-		p.tripwire.Store(newTripwire(p.guidance.Rules))
+		p.isCalm = p.isCalm && p.guidance.Phase != contract.PhaseCoolingDown
 	}
 }
 
@@ -196,7 +201,7 @@ func (p *pipe) setBoundary(now time.Time) {
 // clock for ended at the boundary; without that, nobody knows. p.mu is held.
 func (p *pipe) cut(now time.Time) {
 	p.dirty.Store(false) // before the cut: what is folded after it sets it again
-	if p.urgent.Swap(false) {
+	if p.urgent.Swap(false) && !p.isCalm {
 		p.hastens = true // whatever it is cut for, and however long it waits then
 	}
 	p.cuts++
@@ -213,53 +218,4 @@ func (p *pipe) cut(now time.Time) {
 	if !p.boundary.IsZero() && !now.Before(p.boundary) {
 		p.setBoundary(now)
 	}
-}
-
-// learn asks the monitor for guidance, aside, so that no batch waits for it.
-func (p *pipe) learn(ctx context.Context, now time.Time) {
-	if p.asking {
-		return
-	}
-
-	p.asking = true
-	p.learnt = now
-	p.hub.work.Go(func() {
-		guidance, err := p.hub.ask(ctx, p.account, p.model)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.asking = false
-		if err != nil {
-			p.hub.log.Debug("no guidance from the monitor", "model_name", p.model, "error", err)
-			return
-		}
-
-		p.follow(guidance, p.hub.now())
-		p.nudge()
-	})
-}
-
-// follow takes guidance. p.mu is held.
-func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
-	p.align(now)
-	learnt := newPeriods(guidance)
-	if !slices.Equal(learnt.spans, p.periods.spans) {
-		p.fold.setPeriods(learnt)
-		p.cut(now) // before they hold: what was folded until now may cross them
-	}
-
-	p.guidance = guidance
-	p.periods = learnt
-	p.calmUntil = time.Time{}
-	if now.Before(guidance.CooldownUntil) {
-		p.calmUntil = guidance.CooldownUntil
-	}
-	if isCalm(guidance, now) {
-		p.tripwire.Store(newTripwire(nil))
-		p.urgent.Store(false)
-		p.hastens = false
-	} else {
-		p.tripwire.Store(newTripwire(guidance.Rules))
-	}
-
-	p.setBoundary(now)
 }

@@ -14,7 +14,7 @@ import (
 // idleCarrier takes every batch at once.
 type idleCarrier struct{}
 
-func (idleCarrier) send(context.Context, *metric.Batch) error { return nil }
+func (idleCarrier) send(context.Context, *metric.Batch) (string, error) { return "", nil }
 func (idleCarrier) ask(context.Context, string) (contract.Guidance, error) {
 	return contract.Guidance{Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1}, nil
 }

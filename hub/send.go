@@ -30,8 +30,9 @@ const (
 
 // carrier takes batches to the monitors.
 type carrier interface {
-	// send returns nil once the batch is durable.
-	send(ctx context.Context, batch *metric.Batch) error
+	// send returns once the batch is durable, with the id of the monitor's run that
+	// took it, where that can be told: another run may have something new to say.
+	send(ctx context.Context, batch *metric.Batch) (run string, err error)
 	// ask returns what the model's monitor tells publishers.
 	ask(ctx context.Context, modelName string) (contract.Guidance, error)
 }
@@ -75,11 +76,11 @@ type startInput struct {
 	Policy    *policy.Policy `json:"policy,omitempty"`
 }
 
-func (c *temporalCarrier) send(ctx context.Context, batch *metric.Batch) error {
+func (c *temporalCarrier) send(ctx context.Context, batch *metric.Batch) (run string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	if c.enrolment == EnrolRefuse {
-		return c.signal(ctx, batch)
+		return "", c.signal(ctx, batch)
 	}
 
 	input := startInput{ModelName: batch.ModelName}
@@ -89,16 +90,16 @@ func (c *temporalCarrier) send(ctx context.Context, batch *metric.Batch) error {
 		options.Memo = map[string]any{contract.MemoEnrolment: EnrolObserve}
 	}
 
-	_, err := c.client.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMetricDigest, batch, options, contract.WorkflowType, input)
+	taken, err := c.client.SignalWithStartWorkflow(ctx, options.ID, contract.SignalMetricDigest, batch, options, contract.WorkflowType, input)
 	var stopped *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case err == nil:
-		return nil
+		return taken.GetRunID(), nil
 	case errors.As(err, &stopped):
-		return fmt.Errorf("%w: %s; start it anew with `modelvigil apply`", ErrMonitorStopped, options.ID)
+		return "", fmt.Errorf("%w: %s; start it anew with `modelvigil apply`", ErrMonitorStopped, options.ID)
 	}
 
-	return fmt.Errorf("signal %s: %w", options.ID, err)
+	return "", fmt.Errorf("signal %s: %w", options.ID, err)
 }
 
 // signal hands a batch to a monitor that runs, and starts none.

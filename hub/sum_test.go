@@ -59,16 +59,16 @@ func newLedger(seed uint64) *ledger {
 	}
 }
 
-func (l *ledger) send(_ context.Context, batch *metric.Batch) error {
+func (l *ledger) send(_ context.Context, batch *metric.Batch) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	open := l.cut[batch.Publisher]
 	if open == isShut || open == isOpen && l.random.IntN(5) == 0 {
-		return serviceerror.NewUnavailable("away")
+		return "", serviceerror.NewUnavailable("away")
 	}
 	encoded, err := json.Marshal(batch)
 	if err != nil {
-		return err
+		return "", err
 	}
 	l.pile = append(l.pile, encoded)
 	if !l.isAway {
@@ -78,9 +78,9 @@ func (l *ledger) send(_ context.Context, batch *metric.Batch) error {
 		l.cut[batch.Publisher] = isShut
 	}
 	if open == isMute || l.random.IntN(4) == 0 {
-		return serviceerror.NewUnavailable("the answer is lost")
+		return "", serviceerror.NewUnavailable("the answer is lost")
 	}
-	return nil
+	return "", nil
 }
 
 // handle lets the monitor take all that the server has. l.mu is held.

@@ -100,5 +100,5 @@ func (p *pipe) due() (due time.Time) {
 // again is when the next batch goes that came too late for its period's other
 // ones. p.mu is held.
 func (p *pipe) again() time.Time {
-	return p.lastSend.Add(p.hub.options.UrgentPace(p.guidance.Publishers))
+	return p.lastSend.Add(p.guidance.UrgentPace())
 }

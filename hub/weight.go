@@ -1,10 +1,6 @@
 package hub
 
-import (
-	"time"
-
-	"github.com/modelvigil/modelvigil/metric"
-)
+import "github.com/modelvigil/modelvigil/metric"
 
 // What the parts of a backlog take of memory beside the digests of further metrics.
 // TestABacklogTakesNoMoreThanIsCounted measures them.
@@ -25,16 +21,4 @@ func bytesOf(d *metric.Digest) (bytes int64) {
 		bytes += int64(values.Bytes())
 	}
 	return bytes
-}
-
-// addTo folds a reading into a metric, and returns by how many bytes that grew. What
-// lies between readings of one sign that are there already widens no sketch.
-func addTo(m *metric.Summary, value float64, stamp time.Time) (grown int) {
-	if m.Count > 0 && value >= m.Min && value <= m.Max && (m.Min > 0 || m.Max < 0) {
-		m.Add(value, stamp)
-		return 0
-	}
-	before := m.Bytes()
-	m.Add(value, stamp)
-	return m.Bytes() - before
 }

@@ -303,11 +303,11 @@ func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
 	for i := range 100 {
 		report(noon, fmt.Sprint("p", i), 1)
 	}
-	between := noon.Add(contract.HealthyPace(100) - time.Second)
+	between := noon.Add(contract.HealthyPace(policy.DefaultReportEvery, 100) - time.Second)
 	report(between, "p0", 2)
 	require.Equal(t, 100, m.Guidance(between).Publishers)
 
-	later := noon.Add(2*contract.HealthyPace(100) + time.Second)
+	later := noon.Add(2*contract.HealthyPace(policy.DefaultReportEvery, 100) + time.Second)
 	report(later, "p0", 3)
 	require.Equal(t, 1, m.Guidance(later).Publishers, "those that fell silent don't slow the rest down")
 }

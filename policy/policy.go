@@ -43,6 +43,13 @@ type Policy struct {
 	Owner    string                    `json:"owner,omitempty"` // who applied it, so that nobody else prunes it
 	Rules    []Rule                    `json:"rules,omitempty"` // in order of precedence; nil means the three defaults
 	Cooldown metric.Optional[Duration] `json:"cooldown,omitzero"`
+	// ReportEvery is how often one publisher alone reports a healthy model, 1 s to
+	// 24 h: how old what the monitor knows may get, and what a crash of a serving
+	// process may lose. Left out, ReportInterval says what follows from the rules.
+	ReportEvery metric.Optional[Duration] `json:"report_every,omitzero"`
+	// KeepDistributions are metrics, by names or patterns of path.Match, whose
+	// distributions publishers send although no rule takes a percentile of them.
+	KeepDistributions []string `json:"keep_distributions,omitempty"`
 	// MaxFailures is how many retrainings in a row may fail, time out or regress
 	// before the monitor pauses itself; 0 means any number.
 	MaxFailures int `json:"max_failures,omitempty"`
@@ -123,7 +130,8 @@ func (p Policy) WithCooldown(cooldown time.Duration) Policy {
 }
 
 // WithDefaults returns a copy in which everything left out is spelled out, but
-// for the backend, which is the worker's to choose.
+// for the backend, which is the worker's to choose, and for ReportEvery, which
+// follows from the rules.
 func (p Policy) WithDefaults() Policy {
 	if p.Rules == nil {
 		p.Rules = []Rule{
@@ -167,6 +175,7 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 	return strict.Decode(data, path, strict.Fields{
 		"version": &p.Version,
 		"team":    &p.Team, "owner": &p.Owner, "rules": strict.List(&p.Rules, (*Rule).decodeAt), "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
+		"report_every": &p.ReportEvery, "keep_distributions": &p.KeepDistributions,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": strict.Object(&p.Approval, (*Approval).decodeAt),
 		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*Blackout).decodeAt),
 		"notify":     strict.List(&p.Notify, (*Notify).decodeAt),

@@ -65,6 +65,7 @@ func (p Policy) Validate() error {
 	if priority := p.Retraining.Priority; priority < 0 || priority > maxPriority {
 		faults = append(faults, fmt.Errorf("retraining.priority: must be 1, the first, to %d, got %d", maxPriority, priority))
 	}
+	faults = append(faults, p.validateReports()...)
 	faults = append(faults, p.validateControl()...)
 	if err := errors.Join(faults...); err != nil || p.Verify == nil {
 		return err

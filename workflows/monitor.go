@@ -96,10 +96,13 @@ type watch struct {
 	cancels   map[string]*call // by request id
 	notices   map[string]*call // by their id
 	timers    []*timer
-	index     func() bool // there are search attributes
-	shown     shown       // where lists of monitors look
-	policy    string      // in words; "": not put into words yet
-	retires   time.Time   // when the run hands on to its successor, whatever it has seen
+	index     func() bool       // there are search attributes
+	shown     shown             // where lists of monitors look
+	policy    string            // in words; "": not put into words yet
+	retires   time.Time         // when the run hands on to its successor, whatever it has seen
+	told      contract.Guidance // what is no news to publishers
+	isHeeded  bool              // a publisher was there in this run
+	newsAt    time.Time         // when the run hands on so that publishers hear of news; zero: there is none
 	measures  measures
 	traces    *traces  // nil: nothing is traced
 	follower  Follower // nil, but in a replay that somebody follows
@@ -124,6 +127,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		}
 		m.measures.count(m.machine.Counters())
 		wants := m.machine.Wants(now)
+		m.hearNews(now)
 
 		switch {
 		case !all:
@@ -138,6 +142,10 @@ func (m *watch) run(ctx workflow.Context) error {
 
 		if now.Before(m.retires) { // later a call is waited for, see isHeld
 			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
+		}
+
+		if now.Before(m.newsAt) {
+			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.newsAt, Summary: "hand on to a new run, so that publishers ask what has changed"})
 		}
 
 		m.perform(ctx, wants)
@@ -155,6 +163,26 @@ func (m *watch) run(ctx workflow.Context) error {
 	}
 }
 
+// newsPause is how long a run waits before it hands on for the sake of news: until the
+// update that they came with has its answer, and for further ones.
+const newsPause = time.Second
+
+// hearNews looks whether publishers should ask anew. They hear of it by the id of the run
+// that takes their signals, which costs nobody a query. Before the first one was heard,
+// nothing is news.
+func (m *watch) hearNews(now time.Time) {
+	guidance := m.machine.Guidance(now)
+	m.isHeeded = m.isHeeded || guidance.Publishers > 0
+	switch {
+	case !m.isHeeded:
+		m.told = guidance
+	case guidance.Phase == contract.PhasePaused: // they have asked what their breaches lead to
+		m.told.Phase = guidance.Phase
+	case m.newsAt.IsZero() && guidance.IsNewsAfter(&m.told):
+		m.newsAt = now.Add(newsPause)
+	}
+}
+
 // isFull says that the run should end.
 func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	info := workflow.GetInfo(ctx)
@@ -164,7 +192,8 @@ func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	}
 
 	isRush := now.Sub(m.began) < rush
-	isFull := info.GetContinueAsNewSuggested() || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
+	hasNews := !m.newsAt.IsZero() && !now.Before(m.newsAt)
+	isFull := info.GetContinueAsNewSuggested() || hasNews || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
 		m.signals >= maxRunSignals || m.updates >= maxRunUpdates || isRush && m.signals >= rushSignals
 	return isFull && !m.isHeld(info, wants, now, isRush)
 }

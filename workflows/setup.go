@@ -50,6 +50,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	m.began = workflow.Now(ctx)
 	m.asksAgain = machine.Wants(m.began).Schedule != nil
 	m.shown = shownBefore(ctx)
+	m.told = machine.Guidance(m.began)
 	m.retires = m.began.Add(ageOf(workflow.GetInfo(ctx).OriginalRunID))
 	m.measure(ctx)
 	m.trace(ctx)
