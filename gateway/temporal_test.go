@@ -42,8 +42,13 @@ func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, _, _ string, a
 	for _, digest := range batch.Digests {
 		f.taken[batch.ModelName] += digest.Events
 	}
-	return nil, nil
+	return takenBy{}, nil
 }
+
+// takenBy is the run of a monitor that took a signal.
+type takenBy struct{ client.WorkflowRun }
+
+func (takenBy) GetRunID() string { return "run" }
 
 func (f *fakeTemporal) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {
 	return nil, serviceerror.NewUnavailable("no worker")

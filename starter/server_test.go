@@ -104,13 +104,18 @@ a        stopped     2026-03-01 12:02:00 UTC  2026-03-01 12:02:00 UTC
 		"workflow_id": "model-monitor/b", "run_id": "5"}`, string(encoded))
 }
 
+// takenBy is the run of a monitor that took a signal.
+type takenBy struct{ client.WorkflowRun }
+
+func (takenBy) GetRunID() string { return "run" }
+
 // publishTo publishes a file through a hub whose signals are answered by answer.
 func publishTo(t *testing.T, file string, answer func(*metric.Batch) error) (p *publishing, stderr string, err error) {
 	t.Helper()
 	c := mocks.NewClient(t)
 	c.On("SignalWithStartWorkflow", mock.Anything, mock.Anything, contract.SignalMetricDigest, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
 		Return(func(_ context.Context, _, _ string, batch any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
-			return nil, answer(batch.(*metric.Batch))
+			return takenBy{}, answer(batch.(*metric.Batch))
 		}).Maybe()
 	c.On("QueryWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, errors.New("no worker")).Maybe()
 	var messages bytes.Buffer
