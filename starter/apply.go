@@ -33,8 +33,9 @@ func newApplyCommand() *cobra.Command {
 		Short: "Watch models by policies from files",
 		Long: `Watch models by policies from files, YAML or JSON, any number of documents to a file;
 - is standard input. A model that isn't watched yet, or whose monitor was stopped, gets
-a monitor; of the others the policy is changed. If any document has a fault, every
-fault is named and nothing is applied.
+a monitor; of the others the policy is changed. If any document has a fault, or names a
+backend or a channel that the worker doesn't have, every fault is named and nothing is
+applied.
 
 A document is a model's name and what differs from the default policy:
 
@@ -68,7 +69,7 @@ replaced as a whole, the fields of retraining one by one.`,
 	timeout, output := timeoutFlag(command), outputFlag(command)
 	var options applyOptions
 	flags := command.Flags()
-	flags.BoolVar(&options.dryRun, "dry-run", false, "send nothing; show what would be done, field by field")
+	flags.BoolVar(&options.dryRun, "dry-run", false, "change nothing; ask a worker, and show what would be done, field by field")
 	flags.StringVar(&options.owner, "owner", "", "who applies these policies; kept with the monitors, for --prune")
 	flags.BoolVar(&options.prune, "prune", false, "stop the owner's monitors that are in none of the files, after asking")
 	flags.BoolVar(&options.yes, "yes", false, "prune without asking")
@@ -95,6 +96,9 @@ replaced as a whole, the fields of retraining one by one.`,
 			return err
 		}
 		defer s.Close()
+		if err := s.askFirst(command, documents, *output); err != nil {
+			return err
+		}
 		if err := s.applyAll(command.Context(), documents, *output, options.dryRun, command.OutOrStdout()); err != nil || !options.prune {
 			return err
 		}
@@ -132,6 +136,34 @@ type applied struct {
 }
 
 var errNotTried = errors.New("not tried, because another monitor gave no answer")
+
+// askFirst refuses all documents where a worker would refuse one.
+func (s *server) askFirst(command *cobra.Command, documents []document.Document, output format) error {
+	refusals, err := s.askAll(command.Context(), documents, command.ErrOrStderr())
+	if err != nil {
+		return fmt.Errorf("%w\nnothing is applied", err)
+	}
+
+	results := make([]applied, len(documents))
+	var faults []error
+	for i, d := range documents {
+		results[i].ModelName = d.Model
+		if refusals[i] != nil {
+			results[i].Error = refusals[i].Error()
+			faults = append(faults, fmt.Errorf("%s: %w", d.Where, refusals[i]))
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+
+	if output == asJSON {
+		if err := writeJSON(command.OutOrStdout(), map[string]any{"results": results}); err != nil {
+			return err
+		}
+	}
+	return errors.Join(append(faults, fmt.Errorf("nothing is applied; mend what is named above and apply again"))...)
+}
 
 // applyAll applies the documents, some at once, and says what became of each, in
 // their order.
@@ -222,8 +254,13 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 		answer, err = decodeResult(bounded, handle)
 	}
 	result.err = s.explain(ctx, d.Model, before.taskQueue, err)
-	if !before.running && errors.Is(result.err, errNoAnswer) {
+	switch {
+	case before.running:
+	case errors.Is(result.err, errNoAnswer):
 		result.err = fmt.Errorf("%w; the monitor is started all the same, and will watch by this policy once there is a worker", result.err)
+	case isRefusal(err): // by another worker than the one that was asked, in the middle of a roll
+		result.err = fmt.Errorf("%w; a worker of another configuration has taken it before, and the monitor runs by it all the same: "+
+			"`modelvigil stop %s` ends it", result.err, plain.Text(d.Model))
 	}
 	if before.running && result.err != nil && strings.Contains(result.err.Error(), "is stopping") {
 		result.err = fmt.Errorf("%w; apply again when its retraining in flight is recorded", result.err)

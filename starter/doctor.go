@@ -149,10 +149,7 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 		return "", s.explain(ctx, "", "", err)
 	}
 
-	workers := map[string]bool{}
-	for _, poller := range answer.GetPollers() {
-		workers[poller.GetIdentity()] = true
-	}
+	workers := livingWorkers(answer.GetPollers(), time.Now())
 	backlog := ""
 	if stats := answer.GetStats(); stats.GetApproximateBacklogCount() > 0 {
 		backlog = fmt.Sprintf(", %s since %v at most", isOrAre(int(stats.GetApproximateBacklogCount()), "task")+" waiting",
@@ -164,6 +161,22 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	}
 
 	return plain.Count(len(workers), "worker") + backlog, nil
+}
+
+// pollsEvery is how often a worker that has nothing to do asks anew, at the least: the
+// server ends a long poll after 59 s (temporalio/temporal, MatchingLongPollExpirationInterval
+// less a second). It names pollers for five minutes after their last poll.
+const pollsEvery = time.Minute
+
+// livingWorkers are the identities of those who have asked for work of late.
+func livingWorkers(pollers []*taskqueuepb.PollerInfo, now time.Time) map[string]bool {
+	workers := map[string]bool{}
+	for _, poller := range pollers {
+		if now.Sub(poller.GetLastAccessTime().AsTime()) <= pollsEvery {
+			workers[poller.GetIdentity()] = true
+		}
+	}
+	return workers
 }
 
 // examineBackends opens what the worker's environment sets, and asks each.

@@ -38,7 +38,7 @@ A worker with FLEET_BRAKE freezes all by itself when too many models ask at once
 			return nil, "", wrongUsage(fmt.Errorf("flag --%w", err))
 		}
 		var freezes []monitor.Freeze
-		err := s.updateFleet(ctx, workflows.UpdateFreeze, freeze, &freezes)
+		err := s.tellFleet(ctx, workflows.UpdateFreeze, freeze, &freezes)
 		return map[string]any{"freezes": freezes}, freeze.Scope() + ": frozen\n", err
 	})
 }
@@ -55,7 +55,7 @@ given. What is held then starts within a minute, if it still breaches.`,
 	}
 	return freezing(command, func(ctx context.Context, s *server, scope monitor.Freeze) (any, string, error) {
 		lifted := 0
-		err := s.updateFleet(ctx, workflows.UpdateUnfreeze, scope, &lifted)
+		err := s.tellFleet(ctx, workflows.UpdateUnfreeze, scope, &lifted)
 		if err == nil && lifted == 0 {
 			err = fmt.Errorf("no freeze of %s is in force; modelvigil list shows those that are", scope.Scope())
 		}
@@ -94,10 +94,15 @@ func freezing(command *cobra.Command, act func(context.Context, *server, monitor
 	return command
 }
 
-// updateFleet tells the fleet of the task queue something, and starts it where
-// there is none yet.
-func (s *server) updateFleet(ctx context.Context, update string, argument, answer any) error {
+// tellFleet tells the fleet of the task queue something.
+func (s *server) tellFleet(ctx context.Context, update string, argument, answer any) error {
 	queue := string(s.settings.TaskQueue)
+	return s.explain(ctx, "", queue, s.updateFleet(ctx, queue, update, argument, answer))
+}
+
+// updateFleet sends an update to the fleet of a task queue, and starts it where there
+// is none yet.
+func (s *server) updateFleet(ctx context.Context, queue, update string, argument, answer any) error {
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	start := s.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
@@ -113,7 +118,7 @@ func (s *server) updateFleet(ctx context.Context, update string, argument, answe
 		err = handle.Get(bounded, answer)
 	}
 	if err != nil {
-		return s.explain(ctx, "", queue, fmt.Errorf("%s: %w", update, err))
+		return fmt.Errorf("%s: %w", update, err)
 	}
 
 	return nil

@@ -124,7 +124,6 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		noSpace  *serviceerror.NamespaceNotFound
 		notFound *serviceerror.NotFound
 		noWorker *serviceerror.FailedPrecondition
-		lateTo   *client.WorkflowUpdateServiceTimeoutOrCanceledError
 	)
 	taskQueue = cmp.Or(taskQueue, string(s.settings.TaskQueue))
 	switch {
@@ -145,12 +144,18 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		return fmt.Errorf("the server at %s is away: %w; is it running? TEMPORAL_ADDRESS says where it is", s.address, err)
 	case errors.As(err, &noWorker):
 		return fmt.Errorf("the monitor of %q %w: no worker is at its task queue; start one with TASK_QUEUE=%s", model, errNoAnswer, taskQueue)
-	case errors.As(err, &lateTo), isLate(err):
+	case isLate(err):
 		return fmt.Errorf("the monitor of %q %w within %v; start a worker with TASK_QUEUE=%s, or see in its log what holds it up",
 			model, errNoAnswer, s.timeout, taskQueue)
 	}
 
 	return fmt.Errorf("monitor of %q at %s: %w", model, s.address, err)
+}
+
+// isRefusal says that a worker has answered, and refused.
+func isRefusal(err error) bool {
+	var refused *temporal.ApplicationError
+	return errors.As(err, &refused)
 }
 
 func isAway(err error) bool {
@@ -160,7 +165,8 @@ func isAway(err error) bool {
 
 func isLate(err error) bool {
 	var late *serviceerror.DeadlineExceeded
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late)
+	var update *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) || errors.As(err, &update)
 }
 
 // state is how an execution of a monitor is called.

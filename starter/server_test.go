@@ -146,7 +146,7 @@ null
 events.ndjson: line 2: metrics.accuracy: is a field of the event itself; set it there
 events.ndjson: line 3: not JSON: invalid character '{' after top-level value, at byte 25
 events.ndjson: line 5: accuracy: must be a number, got a string
-events.ndjson: line 5: acuracy: unknown field; the fields are accuracy, drift_score, latency_ms, metrics, model_name, model_version, timestamp
+events.ndjson: line 5: acuracy: unknown field; the fields are accuracy, categories, drift_score, latency_ms, metrics, model_name, model_version, timestamp
 events.ndjson: line 6: model_name: must be 1 to 200 bytes of UTF-8, is missing or empty
 events.ndjson: line 7: is not UTF-8 text
 `, stderr)

@@ -13,13 +13,16 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/activities/backends"
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // edge refuses a policy that names a backend or a channel this process doesn't have,
-// when it is put in force rather than when a model is to be retrained. An update that is
+// when it is put in force, or asked about, rather than when a model is to be retrained.
+// An update that is
 // refused leaves no trace in history, so what this process knows decides nothing
 // that a replay could find otherwise.
 type edge struct {
@@ -40,20 +43,27 @@ type monitorEdge struct {
 	edge *edge
 }
 
-// ValidateUpdate checks the policy of a set-policy that the monitor itself takes.
+// ValidateUpdate checks the policy of a set-policy that the monitor itself takes, and
+// one that the fleet is asked about.
 func (i *monitorEdge) ValidateUpdate(ctx workflow.Context, in *interceptor.UpdateInput) error {
-	if err := i.Next.ValidateUpdate(ctx, in); err != nil || in.Name != contract.UpdateSetPolicy || len(in.Args) == 0 {
-		return err
+	said := i.Next.ValidateUpdate(ctx, in)
+	takes := said == nil && in.Name == contract.UpdateSetPolicy || workflows.WouldTake(said)
+	if !takes || len(in.Args) == 0 {
+		return said
 	}
 	raw, ok := in.Args[0].(converter.RawValue)
 	if !ok {
-		return nil
+		return said
 	}
 	var policy named
 	if json.Unmarshal(raw.Payload().GetData(), &policy) != nil { // the monitor has taken it all the same
-		return nil
+		return said
 	}
-	return i.edge.check(&policy)
+	if err := i.edge.check(&policy); err != nil {
+		return err
+	}
+
+	return said
 }
 
 // named is what a policy names of a process.
@@ -68,8 +78,8 @@ type named struct {
 func (e *edge) check(policy *named) error {
 	var faults []string
 	if backend := policy.Retraining.Backend; backend != "" && e.backends[backend] == nil {
-		faults = append(faults, fmt.Sprintf("retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker",
-			backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", ")))
+		faults = append(faults, fmt.Sprintf("retraining.backend: the worker has no %q, only %s; correct the name, or configure the worker: %s",
+			backend, strings.Join(slices.Sorted(maps.Keys(e.backends)), ", "), backends.SettingOf(backend)))
 	}
 
 	for i, to := range policy.Notify {

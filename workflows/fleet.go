@@ -6,10 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -21,6 +23,11 @@ const (
 	UpdateFreeze   = "freeze"   // a monitor.Freeze; answered with the freezes in force
 	UpdateUnfreeze = "unfreeze" // the scope as a monitor.Freeze; answered with how many were lifted
 	UpdatePermit   = "permit"   // a Permit; answered with the monitor.Freeze that holds it, or null
+	// UpdateCheckPolicy asks whether a worker would take a policy, its argument, for a
+	// monitor. It is always refused, so that the question leaves nothing in history:
+	// with the faults, or with an error of type WouldBeTaken.
+	UpdateCheckPolicy = "check-policy"
+	WouldBeTaken      = "WouldBeTaken"
 	// MemoFreezes is the memo field with the freezes in force: whoever asks needs
 	// no worker.
 	MemoFreezes = "freezes"
@@ -111,8 +118,31 @@ func (f *fleetRun) register(ctx workflow.Context) error {
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePermit, f.permit, workflow.UpdateHandlerOptions{
 			Description: "May this model be retrained? Counted by the fleet's brake",
 		}),
+		workflow.SetUpdateHandlerWithOptions(ctx, UpdateCheckPolicy, func(workflow.Context, converter.RawValue) error { return nil }, workflow.UpdateHandlerOptions{
+			Description: "Would a worker take this policy? Refused with what is wrong with it, or with " + WouldBeTaken,
+			Validator:   checkPolicy,
+		}),
 		workflow.SetQueryHandler(ctx, "fleet", func() (monitor.Fleet, error) { return f.fleet, nil }),
 	)
+}
+
+// checkPolicy says what a monitor would say of a policy. What the worker's process
+// knows besides, its backends and channels, it asks before this.
+func checkPolicy(raw converter.RawValue) error {
+	payload, err := jsonOf(raw)
+	if err == nil {
+		_, err = decodePolicy(payload)
+	}
+	if err != nil {
+		return refused(contract.UpdateSetPolicy, err)
+	}
+	return temporal.NewNonRetryableApplicationError("the policy would be taken", WouldBeTaken, nil)
+}
+
+// WouldTake says that an answer to UpdateCheckPolicy is that the policy would be taken.
+func WouldTake(err error) bool {
+	var answer *temporal.ApplicationError
+	return errors.As(err, &answer) && answer.Type() == WouldBeTaken
 }
 
 func (f *fleetRun) freeze(ctx workflow.Context, freeze monitor.Freeze) ([]monitor.Freeze, error) {

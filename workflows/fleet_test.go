@@ -195,3 +195,31 @@ func TestAFreezeAfterACancellationKeepsTheFleet(t *testing.T) {
 	require.Len(t, l.next().Freezes, 1)
 	assert.Equal(t, "bob", l.next().Freezes[0].By)
 }
+
+func TestAQuestionAboutAPolicyIsAnsweredAndLeavesNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		policy any
+		says   string
+		taken  bool
+	}{
+		"a good one":            {map[string]any{"cooldown": "2h"}, "would be taken", true},
+		"one with every fault":  {map[string]any{"colour": "red", "cooldown": "-1s"}, "set-policy refused: colour: unknown field", false},
+		"no policy is defaults": {map[string]any{}, "would be taken", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newFleetLife(t)
+			var answer error
+			l.RegisterDelayedCallback(func() {
+				l.UpdateWorkflow(workflows.UpdateCheckPolicy, "question", &testsuite.TestUpdateCallback{
+					OnAccept: func() { t.Error("a question is never accepted") },
+					OnReject: func(err error) { answer = err },
+				}, test.policy)
+			}, time.Second)
+			l.RegisterDelayedCallback(l.CancelWorkflow, time.Minute)
+			l.ExecuteWorkflow(workflows.FleetType, monitor.Fleet{})
+
+			require.ErrorContains(t, answer, test.says)
+			assert.Equal(t, test.taken, workflows.WouldTake(answer))
+		})
+	}
+}

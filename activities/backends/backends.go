@@ -103,6 +103,19 @@ func (s Settings) Open(p Process) (map[string]modelops.ModelOps, error) {
 	return backends, nil
 }
 
+// SettingOf is the worker's variable by which it gets a backend of that name: a kind's
+// own, or that of the file for any other name.
+func SettingOf(name string) string {
+	settings := reflect.TypeFor[Settings]()
+	for i := range settings.NumField() {
+		field := settings.Field(i)
+		if prefix, isKind := field.Tag.Lookup("envPrefix"); isKind && kindOf(prefix) == name {
+			return prefix + field.Type.Field(0).Tag.Get("env")
+		}
+	}
+	return "MODELOPS_BACKENDS_FILE"
+}
+
 // kindOf is the kind whose variables begin with a prefix: webhook for
 // MODELOPS_WEBHOOK_.
 func kindOf(prefix string) string {
