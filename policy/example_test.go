@@ -23,5 +23,5 @@ func ExampleDecode() {
 	fmt.Println(err)
 	// Output:
 	// cooldwn: unknown field; the fields are approval, blackout, cooldown, dry_run, keep_distributions, max_failures, notify, owner, report_every, retraining, rules, superseded, team, verify, version
-	// rules[0]: must have exactly one of below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age and silent_for, got none
+	// rules[0]: must have exactly one of below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age, silent_for, new_readings and schedule, got none
 }

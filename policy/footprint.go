@@ -16,6 +16,8 @@ const (
 	detectorBytes = 5 << 9
 	phaseBytes    = 12 // of a baseline's season: how many of its datapoints there are
 	valueBytes    = 12 // one datapoint of a baseline, packed
+	dueBytes      = 12 // of an instant of a schedule, of which the calendar has some days
+	calendarDays  = 15
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
 	maxTracksBytes = 192 << 10
@@ -28,7 +30,11 @@ func (r *Rule) footprint() int {
 		for _, member := range r.Members() {
 			names += len(member)
 		}
-		return MaxTracked*trackBytes + names
+		due := 0
+		if schedule, faults := r.parseSchedule(""); r.Schedule != "" && faults == nil {
+			due = schedule.hours() * calendarDays * dueBytes
+		}
+		return MaxTracked*trackBytes + names + due
 	}
 
 	bucket := bucketBytes

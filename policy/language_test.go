@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -123,6 +124,81 @@ func TestAVerificationCanMeasureAgainstTheVersionThatWasReplaced(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, !isJudged, len(p.Unverifiable()) == 1, from)
 	}
+}
+
+func TestNewReadingsAreOfAMetricAndNeedNothingElse(t *testing.T) {
+	refuses(t, map[string]string{
+		rules(`{"name": "r", "new_readings": 5}`):                    `rules[0].metric: `,
+		rules(`{"metric": "m", "new_readings": -5}`):                 `rules[0].new_readings: must be 1 to 1000000000000, got -5`,
+		rules(`{"metric": "m", "new_readings": 5, "stat": "mean"}`):  `rules[0].stat: has no place beside new_readings, which counts readings since the last success`,
+		rules(`{"metric": "m", "new_readings": 5, "max_age": "1h"}`): `rules[0]: must have exactly one of`,
+	})
+	p, err := policy.Decode([]byte(rules(`{"metric": "m", "new_readings": 5}`)))
+	require.NoError(t, err)
+	assert.Equal(t, policy.FormReadings, p.Rules[0].Form())
+	assert.False(t, p.Rules[0].IsInstant())
+}
+
+func scheduled(schedule, zone string) string {
+	return rules(`{"name": "r", "schedule": "` + schedule + `", "zone": "` + zone + `"}`)
+}
+
+func TestAScheduleIsDueOnceAnHourAtMostAndSomeDay(t *testing.T) {
+	const five = `rules[0].schedule: must be minute, hour, day of month, month and weekday, such as "0 3 * * MON", got `
+	refuses(t, map[string]string{
+		scheduled("0 3 * *", ""):                                         five + `"0 3 * *"`,
+		scheduled("0 0 3 * * *", ""):                                     five,
+		scheduled("0 25 * * *", ""):                                      five,
+		scheduled("@weekly", ""):                                         five,
+		scheduled("@every 1h", ""):                                       five,
+		scheduled("TZ=Asia/Tokyo 0 3 * * *", ""):                         five,
+		scheduled("TZ=", ""):                                             five,
+		scheduled("CRON_TZ=UTC 0 3 * * *", ""):                           five,
+		scheduled("0  3 * * *"+hundred, ""):                              five,
+		scheduled("* 3 * * *", ""):                                       `rules[0].schedule: must name one minute, so that it is due once an hour at most, got "* 3 * * *"`,
+		scheduled("0,30 3 * * *", ""):                                    `rules[0].schedule: must name one minute`,
+		scheduled("0 3 30 FEB *", ""):                                    `rules[0].schedule: names a day that never comes, got "0 3 30 FEB *"`,
+		scheduled("0 3 * * *", "Europe/Nowhere"):                         `rules[0].zone: must be a zone of the IANA time zone database`,
+		rules(`{"name": "r", "schedule": "0 3 * * *", "period": "24h"}`): `rules[0].period: has no place beside schedule, which measures no metric`,
+		rules(`{"schedule": "0 3 * * *"}`):                               `rules[0].name: `,
+	})
+}
+
+const hundred = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+
+func TestASchedulesInstantsAreThoseOfClocksInItsZone(t *testing.T) {
+	for _, c := range []struct {
+		schedule, zone, from string
+		due                  []string
+	}{
+		{"0 3 * * MON", "Europe/Berlin", "2026-03-22T00:00:00Z", []string{"2026-03-23T02:00:00Z", "2026-03-30T01:00:00Z"}},                          // summer time between
+		{"0 3 * * MON", "", "2026-03-23T03:00:00Z", []string{"2026-03-23T03:00:00Z", "2026-03-30T03:00:00Z"}},                                       // that it begins with, too
+		{"30 2 * * SUN", "Europe/Berlin", "2026-03-22T00:00:00Z", []string{"2026-03-22T01:30:00Z"}},                                                 // 02:30 is jumped over on the 29th
+		{"30 2 * * SUN", "Europe/Berlin", "2026-10-20T00:00:00Z", []string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-11-01T01:30:00Z"}}, // the clock shows it twice on the 25th
+		{"0 0 29 2 *", "", "2026-01-01T00:00:00Z", nil},
+	} {
+		p, err := policy.Decode([]byte(scheduled(c.schedule, c.zone)))
+		require.NoError(t, err)
+		require.True(t, p.NeedsCalendar())
+		from := instant(t, c.from)
+		calendar, err := p.Calendar(from, from.Add(14*24*time.Hour))
+		require.NoError(t, err)
+		var due []string
+		for _, at := range calendar.Due["r"] {
+			due = append(due, time.Unix(at, 0).UTC().Format(time.RFC3339))
+		}
+		assert.Equal(t, c.due, due, "%s in %s", c.schedule, c.zone)
+	}
+}
+
+func TestSchedulesOfEveryHourAreBoundedByWhatTheirCalendarTakes(t *testing.T) {
+	var many policy.Policy
+	for i := range policy.MaxRules {
+		many.Rules = append(many.Rules, policy.Rule{Name: longName(i), Schedule: "0 * * * *"})
+	}
+	require.ErrorContains(t, many.Validate(), "rules: what is kept of them may take")
+	many.Rules = many.Rules[:20]
+	require.NoError(t, many.Validate())
 }
 
 func longName(i int) string {

@@ -21,6 +21,8 @@ import (
 //   - AllOf, AnyOf, Not, or Of beside AtLeast: a composite of other rules.
 //   - MaxAge: how long ago the model may have been trained.
 //   - SilentFor: how long the model may go without an event.
+//   - NewReadings: how many readings of a Metric may come before it is trained again.
+//   - Schedule: when it is trained whatever was measured, or a composite over it says.
 //
 // Comparisons are strict: a value equal to its threshold is healthy.
 type Rule struct {
@@ -43,7 +45,7 @@ type Rule struct {
 
 	Period     metric.Optional[Duration] `json:"period,omitzero"`       // 1 s to 31 days, aligned to the Unix epoch
 	Offset     metric.Optional[Duration] `json:"offset,omitzero"`       // of each period's beginning, less than a Period: 96h makes weeks begin on Monday
-	Zone       string                    `json:"zone,omitempty"`        // whose midnights days begin at; default UTC
+	Zone       string                    `json:"zone,omitempty"`        // whose midnights days begin at, or whose clocks a Schedule reads; default UTC
 	Time       TimeBasis                 `json:"time,omitempty"`        // what puts an event into a period; default TimeOfEvent
 	Datapoints *Datapoints               `json:"datapoints,omitempty"`  // default 1 of 1
 	MinSamples int64                     `json:"min_samples,omitempty"` // readings below which a datapoint is missing; default 1
@@ -59,6 +61,11 @@ type Rule struct {
 
 	MaxAge    metric.Optional[Duration] `json:"max_age,omitzero"`    // since the last success, else the first event
 	SilentFor metric.Optional[Duration] `json:"silent_for,omitzero"` // since the last event
+	// NewReadings is since the last success, else since the monitor began to count them.
+	NewReadings int64 `json:"new_readings,omitempty"`
+	// Schedule is a cron expression of five fields: minute, hour, day of month, month
+	// and weekday. The rule breaches at each instant that it names, for that moment alone.
+	Schedule string `json:"schedule,omitempty"`
 
 	Severity  Severity `json:"severity,omitempty"`  // default Critical
 	Condition bool     `json:"condition,omitempty"` // has a state for composites, and never triggers by itself

@@ -20,7 +20,7 @@ func (r *Rule) decodeAt(data []byte, path string) error {
 		"period": &r.Period, "offset": &r.Offset, "zone": &r.Zone, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
 		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
 		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "at_least": &r.AtLeast, "of": &r.Of,
-		"max_age": &r.MaxAge, "silent_for": &r.SilentFor,
+		"max_age": &r.MaxAge, "silent_for": &r.SilentFor, "new_readings": &r.NewReadings, "schedule": &r.Schedule,
 		"severity": &r.Severity, "condition": &r.Condition,
 	})
 }

@@ -34,6 +34,8 @@ const (
 	FormComposite
 	FormAge
 	FormSilence
+	FormReadings
+	FormSchedule
 )
 
 // Form is how the rule is judged.
@@ -45,6 +47,10 @@ func (r *Rule) Form() Form {
 		return FormAge
 	case !r.SilentFor.IsZero():
 		return FormSilence
+	case r.NewReadings != 0:
+		return FormReadings
+	case r.Schedule != "":
+		return FormSchedule
 	case r.IsWindowed():
 		return FormWindow
 	}
@@ -52,7 +58,7 @@ func (r *Rule) Form() Form {
 }
 
 // IsInstant says that the rule is a threshold judged on each observation.
-func (r *Rule) IsInstant() bool { return r.Metric != "" && r.Period.IsZero() }
+func (r *Rule) IsInstant() bool { return r.Form() == FormInstant }
 
 // IsWindowed says that the rule is judged on datapoints over periods.
 func (r *Rule) IsWindowed() bool { return !r.Period.IsZero() }

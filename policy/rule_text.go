@@ -69,6 +69,10 @@ func (r *Rule) subject() string {
 		return fmt.Sprintf("not retrained for %s", r.MaxAge.Value())
 	case !r.SilentFor.IsZero():
 		return fmt.Sprintf("no event for %s", r.SilentFor.Value())
+	case r.NewReadings != 0:
+		return fmt.Sprintf("%d new readings of %s since the last success", r.NewReadings, r.Metric)
+	case r.Schedule != "":
+		return "at " + r.Schedule + r.alignment()
 	case r.IsWindowed():
 		by := ""
 		if r.Time == TimeOfArrival {

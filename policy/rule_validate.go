@@ -30,7 +30,7 @@ const (
 var minPercentile, maxPercentile = big.NewRat(1, 10), big.NewRat(999, 10)
 
 // kinds are the fields of which a rule has exactly one.
-const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age and silent_for"
+const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age, silent_for, new_readings and schedule"
 
 // validate names every fault of one rule by itself.
 func (r *Rule) validate(path string) error {
@@ -49,19 +49,33 @@ func (r *Rule) validate(path string) error {
 		faults = append(faults, strict.At(path, fmt.Errorf("must have exactly one of %s, got %s", kinds, got)))
 	}
 
-	measures := len(set) == 0 || !slices.Contains([]string{"all_of", "any_of", "of", "not", "max_age", "silent_for"}, set[0])
-	if measures {
+	kind := ""
+	if len(set) > 0 {
+		kind = set[0]
+	}
+	measures := !slices.Contains([]string{"all_of", "any_of", "of", "not", "max_age", "silent_for", "schedule"}, kind)
+	switch {
+	case kind == "new_readings":
 		fault("metric", metric.CheckName(r.Metric, 1, metric.MaxNameBytes))
-	} else {
 		for _, field := range r.measuringFields() {
-			fault(field, fmt.Errorf("has no place beside %s, which measures no metric", set[0]))
+			if field != "metric" {
+				fault(field, errors.New("has no place beside new_readings, which counts readings since the last success"))
+			}
+		}
+	case measures:
+		fault("metric", metric.CheckName(r.Metric, 1, metric.MaxNameBytes))
+		faults = append(faults, r.validatePeriod(path)...)
+	default:
+		for _, field := range r.measuringFields() {
+			if field != "zone" || kind != "schedule" {
+				fault(field, fmt.Errorf("has no place beside %s, which measures no metric", kind))
+			}
 		}
 	}
 
 	fault("below", checkOptional(r.Below))
 	fault("above", checkOptional(r.Above))
 	faults = append(faults, r.validateClear(path)...)
-	faults = append(faults, r.validatePeriod(path, measures)...)
 	faults = append(faults, r.validateComparison(path)...)
 	for _, field := range []struct {
 		name string
@@ -72,6 +86,13 @@ func (r *Rule) validate(path string) error {
 		}
 	}
 
+	if r.NewReadings < 0 || r.NewReadings > metric.MaxCount {
+		fault("new_readings", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.NewReadings))
+	}
+	if r.Schedule != "" {
+		_, faulty := r.parseSchedule(path)
+		faults = append(faults, faulty...)
+	}
 	faults = append(faults, r.validateMembers(path)...)
 	fault("severity", oneOf(r.Severity, Critical, Warning))
 	if r.Condition && r.Severity == Warning {
@@ -122,6 +143,8 @@ func (r *Rule) kindsSet() []string {
 		{"not", r.Not != ""},
 		{"max_age", !r.MaxAge.IsZero()},
 		{"silent_for", !r.SilentFor.IsZero()},
+		{"new_readings", r.NewReadings != 0},
+		{"schedule", r.Schedule != ""},
 	})
 }
 
@@ -164,14 +187,13 @@ func present(all []field) (names []string) {
 	return names
 }
 
-func (r *Rule) validatePeriod(path string, measures bool) (faults []error) {
+// validatePeriod is about a rule that measures a metric, on each event or over periods.
+func (r *Rule) validatePeriod(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
 	period, windowed := r.Period.Get()
 	if !windowed {
-		if measures {
-			for _, field := range present(r.periodFields()) {
-				fault(field, errors.New("needs a period, such as \"5m\", over which it is taken"))
-			}
+		for _, field := range present(r.periodFields()) {
+			fault(field, errors.New("needs a period, such as \"5m\", over which it is taken"))
 		}
 		return faults
 	}
@@ -183,9 +205,9 @@ func (r *Rule) validatePeriod(path string, measures bool) (faults []error) {
 	}
 	fault("offset", r.validateOffset())
 	fault("zone", r.validateZone())
-	if measures && r.Stat == "" {
+	if r.Stat == "" {
 		fault("period", errors.New("needs a stat: min, max, mean, sum, count, or a percentile such as p99"))
-	} else if measures {
+	} else {
 		fault("stat", r.Stat.validate())
 	}
 

@@ -36,6 +36,9 @@ func bound(s *jsonschema.Schema) {
 	property(rule, "of").UniqueItems = true
 	limitNumber(property(rule, "at_least"), "1", "64")
 	limitNumber(property(rule, "min_samples"), "1", maxCount)
+	limitNumber(property(rule, "new_readings"), "1", maxCount)
+	property(rule, "schedule").Pattern = schedulePattern
+	property(rule, "schedule").Examples = []any{"0 3 * * MON", "30 4 1 * *"}
 
 	datapoints := s.Definitions["Datapoints"]
 	limitNumber(property(datapoints, "breaching"), "1", "100")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/invopop/jsonschema"
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
@@ -18,15 +20,16 @@ func depend(rule *jsonschema.Schema) {
 	// Exactly one of these says what kind of rule it is.
 	for _, kind := range []string{
 		"below", "above", "below_baseline_by", "above_baseline_by", "change", "all_of", "any_of", "of", "not", "max_age", "silent_for",
+		"new_readings", "schedule",
 	} {
 		rule.OneOf = append(rule.OneOf, &jsonschema.Schema{Required: []string{kind}})
 	}
 
 	rule.DependentRequired = map[string][]string{
-		"below": {"metric"}, "above": {"metric"},
+		"below": {"metric"}, "above": {"metric"}, "new_readings": {"metric"},
 		"below_baseline_by": {"metric", "stat", "period"}, "above_baseline_by": {"metric", "stat", "period"}, "change": {"metric", "stat", "period"},
 		"stat": {"period"}, "period": {"stat"},
-		"offset": {"period"}, "zone": {"period"}, "time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
+		"offset": {"period"}, "time": {"period"}, "datapoints": {"period"}, "min_samples": {"period"}, "missing": {"period"}, "grace": {"period"},
 		"of": {"at_least"}, "at_least": {"of"},
 		"clear_below": {"below", "period"}, "clear_above": {"above", "period"},
 	}
@@ -34,8 +37,10 @@ func depend(rule *jsonschema.Schema) {
 		"change":   without("datapoints"),
 		"baseline": {AnyOf: []*jsonschema.Schema{{Required: []string{"below_baseline_by"}}, {Required: []string{"above_baseline_by"}}}},
 	}
-	for _, kind := range []string{"all_of", "any_of", "of", "not", "max_age", "silent_for"} {
-		s := without(measuring...)
+	rule.DependentSchemas["zone"] = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Required: []string{"period"}}, {Required: []string{"schedule"}}}}
+	rule.DependentSchemas["new_readings"] = without(slices.DeleteFunc(slices.Clone(measuring), func(name string) bool { return name == "metric" })...)
+	for _, kind := range []string{"all_of", "any_of", "of", "not", "max_age", "silent_for", "schedule"} {
+		s := without(slices.DeleteFunc(slices.Clone(measuring), func(name string) bool { return name == "zone" && kind == "schedule" })...)
 		s.Required = []string{"name"} // there is no metric to call it by
 		rule.DependentSchemas[kind] = s
 	}

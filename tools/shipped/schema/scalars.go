@@ -23,6 +23,7 @@ const (
 	daysPattern       = `^(` + dayPattern + `(-` + dayPattern + `)?(,` + dayPattern + `(-` + dayPattern + `)?)*)?$`
 	fromPattern       = `^([01][0-9]|2[0-3]):[0-5][0-9]$`
 	toPattern         = `^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
+	schedulePattern   = `^[^=@]+$` // what cron makes of it, the decoder says
 	oneLinePattern    = `^[^\n\r]*$`
 )
 
