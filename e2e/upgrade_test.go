@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -125,13 +126,18 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	var published [models]atomic.Int64
 	var work sync.WaitGroup
 	done := make(chan struct{})
-	work.Go(func() { // healthy digests go more often than they have to
+	finish := sync.OnceFunc(func() {
+		close(done)
+		work.Wait()
+	})
+	t.Cleanup(finish) // also where the test fails before
+	work.Go(func() {  // healthy digests go more often than they have to
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				assert.NoError(t, h.Flush(t.Context()))
+				assert.NoError(t, h.Flush(context.Background()))
 			case <-done:
 				return
 			}
@@ -145,7 +151,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 			if i%800 < models {
 				event.Accuracy = metric.Some(0.5)
 			}
-			if assert.NoError(t, h.Publish(t.Context(), event)) {
+			if assert.NoError(t, h.Publish(context.Background(), event)) {
 				published[i%models].Add(1)
 			}
 			select {
@@ -200,8 +206,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	mustSay(nextStarter, "roll", "two")
 	goesOn("build two goes on")
 
-	close(done)
-	work.Wait()
+	finish()
 	require.NoError(t, h.Close(t.Context()))
 	for m := range models {
 		s := until(t, upgraded(m), "the last batch is handled", func(s monitor.Status) bool { return s.Events >= published[m].Load() })

@@ -83,12 +83,16 @@ func TestWhatIfOfTheSamePolicyGivesTheSameDecisions(t *testing.T) {
 		})
 		before := status(t, model).Signals
 		var senders sync.WaitGroup
+		t.Cleanup(senders.Wait) // also where the test fails before, whose context ends then
 		for sender := range 4 {
 			senders.Go(func() {
 				for i := range 600 {
 					event := fmt.Sprintf(`{"model_name": %q, "model_version": "v%d", "accuracy": %v, "latency_ms": %d}`, model, i%3, 0.6+float64(i%20)/40, 100+i%200)
-					if err := signalUntilTaken(t.Context(), model, contract.SignalMetric, json.RawMessage(event)); err != nil {
+					err := signalUntilTaken(t.Context(), model, contract.SignalMetric, json.RawMessage(event))
+					if err != nil && t.Context().Err() == nil {
 						t.Errorf("sender %d: %v", sender, err)
+					}
+					if err != nil {
 						return
 					}
 				}

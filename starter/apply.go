@@ -241,18 +241,18 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, contract.WorkflowType,
-			workflows.Input{ModelName: d.Model, Policy: &d.Policy}),
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: contract.UpdateSetPolicy, Args: []any{d.Policy},
-			WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	var answer updateResult
-	if err == nil {
-		answer, err = decodeResult(bounded, handle)
+	asked := client.UpdateWorkflowOptions{
+		UpdateID: uuid.NewString(), WorkflowID: options.ID, UpdateName: contract.UpdateSetPolicy, Args: []any{d.Policy},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
+	var answer updateResult
+	err = carryOut(bounded, &answer, func() (client.WorkflowUpdateHandle, error) {
+		return s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, contract.WorkflowType,
+				workflows.Input{ModelName: d.Model, Policy: &d.Policy}),
+			UpdateOptions: asked,
+		})
+	})
 	result.err = s.explain(ctx, d.Model, before.taskQueue, err)
 	switch {
 	case before.running:

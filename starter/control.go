@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -145,24 +144,6 @@ func told(model, update string, result updateResult, stopped bool) string {
 	return fmt.Sprintf("%s: %s done, now %s", model, update, plain.Words(result.Phase))
 }
 
-// updateResult is an update's answer, and all of it as it came.
-type updateResult struct {
-	monitor.UpdateResult
-	wire json.RawMessage
-}
-
-// MarshalJSON is the wire form exactly.
-func (r updateResult) MarshalJSON() ([]byte, error) { return r.wire, nil }
-
-// decodeResult waits for an update's answer.
-func decodeResult(ctx context.Context, handle client.WorkflowUpdateHandle) (result updateResult, err error) {
-	err = handle.Get(ctx, &result.wire)
-	if err == nil {
-		err = json.Unmarshal(result.wire, &result.UpdateResult)
-	}
-	return result, err
-}
-
 // control sends an operator's word to a model's monitor, and says whether that
 // has ended it. A send that is repeated is known by its update id.
 func (s *server) control(ctx context.Context, model, update string, control monitor.Control) (updateResult, bool, error) {
@@ -176,14 +157,12 @@ func (s *server) control(ctx context.Context, model, update string, control moni
 
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	handle, err := s.UpdateWorkflow(bounded, client.UpdateWorkflowOptions{
+	options := client.UpdateWorkflowOptions{
 		UpdateID: uuid.NewString(), WorkflowID: contract.WorkflowID(model), UpdateName: update, Args: []any{control},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	var result updateResult
-	if err == nil {
-		result, err = decodeResult(bounded, handle)
 	}
+	var result updateResult
+	err = carryOut(bounded, &result, func() (client.WorkflowUpdateHandle, error) { return s.UpdateWorkflow(bounded, options) })
 	if err != nil {
 		err = s.explain(ctx, model, found.GetTaskQueue(), err)
 		if bounded.Err() != nil {

@@ -105,18 +105,17 @@ func (s *server) tellFleet(ctx context.Context, update string, argument, answer 
 func (s *server) updateFleet(ctx context.Context, queue, update string, argument, answer any) error {
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	start := s.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+	options := client.StartWorkflowOptions{
 		ID: workflows.FleetID(queue), TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflows.FleetType, monitor.Fleet{})
-	handle, err := s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: uuid.NewString(), UpdateName: update, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	if err == nil {
-		err = handle.Get(bounded, answer)
 	}
+	asked := client.UpdateWorkflowOptions{
+		UpdateID: uuid.NewString(), UpdateName: update, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	}
+	err := carryOut(bounded, answer, func() (client.WorkflowUpdateHandle, error) {
+		return s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, workflows.FleetType, monitor.Fleet{}), UpdateOptions: asked,
+		})
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", update, err)
 	}
