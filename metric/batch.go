@@ -13,12 +13,12 @@ import (
 )
 
 // BatchVersion is the version of the batch's wire form that this code writes.
-const BatchVersion = 1
+const BatchVersion = 2
 
 // BatchVersions are the versions that this code reads, oldest first. A version is
 // read for a release before any hub sends it, so that a worker that was rolled back
 // by one release reads what hubs have learnt to send.
-func BatchVersions() []int { return []int{1} }
+func BatchVersions() []int { return []int{1, 2} }
 
 const maxPublisherBytes = 64
 

@@ -11,12 +11,15 @@ import (
 )
 
 // cursor reads what events and batches are made of.
-type cursor struct{ strict.Cursor }
+type cursor struct {
+	strict.Cursor
+	extremes []extremeTimes // of the digest at hand
+}
 
 // scan reads a batch, or says that it is none of this form. Members of other names
 // are passed over: they are a newer hub's.
 func (b *Batch) scan(payload []byte) bool {
-	c := cursor{strict.Cursor{Data: payload}}
+	c := cursor{Cursor: strict.Cursor{Data: payload}}
 	for more := c.Open('{', '}'); more; more = c.More('}') {
 		switch string(c.Key()) {
 		case "version":
@@ -94,9 +97,9 @@ func (c *cursor) digest() *Digest {
 	d := &Digest{}
 	for more := c.Open('{', '}'); more; more = c.More('}') {
 		switch string(c.Key()) {
-		case "model_version":
+		case "model_version", "v":
 			d.ModelVersion = c.optionalText()
-		case "events":
+		case "events", "n":
 			d.Events = c.optionalInteger()
 		case "first":
 			d.First = c.stamp()
@@ -106,17 +109,20 @@ func (c *cursor) digest() *Digest {
 			d.FoldedFrom = c.stamp()
 		case "folded_until":
 			d.FoldedUntil = c.stamp()
-		case "late":
+		case "t":
+			c.compactTimes(d)
+		case "late", "l":
 			d.Late = !c.Null() && c.Bool()
-		case "metrics":
+		case "metrics", "m":
 			d.Metrics = c.metricDigests()
-		case "categories":
+		case "categories", "c":
 			d.Categories = c.categoryDigests()
 		default:
 			c.skip()
 		}
 	}
 
+	c.settleExtremes(d)
 	return d
 }
 
@@ -197,7 +203,11 @@ func (c *cursor) metricDigest() *Summary {
 			m.MinAt = c.stamp()
 		case "max_at":
 			m.MaxAt = c.stamp()
-		case "sketch":
+		case "v":
+			c.compactValues(m)
+		case "t":
+			c.compactExtremes(m)
+		case "sketch", "q":
 			m.Sketch = c.sketch()
 		default:
 			c.skip()

@@ -42,8 +42,8 @@ type Summary struct {
 	Sum   float64   `json:"sum"`
 	Min   float64   `json:"min"`
 	Max   float64   `json:"max"`
-	MinAt time.Time `json:"min_at"` // timestamp of the earliest event that measured Min
-	MaxAt time.Time `json:"max_at"`
+	MinAt time.Time `json:"min_at,omitzero"` // timestamp of the earliest event that measured Min; zero where nobody asked for it
+	MaxAt time.Time `json:"max_at,omitzero"`
 	// Sketch is the distribution; nil where the publisher kept none.
 	Sketch *Sketch `json:"sketch,omitempty"`
 }

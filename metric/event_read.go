@@ -58,7 +58,7 @@ func (r *EventReader) Try(data []byte) (event *Event, isEvent bool) {
 // refuses is only explained by explainEvent, and so needs not be read at once.
 func (r *EventReader) scan(data []byte) bool {
 	r.event = Event{}
-	c := cursor{strict.Cursor{Data: data}}
+	c := cursor{Cursor: strict.Cursor{Data: data}}
 	seen := 0
 	for more := c.Open('{', '}'); more; more = c.More('}') {
 		field := r.field(&c, c.Key())
@@ -305,7 +305,7 @@ type timestampText struct{}
 
 // UnmarshalJSON reads what cursor.timestamp reads.
 func (timestampText) UnmarshalJSON(data []byte) error {
-	c := cursor{strict.Cursor{Data: data}}
+	c := cursor{Cursor: strict.Cursor{Data: data}}
 	var event Event
 	c.timestamp(&event)
 	if c.Ended() {
@@ -313,7 +313,7 @@ func (timestampText) UnmarshalJSON(data []byte) error {
 	}
 
 	text := string(data)
-	c = (cursor{strict.Cursor{Data: data}})
+	c = (cursor{Cursor: strict.Cursor{Data: data}})
 	if c.Next() == '"' {
 		text = string(c.Text())
 	}

@@ -57,9 +57,9 @@ func TestASumMayBeOffByRounding(t *testing.T) {
 }
 
 func TestEveryFaultOfABatchIsNamedWithItsPath(t *testing.T) {
-	_, err := metric.DecodeBatch([]byte(`{"version":2,"model_name":"","publisher":"` + strings.Repeat("p", 65) + `","sequence":0,"digests":[null]}`))
+	_, err := metric.DecodeBatch([]byte(`{"version":3,"model_name":"","publisher":"` + strings.Repeat("p", 65) + `","sequence":0,"digests":[null]}`))
 	for _, fault := range []string{
-		"version: this worker reads version 1, got 2", "model_name: must be 1 to 200 bytes", "publisher: must be 1 to 64 bytes",
+		"version: this worker reads version 1 or 2, got 3", "model_name: must be 1 to 200 bytes", "publisher: must be 1 to 64 bytes",
 		"sequence: must be 1 to 1000000000000, got 0", "digests[0]: must be an object, got null",
 	} {
 		require.ErrorContains(t, err, fault)

@@ -59,6 +59,8 @@ func FuzzBatch(f *testing.F) {
 		{"model_version": "v7", "events": 3, "first": "2026-03-01T11:00:00Z", "last": "2026-03-01T12:00:00Z",
 		 "folded_from": "2026-03-01T11:00:00Z", "folded_until": "2026-03-01T12:00:00Z", "metrics": {
 		 "accuracy": {"count": 3, "sum": 2.8, "min": 0.91, "max": 0.95, "min_at": "2026-03-01T11:00:00Z", "max_at": "2026-03-01T12:00:00Z", "sketch": "CgIIAQ=="}}}, null]}`))
+	f.Add([]byte(`{"version": 2, "model_name": "fraud", "publisher": "p", "sequence": 12, "digests": [
+		{"v": "v7", "n": 3, "t": [1772366400123456789, 60000000000, 5, 7], "m": {"accuracy": {"v": [3, 2.8, 0.91, 0.95], "t": [0, 2], "q": "CgIIAQ=="}}}]}`))
 	f.Add([]byte(`{"model_name": "fraud", "publisher": "p", "sequence": 9223372036854775807, "digests": [{"events": -1}]}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		m := newMachine(policy.Policy{})

@@ -24,7 +24,7 @@ func TestNoVersionMeansTheFirst(t *testing.T) {
 		assert.Equal(t, 1, batch.Version)
 	}
 	_, err := metric.DecodeBatch([]byte(`{"version": 9, ` + rest))
-	require.EqualError(t, err, "version: this worker reads version 1, got 9; upgrade the older of publisher and worker")
+	require.EqualError(t, err, "version: this worker reads version 1 or 2, got 9; upgrade the older of publisher and worker")
 
 	wanted, err := policy.Decode([]byte(`{}`))
 	require.NoError(t, err)
@@ -46,8 +46,8 @@ func TestNoVersionMeansTheFirst(t *testing.T) {
 
 func TestAMonitorSaysWhichBatchesItTakesAndAHubSendsNoNewerOne(t *testing.T) {
 	m := newMachine(policy.Policy{})
-	assert.Equal(t, []int{1}, m.Status(noon).BatchVersions)
-	assert.Equal(t, []int{1}, m.Guidance(noon).BatchVersions)
+	assert.Equal(t, []int{1, 2}, m.Status(noon).BatchVersions)
+	assert.Equal(t, []int{1, 2}, m.Guidance(noon).BatchVersions)
 	assert.Equal(t, 1, contract.Guidance{}.BatchVersion(), "an older monitor says nothing")
 	assert.Equal(t, metric.BatchVersion, contract.Guidance{BatchVersions: []int{1, metric.BatchVersion, metric.BatchVersion + 1}}.BatchVersion())
 }

@@ -86,7 +86,7 @@ func TestPoisonIsCountedAndExplained(t *testing.T) {
 	require.EqualValues(t, 8, status.Signals)
 	require.Len(t, status.Rejections, 5)
 	reasons := fmt.Sprint(status.Rejections)
-	for _, reason := range []string{"version: this worker reads version 1, got 99", `state: must be "succeeded" or "failed"`, "no signal of this name"} {
+	for _, reason := range []string{"version: this worker reads version 1 or 2, got 99", `state: must be "succeeded" or "failed"`, "no signal of this name"} {
 		assert.Contains(t, reasons, reason)
 	}
 }
