@@ -21,12 +21,18 @@ import (
 // returns the signals that arrived in it.
 func fleet(t *testing.T, carrier *fakeCarrier, hubs []*Hub, span time.Duration, event func(string) metric.Event) int {
 	t.Helper()
+	return fleetAt(t, time.Second, carrier, hubs, span, event)
+}
+
+// fleetAt is fleet with another time between two events of a hub.
+func fleetAt(t *testing.T, pause time.Duration, carrier *fakeCarrier, hubs []*Hub, span time.Duration, event func(string) metric.Event) int {
+	t.Helper()
 	start := time.Now()
 	for time.Since(start) < span {
 		for _, h := range hubs {
 			require.NoError(t, h.Publish(t.Context(), event("fraud")))
 		}
-		time.Sleep(time.Second)
+		time.Sleep(pause)
 	}
 	signals := 0
 	for _, d := range carrier.deliveries() {

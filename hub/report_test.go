@@ -31,8 +31,9 @@ func signalsIn(t *testing.T, carrier *fakeCarrier, publishers int, before, span 
 		for i := range hubs {
 			hubs[i] = newHub(carrier, quiet)
 		}
-		fleet(t, carrier, hubs, before, healthy)
-		signals = fleet(t, carrier, hubs, span, healthy)
+		pause := min(10*time.Second, span/3600)
+		fleetAt(t, pause, carrier, hubs, before, healthy)
+		signals = fleetAt(t, pause, carrier, hubs, span, healthy)
 		for _, h := range hubs {
 			closeHub(t, h)
 		}
@@ -98,9 +99,9 @@ func TestAHealthyModelIsAskedAboutSeldom(t *testing.T) {
 				for i := range hubs {
 					hubs[i] = newHub(c, quiet)
 				}
-				fleet(t, c, hubs, 2*time.Hour, healthy)
+				fleetAt(t, 30*time.Second, c, hubs, 2*time.Hour, healthy)
 				start := time.Now()
-				fleet(t, c, hubs, 24*time.Hour, healthy)
+				fleetAt(t, 30*time.Second, c, hubs, 24*time.Hour, healthy)
 				assert.LessOrEqual(t, c.questions(start), 300)
 				for _, h := range hubs {
 					closeHub(t, h)
