@@ -201,6 +201,17 @@ func TestSchedulesOfEveryHourAreBoundedByWhatTheirCalendarTakes(t *testing.T) {
 	require.NoError(t, many.Validate())
 }
 
+func TestAChannelIsToldOfRulesThatThereAre(t *testing.T) {
+	channel := func(fields string) string { return `{"notify": [{"channel": "pager", ` + fields + `}]}` }
+	refuses(t, map[string]string{
+		channel(`"rules": []`):                                         `notify[0].rules: must not be empty; leave the field out for all`,
+		channel(`"rules": ["accuracy", "slow"]`):                       `notify[0].rules[1]: names rule "slow", which is not in this policy`,
+		channel(`"rules": ["latency"], "kinds": ["failed", "paused"]`): `notify[0].kinds[1]: paused is of no rule, so it has no place beside rules`,
+	})
+	_, err := policy.Decode([]byte(channel(`"rules": ["latency"]`)))
+	require.NoError(t, err)
+}
+
 func longName(i int) string {
 	name := make([]byte, 100)
 	for j := range name {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 )
@@ -17,6 +18,15 @@ const maxNotify = 10
 type Notify struct {
 	Channel string `json:"channel"`         // as the worker's file of channels names it
 	Kinds   []Kind `json:"kinds,omitempty"` // default DefaultNotifyKinds
+	// Rules are those whose decisions it is told of, and of what settles them; default
+	// all, and what names none: a pause, an open circuit.
+	Rules []string `json:"rules,omitempty"`
+}
+
+// NamesNoRule says that decisions of this kind are of the monitor, whatever its rules
+// say.
+func (k Kind) NamesNoRule() bool {
+	return slices.Contains([]Kind{Paused, Resumed, CircuitOpened, PolicyChanged, Stopped}, k)
 }
 
 // DefaultNotifyKinds are the decisions that somebody should know of.
@@ -25,10 +35,10 @@ func DefaultNotifyKinds() []Kind {
 }
 
 func (n *Notify) decodeAt(data []byte, path string) error {
-	return strict.Decode(data, path, strict.Fields{"channel": &n.Channel, "kinds": &n.Kinds})
+	return strict.Decode(data, path, strict.Fields{"channel": &n.Channel, "kinds": &n.Kinds, "rules": &n.Rules})
 }
 
-func validateNotify(all []Notify) (faults []error) {
+func validateNotify(all []Notify, rules []Rule) (faults []error) {
 	if len(all) > maxNotify {
 		faults = append(faults, fmt.Errorf("notify: must be at most %d, got %d", maxNotify, len(all)))
 	}
@@ -44,8 +54,32 @@ func validateNotify(all []Notify) (faults []error) {
 			}
 		}
 
+		faults = append(faults, n.validateRules(path, rules)...)
 		if slices.ContainsFunc(all[:i], func(before Notify) bool { return before.Channel == n.Channel }) {
 			faults = append(faults, fmt.Errorf("%s.channel: must be unique, %q is there already", path, n.Channel))
+		}
+	}
+
+	return faults
+}
+
+// validateRules is about the rules whose decisions a channel is told of.
+func (n *Notify) validateRules(path string, rules []Rule) (faults []error) {
+	if n.Rules == nil {
+		return nil
+	}
+	if len(n.Rules) == 0 {
+		faults = append(faults, fmt.Errorf("%s.rules: must not be empty; leave the field out for all", path))
+	}
+
+	for i, name := range n.Rules {
+		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.Name == name }) {
+			faults = append(faults, fmt.Errorf("%s.rules[%d]: names rule %q, which is not in this policy", path, i, plain.Cut(name, 60)))
+		}
+	}
+	for i, kind := range n.Kinds {
+		if kind.NamesNoRule() {
+			faults = append(faults, fmt.Errorf("%s.kinds[%d]: %s is of no rule, so it has no place beside rules", path, i, kind))
 		}
 	}
 

@@ -104,7 +104,7 @@ func (p Policy) validateControl() (faults []error) {
 	}
 
 	faults = append(faults, validateBlackouts(p.Blackout)...)
-	return append(faults, validateNotify(p.Notify)...)
+	return append(faults, validateNotify(p.Notify, p.WithDefaults().Rules)...)
 }
 
 func checkWait(d Duration, min time.Duration) error {

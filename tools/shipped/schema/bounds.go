@@ -57,6 +57,7 @@ func bound(s *jsonschema.Schema) {
 	notify := s.Definitions["Notify"]
 	notify.Required = []string{"channel"}
 	limit(notify, "channel", text(1, 100, ""))
+	limitItems(property(notify, "rules"), 1, policy.MaxRules)
 	wanted := property(notify, "kinds")
 	limitItems(wanted, 1, 100)
 	wanted.Items.Enum = kinds()

@@ -52,6 +52,8 @@ var documents = map[string]shown{
 	"samples as many as can be":      {`"verify": {"min_samples": 1000000000000}`, false, true},
 
 	"channels":                     {`"notify": [{"channel": "chat"}, {"channel": "pager", "kinds": ["failed", "warned"]}]`, false, true},
+	"a channel for one rule":       {`"notify": [{"channel": "chat", "kinds": ["triggered"], "rules": ["accuracy"]}]`, false, true},
+	"a channel for no rule":        {`"notify": [{"channel": "chat", "rules": []}]`, false, false},
 	"a channel without a name":     {`"notify": [{"kinds": ["failed"]}]`, false, false},
 	"a channel told of suppressed": {`"notify": [{"channel": "chat", "kinds": ["suppressed"]}]`, false, false},
 	"a channel told of nothing":    {`"notify": [{"channel": "chat", "kinds": []}]`, false, false},

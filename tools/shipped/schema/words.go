@@ -92,6 +92,8 @@ var descriptions = map[string]string{
 	"Notify.channel": "Its name in the worker's NOTIFICATIONS_FILE.",
 	"Notify.kinds":   "The kinds of decision; default triggered, awaiting_approval, failed, timed_out, regressed, circuit_opened.",
 
+	"Notify.rules": "Names of rules: only of their decisions, and of what settles them; left out, all, and those that name no rule.",
+
 	"Approval.required":   "Whether a trigger waits for modelvigil approve or reject.",
 	"Approval.timeout":    "How long it waits; default " + policy.Duration(policy.DefaultApprovalTimeout).String() + ".",
 	"Approval.on_timeout": "What no answer means; default reject, which starts the cooldown.",
