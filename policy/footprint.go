@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/modelvigil/modelvigil/internal/strict"
 )
 
 // What parts of a track take in a state, encoded as JSON, at most; measured by
@@ -37,17 +40,15 @@ func (r *Rule) footprint() int {
 		return MaxTracked*trackBytes + names + due
 	}
 
+	if r.IsDrift() {
+		return r.driftFootprint()
+	}
+
 	bucket := bucketBytes
 	if _, percentile := r.Stat.Percentile(); percentile {
 		bucket += sketchBytes
 	}
-	// Open are the periods within the grace, the one under way, and the next for what
-	// is ahead of the clock.
-	open := 2
-	if period := r.PeriodLength(); period > 0 {
-		open += int((r.GraceLength() + period - time.Nanosecond) / period)
-	}
-	total := trackBytes + open*bucket + r.Reach()*pointBytes
+	total := trackBytes + r.openPeriods()*bucket + r.Reach()*pointBytes
 	switch b := r.BaselineOf(); {
 	case !r.HasBaseline():
 	case b.From == BaselineTrailing:
@@ -63,19 +64,42 @@ func (r *Rule) footprint() int {
 	return MaxTracked * total
 }
 
-// validateFootprint refuses rules of which more is to be kept than fits.
-func validateFootprint(rules []Rule) error {
+// openPeriods are how many periods may be open at once: those within the grace, the one
+// under way, and the next for what is ahead of the clock.
+func (r *Rule) openPeriods() int {
+	open := 2
+	if period := r.PeriodLength(); period > 0 {
+		open += int((r.GraceLength() + period - time.Nanosecond) / period)
+	}
+	return open
+}
+
+// validateFootprint refuses rules of which more is to be kept than fits, with the
+// profiles that they need.
+func (p *Policy) validateFootprint() error {
 	total := 0
+	rules := p.WithDefaults().Rules
 	for i := range rules {
 		total += rules[i].footprint()
+	}
+	if len(p.Profiles) > 0 {
+		profiles, err := json.Marshal(p.Profiles)
+		if err != nil {
+			return strict.At("profiles", err)
+		}
+		total += len(profiles)
 	}
 	if total <= maxTracksBytes {
 		return nil
 	}
+
 	costliest := slices.MaxFunc(rules, func(a, b Rule) int { return a.footprint() - b.footprint() })
-	return fmt.Errorf("rules: what is kept of them may take %d KiB, of at most %d; %q takes most, %d KiB: "+
-		"look back over fewer datapoints, shorten its grace or its baseline's season, or measure no percentile",
-		total>>10, maxTracksBytes>>10, costliest.Name, costliest.footprint()>>10)
+	remedy := "look back over fewer datapoints, shorten its grace or its baseline's season, or measure no percentile"
+	if costliest.IsDrift() {
+		remedy = costliest.driftRemedy(maxTracksBytes - (total - costliest.footprint()))
+	}
+	return fmt.Errorf("rules: what is kept of them may take %d KiB, of at most %d; %q takes most, %d KiB: %s",
+		total>>10, maxTracksBytes>>10, costliest.Name, costliest.footprint()>>10, remedy)
 }
 
 // MaxTracked bounds the versions whose windows are kept: one in service, one

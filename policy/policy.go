@@ -6,6 +6,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 )
 
 // Defaults of a policy, those of the original's RetrainTrigger.
@@ -66,6 +68,8 @@ type Policy struct {
 	Blackout   []Blackout `json:"blackout,omitempty"`
 	Notify     []Notify   `json:"notify,omitempty"` // who is told of which decisions
 	Retraining Retraining `json:"retraining,omitzero"`
+	// Profiles are those that drift rules name, by name.
+	Profiles map[string]*drift.Profile `json:"profiles,omitempty"`
 }
 
 // Superseded says what becomes of a breach of a version that a retraining has
@@ -159,7 +163,7 @@ func (p Policy) WithDefaults() Policy {
 
 func (r Rule) named() Rule {
 	if r.Name == "" {
-		r.Name = Word(r.Metric)
+		r.Name = cmp.Or(Word(r.Metric), r.Category)
 	}
 	return r
 }
@@ -183,6 +187,7 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 		"report_every": &p.ReportEvery, "keep_distributions": &p.KeepDistributions,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": strict.Object(&p.Approval, (*Approval).decodeAt),
 		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*Blackout).decodeAt),
+		"profiles":   strict.Nested(p.decodeProfiles),
 		"notify":     strict.List(&p.Notify, (*Notify).decodeAt),
 		"retraining": strict.Nested(p.Retraining.decodeAt),
 	})

@@ -44,8 +44,9 @@ func (p Policy) Validate() error {
 		}
 	}
 
+	faults = append(faults, p.validateProfiles()...)
 	faults = append(faults, validateComposites(p.WithDefaults().Rules)...)
-	faults = append(faults, validateFootprint(p.WithDefaults().Rules))
+	faults = append(faults, p.validateFootprint())
 	faults = append(faults, strict.At("team", metric.CheckName(p.Team, 0, metric.MaxNameBytes)))
 	faults = append(faults, strict.At("owner", metric.CheckName(p.Owner, 0, metric.MaxNameBytes)))
 	if cooldown, ok := p.Cooldown.Get(); ok {

@@ -18,6 +18,7 @@ import (
 //   - BelowBaselineBy or AboveBaselineBy: the same, against what the model's
 //     version itself used to do.
 //   - Change: a detector of change in the datapoints.
+//   - Drift: distributions held against a reference, beside Above or FalseAlarms.
 //   - AllOf, AnyOf, Not, or Of beside AtLeast: a composite of other rules.
 //   - MaxAge: how long ago the model may have been trained.
 //   - SilentFor: how long the model may go without an event.
@@ -29,6 +30,11 @@ type Rule struct {
 	Name   string `json:"name"`             // unique in its policy; left out, the metric's word
 	Metric string `json:"metric,omitempty"` // accuracy, latency_ms, drift_score, or a name in an event's metrics
 	Stat   Stat   `json:"stat,omitempty"`   // with a Period
+	// Category, or Metrics and Categories, are what a drift rule is about instead of a
+	// Metric: names, or patterns in which a * is anything. Up to MaxWatched.
+	Category   string   `json:"category,omitempty"`
+	Metrics    []string `json:"metrics,omitempty"`
+	Categories []string `json:"categories,omitempty"`
 	// Below and Above are thresholds, of any unit the metric has.
 	Below metric.Reading `json:"below,omitzero"`
 	Above metric.Reading `json:"above,omitzero"`
@@ -42,6 +48,10 @@ type Rule struct {
 	AboveBaselineBy metric.Optional[Margin] `json:"above_baseline_by,omitzero"`
 	Baseline        *Baseline               `json:"baseline,omitempty"`
 	Change          *Change                 `json:"change,omitempty"`
+	// Drift holds distributions against a reference. Its statistic breaches Above, or
+	// the bound that FalseAlarms asks for.
+	Drift       *Drift                  `json:"drift,omitempty"`
+	FalseAlarms metric.Optional[Alarms] `json:"false_alarms,omitzero"`
 
 	Period     metric.Optional[Duration] `json:"period,omitzero"`       // 1 s to 31 days, aligned to the Unix epoch
 	Offset     metric.Optional[Duration] `json:"offset,omitzero"`       // of each period's beginning, less than a Period: 96h makes weeks begin on Monday
@@ -55,7 +65,8 @@ type Rule struct {
 	AllOf []string `json:"all_of,omitempty"` // names of rules
 	AnyOf []string `json:"any_of,omitempty"`
 	Not   string   `json:"not,omitempty"`
-	// AtLeast is how many of the rules that Of names must breach: 1 to all of them.
+	// AtLeast is how many of the rules that Of names must breach, 1 to all of them; of a
+	// drift rule, how many of its metrics and categories, default 1.
 	AtLeast int      `json:"at_least,omitempty"`
 	Of      []string `json:"of,omitempty"` // names of rules, each once
 

@@ -15,6 +15,8 @@ func (r *Rule) decodeAt(data []byte, path string) error {
 	return strict.Decode(data, path, strict.Fields{
 		"name": &r.Name, "metric": &r.Metric, "stat": &r.Stat, "below": &r.Below, "above": &r.Above,
 		"clear_below": &r.ClearBelow, "clear_above": &r.ClearAbove,
+		"category": &r.Category, "metrics": &r.Metrics, "categories": &r.Categories,
+		"drift": strict.Object(&r.Drift, (*Drift).decodeAt), "false_alarms": &r.FalseAlarms,
 		"below_baseline_by": &r.BelowBaselineBy, "above_baseline_by": &r.AboveBaselineBy,
 		"baseline": strict.Object(&r.Baseline, (*Baseline).decodeAt), "change": strict.Object(&r.Change, (*Change).decodeAt),
 		"period": &r.Period, "offset": &r.Offset, "zone": &r.Zone, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),

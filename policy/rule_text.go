@@ -73,6 +73,8 @@ func (r *Rule) subject() string {
 		return fmt.Sprintf("%d new readings of %s since the last success", r.NewReadings, r.Metric)
 	case r.Schedule != "":
 		return "at " + r.Schedule + r.alignment()
+	case r.IsDrift():
+		return r.driftText()
 	case r.IsWindowed():
 		by := ""
 		if r.Time == TimeOfArrival {

@@ -30,7 +30,7 @@ const (
 var minPercentile, maxPercentile = big.NewRat(1, 10), big.NewRat(999, 10)
 
 // kinds are the fields of which a rule has exactly one.
-const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, all_of, any_of, of, not, max_age, silent_for, new_readings and schedule"
+const kinds = "below and above, or of below_baseline_by, above_baseline_by, change, drift, all_of, any_of, of, not, max_age, silent_for, new_readings and schedule"
 
 // validate names every fault of one rule by itself.
 func (r *Rule) validate(path string) error {
@@ -39,6 +39,18 @@ func (r *Rule) validate(path string) error {
 	fault("name", metric.CheckName(r.Name, 1, metric.MaxNameBytes))
 	if strings.ContainsAny(r.Name, "\n\r") {
 		fault("name", errors.New("must be one line"))
+	}
+	fault("severity", oneOf(r.Severity, Critical, Warning))
+	if r.Condition && r.Severity == Warning {
+		fault("condition", errors.New("never does anything by itself, so it has no severity; leave one of the two out"))
+	}
+	if r.IsDrift() {
+		faults = append(faults, r.validateDrift(path)...)
+		return errors.Join(append(faults, r.validatePeriod(path, false)...)...)
+	}
+
+	for _, field := range present(r.driftFields()) {
+		fault(field, errors.New("has its place only beside drift"))
 	}
 	set := r.kindsSet()
 	if len(set) != 1 {
@@ -94,10 +106,6 @@ func (r *Rule) validate(path string) error {
 		faults = append(faults, faulty...)
 	}
 	faults = append(faults, r.validateMembers(path)...)
-	fault("severity", oneOf(r.Severity, Critical, Warning))
-	if r.Condition && r.Severity == Warning {
-		fault("condition", errors.New("never does anything by itself, so it has no severity; leave one of the two out"))
-	}
 	return errors.Join(faults...)
 }
 

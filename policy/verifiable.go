@@ -54,7 +54,7 @@ func (r *Rule) isJudged(within time.Duration, member func(name string) bool) boo
 		return judged >= r.AtLeast
 	case r.IsComposite():
 		return !slices.ContainsFunc(r.Members(), func(name string) bool { return !member(name) })
-	case !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.NewReadings != 0, r.Schedule != "", r.Change != nil, r.HasBaseline() && !r.measuresOther():
+	case !r.MaxAge.IsZero(), !r.SilentFor.IsZero(), r.NewReadings != 0, r.Schedule != "", r.Change != nil, r.HasBaseline() && !r.measuresOther(), r.IsDrift() && r.Drift.learnsItself():
 		return false
 	case r.IsWindowed():
 		m, _ := r.MOfN()

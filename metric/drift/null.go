@@ -1,6 +1,9 @@
 package drift
 
 import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -31,7 +34,8 @@ func Sizes() []int64 {
 }
 
 // Bound is what the statistic of a period of some size exceeds with probability Level
-// at most, by simulation: the same on every processor, and at every time.
+// at most, by simulation: the same on every processor, and at every time. It has the
+// digits of a float32, which is more than the simulation knows.
 func (n *Null) Bound(size int64) float64 {
 	shares := sharesOf(n.Counts)
 	samples := int(min(mostSamples, max(fewestSamples, exceeding/n.Level)))
@@ -46,7 +50,7 @@ func (n *Null) Bound(size int64) float64 {
 	}
 
 	slices.Sort(values)
-	return significant(values[samples-1-int(float64(n.Level*float64(samples)))])
+	return float64(float32(values[samples-1-int(float64(n.Level*float64(samples)))]))
 }
 
 // sharesOf are the shares of bins, each count plus one half.
@@ -94,6 +98,29 @@ func (b Bounds) At(statistic Statistic, size, reference, frozen int64) (bound fl
 
 // smoothFrom is from what size on a bound follows its scale.
 const smoothFrom = 128
+
+// MarshalJSON writes the bounds packed.
+func (b Bounds) MarshalJSON() ([]byte, error) {
+	packed := make([]byte, 0, 4*len(b))
+	for _, bound := range b {
+		packed = binary.LittleEndian.AppendUint32(packed, math.Float32bits(float32(bound)))
+	}
+	return json.Marshal(unpadded(packed))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (b *Bounds) UnmarshalJSON(data []byte) error {
+	var packed []byte
+	err := json.Unmarshal(data, (*unpadded)(&packed))
+	if err != nil || len(packed)%4 != 0 {
+		return errors.New("packed bounds: broken off")
+	}
+	*b = make(Bounds, len(packed)/4)
+	for i := range *b {
+		(*b)[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(packed[4*i:])))
+	}
+	return nil
+}
 
 // Around are the places in Sizes of the two sizes that one is between.
 func Around(size int64) (low, high int) {

@@ -181,6 +181,14 @@ func checkMissing(faults *strict.Faults, path string, missing int64) {
 	faults.Add(path+".missing", Counts{missing}.check())
 }
 
+// Names are the metrics, or the categories, that the profile has, sorted.
+func (p *Profile) Names(categories bool) []string {
+	if categories {
+		return slices.Sorted(maps.Keys(p.Categories))
+	}
+	return slices.Sorted(maps.Keys(p.Metrics))
+}
+
 // Only is the part of the profile that is asked for.
 func (p *Profile) Only(asked func(name string, isCategory bool) bool) *Profile {
 	part := &Profile{Metrics: maps.Clone(p.Metrics), Categories: maps.Clone(p.Categories)}
