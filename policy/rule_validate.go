@@ -46,7 +46,7 @@ func (r *Rule) validate(path string) error {
 	}
 	if r.IsDrift() {
 		faults = append(faults, r.validateDrift(path)...)
-		return errors.Join(append(faults, r.validatePeriod(path, false)...)...)
+		return errors.Join(append(faults, r.validatePeriod(path)...)...)
 	}
 
 	for _, field := range present(r.driftFields()) {
@@ -213,9 +213,11 @@ func (r *Rule) validatePeriod(path string) (faults []error) {
 	}
 	fault("offset", r.validateOffset())
 	fault("zone", r.validateZone())
-	if r.Stat == "" {
+	switch {
+	case r.IsDrift(): // whose statistic is another
+	case r.Stat == "":
 		fault("period", errors.New("needs a stat: min, max, mean, sum, count, or a percentile such as p99"))
-	} else {
+	default:
 		fault("stat", r.Stat.validate())
 	}
 

@@ -40,6 +40,17 @@ func bound(s *jsonschema.Schema) {
 	property(rule, "schedule").Pattern = schedulePattern
 	property(rule, "schedule").Examples = []any{"0 3 * * MON", "30 4 1 * *"}
 
+	limit(rule, "category", text(1, 100, ""))
+	for _, watched := range []string{"metrics", "categories"} {
+		limitItems(property(rule, watched), 0, 64)
+		property(rule, watched).UniqueItems = true
+		property(rule, watched).Items = text(1, 100, "")
+	}
+	s.Definitions["Drift"].Required = []string{"statistic", "reference"}
+	s.Definitions["Reference"].Required = []string{"from"}
+	limitNumber(property(s.Definitions["Reference"], "samples"), "1", maxCount)
+	limitNumber(property(s.Definitions["Reference"], "periods"), "1", "100")
+
 	datapoints := s.Definitions["Datapoints"]
 	limitNumber(property(datapoints, "breaching"), "1", "100")
 	limitNumber(property(datapoints, "of"), "1", "100")

@@ -6,6 +6,7 @@ import (
 	"github.com/invopop/jsonschema"
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -17,6 +18,61 @@ var measuring = []string{
 
 // depend says how the fields of a rule depend on each other, as Rule.validate does.
 func depend(rule *jsonschema.Schema) {
+	rule.If = &jsonschema.Schema{Required: []string{"drift"}}
+	rule.Then = onDistributions()
+	rule.Else = onReadings()
+	rule.AllOf = []*jsonschema.Schema{
+		{ // a condition never does anything by itself
+			If:   where("condition", &jsonschema.Schema{Const: true}),
+			Then: &jsonschema.Schema{Properties: properties(field{"severity", &jsonschema.Schema{Not: &jsonschema.Schema{Const: "warning"}}})},
+		},
+	}
+}
+
+// onDistributions is a drift rule.
+func onDistributions() *jsonschema.Schema {
+	rule := without("stat", "below", "clear_below", "clear_above", "below_baseline_by", "above_baseline_by", "baseline", "change",
+		"all_of", "any_of", "of", "not", "max_age", "silent_for", "new_readings", "schedule")
+	rule.Required = []string{"period"}
+	rule.OneOf = []*jsonschema.Schema{
+		{Required: []string{"metric"}, Not: anyOf("category", "metrics", "categories")},
+		{Required: []string{"category"}, Not: anyOf("metric", "metrics", "categories")},
+		{Required: []string{"name"}, AnyOf: []*jsonschema.Schema{{Required: []string{"metrics"}}, {Required: []string{"categories"}}}, Not: anyOf("metric", "category")},
+	}
+	rule.AllOf = []*jsonschema.Schema{
+		{OneOf: []*jsonschema.Schema{{Required: []string{"above"}}, {Required: []string{"false_alarms"}}}},
+		{If: &jsonschema.Schema{Required: []string{"above"}}, Then: &jsonschema.Schema{Properties: properties(field{"above", &jsonschema.Schema{Minimum: "0"}})}},
+		{
+			If:   where("drift", where("statistic", words(drift.Wasserstein, drift.Missing))),
+			Then: without("false_alarms"),
+		},
+	}
+	return rule
+}
+
+// anyOf holds for objects that have one of some fields.
+func anyOf(names ...string) *jsonschema.Schema {
+	s := &jsonschema.Schema{}
+	for _, name := range names {
+		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{name}})
+	}
+	return s
+}
+
+// dependReference says what has its place beside which kind of reference.
+func dependReference(reference *jsonschema.Schema) {
+	profile := without("samples", "periods")
+	profile.Required = []string{"profile"}
+	reference.AllOf = []*jsonschema.Schema{
+		{If: where("from", words(policy.ReferenceFirst, policy.ReferencePrevious)), Then: without("periods", "profile")},
+		{If: where("from", words(policy.ReferenceTrailing)), Then: without("samples", "profile")},
+		{If: where("from", words(policy.ReferenceProfile)), Then: profile},
+	}
+}
+
+// onReadings is every other rule.
+func onReadings() *jsonschema.Schema {
+	rule := without("category", "metrics", "categories", "false_alarms")
 	// Exactly one of these says what kind of rule it is.
 	for _, kind := range []string{
 		"below", "above", "below_baseline_by", "above_baseline_by", "change", "all_of", "any_of", "of", "not", "max_age", "silent_for",
@@ -57,11 +113,8 @@ func depend(rule *jsonschema.Schema) {
 				where("baseline", where("from", words(policy.BaselineTrailing))),
 			}},
 		},
-		{ // a condition never does anything by itself
-			If:   where("condition", &jsonschema.Schema{Const: true}),
-			Then: &jsonschema.Schema{Properties: properties(field{"severity", &jsonschema.Schema{Not: &jsonschema.Schema{Const: "warning"}}})},
-		},
 	}
+	return rule
 }
 
 // dependBaseline says what has its place beside which kind of baseline.

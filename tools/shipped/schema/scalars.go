@@ -8,6 +8,7 @@ import (
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -24,6 +25,7 @@ const (
 	fromPattern       = `^([01][0-9]|2[0-3]):[0-5][0-9]$`
 	toPattern         = `^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
 	schedulePattern   = `^[^=@]+$` // what cron makes of it, the decoder says
+	alarmsPattern     = `^\s*0*[1-9][0-9]*\s+per\s+\+?([0-9]+[dw]|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\s*$`
 	oneLinePattern    = `^[^\n\r]*$`
 )
 
@@ -54,6 +56,14 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return words(policy.MissingIgnored, policy.MissingBreaching, policy.MissingOK)
 	case reflect.TypeFor[policy.BaselineFrom]():
 		return words(policy.BaselineFirst, policy.BaselinePrevious, policy.BaselineTrailing, policy.BaselineReplaced)
+	case reflect.TypeFor[metric.Optional[policy.Alarms]]():
+		return &jsonschema.Schema{Type: "string", Pattern: alarmsPattern, Examples: []any{"1 per 90d", "2 per 4w"}}
+	case reflect.TypeFor[policy.ReferenceFrom]():
+		return words(policy.ReferenceFirst, policy.ReferencePrevious, policy.ReferenceTrailing, policy.ReferenceProfile)
+	case reflect.TypeFor[drift.Statistic]():
+		return words(drift.Statistics()...)
+	case reflect.TypeFor[map[string]*drift.Profile]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "object"}}
 	case reflect.TypeFor[policy.Detector]():
 		return words(policy.DetectorADWIN)
 	case reflect.TypeFor[policy.Direction]():

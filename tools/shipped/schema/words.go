@@ -39,6 +39,7 @@ var descriptions = map[string]string{
 	"Policy.blackout":   "Spans of days in which nothing triggers. What would have triggers at their end, if its rule still breaches.",
 	"Policy.notify":     "Who is told of which decisions.",
 	"Policy.retraining": "What a trigger asks for.",
+	"Policy.profiles":   "Those that drift rules name, by name. apply and backtest read them from the files beside the policy, so nobody writes them here.",
 
 	"Rule.name":              "Unique in its policy; left out, the metric's word (latency_ms is latency, drift_score is drift).",
 	"Rule.metric":            "accuracy, latency_ms, drift_score, or any name in an event's metrics.",
@@ -51,6 +52,11 @@ var descriptions = map[string]string{
 	"Rule.above_baseline_by": `Breaches when the statistic is above its baseline by more than this: absolute, 0.03, or a share of the baseline, "3%".`,
 	"Rule.baseline":          "What below_baseline_by and above_baseline_by measure against.",
 	"Rule.change":            "Breaches when the mean of the datapoints has changed.",
+	"Rule.category":          "Of a drift rule: a name in an event's categories.",
+	"Rule.metrics":           "Of a drift rule: up to 64 metrics with the categories, by name or by a pattern in which * is anything.",
+	"Rule.categories":        "Of a drift rule: up to 64 categories with the metrics, by name or by a pattern in which * is anything.",
+	"Rule.drift":             "Holds the distribution of a period's readings against a reference's: its statistic breaches above, or the bound that false_alarms asks for.",
+	"Rule.false_alarms":      `Instead of above: how often the rule may breach though nothing has changed, such as "1 per 90d".`,
 	"Rule.period":            "Readings of a period make a datapoint: 1s to 744h (31 days), aligned to the Unix epoch. Without one, a threshold is judged on each event.",
 	"Rule.offset":            "How long after the epoch's multiples, or midnight, a period begins; less than a period. A period of 168h begins on Monday with 96h, on Thursday without.",
 	"Rule.zone":              "With a period of whole days: a name of the IANA time zone database, such as Europe/Berlin, whose midnights they begin at; with a schedule, whose clocks it reads. Default UTC.",
@@ -61,7 +67,7 @@ var descriptions = map[string]string{
 	"Rule.all_of":            "Names of rules: breaches while all of them do.",
 	"Rule.any_of":            "Names of rules: breaches while any of them does.",
 	"Rule.of":                "Names of rules, each once: breaches while at_least of them do.",
-	"Rule.at_least":          "How many of the rules in of must breach: 1 to all of them.",
+	"Rule.at_least":          "How many of the rules in of must breach: 1 to all of them. Of a drift rule, how many of its metrics and categories; default 1.",
 	"Rule.not":               "The name of a rule: breaches while that one is healthy.",
 	"Rule.max_age":           "Breaches when the model was not retrained for so long: since the last success, else the first event. 1s to 8760h.",
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
@@ -80,6 +86,14 @@ var descriptions = map[string]string{
 	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", policy.DefaultDelta),
 	"Change.direction": "Which changes count: up, down or both (the default).",
 	"Change.hold":      "How long the rule breaches after a detection; default " + policy.Duration(policy.DefaultHold).String() + ".",
+
+	"Drift.statistic": "How far two distributions are apart: ks (largest difference of cumulated shares), psi, js (Jensen-Shannon distance), tvd (total variation), wasserstein (in standard deviations), or missing (share of events without a reading).",
+	"Drift.reference": "What periods are held against.",
+
+	"Reference.from":    "first (this version's first readings), previous (those of the version before), trailing (this version's last periods) or profile (training data).",
+	"Reference.samples": fmt.Sprintf("From first or previous: how many readings of each metric; default %d.", policy.DefaultBaselineSamples),
+	"Reference.periods": fmt.Sprintf("From trailing: how many judged periods, 1 to 100; default %d.", policy.DefaultReferencePeriods),
+	"Reference.profile": "From profile: the file beside the policy, as modelvigil profile writes it.",
 
 	"Datapoints.breaching": "How many must breach: 1 to of. Left out, all of them.",
 	"Datapoints.of":        "Out of how many of the last, 1 to 100. Left out, breaching.",
