@@ -43,7 +43,9 @@ func (r *Rule) validateDrift(path string) (faults []error) {
 		{"of", r.Of != nil},
 		{"not", r.Not != ""},
 		{"max_age", !r.MaxAge.IsZero()},
-		{"silent_for", !r.SilentFor.IsZero()}, {"new_readings", r.NewReadings != 0}, {"schedule", r.Schedule != ""},
+		{"silent_for", !r.SilentFor.IsZero()},
+		{"new_readings", r.NewReadings != 0},
+		{"schedule", r.Schedule != ""},
 	} {
 		if f.set {
 			fault(f.name, errors.New("has no place beside drift, whose statistic is held against above or false_alarms"))
