@@ -1,6 +1,10 @@
 package hub
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+)
 
 // Backlog is what a hub holds that is not durable yet.
 type Backlog struct {
@@ -83,4 +87,25 @@ func (f *fold) published() (events int64) {
 		s.mu.Unlock()
 	}
 	return events
+}
+
+// What the parts of a backlog take of memory beside the digests of further metrics.
+// TestABacklogTakesNoMoreThanIsCounted measures them.
+const (
+	accumulatorBytes = 3200
+	digestBytes      = 600
+	// modelBytes is what a model takes that has no backlog, its goroutine included.
+	modelBytes = 14 << 10
+)
+
+// bytesOf is how much memory a digest takes.
+func bytesOf(d *metric.Digest) (bytes int64) {
+	bytes = digestBytes
+	for _, metric := range d.Metrics {
+		bytes += int64(metric.Bytes())
+	}
+	for _, values := range d.Categories {
+		bytes += int64(values.Bytes())
+	}
+	return bytes
 }

@@ -213,3 +213,7 @@ func (h *Hub) ask(ctx context.Context, of *Account, model string) (contract.Guid
 	}
 	return h.carrier.ask(ctx, model)
 }
+
+// ErrClosed is the kind of every error about a hub that takes no more
+// events. errors.Is finds it through whatever wraps it.
+var ErrClosed = errors.New("hub is closed")

@@ -2,8 +2,10 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -119,3 +121,32 @@ func (s *shortfall) err() error {
 	}
 	return &NotDurableError{Events: s.events, Err: errors.Join(causes...)}
 }
+
+// NotDurableError says which events are not durable, and why. Those that a
+// monitor refused are lost, and so is the rest once the hub is closed; until then it
+// may still be delivered.
+type NotDurableError struct {
+	Events map[string]int64 // by model
+	Err    error
+}
+
+func (e *NotDurableError) Error() string {
+	const most = 5
+	models := slices.Sorted(maps.Keys(e.Events))
+	named := make([]string, 0, most)
+	for _, model := range models[:min(most, len(models))] {
+		named = append(named, fmt.Sprintf("%d of model %q", e.Events[model], model))
+	}
+	text := strings.Join(named, ", ")
+	if more := len(models) - most; more > 0 {
+		text += fmt.Sprintf(" and of %d models more", more)
+	}
+	return fmt.Sprintf("events not durable: %s: %v", text, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *NotDurableError) Unwrap() error { return e.Err }
+
+// ErrMonitorStopped is what a publisher is told when its model's monitor was
+// ended by an operator: late events do not raise it again.
+var ErrMonitorStopped = errors.New("monitor stopped")

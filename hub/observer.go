@@ -245,3 +245,15 @@ func (o *observers) close(ctx context.Context) error {
 
 	return errors.Join(faults...)
 }
+
+// ObserverError says that an observer failed on an event. It wraps the
+// observer's own error.
+type ObserverError struct {
+	Observer string // the name it was registered under
+	Err      error
+}
+
+func (e *ObserverError) Error() string { return fmt.Sprintf("observer %q: %v", e.Observer, e.Err) }
+
+// Unwrap returns the observer's own error.
+func (e *ObserverError) Unwrap() error { return e.Err }
