@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -50,17 +51,43 @@ const ReplacedReach = 30
 // Change asks for a detector of change over a rule's datapoints. The rule
 // breaches from a detection for Hold, or until another version.
 type Change struct {
-	Detector  Detector                  `json:"detector,omitempty"`  // default DetectorADWIN
-	Delta     float64                   `json:"delta,omitempty"`     // ADWIN's confidence, above 0 and below 1; default DefaultDelta
+	Detector Detector `json:"detector,omitempty"` // default DetectorADWIN
+	Delta    float64  `json:"delta,omitempty"`    // ADWIN's confidence, above 0 and below 1; default DefaultDelta
+	// Slack and Decision are CUSUM's, in standard deviations of the version's first
+	// Samples datapoints: what a datapoint may be off their mean without adding to its
+	// sum, above 0, and the sum beyond which the mean has changed. The defaults are
+	// DefaultSlack, DefaultDecision and DefaultReference.
+	Slack     float64                   `json:"slack,omitempty"`
+	Decision  float64                   `json:"decision,omitempty"`
+	Samples   int64                     `json:"samples,omitempty"`
 	Direction Direction                 `json:"direction,omitempty"` // which changes count; default DirectionBoth
 	Hold      metric.Optional[Duration] `json:"hold,omitzero"`       // default DefaultHold
+}
+
+// WithDefaults returns a copy in which what the detector goes by is spelled out.
+func (c Change) WithDefaults() Change {
+	if c.Detector == "" {
+		c.Detector = DetectorADWIN
+	}
+	if c.Detector == DetectorADWIN {
+		c.Delta = cmp.Or(c.Delta, DefaultDelta)
+	} else {
+		c.Slack = cmp.Or(c.Slack, DefaultSlack)
+		c.Decision = cmp.Or(c.Decision, DefaultDecision)
+		c.Samples = cmp.Or(c.Samples, DefaultReference)
+	}
+	c.Hold = metric.Some(c.Hold.Or(Duration(DefaultHold)))
+	return c
 }
 
 // Detector is a method of change detection.
 type Detector string
 
-// DetectorADWIN is adaptive windowing (Bifet & Gavaldà, SDM 2007).
-const DetectorADWIN Detector = "adwin"
+// The detectors.
+const (
+	DetectorADWIN Detector = "adwin" // adaptive windowing (Bifet & Gavaldà, SDM 2007)
+	DetectorCUSUM Detector = "cusum" // cumulative sums (Page, Biometrika 1954), for slow decay
+)
 
 // Direction says which changes of a mean count.
 type Direction string
@@ -79,7 +106,10 @@ func (b *Baseline) decodeAt(data []byte, path string) error {
 }
 
 func (c *Change) decodeAt(data []byte, path string) error {
-	return strict.Decode(data, path, strict.Fields{"detector": &c.Detector, "delta": &c.Delta, "direction": &c.Direction, "hold": &c.Hold})
+	return strict.Decode(data, path, strict.Fields{
+		"detector": &c.Detector, "delta": &c.Delta, "slack": &c.Slack, "decision": &c.Decision, "samples": &c.Samples,
+		"direction": &c.Direction, "hold": &c.Hold,
+	})
 }
 
 // HasBaseline says that the rule measures a version against what it, or another, used
@@ -228,13 +258,39 @@ func (b *Baseline) validate(path string, period time.Duration) (faults []error) 
 	return faults
 }
 
+// Bounds of what CUSUM goes by.
+const (
+	minReference = 2
+	maxReference = 10_000
+	maxSlack     = 10
+	maxDecision  = 1000
+)
+
 // validate names what is wrong with a detector.
 func (c *Change) validate(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
-	fault("detector", oneOf(c.Detector, DetectorADWIN))
+	fault("detector", oneOf(c.Detector, DetectorADWIN, DetectorCUSUM))
 	fault("direction", oneOf(c.Direction, DirectionUp, DirectionDown, DirectionBoth))
 	if c.Delta != 0 && !(c.Delta >= MinDelta && c.Delta < 1) {
 		fault("delta", fmt.Errorf("must be %.0e to less than 1, got %v", MinDelta, c.Delta))
+	}
+	if c.Slack != 0 && !(c.Slack > 0 && c.Slack <= maxSlack) {
+		fault("slack", fmt.Errorf("must be above 0 and at most %d standard deviations, got %v", maxSlack, c.Slack))
+	}
+	if c.Decision != 0 && !(c.Decision > 0 && c.Decision <= maxDecision) {
+		fault("decision", fmt.Errorf("must be above 0 and at most %d standard deviations, got %v", maxDecision, c.Decision))
+	}
+	if c.Samples != 0 && (c.Samples < minReference || c.Samples > maxReference) {
+		fault("samples", fmt.Errorf("must be %d to %d datapoints, got %d", minReference, maxReference, c.Samples))
+	}
+
+	if c.Method() == DetectorCUSUM && c.Delta != 0 {
+		fault("delta", errors.New("is adwin's, and has no place beside detector cusum; say slack and decision"))
+	}
+	for _, field := range present([]field{{"slack", c.Slack != 0}, {"decision", c.Decision != 0}, {"samples", c.Samples != 0}}) {
+		if c.Method() == DetectorADWIN {
+			fault(field, errors.New("has its place only beside detector cusum"))
+		}
 	}
 	if hold, ok := c.Hold.Get(); ok {
 		fault("hold", checkWait(hold, time.Second))

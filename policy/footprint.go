@@ -16,10 +16,11 @@ const (
 	bucketBytes   = 140  // without a sketch
 	sketchBytes   = 2200 // of positive readings that span a factor of 28,000
 	pointBytes    = 85
-	detectorBytes = 5 << 9
-	phaseBytes    = 12 // of a baseline's season: how many of its datapoints there are
-	valueBytes    = 12 // one datapoint of a baseline, packed
-	dueBytes      = 12 // of an instant of a schedule, of which the calendar has some days
+	detectorBytes = 5 << 9 // of ADWIN
+	sumsBytes     = 300    // of CUSUM
+	phaseBytes    = 12     // of a baseline's season: how many of its datapoints there are
+	valueBytes    = 12     // one datapoint of a baseline, packed
+	dueBytes      = 12     // of an instant of a schedule, of which the calendar has some days
 	calendarDays  = 15
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
@@ -58,7 +59,11 @@ func (r *Rule) footprint() int {
 	default:
 		total += bucket
 	}
-	if r.Change != nil {
+	switch {
+	case r.Change == nil:
+	case r.Change.Method() == DetectorCUSUM:
+		total += sumsBytes
+	default:
 		total += detectorBytes
 	}
 	return MaxTracked * total

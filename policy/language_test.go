@@ -212,6 +212,26 @@ func TestAChannelIsToldOfRulesThatThereAre(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestADetectorTakesWhatIsItsOwn(t *testing.T) {
+	change := func(fields string) string {
+		return rules(`{"name": "r", "metric": "m", "stat": "mean", "period": "1h", "change": {` + fields + `}}`)
+	}
+	refuses(t, map[string]string{
+		change(`"detector": "kswin"`):                  `rules[0].change.detector: must be adwin or cusum, got "kswin"`,
+		change(`"detector": "cusum", "delta": 0.01`):   `rules[0].change.delta: is adwin's, and has no place beside detector cusum; say slack and decision`,
+		change(`"slack": 0.5`):                         `rules[0].change.slack: has its place only beside detector cusum`,
+		change(`"detector": "adwin", "decision": 5`):   `rules[0].change.decision: has its place only beside detector cusum`,
+		change(`"samples": 50`):                        `rules[0].change.samples: has its place only beside detector cusum`,
+		change(`"detector": "cusum", "slack": -0.5`):   `rules[0].change.slack: must be above 0 and at most 10 standard deviations, got -0.5`,
+		change(`"detector": "cusum", "decision": 1e4`): `rules[0].change.decision: must be above 0 and at most 1000 standard deviations, got 10000`,
+		change(`"detector": "cusum", "samples": 1`):    `rules[0].change.samples: must be 2 to 10000 datapoints, got 1`,
+	})
+	p, err := policy.Decode([]byte(change(`"detector": "cusum"`)))
+	require.NoError(t, err)
+	c := p.Rules[0].Change.WithDefaults()
+	assert.Equal(t, []float64{0, 0.5, 5, 50}, []float64{c.Delta, c.Slack, c.Decision, float64(c.Samples)})
+}
+
 func longName(i int) string {
 	name := make([]byte, 100)
 	for j := range name {

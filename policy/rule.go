@@ -138,6 +138,9 @@ const MaxTextBytes = 300
 const (
 	DefaultBaselineSamples = 1000
 	DefaultDelta           = 0.002 // river's, and MOA's
+	DefaultSlack           = 0.5   // with DefaultDecision a run of 465 datapoints without a change (Montgomery)
+	DefaultDecision        = 5.0
+	DefaultReference       = 50 // datapoints
 	DefaultHold            = 24 * time.Hour
 	maxDefaultGrace        = 30 * time.Second
 )

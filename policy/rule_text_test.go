@@ -21,6 +21,7 @@ func TestRulesInWords(t *testing.T) {
 		`{"metric": "m", "stat": "count", "period": "1h", "below_baseline_by": "50%", "baseline": {"from": "trailing", "periods": 24}}`:                          "m count over 1h 50% below the mean of its last 24 periods",
 		`{"metric": "m", "stat": "mean", "period": "1h", "above_baseline_by": 1, "baseline": {"from": "trailing", "periods": 4, "season": "168h"}}`:              "m mean over 1h 1 above the mean of the same period in the last 4 seasons of 168h",
 		`{"metric": "m", "stat": "mean", "period": "1h", "above_baseline_by": 1, "baseline": {"from": "replaced"}}`:                                              "m mean over 1h 1 above the last 1000 of the version it replaced",
+		`{"metric": "m", "stat": "mean", "period": "1h", "change": {"detector": "cusum", "direction": "down", "hold": "1h"}}`:                                    "m mean over 1h falls, by cusum, held for 1h",
 		`{"name": "labels", "metric": "accuracy", "new_readings": 50000}`:                                                                                        "50000 new readings of accuracy since the last success",
 		`{"name": "monday", "schedule": "0 3 * * MON", "zone": "Europe/Berlin", "condition": true}`:                                                              "at 0 3 * * MON in Europe/Berlin (condition)",
 		`{"name": "some", "at_least": 1, "of": ["other"], "condition": true}`:                                                                                    "at least 1 of other (condition)",

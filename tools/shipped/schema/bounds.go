@@ -59,6 +59,12 @@ func bound(s *jsonschema.Schema) {
 	delta := property(s.Definitions["Change"], "delta")
 	delta.Minimum = "1e-9"
 	delta.ExclusiveMaximum = "1"
+	for field, max := range map[string]json.Number{"slack": "10", "decision": "1000"} {
+		bounded := property(s.Definitions["Change"], field)
+		bounded.ExclusiveMinimum = "0"
+		bounded.Maximum = max
+	}
+	limitNumber(property(s.Definitions["Change"], "samples"), "2", "10000")
 
 	limitNumber(property(s.Definitions["Verify"], "min_samples"), "1", maxCount)
 	retraining := s.Definitions["Retraining"]

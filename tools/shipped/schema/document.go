@@ -55,6 +55,9 @@ func document() (*jsonschema.Schema, error) {
 	depend(s.Definitions["Rule"])
 	dependBaseline(s.Definitions["Baseline"])
 	dependReference(s.Definitions["Reference"])
+	s.Definitions["Change"].If = where("detector", words(policy.DetectorCUSUM))
+	s.Definitions["Change"].Then = without("delta")
+	s.Definitions["Change"].Else = without("slack", "decision", "samples")
 	addScope(s)
 	return s, nil
 }

@@ -65,7 +65,7 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[map[string]*drift.Profile]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "object"}}
 	case reflect.TypeFor[policy.Detector]():
-		return words(policy.DetectorADWIN)
+		return words(policy.DetectorADWIN, policy.DetectorCUSUM)
 	case reflect.TypeFor[policy.Direction]():
 		return words(policy.DirectionUp, policy.DirectionDown, policy.DirectionBoth)
 	case reflect.TypeFor[policy.Severity]():

@@ -82,8 +82,11 @@ var descriptions = map[string]string{
 	"Baseline.periods": "From trailing: of how many datapoints it is the mean, 1 to 100.",
 	"Baseline.season":  "From trailing: takes the same period of the last periods seasons, such as 168h for weeks; a multiple of the rule's period. Left out, the last periods.",
 
-	"Change.detector":  "adwin, the only one and the default: adaptive windowing (Bifet and Gavaldà, 2007).",
-	"Change.delta":     fmt.Sprintf("Confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", policy.DefaultDelta),
+	"Change.detector":  "adwin, the default: adaptive windowing (Bifet and Gavaldà, 2007); or cusum: cumulative sums (Page, 1954), for slow decay.",
+	"Change.delta":     fmt.Sprintf("Of adwin, confidence: the smaller, the surer and the later. 1e-9 to less than 1; default %v.", policy.DefaultDelta),
+	"Change.slack":     fmt.Sprintf("Of cusum: how far a datapoint may be off the mean of the first samples without adding to its sum, in their standard deviations; default %v.", policy.DefaultSlack),
+	"Change.decision":  fmt.Sprintf("Of cusum: the sum beyond which the mean has changed, in the same unit; default %v.", policy.DefaultDecision),
+	"Change.samples":   fmt.Sprintf("Of cusum: how many of the version's first datapoints it learns the mean and the standard deviation from, 2 to 10000; default %d.", policy.DefaultReference),
 	"Change.direction": "Which changes count: up, down or both (the default).",
 	"Change.hold":      "How long the rule breaches after a detection; default " + policy.Duration(policy.DefaultHold).String() + ".",
 
