@@ -21,6 +21,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/starter/difference"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -127,11 +128,11 @@ const (
 
 // applied is one line of what apply says.
 type applied struct {
-	ModelName string         `json:"model_name"`
-	Result    string         `json:"result,omitempty"`
-	Phase     contract.Phase `json:"phase,omitempty"`
-	Changes   []change       `json:"changes,omitempty"` // by field, where a policy is replaced
-	Error     string         `json:"error,omitempty"`
+	ModelName string              `json:"model_name"`
+	Result    string              `json:"result,omitempty"`
+	Phase     contract.Phase      `json:"phase,omitempty"`
+	Changes   []difference.Change `json:"changes,omitempty"` // by field, where a policy is replaced
+	Error     string              `json:"error,omitempty"`
 	err       error
 }
 
@@ -225,7 +226,7 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 	result := applied{ModelName: d.Model}
 	before, err := s.before(ctx, d.Model)
 	if err == nil && before.running {
-		result.Changes, err = changes(before.policy, d.Policy)
+		result.Changes, err = difference.Of(before.policy, d.Policy)
 	}
 	if err != nil {
 		result.err = err
@@ -323,4 +324,12 @@ func (e earlier) hasPolicy(policy policy.Policy) bool {
 	encoded, err := json.Marshal(policy.WithDefaults())
 	var compact bytes.Buffer
 	return err == nil && json.Compact(&compact, e.policy) == nil && bytes.Equal(encoded, compact.Bytes())
+}
+
+// printChanges shows what apply would do to one model.
+func printChanges(out io.Writer, r applied) {
+	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain.Text(r.ModelName), plain.Words(r.Result))
+	for _, c := range r.Changes {
+		_, _ = fmt.Fprintf(out, "  %s\n", c)
+	}
 }

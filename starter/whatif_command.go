@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -120,7 +117,7 @@ func printWhatIf(w io.Writer, a whatif.Answer) error {
 		{"retrainings", fmt.Sprint(triggers(a.Recorded)), fmt.Sprint(triggers(a.WhatIf))},
 	})
 	if len(a.Recorded)+len(a.WhatIf) > 0 {
-		text += "\n" + table(whatIfRows(a.Recorded, a.WhatIf))
+		text += "\n" + table(whatIfRows(&a))
 	}
 	for i, note := range a.Notes {
 		if i == 0 {
@@ -142,82 +139,37 @@ func triggers(decisions []monitor.Decision) (n int) {
 	return n
 }
 
-// pair is one row: a decision of the recording, one of the what-if, or one of both.
-type pair struct{ recorded, other *monitor.Decision }
-
-func (p pair) first() *monitor.Decision { return cmp.Or(p.recorded, p.other) }
-
-// closeTo is how far apart a decision may be in both lists and still be the same: a
-// recorded timer fires a little late, one of the what-if on the dot.
-const closeTo = 2 * time.Second
-
 // whatIfRows lines both lists up by time.
-func whatIfRows(recorded, other []monitor.Decision) [][]string {
+func whatIfRows(a *whatif.Answer) [][]string {
 	rows := [][]string{{"ON", "RECORDED", "WHAT IF", "VERSION", "WHY"}}
-	for _, p := range pairUp(recorded, other) {
-		d := p.first()
+	for _, p := range a.Pairs() {
+		d := p.First()
 		left, right := "", ""
-		if p.recorded != nil {
-			left = whatWasDecided(*p.recorded)
+		if p.Recorded != nil {
+			left = whatWasDecided(*p.Recorded)
 		}
-		if p.other != nil {
-			right = whatWasDecided(*p.other)
+		if p.WhatIf != nil {
+			right = whatWasDecided(*p.WhatIf)
 		}
 		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		switch {
-		case p.recorded == nil:
+		case p.Recorded == nil:
 			left = "-"
-		case p.other == nil:
+		case p.WhatIf == nil:
 			right = "-"
-		case left != right || p.recorded.Reason == p.other.Reason:
+		case left != right || p.Recorded.Reason == p.WhatIf.Reason:
 			if left == right {
 				right = "same"
 			}
 		default:
 			right = "same, but"
-			why = why + " | " + plain.Text(p.other.Reason)
+			why = why + " | " + plain.Text(p.WhatIf.Reason)
 		}
 
 		rows = append(rows, []string{plain.Time(d.At), left, right, plain.Text(d.ModelVersion), why})
 	}
 
 	return rows
-}
-
-// pairUp finds for each recorded decision the one of the what-if that is the same.
-// Both are in order of time.
-func pairUp(recorded, other []monitor.Decision) []pair {
-	var pairs []pair
-	taken := make([]bool, len(other))
-	begin := 0
-	for i := range recorded {
-		p := pair{recorded: &recorded[i]}
-		for begin < len(other) && p.recorded.At.Sub(other[begin].At) > closeTo {
-			begin++
-		}
-		for j := begin; j < len(other) && other[j].At.Sub(p.recorded.At) <= closeTo; j++ {
-			if !taken[j] && isSame(p.recorded, &other[j]) {
-				p.other, taken[j] = &other[j], true
-				break
-			}
-		}
-
-		pairs = append(pairs, p)
-	}
-
-	for j := range other {
-		if !taken[j] {
-			pairs = append(pairs, pair{other: &other[j]})
-		}
-	}
-
-	slices.SortStableFunc(pairs, func(a, b pair) int { return a.first().At.Compare(b.first().At) })
-	return pairs
-}
-
-func isSame(a, b *monitor.Decision) bool {
-	return a.Kind == b.Kind && a.Rule == b.Rule && a.SuppressedBy == b.SuppressedBy && a.ModelVersion == b.ModelVersion &&
-		a.At.Sub(b.At).Abs() <= closeTo
 }
 
 // whatWasDecided is a decision in short.

@@ -1,9 +1,10 @@
-package main
+// Package difference says what becomes of each field of a policy when another one is
+// put in force.
+package difference
 
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,15 +13,15 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// change is what becomes of one field of a policy; empty is left out.
-type change struct {
+// Change is what becomes of one field of a policy; empty is left out.
+type Change struct {
 	Field  string          `json:"field"`
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
 }
 
 // String is `cooldown: "1h" → "2h"`.
-func (c change) String() string {
+func (c Change) String() string {
 	switch {
 	case c.Before == nil:
 		return fmt.Sprintf("%s: %s is added", plain.Text(c.Field), plain.Text(string(c.After)))
@@ -30,9 +31,9 @@ func (c change) String() string {
 	return fmt.Sprintf("%s: %s → %s", plain.Text(c.Field), plain.Text(string(c.Before)), plain.Text(string(c.After)))
 }
 
-// changes are those from a policy as the wire has it to another, by field. Rules
+// Of returns the changes from a policy as the wire has it to another, by field. Rules
 // are told apart by their names.
-func changes(before []byte, policy policy.Policy) ([]change, error) {
+func Of(before []byte, policy policy.Policy) ([]Change, error) {
 	after, err := json.Marshal(policy.WithDefaults())
 	if err != nil {
 		return nil, err
@@ -47,10 +48,10 @@ func changes(before []byte, policy policy.Policy) ([]change, error) {
 		return nil, err
 	}
 
-	var found []change
+	var found []Change
 	for _, field := range slices.Sorted(maps.Keys(merged(old, new))) {
 		if string(old[field]) != string(new[field]) {
-			found = append(found, change{field, old[field], new[field]})
+			found = append(found, Change{field, old[field], new[field]})
 		}
 	}
 
@@ -60,7 +61,7 @@ func changes(before []byte, policy policy.Policy) ([]change, error) {
 	if left, right := kept(oldRules, newRules), kept(newRules, oldRules); !slices.Equal(left, right) {
 		beforeOrder, _ := json.Marshal(left)
 		afterOrder, _ := json.Marshal(right)
-		found = append(found, change{"order of rules", beforeOrder, afterOrder})
+		found = append(found, Change{"order of rules", beforeOrder, afterOrder})
 	}
 
 	return found, nil
@@ -127,12 +128,4 @@ func canonical(value json.RawMessage) json.RawMessage {
 		return value
 	}
 	return encoded
-}
-
-// printChanges shows what apply would do to one model.
-func printChanges(out io.Writer, r applied) {
-	_, _ = fmt.Fprintf(out, "%s: would be %s\n", plain.Text(r.ModelName), plain.Words(r.Result))
-	for _, c := range r.Changes {
-		_, _ = fmt.Fprintf(out, "  %s\n", c)
-	}
 }
