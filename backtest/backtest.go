@@ -90,7 +90,7 @@ type Summary struct {
 }
 
 // Result is a policy over one model's events. Its decisions are all that fell, in
-// order, streaks merged as the monitor's own log does; see monitor.AppendDecision.
+// order, streaks merged as the monitor's own log does.
 type Result struct {
 	Summary
 	Rules      []Account          `json:"rules"` // in the policy's order

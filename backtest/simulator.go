@@ -6,6 +6,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -190,7 +191,7 @@ func (s *Simulator) approve() {
 
 // decided hears of each decision.
 func (s *Simulator) decided(decision monitor.Decision) {
-	s.result.Decisions = monitor.AppendDecision(s.result.Decisions, decision)
+	s.result.Decisions = journal.AppendDecision(s.result.Decisions, decision)
 	switch decision.Kind {
 	case policy.Suppressed, policy.Held:
 		s.spans.breach(&decision)

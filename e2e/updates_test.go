@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -39,7 +39,7 @@ func TestAFleetAnswersMoreUpdatesThanARunMayTakeWhileItsChatIsAway(t *testing.T)
 		handle, err := c.UpdateWithStartWorkflow(t.Context(), client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 				ID: fleetID, TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			}, workflows.FleetType, monitor.Fleet{}),
+			}, workflows.FleetType, fleet.Fleet{}),
 			UpdateOptions: client.UpdateWorkflowOptions{UpdateName: update, Args: []any{argument}, WaitForStage: client.WorkflowUpdateStageCompleted},
 		})
 		if err != nil {
@@ -47,10 +47,10 @@ func TestAFleetAnswersMoreUpdatesThanARunMayTakeWhileItsChatIsAway(t *testing.T)
 		}
 		return handle.Get(t.Context(), nil)
 	}
-	require.NoError(t, send(workflows.UpdateFreeze, monitor.Freeze{Teams: []string{"search"}, By: "ada"}))
+	require.NoError(t, send(workflows.UpdateFreeze, fleet.Freeze{Teams: []string{"search"}, By: "ada"}))
 	patience.Until(t, "the chat is tried", func() bool { return len(chat.got()) > 0 })
 
-	brake := monitor.Brake{Share: 1, Within: policy.Duration(time.Hour), Monitors: 1000}
+	brake := fleet.Brake{Share: 1, Within: policy.Duration(time.Hour), Monitors: 1000}
 	var workers errgroup.Group
 	var sent atomic.Int64
 	for range 4 {
@@ -65,7 +65,7 @@ func TestAFleetAnswersMoreUpdatesThanARunMayTakeWhileItsChatIsAway(t *testing.T)
 	}
 	require.NoError(t, workers.Wait())
 
-	var fleet monitor.Fleet
+	var fleet fleet.Fleet
 	answer, err := c.QueryWorkflow(t.Context(), fleetID, "", "fleet")
 	require.NoError(t, err)
 	require.NoError(t, answer.Get(&fleet))

@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -27,7 +28,7 @@ func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	fail(noon.Add(2 * time.Second))
 	status := m.Status(noon)
 	assert.Equal(t, contract.PhasePaused, status.Phase)
-	assert.Equal(t, monitor.ByCircuit, status.Paused.By)
+	assert.Equal(t, retraining.ByCircuit, status.Paused.By)
 	assert.Equal(t, policy.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
 	breach(m, noon.Add(3*time.Second), "v1")
 	assert.EqualValues(t, 1, m.Status(noon).Suppressed[monitor.ByPause])

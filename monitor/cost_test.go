@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/metric"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -189,8 +189,8 @@ func FuzzDecoders(f *testing.F) {
 		const allocatedPerByte, allocated = 2500, 64 << 10
 		for what, decode := range map[string]func(){
 			"policy":  func() { _, _ = policy.Decode(payload) },
-			"control": func() { _, _ = monitor.DecodeControl(payload) },
-			"outcome": func() { _, _ = monitor.DecodeOutcome(payload) },
+			"control": func() { _, _ = retraining.DecodeControl(payload) },
+			"outcome": func() { _, _ = retraining.DecodeOutcome(payload) },
 		} {
 			before := allocatedBytes()
 			decode()

@@ -3,6 +3,9 @@
 // pure: it reads no clock, draws no random number, starts no goroutine and knows
 // nothing of Temporal. The workflow and the backtest run the very same machine.
 //
-// To change which observation fires a retraining, read judge.go from its top:
-// [Machine.Observe] leads there, and nothing else decides.
+// To change which observation fires a retraining, read breach.go from its top, which is
+// the way of every breach; what is due by time alone, tick.go. What they ask lives
+// below: window (one rule on one version, its periods), verdict (composites), watch
+// (what was seen of the model), retraining (what is in flight, waits or is verified),
+// journal (decisions, notices, refusals), publisher (who was heard), fleet.
 package monitor

@@ -38,18 +38,9 @@ type textError string
 
 func (e textError) Error() string { return string(e) }
 
-// ADWIN is the detector of change, which river's own figures hold to its word.
-type ADWIN = adwin
-
-// Add is adwin.add.
-func (a *adwin) Add(value, delta float64) (changed bool, before, after float64) {
-	return a.add(value, delta)
-}
-
 // Unfitted is State of a machine whose state is far within its bound, which costs
 // most of it to find.
 func (m *Machine) Unfitted() State {
-	m.settleStreaks()
-	m.seen = nil
+	m.Settle()
 	return m.state
 }

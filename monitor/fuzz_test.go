@@ -9,6 +9,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -93,12 +94,12 @@ func FuzzStateOutcomeAndControl(f *testing.F) {
 		}
 		m := newMachine(policy.Policy{})
 		m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", Accuracy: metric.Some(0.5)})
-		if outcome, err := monitor.DecodeOutcome(payload); err == nil {
+		if outcome, err := retraining.DecodeOutcome(payload); err == nil {
 			m.Outcome(noon, outcome)
 		} else {
 			m.Reject(noon, contract.SignalRetrainingOutcome, errors.Join(err), payload)
 		}
-		if control, err := monitor.DecodeControl(payload); err == nil {
+		if control, err := retraining.DecodeControl(payload); err == nil {
 			m.PauseBy(noon, control)
 			m.ResumeBy(noon, control)
 		}

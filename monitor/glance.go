@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -57,4 +58,13 @@ func (m *Machine) Glance(now time.Time) Glance {
 		g.Last = &GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
 	}
 	return g
+}
+
+// Guidance returns what publishers should know at now.
+func (m *Machine) Guidance(now time.Time) contract.Guidance {
+	return contract.Guidance{
+		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
+		Publishers: m.state.Active(now, m.state.Policy.ReportInterval()), BatchVersions: metric.BatchVersions(),
+		ReportEvery: policy.Duration(m.state.Policy.ReportInterval()), KeepDistributions: m.state.Policy.KeepDistributions,
+	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
@@ -50,3 +52,62 @@ func applied(t *testing.T, m *monitor.Machine, wire string) {
 	m.SetPolicy(noon.Add(30*time.Second), policyOf(t, wire))
 	tickUntil(m, noon.Add(2*time.Minute))
 }
+
+func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
+	begin := func() (*monitor.Machine, string) {
+		m := newMachine(policyOf(t, `{"rules": [{"metric": "accuracy", "below": 0.9}], "retraining": {"timeout": "10m"}}`))
+		m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
+		m.Tick(noon)
+		id := m.Wants(noon).Schedule.RequestID
+		m.Hold(noon, id, "all models frozen since …: bad data")
+		m.Tick(noon)
+		return m, id
+	}
+	isScheduled := func(m *monitor.Machine, at time.Time) bool {
+		m.Tick(at)
+		return m.Wants(at).Schedule != nil
+	}
+	t.Run("it waits, and is asked for again as the same retraining", func(t *testing.T) {
+		m, id := begin()
+		assert.False(t, isScheduled(m, noon))
+		assert.Equal(t, monitor.HeldFreeze, m.Glance(noon).Waits)
+		assert.False(t, isScheduled(m, noon.Add(59*time.Second)))
+		next, ok := m.NextWake()
+		assert.True(t, ok)
+		assert.Equal(t, noon.Add(time.Minute), next)
+		require.True(t, isScheduled(m, next))
+		assert.Equal(t, id, m.Wants(next).Schedule.RequestID)
+		for i := range 30 { // far beyond its timeout
+			m.Hold(noon.Add(time.Duration(1+i)*time.Minute), id, "still")
+			require.True(t, isScheduled(m, noon.Add(time.Duration(2+i)*time.Minute)))
+		}
+		assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Held), 1, "once said is enough")
+		m.Scheduled(noon.Add(time.Hour), id, modelops.Job{ID: "job", Backend: "b", Followed: true})
+		m.Hold(noon.Add(time.Hour), id, "too late")
+		assert.NotNil(t, m.Wants(noon.Add(time.Hour)).Await)
+	})
+	t.Run("it is dropped when it breaches no more", func(t *testing.T) {
+		m, _ := begin()
+		m.Observe(noon.Add(30*time.Second), reading(noon.Add(30*time.Second), "v1", metric.Accuracy, 0.95))
+		assert.False(t, isScheduled(m, noon.Add(time.Minute)))
+		s := m.Status(noon.Add(time.Minute))
+		assert.Equal(t, contract.PhaseWatching, s.Phase, "nothing went out, so that no cooldown has begun")
+		last := s.Decisions[len(s.Decisions)-1]
+		assert.Equal(t, policy.Cancelled, last.Kind)
+		assert.Equal(t, "it was held, and breaches no more", last.Reason)
+		assert.EqualValues(t, 1, s.Retrainings.Cancelled)
+	})
+	t.Run("one by hand is not judged", func(t *testing.T) {
+		m := newMachine(policyOf(t, `{}`))
+		id := m.Retrain(noon, monitor.Control{By: "ada", Force: true})
+		m.Hold(noon, id, "frozen")
+		assert.True(t, isScheduled(m, noon.Add(time.Minute)))
+	})
+	t.Run("and can be cancelled", func(t *testing.T) {
+		m, _ := begin()
+		m.Cancel(noon, monitor.Control{By: "ada"})
+		assert.False(t, isScheduled(m, noon.Add(time.Hour)))
+	})
+}
+
+// What is in force is in a memo, of which the server takes 2 MiB.

@@ -8,14 +8,17 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 )
 
 // maxExplained is how many refused elements of one signal are explained: the last
 // ones, for a monitor keeps no more. The others are counted, which costs next to
 // nothing: a signal may hold ten thousand.
-const maxExplained = maxRejections
+const maxExplained = journal.MaxRejections
 
 // readers are those that no machine reads by at the moment. A reader keeps the
 // names it has met, and a process has thousands of machines.
@@ -25,9 +28,9 @@ var readers = sync.Pool{New: func() any { return new(metric.EventReader) }}
 // 10,000 at most. Each element is for itself: one that is no event, or makes no
 // sense at now, is counted, the last ones are explained, and the others observed.
 func (m *Machine) TakeEvents(now time.Time, payload []byte) {
-	now = m.clock(now)
+	now = clock.Plain(now)
 	m.work += int64(len(payload))
-	m.standing.seen = nil
+	m.watch.Forget()
 	payload = bytes.TrimPrefix(payload, strict.ByteOrderMark)
 	if n := countElements(payload); n > metric.MaxObservations {
 		m.Reject(now, contract.SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", metric.MaxObservations, n), payload)
@@ -41,7 +44,8 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 		m.breathe()
 		event, isEvent := reader.Try(element)
 		if isEvent && event.IsValid(now) && event.ModelName == m.state.ModelName {
-			m.observe(now, m.ofEvent(event, now))
+			m.observation.OfEvent(event, now)
+			m.observe(now, &m.observation)
 			continue
 		}
 		refused.add(path, element)
@@ -80,7 +84,7 @@ func (m *Machine) TakeBatch(now time.Time, payload []byte) {
 // TakeOutcome takes the payload of a `retraining-outcome` signal.
 func (m *Machine) TakeOutcome(now time.Time, payload []byte) {
 	m.work += int64(len(payload))
-	outcome, err := DecodeOutcome(payload)
+	outcome, err := retraining.DecodeOutcome(payload)
 	if err != nil {
 		m.Reject(now, contract.SignalRetrainingOutcome, err, payload)
 		return
@@ -103,17 +107,14 @@ type refusedElement struct {
 
 func (r *refusals) add(path elementPath, element []byte) {
 	r.count++
-	r.last = keepLast(append(r.last, refusedElement{path, element}), maxExplained)
+	r.last = journal.KeepLast(append(r.last, refusedElement{path, element}), maxExplained)
 }
 
 // refuse counts all refusals of a signal, and explains the last of them.
 func (m *Machine) refuse(now time.Time, refused *refusals, explain func(refusedElement) error) {
 	unexplained := refused.count - int64(len(refused.last))
 	if unexplained > 0 {
-		m.state.Counters.Rejected += unexplained
-		if m.OnRejection != nil {
-			m.OnRejection(Rejection{At: now, Source: refused.source, Reason: "the first ones of a signal with many refused elements are not explained"}, unexplained)
-		}
+		m.RejectMany(now, refused.source, unexplained)
 	}
 	for _, one := range refused.last {
 		m.work += int64(len(one.element)) + explanationWork
@@ -163,4 +164,18 @@ func elements(payload []byte) iter.Seq2[elementPath, []byte] {
 			yield(number, payload[min(c.At, len(payload)):])
 		}
 	}
+}
+
+// isMine rejects what is meant for another model.
+func (m *Machine) isMine(now time.Time, source, modelName string) bool {
+	if modelName == m.state.ModelName {
+		return true
+	}
+	m.Reject(now, source, m.stray(modelName), nil)
+	return false
+}
+
+// stray says what is wrong with what is meant for another model.
+func (m *Machine) stray(modelName string) error {
+	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, contract.WorkflowID(modelName))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -207,7 +208,7 @@ func (l *ledger) detect(r *policy.Rule, p datapoint, now, due time.Time) found {
 	l.keep(r, p)
 	if value, measured := p.value.Get(); measured && !p.unknown {
 		if l.detector == nil {
-			l.detector = &monitor.ADWIN{}
+			l.detector = &window.ADWIN{}
 		}
 		delta := r.Change.Delta
 		if delta == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -28,7 +29,7 @@ type ledger struct {
 	firsts   []float64   // readings for the baseline, until they are enough
 	base     metric.Reading
 	previous metric.Reading // the base of the version before
-	detector *monitor.ADWIN
+	detector *window.ADWIN
 	changed  time.Time // the last change that counts; zero: none, or it was answered
 	from, to metric.Reading
 }

@@ -2,9 +2,9 @@ package monitor
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -14,26 +14,16 @@ type Next struct {
 	What string    `json:"what"` // in words: the cooldown ends, …
 }
 
-// next tells what time brings after now, the earliest first.
-func (m *Machine) next(now time.Time) (coming []Next) {
-	m.wakes(now, func(what string, at time.Time) {
-		coming = append(coming, Next{at, m.brings(what)})
-	})
-	slices.SortStableFunc(coming, func(a, b Next) int { return a.At.Compare(b.At) })
-	return coming
-}
-
 // brings says in words what a wake is for.
-func (m *Machine) brings(what string) string {
-	s := &m.state
+func (s *State) brings(what string) string {
 	switch what {
-	case wakeCooldown:
+	case retraining.WakeCooldown:
 		return "the cooldown ends; a breach from then on triggers"
-	case wakeRetraining:
+	case retraining.WakeRetraining:
 		return "the retraining in flight times out, unless its outcome is known by then"
-	case wakeFreeze:
+	case retraining.WakeFreeze:
 		return "the held retraining is judged again"
-	case wakeApproval:
+	case retraining.WakeApproval:
 		if s.Policy.Approval != nil && s.Policy.Approval.OnTimeout == policy.ApproveOnTimeout {
 			return "no answer by then approves the trigger that waits"
 		}
@@ -51,15 +41,22 @@ func (m *Machine) brings(what string) string {
 	}
 }
 
-// What a wake is for, as the summaries of timers name it.
+// What a wake is for, beside those of retrainings, as the summaries of timers name it.
 const (
-	wakeCooldown     = "cooldown"
-	wakeRetraining   = "retraining"
-	wakeFreeze       = "freeze"
-	wakeApproval     = "approval"
 	wakeDatapoints   = "datapoints"
 	wakeVerification = "verification"
 	wakeAge          = "age or silence"
 	wakeBlackout     = "blackout"
 	wakeNotices      = "notices"
 )
+
+// noticesAfterStop is how long a monitor that stops waits for its last notices.
+const noticesAfterStop = 30 * time.Second
+
+// noticesUntil is until when a monitor that stops waits for its last notices.
+func (s *State) noticesUntil() time.Time { return s.Stop.At.Add(noticesAfterStop) }
+
+// awaitsNotices says that a monitor that stops has notices to deliver yet.
+func (s *State) awaitsNotices(now time.Time) bool {
+	return len(s.Notices) > 0 && now.Before(s.noticesUntil())
+}

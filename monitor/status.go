@@ -1,11 +1,13 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -52,36 +54,6 @@ func (s *Status) LatestRules() (version string, rules []RuleStatus) {
 	return version, rules
 }
 
-// RuleStatus is what one rule says of a model version.
-type RuleStatus struct {
-	Name      string         `json:"name"`
-	Verdict   Verdict        `json:"verdict,omitempty"` // left out: unknown
-	At        time.Time      `json:"at,omitzero"`       // when it was last judged
-	Value     metric.Reading `json:"value,omitzero"`    // then
-	Threshold metric.Reading `json:"threshold,omitzero"`
-	// Datapoints are the last judged, oldest first.
-	Datapoints []DatapointStatus `json:"datapoints,omitempty"`
-	NextAt     time.Time         `json:"next_at,omitzero"` // when the next datapoint is judged
-	Baseline   metric.Reading    `json:"baseline,omitzero"`
-	// BaselineSamples is how many readings the baseline has while it fills up.
-	BaselineSamples int64 `json:"baseline_samples,omitempty"`
-	// Late counts the events that came when their period was judged already.
-	Late   int64     `json:"late,omitempty"`
-	LateAt time.Time `json:"late_at,omitzero"` // the timestamp of the last of them
-}
-
-// DatapointStatus is one judged datapoint.
-type DatapointStatus struct {
-	Start       time.Time      `json:"start"`          // of its period
-	Value       metric.Reading `json:"value,omitzero"` // left out: missing
-	Breach      bool           `json:"breach,omitempty"`
-	Unknown     bool           `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
-	Approximate bool           `json:"approximate,omitempty"` // a digest crossed its period's boundary
-}
-
-// shownDatapoints is how many of a rule's datapoints a status has.
-const shownDatapoints = 30
-
 // MetricStatus sums up one metric of a version.
 type MetricStatus struct {
 	Count int64   `json:"count"`
@@ -98,13 +70,13 @@ func (m *Machine) Status(now time.Time) Status {
 		for _, v := range status.Versions {
 			for i := range v.Rules {
 				r := &v.Rules[i]
-				r.Datapoints = keepLast(r.Datapoints, len(r.Datapoints)/2)
+				r.Datapoints = journal.KeepLast(r.Datapoints, len(r.Datapoints)/2)
 			}
 		}
 	})
 	shrink(&status, func() {
-		status.Decisions = keepLast(status.Decisions, len(status.Decisions)/2)
-		status.Rejections = keepLast(status.Rejections, len(status.Rejections)/2)
+		status.Decisions = journal.KeepLast(status.Decisions, len(status.Decisions)/2)
+		status.Rejections = journal.KeepLast(status.Rejections, len(status.Rejections)/2)
 		dropOldest(status.Versions, len(status.Versions)/2, func(v VersionStatus) time.Time { return v.LastSeen })
 	})
 	return status
@@ -113,7 +85,7 @@ func (m *Machine) Status(now time.Time) Status {
 // Overview is Status for whoever reads it in this process, where nothing bounds it:
 // to find out how long it is encoded is most of what a status costs.
 func (m *Machine) Overview(now time.Time) Status {
-	m.settleStreaks()
+	m.Settle()
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
@@ -124,7 +96,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	}
 	if s.Pending != nil {
 		pending := *s.Pending
-		pending.Until = clock.Later(pending.Until, m.answeredAt(now)) // a blackout may hold no answer up
+		pending.Until = clock.Later(pending.Until, m.AnsweredAt(now)) // a blackout may hold no answer up
 		status.Pending = &pending
 	}
 	if status.Suppressed == nil {
@@ -135,49 +107,15 @@ func (m *Machine) Overview(now time.Time) Status {
 		for metric, sum := range v.Metrics {
 			metrics[metric] = MetricStatus{sum.Count, sum.Min, sum.Max, sum.Sum / float64(sum.Count)}
 		}
-		status.Versions[name] = VersionStatus{v.LastSeen, metrics, v.SupersededBy, m.ruleStatuses(name, v, now)}
+		status.Versions[name] = VersionStatus{v.LastSeen, metrics, v.SupersededBy, m.watch.Rules(name, now)}
 	}
 
 	status.BlackoutUntil, _ = s.Calendar.At(now)
-	if next, ok := m.nextWake(); ok {
-		status.NextWake = next
-	}
-	status.Next = m.next(now)
-	if status.Next == nil {
-		status.Next = []Next{}
-	}
+	status.NextWake, _ = m.NextWake()
+	status.Next = []Next{}
+	m.wakes(now, func(what string, at time.Time) {
+		status.Next = append(status.Next, Next{at, s.brings(what)})
+	})
+	slices.SortStableFunc(status.Next, func(a, b Next) int { return a.At.Compare(b.At) })
 	return status
-}
-
-// ruleStatuses is what the rules say of a version.
-func (m *Machine) ruleStatuses(name string, seen *version, now time.Time) []RuleStatus {
-	statuses := make([]RuleStatus, 0, len(seen.Rules))
-	for i, t := range seen.Rules {
-		r := &m.state.Policy.Rules[i]
-		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
-		if kind := m.forms[i]; kind == policy.FormWindow || kind == policy.FormAge || kind == policy.FormSilence {
-			s.Verdict = m.stands(i, seen, now)
-		}
-		if m.isAge(i) {
-			s.At = m.looked(i).At
-		}
-		if w := t.Window; w != nil {
-			s.Baseline = w.baseOf(r)
-			s.Late = w.Late
-			s.LateAt = w.LateAt
-			if w.First != nil {
-				s.BaselineSamples = w.First.Count
-			}
-			if due, ok := w.nextDue(r, m.hearsSilence(name, i, w)); ok {
-				s.NextAt = due
-			}
-			for _, p := range w.Points[max(0, len(w.Points)-shownDatapoints):] {
-				s.Datapoints = append(s.Datapoints, DatapointStatus{time.Unix(p.Start, 0).UTC(), p.Value, p.Breach, p.Unknown, p.Approximate})
-			}
-		}
-
-		statuses = append(statuses, s)
-	}
-
-	return statuses
 }

@@ -32,7 +32,7 @@ func (m *Machine) Wants(now time.Time) Wants {
 	flight := m.state.Flight
 	switch {
 	case flight == nil:
-		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0 && !m.awaitsNotices(now)
+		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0 && !m.state.awaitsNotices(now)
 	case flight.Job == nil && now.Before(flight.HeldUntil):
 	case flight.Job == nil:
 		wants.Schedule = flight
@@ -42,55 +42,19 @@ func (m *Machine) Wants(now time.Time) Wants {
 
 	if !wants.Done {
 		m.wakes(now, func(what string, at time.Time) {
-			wants.Wakes = append(wants.Wakes, Wake{at, m.wakeSummary(what, at, now)})
+			wants.Wakes = append(wants.Wakes, Wake{at, wakeSummary(what, m.state.ModelName, at, now)})
 		})
 	}
 
 	return wants
 }
 
-// wakes tells of the instants after now at which time changes something.
-func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
-	if until := m.CooldownUntil(); m.state.Stop == nil && now.Before(until) {
-		wake(wakeCooldown, until)
-	}
-	if flight := m.state.Flight; flight != nil {
-		wake(wakeRetraining, flight.Deadline)
-		if now.Before(flight.HeldUntil) {
-			wake(wakeFreeze, flight.HeldUntil)
-		}
-	}
-
-	if m.state.Stop != nil {
-		if m.awaitsNotices(now) {
-			wake(wakeNotices, m.noticesUntil())
-		}
-		return
-	}
-
-	if m.state.Pending != nil {
-		wake(wakeApproval, m.answeredAt(now))
-	}
-	if due, ok := m.nextDatapoint(); ok {
-		wake(wakeDatapoints, due)
-	}
-	if v := m.state.Verification; v != nil && !v.Until.IsZero() {
-		wake(wakeVerification, v.Until)
-	}
-	if due, ok := m.nextAge(); ok {
-		wake(wakeAge, due)
-	}
-	if until, in := m.state.Calendar.At(now); in && (m.hasDeferred() || m.hasWaitingAge(now)) {
-		wake(wakeBlackout, until)
-	}
-}
-
 // wakeSummary says what ends then: `cooldown of fraud until 14:05 UTC`, with the
 // date where it is not today.
-func (m *Machine) wakeSummary(what string, until, now time.Time) string {
+func wakeSummary(what, modelName string, until, now time.Time) string {
 	format := "15:04 UTC"
 	if until.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
 		format = "2006-01-02 15:04 UTC"
 	}
-	return fmt.Sprintf("%s of %s until %s", what, plain.Cut(m.state.ModelName, policy.MaxTextBytes), until.UTC().Format(format))
+	return fmt.Sprintf("%s of %s until %s", what, plain.Cut(modelName, policy.MaxTextBytes), until.UTC().Format(format))
 }

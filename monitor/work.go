@@ -3,10 +3,8 @@ package monitor
 // What handling an input costs, in steps of some nanoseconds each. They bound what
 // a workflow task takes on, and what a fuzzer may find to cost more than its bytes.
 const (
-	observationWork = 40   // an observation, beside its metrics and the rules
 	refusalWork     = 20   // a refused element that is only counted
 	explanationWork = 2000 // a refused element that is explained, beside its bytes
-	versionWork     = 400  // a version that was not heard of before
 )
 
 // breathWork is after how much work OnBreath is called. The SDK takes a second
@@ -15,8 +13,8 @@ const breathWork = 1_000_000
 
 // breathe calls OnBreath if it is time.
 func (m *Machine) breathe() {
-	if m.OnBreath != nil && m.work-m.breath >= breathWork {
-		m.breath = m.work
+	if m.OnBreath != nil && m.Work()-m.breath >= breathWork {
+		m.breath = m.Work()
 		m.OnBreath()
 	}
 }
@@ -24,4 +22,4 @@ func (m *Machine) breathe() {
 // Work counts what the machine has done so far for its inputs, in steps of at most
 // some ten nanoseconds each on a current core (BenchmarkCost): the bytes it has read,
 // and observations times rules. It is the same in each replay.
-func (m *Machine) Work() int64 { return m.work }
+func (m *Machine) Work() int64 { return m.work + m.watch.Work() + m.publishers.Work() }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -33,11 +33,11 @@ A worker with FLEET_BRAKE freezes all by itself when too many models ask at once
   modelvigil freeze --team payments --model 'fraud-*'`,
 		Args: noArguments,
 	}
-	return freezing(command, func(ctx context.Context, s *server, freeze monitor.Freeze) (any, string, error) {
+	return freezing(command, func(ctx context.Context, s *server, freeze fleet.Freeze) (any, string, error) {
 		if err := freeze.Validate(); err != nil {
 			return nil, "", wrongUsage(fmt.Errorf("flag --%w", err))
 		}
-		var freezes []monitor.Freeze
+		var freezes []fleet.Freeze
 		err := s.tellFleet(ctx, workflows.UpdateFreeze, freeze, &freezes)
 		return map[string]any{"freezes": freezes}, freeze.Scope() + ": frozen\n", err
 	})
@@ -53,7 +53,7 @@ given. What is held then starts within a minute, if it still breaches.`,
   modelvigil unfreeze --team payments --model 'fraud-*'`,
 		Args: noArguments,
 	}
-	return freezing(command, func(ctx context.Context, s *server, scope monitor.Freeze) (any, string, error) {
+	return freezing(command, func(ctx context.Context, s *server, scope fleet.Freeze) (any, string, error) {
 		lifted := 0
 		err := s.tellFleet(ctx, workflows.UpdateUnfreeze, scope, &lifted)
 		if err == nil && lifted == 0 {
@@ -64,8 +64,8 @@ given. What is held then starts within a minute, if it still breaches.`,
 }
 
 // freezing completes a command about a freeze.
-func freezing(command *cobra.Command, act func(context.Context, *server, monitor.Freeze) (wire any, text string, err error)) *cobra.Command {
-	var freeze monitor.Freeze
+func freezing(command *cobra.Command, act func(context.Context, *server, fleet.Freeze) (wire any, text string, err error)) *cobra.Command {
+	var freeze fleet.Freeze
 	timeout, output := timeoutFlag(command), outputFlag(command)
 	flags := command.Flags()
 	flags.StringSliceVar(&freeze.Teams, "team", nil, "those of a team; can be repeated")
@@ -113,7 +113,7 @@ func (s *server) updateFleet(ctx context.Context, queue, update string, argument
 	}
 	err := carryOut(bounded, answer, func() (client.WorkflowUpdateHandle, error) {
 		return s.UpdateWithStartWorkflow(bounded, client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, workflows.FleetType, monitor.Fleet{}), UpdateOptions: asked,
+			StartWorkflowOperation: s.NewWithStartWorkflowOperation(options, workflows.FleetType, fleet.Fleet{}), UpdateOptions: asked,
 		})
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *server) updateFleet(ctx context.Context, queue, update string, argument
 }
 
 // freezes are those in force. They are read from the fleet's memo, without a worker.
-func (s *server) freezes(ctx context.Context) (freezes []monitor.Freeze, err error) {
+func (s *server) freezes(ctx context.Context) (freezes []fleet.Freeze, err error) {
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	described, err := s.DescribeWorkflowExecution(bounded, workflows.FleetID(string(s.settings.TaskQueue)), "")

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/starter/top"
 )
 
@@ -62,14 +63,14 @@ needs a worker. ? shows the keys.
 		}
 
 		defer s.Close()
-		fleet := &fleet{s}
+		watched := &watchedFleet{s}
 		if *once {
-			return printTop(command, fleet, options, *output)
+			return printTop(command, watched, options, *output)
 		}
 
 		options.Where = s.address + " " + s.namespace
 		options.ASCII = !isUTF8(os.Getenv)
-		_, err = tea.NewProgram(top.New(command.Context(), fleet, options),
+		_, err = tea.NewProgram(top.New(command.Context(), watched, options),
 			tea.WithContext(command.Context()), tea.WithInput(command.InOrStdin()), tea.WithOutput(out)).Run()
 		if errors.Is(err, tea.ErrProgramKilled) && command.Context().Err() != nil {
 			return errInterrupted
@@ -81,15 +82,15 @@ needs a worker. ? shows the keys.
 	return command
 }
 
-func printTop(command *cobra.Command, fleet *fleet, options top.Options, output format) error {
-	rows, freezes, err := fleet.List(command.Context())
+func printTop(command *cobra.Command, watched *watchedFleet, options top.Options, output format) error {
+	rows, freezes, err := watched.List(command.Context())
 	if err != nil {
 		return err
 	}
 	rows = top.Filter(rows, options.Filter)
 	top.Sort(rows, options.Order, false)
 	if output == asJSON {
-		return writeJSON(command.OutOrStdout(), map[string]any{"models": rows, "freezes": append([]monitor.Freeze{}, freezes...)})
+		return writeJSON(command.OutOrStdout(), map[string]any{"models": rows, "freezes": append([]fleet.Freeze{}, freezes...)})
 	}
 	_, err = fmt.Fprint(command.OutOrStdout(), top.Print(rows, freezes, time.Now()))
 	return err
@@ -105,11 +106,11 @@ func isUTF8(getenv func(string) string) bool {
 	return false
 }
 
-// fleet is what the view looks at.
-type fleet struct{ *server }
+// watchedFleet is what the view looks at.
+type watchedFleet struct{ *server }
 
 // List implements top.Fleet.
-func (f *fleet) List(ctx context.Context) ([]top.Row, []monitor.Freeze, error) {
+func (f *watchedFleet) List(ctx context.Context) ([]top.Row, []fleet.Freeze, error) {
 	monitors, err := f.list(ctx, false)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +126,7 @@ func (f *fleet) List(ctx context.Context) ([]top.Row, []monitor.Freeze, error) {
 }
 
 // Status implements top.Fleet.
-func (f *fleet) Status(ctx context.Context, model string) (status monitor.Status, err error) {
+func (f *watchedFleet) Status(ctx context.Context, model string) (status monitor.Status, err error) {
 	answer, err := f.status(ctx, model)
 	if err == nil {
 		err = json.Unmarshal(answer.wire, &status)
@@ -134,7 +135,7 @@ func (f *fleet) Status(ctx context.Context, model string) (status monitor.Status
 }
 
 // Control implements top.Fleet.
-func (f *fleet) Control(ctx context.Context, model, update string, control monitor.Control) (string, error) {
+func (f *watchedFleet) Control(ctx context.Context, model, update string, control monitor.Control) (string, error) {
 	result, stopped, err := f.control(ctx, model, update, control)
 	if err != nil {
 		return "", err

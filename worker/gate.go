@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -38,7 +38,7 @@ type gate struct {
 	brake     brake
 
 	mu       sync.Mutex
-	freezes  []monitor.Freeze
+	freezes  []fleet.Freeze
 	looked   time.Time
 	monitors int64
 	counted  time.Time
@@ -54,7 +54,7 @@ func (g *gate) Permit(ctx context.Context, model, team string) (held string, err
 		return "", err
 	}
 
-	frozen := monitor.Frozen(g.freezes, model, team)
+	frozen := fleet.Frozen(g.freezes, model, team)
 	if frozen == nil && g.brake.share > 0 {
 		frozen, err = g.ask(ctx, model, team)
 		if err != nil {
@@ -83,7 +83,7 @@ func (g *gate) look(ctx context.Context) error {
 }
 
 // freezesOf reads the freezes from the fleet's memo. Without a fleet there are none.
-func freezesOf(ctx context.Context, c client.Client, data converter.DataConverter, taskQueue string) (freezes []monitor.Freeze, err error) {
+func freezesOf(ctx context.Context, c client.Client, data converter.DataConverter, taskQueue string) (freezes []fleet.Freeze, err error) {
 	described, err := c.DescribeWorkflowExecution(ctx, workflows.FleetID(taskQueue), "")
 	var missing *serviceerror.NotFound
 	if err != nil && !errors.As(err, &missing) {
@@ -99,7 +99,7 @@ func freezesOf(ctx context.Context, c client.Client, data converter.DataConverte
 }
 
 // ask counts a model's retraining, and starts the fleet where there is none yet.
-func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, error) {
+func (g *gate) ask(ctx context.Context, model, team string) (*fleet.Freeze, error) {
 	if time.Since(g.counted) > monitorsAge {
 		answer, err := g.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 			Namespace: g.namespace, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", contract.WorkflowType),
@@ -113,12 +113,12 @@ func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, er
 
 	start := g.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: workflows.FleetID(g.taskQueue), TaskQueue: g.taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflows.FleetType, monitor.Fleet{})
+	}, workflows.FleetType, fleet.Fleet{})
 	handle, err := g.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateName: workflows.UpdatePermit, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{workflows.Permit{ModelName: model, Team: team, Brake: monitor.Brake{
+			Args: []any{workflows.Permit{ModelName: model, Team: team, Brake: fleet.Brake{
 				Share: g.brake.share, Within: policy.Duration(g.brake.within), Monitors: g.monitors,
 			}}},
 		},
@@ -127,7 +127,7 @@ func (g *gate) ask(ctx context.Context, model, team string) (*monitor.Freeze, er
 		return nil, err
 	}
 
-	var frozen *monitor.Freeze
+	var frozen *fleet.Freeze
 	err = handle.Get(ctx, &frozen)
 	return frozen, err
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 )
 
 // The fleet of a task queue: one workflow that knows who holds which retrainings
@@ -20,9 +20,9 @@ import (
 // with a brake.
 const (
 	FleetType      = "FleetWorkflow"
-	UpdateFreeze   = "freeze"   // a monitor.Freeze; answered with the freezes in force
-	UpdateUnfreeze = "unfreeze" // the scope as a monitor.Freeze; answered with how many were lifted
-	UpdatePermit   = "permit"   // a Permit; answered with the monitor.Freeze that holds it, or null
+	UpdateFreeze   = "freeze"   // a fleet.Freeze; answered with the freezes in force
+	UpdateUnfreeze = "unfreeze" // the scope as a fleet.Freeze; answered with how many were lifted
+	UpdatePermit   = "permit"   // a Permit; answered with the fleet.Freeze that holds it, or null
 	// UpdateCheckPolicy asks whether a worker would take a policy, its argument, for a
 	// monitor. It is always refused, so that the question leaves nothing in history:
 	// with the faults, or with an error of type WouldBeTaken.
@@ -38,9 +38,9 @@ func FleetID(taskQueue string) string { return "model-fleet/" + taskQueue }
 
 // Permit asks whether a model may be retrained.
 type Permit struct {
-	ModelName string        `json:"model_name"`
-	Team      string        `json:"team,omitempty"`
-	Brake     monitor.Brake `json:"brake"`
+	ModelName string      `json:"model_name"`
+	Team      string      `json:"team,omitempty"`
+	Brake     fleet.Brake `json:"brake"`
 }
 
 // PermitTimeout bounds how long a retraining waits for the fleet's word before it
@@ -50,7 +50,7 @@ const PermitTimeout = 10 * time.Second
 // fleetRun is one run of a fleet. It waits for nobody: what its channels have not
 // been told is part of the fleet, and its successor tells them, by the same ids.
 type fleetRun struct {
-	fleet     monitor.Fleet
+	fleet     fleet.Fleet
 	updates   int  // accepted in this run
 	changed   bool // since the loop last looked
 	cancelled bool
@@ -62,10 +62,10 @@ type fleetRun struct {
 // FleetWorkflow keeps a fleet. Its argument is what the run before has handed on.
 // To cancel it is to end it in good order: it lifts every freeze, says so, and ends.
 // A freeze that comes meanwhile keeps it.
-func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
-	f := &fleetRun{fleet: fleet, told: map[string]*call{}}
+func FleetWorkflow(ctx workflow.Context, handed fleet.Fleet) error {
+	f := &fleetRun{fleet: handed, told: map[string]*call{}}
 	err := f.register(ctx)
-	if err == nil && len(fleet.Freezes) > 0 {
+	if err == nil && len(handed.Freezes) > 0 {
 		err = f.show(ctx) // a new run's memo may be another
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func FleetWorkflow(ctx workflow.Context, fleet monitor.Fleet) error {
 	ctx = outlasting(ctx, func(lasting workflow.Context) {
 		f.cancelled = true
 		f.changed = true
-		if f.fleet.Lift(workflow.Now(lasting).UTC(), monitor.Freeze{By: byTemporal}) > 0 {
+		if f.fleet.Lift(workflow.Now(lasting).UTC(), fleet.Freeze{By: byTemporal}) > 0 {
 			err = f.show(lasting)
 		}
 	})
@@ -110,7 +110,7 @@ func (f *fleetRun) register(ctx workflow.Context) error {
 	return errors.Join(
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateFreeze, f.freeze, workflow.UpdateHandlerOptions{
 			Description: "Hold retrainings back: {\"teams\": …, \"models\": patterns, \"by\": …, \"reason\": …}",
-			Validator:   func(freeze monitor.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
+			Validator:   func(freeze fleet.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
 		}),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateUnfreeze, f.unfreeze, workflow.UpdateHandlerOptions{
 			Description: "Let them go on: the scope of a freeze, or {} for all",
@@ -122,7 +122,7 @@ func (f *fleetRun) register(ctx workflow.Context) error {
 			Description: "Would a worker take this policy? Refused with what is wrong with it, or with " + WouldBeTaken,
 			Validator:   checkPolicy,
 		}),
-		workflow.SetQueryHandler(ctx, "fleet", func() (monitor.Fleet, error) { return f.fleet, nil }),
+		workflow.SetQueryHandler(ctx, "fleet", func() (fleet.Fleet, error) { return f.fleet, nil }),
 	)
 }
 
@@ -145,7 +145,7 @@ func WouldTake(err error) bool {
 	return errors.As(err, &answer) && answer.Type() == WouldBeTaken
 }
 
-func (f *fleetRun) freeze(ctx workflow.Context, freeze monitor.Freeze) ([]monitor.Freeze, error) {
+func (f *fleetRun) freeze(ctx workflow.Context, freeze fleet.Freeze) ([]fleet.Freeze, error) {
 	f.count()
 	if err := f.fleet.Add(workflow.Now(ctx).UTC(), freeze); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError("freeze refused: "+err.Error(), "Refused", nil)
@@ -153,12 +153,12 @@ func (f *fleetRun) freeze(ctx workflow.Context, freeze monitor.Freeze) ([]monito
 	return f.fleet.Freezes, f.show(ctx)
 }
 
-func (f *fleetRun) unfreeze(ctx workflow.Context, scope monitor.Freeze) (int, error) {
+func (f *fleetRun) unfreeze(ctx workflow.Context, scope fleet.Freeze) (int, error) {
 	f.count()
 	return f.fleet.Lift(workflow.Now(ctx).UTC(), scope), f.show(ctx)
 }
 
-func (f *fleetRun) permit(ctx workflow.Context, p Permit) (*monitor.Freeze, error) {
+func (f *fleetRun) permit(ctx workflow.Context, p Permit) (*fleet.Freeze, error) {
 	f.count()
 	before := len(f.fleet.Freezes)
 	held := f.fleet.Permit(workflow.Now(ctx).UTC(), p.ModelName, p.Team, p.Brake)

@@ -19,6 +19,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -71,7 +72,7 @@ func (l *fleetLife) send(after time.Duration, name string, argument any) {
 }
 
 // live lets the fleet live its run to its end.
-func (l *fleetLife) live(fleet monitor.Fleet) error {
+func (l *fleetLife) live(fleet fleet.Fleet) error {
 	l.t.Helper()
 	l.ExecuteWorkflow(workflows.FleetType, fleet)
 	require.True(l.t, l.IsWorkflowCompleted())
@@ -79,7 +80,7 @@ func (l *fleetLife) live(fleet monitor.Fleet) error {
 }
 
 // next is what the run has handed on to its successor.
-func (l *fleetLife) next() (fleet monitor.Fleet) {
+func (l *fleetLife) next() (fleet fleet.Fleet) {
 	l.t.Helper()
 	var asNew *workflow.ContinueAsNewError
 	require.ErrorAs(l.t, l.GetWorkflowError(), &asNew)
@@ -93,15 +94,15 @@ func TestAFleetHandsOnInTimeWhileAChannelIsAway(t *testing.T) {
 	for name, send := range map[string]func(*fleetLife, int){
 		"permits behind one freeze": func(l *fleetLife, i int) {
 			if i == 0 {
-				l.send(0, workflows.UpdateFreeze, monitor.Freeze{Teams: []string{"search"}, By: "ada"})
+				l.send(0, workflows.UpdateFreeze, fleet.Freeze{Teams: []string{"search"}, By: "ada"})
 			}
 			l.send(time.Duration(i)*10*time.Millisecond, workflows.UpdatePermit, workflows.Permit{ModelName: "fraud"})
 		},
 		"freezes in a loop": func(l *fleetLife, i int) {
-			l.send(time.Duration(i)*10*time.Millisecond, workflows.UpdateFreeze, monitor.Freeze{By: fmt.Sprint("loop ", i)})
+			l.send(time.Duration(i)*10*time.Millisecond, workflows.UpdateFreeze, fleet.Freeze{By: fmt.Sprint("loop ", i)})
 		},
 		"lifting what is not frozen": func(l *fleetLife, i int) {
-			l.send(time.Duration(i)*10*time.Millisecond, workflows.UpdateUnfreeze, monitor.Freeze{})
+			l.send(time.Duration(i)*10*time.Millisecond, workflows.UpdateUnfreeze, fleet.Freeze{})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +115,7 @@ func TestAFleetHandsOnInTimeWhileAChannelIsAway(t *testing.T) {
 				}, time.Duration(part))
 			}
 			began := l.Now()
-			require.True(t, workflow.IsContinueAsNewError(l.live(monitor.Fleet{})))
+			require.True(t, workflow.IsContinueAsNewError(l.live(fleet.Fleet{})))
 			assert.Less(t, l.updates, serversLimit)
 			assert.GreaterOrEqual(t, l.updates, 1000, "each is answered")
 			assert.Less(t, l.Now().Sub(began), time.Minute, "no channel is waited for")
@@ -125,9 +126,9 @@ func TestAFleetHandsOnInTimeWhileAChannelIsAway(t *testing.T) {
 
 func TestARefusedFreezeCountsToo(t *testing.T) {
 	l := newFleetLife(t)
-	var full monitor.Fleet
+	var full fleet.Fleet
 	for i := range 100 {
-		require.NoError(t, full.Add(noon, monitor.Freeze{Teams: []string{fmt.Sprint("team-", i)}}))
+		require.NoError(t, full.Add(noon, fleet.Freeze{Teams: []string{fmt.Sprint("team-", i)}}))
 	}
 	full.Notices = nil
 	refused := 0
@@ -140,7 +141,7 @@ func TestARefusedFreezeCountsToo(t *testing.T) {
 						assert.ErrorContains(t, err, "100 freezes are in force")
 						refused++
 					},
-				}, monitor.Freeze{Teams: []string{"one-too-many"}})
+				}, fleet.Freeze{Teams: []string{"one-too-many"}})
 			}
 		}, time.Duration(part+1)*time.Second)
 	}
@@ -151,10 +152,10 @@ func TestARefusedFreezeCountsToo(t *testing.T) {
 
 func TestAChannelThatAnswersIsToldOnceAndInOrderWhateverTheOthersDo(t *testing.T) {
 	first := newFleetLife(t)
-	first.send(time.Second, workflows.UpdateFreeze, monitor.Freeze{By: "ada"})
-	first.send(2*time.Second, workflows.UpdateUnfreeze, monitor.Freeze{By: "bob"})
+	first.send(time.Second, workflows.UpdateFreeze, fleet.Freeze{By: "ada"})
+	first.send(2*time.Second, workflows.UpdateUnfreeze, fleet.Freeze{By: "bob"})
 	first.RegisterDelayedCallback(func() { first.SetContinueAsNewSuggested(true) }, time.Minute)
-	require.True(t, workflow.IsContinueAsNewError(first.live(monitor.Fleet{})))
+	require.True(t, workflow.IsContinueAsNewError(first.live(fleet.Fleet{})))
 	assert.Equal(t, []string{"fleet_frozen by ada", "fleet_unfrozen by bob"}, first.told)
 
 	handed := first.next()
@@ -167,7 +168,7 @@ func TestAChannelThatAnswersIsToldOnceAndInOrderWhateverTheOthersDo(t *testing.T
 	second := newFleetLife(t)
 	second.SetStartTime(first.Now())
 	second.SetContinuedExecutionRunID("previous-run")
-	second.send(time.Second, workflows.UpdateFreeze, monitor.Freeze{By: "cleo"})
+	second.send(time.Second, workflows.UpdateFreeze, fleet.Freeze{By: "cleo"})
 	second.RegisterDelayedCallback(func() { second.SetContinueAsNewSuggested(true) }, 3*time.Hour)
 	require.True(t, workflow.IsContinueAsNewError(second.live(handed)))
 	assert.Equal(t, []string{"fleet_frozen by cleo"}, second.told)
@@ -177,21 +178,21 @@ func TestAChannelThatAnswersIsToldOnceAndInOrderWhateverTheOthersDo(t *testing.T
 
 func TestAFleetThatIsCancelledLiftsItsFreezesSaysSoAndEnds(t *testing.T) {
 	l := newFleetLife(t)
-	l.send(time.Second, workflows.UpdateFreeze, monitor.Freeze{By: "ada"})
+	l.send(time.Second, workflows.UpdateFreeze, fleet.Freeze{By: "ada"})
 	l.RegisterDelayedCallback(l.CancelWorkflow, time.Minute)
 	l.send(2*time.Minute, workflows.UpdatePermit, workflows.Permit{ModelName: "fraud"}) // the chat holds the end up
-	require.NoError(t, l.live(monitor.Fleet{}))
+	require.NoError(t, l.live(fleet.Fleet{}))
 	assert.Equal(t, []string{"fleet_frozen by ada", "fleet_unfrozen by Temporal"}, l.told)
 	assert.Equal(t, 2, l.updates)
 }
 
 func TestAFreezeAfterACancellationKeepsTheFleet(t *testing.T) {
 	l := newFleetLife(t)
-	l.send(time.Second, workflows.UpdateFreeze, monitor.Freeze{By: "ada"})
+	l.send(time.Second, workflows.UpdateFreeze, fleet.Freeze{By: "ada"})
 	l.RegisterDelayedCallback(l.CancelWorkflow, time.Minute)
-	l.send(2*time.Minute, workflows.UpdateFreeze, monitor.Freeze{By: "bob"})
+	l.send(2*time.Minute, workflows.UpdateFreeze, fleet.Freeze{By: "bob"})
 	l.RegisterDelayedCallback(func() { l.SetContinueAsNewSuggested(true) }, 5*time.Hour)
-	require.True(t, workflow.IsContinueAsNewError(l.live(monitor.Fleet{})))
+	require.True(t, workflow.IsContinueAsNewError(l.live(fleet.Fleet{})))
 	require.Len(t, l.next().Freezes, 1)
 	assert.Equal(t, "bob", l.next().Freezes[0].By)
 }
@@ -216,7 +217,7 @@ func TestAQuestionAboutAPolicyIsAnsweredAndLeavesNothing(t *testing.T) {
 				}, test.policy)
 			}, time.Second)
 			l.RegisterDelayedCallback(l.CancelWorkflow, time.Minute)
-			l.ExecuteWorkflow(workflows.FleetType, monitor.Fleet{})
+			l.ExecuteWorkflow(workflows.FleetType, fleet.Fleet{})
 
 			require.ErrorContains(t, answer, test.says)
 			assert.Equal(t, test.taken, workflows.WouldTake(answer))

@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -129,7 +130,7 @@ func ShowZeros(metrics client.MetricsHandler) {
 	for _, kind := range policy.Kinds() {
 		zero(MetricDecisions, "kind", string(kind))
 	}
-	for _, by := range monitor.Suppressions() {
+	for _, by := range journal.Suppressions() {
 		zero(MetricSuppressed, "suppressed_by", string(by))
 	}
 	for _, outcome := range noticeOutcomes {

@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/telemetry"
@@ -101,7 +102,7 @@ func TestEveryCounterOfMonitorsBeginsWithZero(t *testing.T) {
 		series[family.GetName()] = len(family.GetMetric())
 	}
 	require.Equal(t, len(policy.Kinds()), series["modelvigil_decisions_total"])
-	require.Equal(t, len(monitor.Suppressions()), series["modelvigil_breaches_suppressed_total"])
+	require.Equal(t, len(journal.Suppressions()), series["modelvigil_breaches_suppressed_total"])
 	for _, name := range []string{"events", "digests", "digests_duplicate", "batches_missing", "breaches", "rejections"} {
 		require.NotZero(t, series["modelvigil_"+name+"_total"], name)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -104,14 +105,14 @@ func Updates(machine *monitor.Machine) []Update {
 		return Update{
 			name, description,
 			func(now time.Time, payload []byte) error {
-				c, err := monitor.DecodeControl(payload)
+				c, err := retraining.DecodeControl(payload)
 				if err == nil {
 					err = check(now, c)
 				}
 				return err
 			},
 			func(now time.Time, payload []byte) (string, error) {
-				c, err := monitor.DecodeControl(payload)
+				c, err := retraining.DecodeControl(payload)
 				return apply(now, c), err
 			},
 		}

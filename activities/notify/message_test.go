@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -59,7 +60,7 @@ modelvigil reject fraud`,
 			"a Bcc: b could not be retrained\nsince 2026-11-24 12:00:00 UTC",
 		},
 		"a freeze of the fleet": {
-			monitor.Notice{Decision: monitor.Decision{At: noon, Kind: policy.FleetFrozen, Reason: "all models frozen", By: monitor.BrakeName}},
+			monitor.Notice{Decision: monitor.Decision{At: noon, Kind: policy.FleetFrozen, Reason: "all models frozen", By: fleet.BrakeName}},
 			"",
 			"Retrainings are frozen\nall models frozen\nby the fleet brake\nsince 2026-11-24 12:00:00 UTC\nmodelvigil list\nmodelvigil unfreeze",
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 )
 
 // maxLineBytes bounds a line of the program's: an event at its bounds has some 20 KiB.
@@ -182,7 +183,7 @@ func (c *conversation) answer(line []byte) {
 
 // takeOutcome takes the program's word on a retraining.
 func (c *conversation) takeOutcome(payload []byte) {
-	outcome, err := monitor.DecodeOutcome(payload)
+	outcome, err := retraining.DecodeOutcome(payload)
 	if err == nil && c.simulator == nil {
 		err = fmt.Errorf("request_id: %q was never asked for", outcome.RequestID)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -130,7 +132,7 @@ func (l *life) outcome(now time.Time, given workflows.Received) {
 	if given.Name != contract.SignalRetrainingOutcome {
 		return
 	}
-	if outcome, err := monitor.DecodeOutcome(given.Raw.Payload().GetData()); err == nil {
+	if outcome, err := retraining.DecodeOutcome(given.Raw.Payload().GetData()); err == nil {
 		l.book.outcome(outcome.RequestID, now, outcome)
 	}
 }
@@ -184,7 +186,7 @@ func (l *life) listen() {
 }
 
 func (l *life) hear(d monitor.Decision) {
-	l.decisions = monitor.AppendDecision(l.decisions, d)
+	l.decisions = journal.AppendDecision(l.decisions, d)
 	if d.Kind == policy.Triggered {
 		l.book.triggered(d.RequestID, d.At)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -77,7 +79,7 @@ func (r *rival) take(state monitor.State) {
 // cut goes on from the machine's state, as a run does from that of the one before.
 func (r *rival) cut() { r.take(r.machine.State()) }
 
-func (r *rival) hear(d monitor.Decision) { r.decisions = monitor.AppendDecision(r.decisions, d) }
+func (r *rival) hear(d monitor.Decision) { r.decisions = journal.AppendDecision(r.decisions, d) }
 
 // follow takes what the monitor's machine was given.
 func (r *rival) follow(now time.Time, recorded *monitor.Machine, given workflows.Given, spans *computed) {
@@ -115,7 +117,7 @@ func (r *rival) follow(now time.Time, recorded *monitor.Machine, given workflows
 // another time, it hears of in a time of its own.
 func (r *rival) receive(now time.Time, s workflows.Received) {
 	if s.Name == contract.SignalRetrainingOutcome {
-		outcome, err := monitor.DecodeOutcome(s.Raw.Payload().GetData())
+		outcome, err := retraining.DecodeOutcome(s.Raw.Payload().GetData())
 		if err == nil && r.book.knows(outcome.RequestID) && !r.asRecorded[outcome.RequestID] {
 			return
 		}

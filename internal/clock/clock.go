@@ -18,3 +18,7 @@ func Later(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// Plain returns an instant without what does not survive JSON, so that a state which
+// is written down and read again is the same.
+func Plain(at time.Time) time.Time { return at.Round(0).UTC() }

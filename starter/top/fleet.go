@@ -12,12 +12,13 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 )
 
 // Fleet is what the view looks at, and by which it steers.
 type Fleet interface {
 	// List returns one row per model whose monitor runs, and the freezes in force.
-	List(ctx context.Context) ([]Row, []monitor.Freeze, error)
+	List(ctx context.Context) ([]Row, []fleet.Freeze, error)
 	// Status asks one monitor.
 	Status(ctx context.Context, model string) (monitor.Status, error)
 	// Control sends an operator's word, and returns what it has done.

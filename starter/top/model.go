@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 )
 
 const (
@@ -41,7 +42,7 @@ type Model struct {
 	rows     []Row  // all
 	tally    string // how many of them do what
 	shown    []Row  // filtered and in order
-	freezes  []monitor.Freeze
+	freezes  []fleet.Freeze
 	listed   time.Time // when rows were fetched
 	took     time.Duration
 	listing  bool
@@ -75,7 +76,7 @@ func New(ctx context.Context, fleet Fleet, options Options) *Model {
 type (
 	listedMsg struct {
 		rows    []Row
-		freezes []monitor.Freeze
+		freezes []fleet.Freeze
 		took    time.Duration
 		err     error
 	}

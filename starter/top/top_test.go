@@ -18,6 +18,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/top"
 )
@@ -27,14 +28,14 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // fakeFleet answers by hand.
 type fakeFleet struct {
 	rows    []top.Row
-	freezes []monitor.Freeze
+	freezes []fleet.Freeze
 	err     error
 	phase   contract.Phase // that monitors say, where it is another than the list's
 	asked   []string
 	told    []string
 }
 
-func (f *fakeFleet) List(context.Context) ([]top.Row, []monitor.Freeze, error) {
+func (f *fakeFleet) List(context.Context) ([]top.Row, []fleet.Freeze, error) {
 	return f.rows, f.freezes, f.err
 }
 

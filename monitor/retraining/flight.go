@@ -1,0 +1,102 @@
+package retraining
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Flight is the retraining in flight.
+type Flight struct {
+	modelops.Request
+	By       string        `json:"by,omitempty"`      // the operator who asked for it
+	Backend  string        `json:"backend,omitempty"` // the policy's; empty means the worker's default
+	Deadline time.Time     `json:"deadline"`          // when it times out
+	Job      *modelops.Job `json:"job,omitempty"`     // once it is scheduled
+	Priority int           `json:"priority,omitempty"`
+	// CancelOnTimeout says that the backend is told to end it when it times out.
+	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
+	// IsHeld says that a freeze of the fleet has held it, and HeldUntil when it is
+	// judged again.
+	IsHeld    bool      `json:"is_held,omitempty"`
+	HeldUntil time.Time `json:"held_until,omitzero"`
+	// LastTrigger is the trigger before this one, from which the cooldown counts again
+	// should this one never go out.
+	LastTrigger time.Time `json:"last_trigger,omitzero"`
+}
+
+// maxStatusURLBytes bounds where a job is asked after.
+const maxStatusURLBytes = 2048
+
+// trigger puts a retraining in flight and starts the cooldown.
+func (c *Course) trigger(now time.Time, request modelops.Request, by string) string {
+	counters := c.journal.RetrainingCounters()
+	counters.Requested++
+	request.RequestID = c.requestBase + "/" + strconv.FormatInt(counters.Requested, 10)
+	request.ModelName = c.modelName
+	request.TriggeredAt = now
+	request.Params = c.policy.Retraining.Params
+	c.all.Flight = &Flight{
+		Request: request, By: by, Backend: c.policy.Retraining.Backend,
+		Deadline: now.Add(time.Duration(c.policy.Retraining.Timeout.Or(policy.Duration(policy.DefaultTimeout)))),
+		Priority: c.policy.Retraining.Priority, CancelOnTimeout: c.policy.Retraining.CancelOnTimeout,
+		LastTrigger: c.all.LastTrigger,
+	}
+	c.all.LastTrigger = now
+	c.journal.Decide(journal.Decision{
+		At: now, Kind: policy.Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
+		Value: metric.FromPointer(request.Value), Threshold: metric.FromPointer(request.Threshold), RequestID: request.RequestID, By: by,
+	})
+	return request.RequestID
+}
+
+// Scheduled says that a backend took a request. Where it can't be followed, the
+// flight ends here. A request that is no longer in flight is passed over: its
+// outcome was faster than the backend's answer.
+func (c *Course) Scheduled(now time.Time, requestID string, job modelops.Job) {
+	flight := c.all.Flight
+	if flight == nil || flight.RequestID != requestID {
+		return
+	}
+
+	job.Backend = plain.Cut(job.Backend, metric.MaxNameBytes)
+	job.ID = plain.Cut(job.ID, policy.MaxTextBytes)
+	if len(job.StatusURL) > maxStatusURLBytes {
+		job.StatusURL = ""
+		job.Followed = false // a part of it would ask about something else
+	}
+
+	flight.Job = &job
+	flight.Backend = job.Backend
+	c.all.Backend = job.Backend
+	if !job.Followed {
+		c.land(clock.Plain(now), policy.Accepted, "scheduled by "+job.Backend, flight.ModelVersion)
+	}
+}
+
+// Failed says that a request was refused for good, or can't be followed any
+// more. A request that is no longer in flight is passed over.
+func (c *Course) Failed(now time.Time, requestID, message string) {
+	if flight := c.all.Flight; flight != nil && flight.RequestID == requestID {
+		c.land(clock.Plain(now), policy.Failed, message, flight.ModelVersion)
+	}
+}
+
+// ExpireFlight ends a retraining whose outcome is not known by its deadline.
+func (c *Course) ExpireFlight(now time.Time) {
+	flight := c.all.Flight
+	if flight == nil || now.Before(flight.Deadline) {
+		return
+	}
+	if flight.CancelOnTimeout {
+		c.cancelJob(flight)
+	}
+	c.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", policy.Duration(flight.Deadline.Sub(flight.TriggeredAt))), flight.ModelVersion)
+}

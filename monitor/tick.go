@@ -1,0 +1,154 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
+)
+
+// outageAfter is how late a wake comes at least for the reason to be that this side was
+// away: silence until then is unknown.
+const outageAfter = 10 * time.Second
+
+// maxPasses is how often a Tick looks for what is due: what one thing decides may
+// make another due, which is looked at before it. Twice is nearly always enough, and
+// no chain is longer than what there is to look at.
+const maxPasses = 10
+
+// Tick lets time pass: what is due by now is judged and decided. It is called when
+// NextWake says, and after inputs, once for all at an instant; more often changes
+// nothing. It costs next to nothing while nothing is due.
+func (m *Machine) Tick(now time.Time) {
+	now = clock.Plain(now)
+	if wake := m.state.Wake; !wake.IsZero() && now.Sub(wake) > outageAfter { // a timer was armed for it
+		m.watch.Outage(now)
+	}
+
+	m.watch.Forget()
+	for range maxPasses {
+		before := m.Notables()
+		m.judgeDue(now)
+		if m.Notables() == before {
+			break // nothing was decided that could make something else due
+		}
+	}
+
+	m.state.Ticked = now
+	m.state.Wake, _ = m.NextWake()
+}
+
+// passed is until when time has been let pass at now: until now, unless the machine
+// should have been woken before and was not, since its worker was away or only now
+// begins to look at what has piled up. What came meanwhile is then as timely as if it
+// had been seen when it came.
+func (m *Machine) passed(now time.Time) time.Time {
+	if wake := m.state.Wake; !wake.IsZero() && !wake.After(now) {
+		return wake.Add(-1)
+	}
+	return now
+}
+
+// judgeDue judges and decides what is due by now, if it has not been: each value is
+// asked. To a monitor that stops time brings nothing but the end of its retraining.
+func (m *Machine) judgeDue(now time.Time) {
+	m.ExpireFlight(now)
+	if m.state.Stop != nil {
+		m.JudgeHeld(now)
+		return
+	}
+
+	m.AnswerDue(now)
+	m.judgeDatapoints(now)
+	m.JudgeHeld(now)
+	m.ConcludeVerification(now)
+	m.judgeAges(now)
+	m.endBlackout(now)
+	m.watch.CheckSilence(now)
+}
+
+// judgeDatapoints judges every datapoint that is due by now, in order.
+func (m *Machine) judgeDatapoints(now time.Time) {
+	for {
+		due, ok := m.watch.NextDatapoint()
+		if !ok || due.After(now) {
+			return
+		}
+
+		m.Settle() // what its entries go by is about to change
+		for j := range m.watch.JudgeDue(due, now) {
+			m.choose(j)
+		}
+	}
+}
+
+// judgeAges judges the rules on age and silence.
+func (m *Machine) judgeAges(now time.Time) {
+	if !m.watch.HasAges() {
+		return
+	}
+	j := m.watch.Now(now)
+	if j != nil && j.JudgeAges(m.Cooldown(), m.suppression(j) == "") {
+		m.choose(j)
+	}
+}
+
+// endBlackout lets what was deferred in a blackout trigger, if it still breaches: when
+// the blackout ends, or a policy has none any more.
+func (m *Machine) endBlackout(now time.Time) {
+	if !m.watch.HasDeferred() {
+		return
+	}
+	if _, in := m.state.Calendar.At(now); in {
+		return
+	}
+	for j, rule := range m.watch.Resume(now) {
+		m.breach(j, rule)
+	}
+}
+
+// NextWake is the earliest instant at which time alone, given to Tick, changes
+// something; ok is false while there is none. It is cheap to ask after each input.
+func (m *Machine) NextWake() (at time.Time, ok bool) {
+	m.wakes(m.state.Ticked, func(_ string, wake time.Time) {
+		if !ok || wake.Before(at) {
+			at = wake
+			ok = true
+		}
+	})
+	return at, ok
+}
+
+// wakes tells of the instants after now at which time alone changes something: each
+// value is asked for its own.
+func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
+	m.Wakes(now, wake)
+	if m.state.Stop != nil {
+		if m.state.awaitsNotices(now) {
+			wake(wakeNotices, m.state.noticesUntil())
+		}
+		return
+	}
+
+	if due, ok := m.watch.NextDatapoint(); ok {
+		wake(wakeDatapoints, due)
+	}
+	if due, ok := m.state.Verification.Ends(); ok {
+		wake(wakeVerification, due)
+	}
+	if due, ok := m.watch.NextAge(m.state.Ticked, m.Cooldown()); ok {
+		wake(wakeAge, due)
+	}
+	if until, in := m.state.Calendar.At(now); in && (m.watch.HasDeferred() || m.hasWaitingAge(now)) {
+		wake(wakeBlackout, until)
+	}
+}
+
+// hasWaitingAge says that an age or a silence triggers as soon as the blackout that is
+// on ends: nothing else suppresses it.
+func (m *Machine) hasWaitingAge(now time.Time) bool {
+	if !m.watch.HasAges() {
+		return false
+	}
+	j := m.watch.Now(now)
+	return j != nil && m.suppression(j) == ByBlackout && m.watch.AgeWaits(now, m.Cooldown())
+}

@@ -1,0 +1,80 @@
+package watch
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/monitor/window"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Judgement is what one rule said of a model version at one moment, for those who
+// account for every datapoint; the machine tells of each.
+type Judgement struct {
+	Rule         int // its number in the policy
+	ModelVersion string
+	At           time.Time // the machine's clock
+	Verdict      verdict.Verdict
+	Value        metric.Reading // absent where nothing was measured, or the rule measures nothing
+	Threshold    metric.Reading // absent while it isn't known
+	Breach       bool           // by what was judged at this moment, whatever the rule says by all its datapoints
+
+	// Of rules with a period.
+	Start       time.Time // of the datapoint's period; zero for other rules
+	Readings    int64     // in the period
+	Unknown     bool      // the datapoint could not be judged
+	Approximate bool      // a digest crossed its period's boundary
+
+	// Late are readings that came when their period was judged. A judgement that has
+	// some says nothing else.
+	Late int64
+}
+
+// tellDatapoint tells of a datapoint that was judged for a rule with a period.
+func (w *Watch) tellDatapoint(j *Moment, rule int, judged window.Judged) {
+	if *w.onJudged == nil {
+		return
+	}
+
+	t := j.Seen.Rules[rule]
+	w.judgement = Judgement{
+		Rule: rule, ModelVersion: j.Version, At: j.due, Verdict: t.Verdict, Value: t.Value, Threshold: t.Threshold,
+		Start: time.Unix(judged.Start, 0).UTC(), Readings: judged.Readings, Approximate: judged.Approximate,
+		Breach: judged.Breach, Unknown: judged.Unknown,
+	}
+	if w.policy.Rules[rule].Change != nil {
+		w.judgement.Breach = t.Verdict == verdict.Breaching
+	}
+	(*w.onJudged)(&w.judgement)
+}
+
+// tellLate tells of readings that came when their period was judged.
+func (w *Watch) tellLate(j *Moment, rule int, readings int64) {
+	if *w.onJudged == nil || readings == 0 {
+		return
+	}
+	w.judgement = Judgement{Rule: rule, ModelVersion: j.Version, At: j.Now, Late: readings}
+	(*w.onJudged)(&w.judgement)
+}
+
+// tellFindings tells of what the rules without a period found at a moment.
+func (w *Watch) tellFindings(j *Moment) {
+	if *w.onJudged == nil {
+		return
+	}
+
+	for i := range j.Findings {
+		f := &j.Findings[i]
+		if !f.Fresh || w.forms[i] == policy.FormWindow {
+			continue
+		}
+
+		w.judgement = Judgement{Rule: i, ModelVersion: j.Version, At: j.Now, Verdict: f.Verdict, Breach: f.Verdict == verdict.Breaching}
+		if w.forms[i] == policy.FormInstant {
+			w.judgement.Value = j.Seen.Rules[i].Value
+			w.judgement.Threshold = j.Seen.Rules[i].Threshold
+		}
+		(*w.onJudged)(&w.judgement)
+	}
+}

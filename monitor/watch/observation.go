@@ -1,0 +1,96 @@
+package watch
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/window"
+)
+
+// Observation is one event or one digest, as it is judged.
+type Observation struct {
+	Version string
+	Events  int64
+	window.When
+	metrics  []observed // by name
+	readings []metric.Summary
+}
+
+// observed is one metric of an observation.
+type observed struct {
+	name string
+	*metric.Summary
+}
+
+// Metric returns what was seen of a metric, or nil.
+func (o *Observation) Metric(name string) *metric.Summary {
+	const few = 8
+	if len(o.metrics) > few {
+		i, found := slices.BinarySearchFunc(o.metrics, name, func(m observed, name string) int { return strings.Compare(m.name, name) })
+		if !found {
+			return nil
+		}
+		return o.metrics[i].Summary
+	}
+
+	for i := range o.metrics {
+		if o.metrics[i].name == name {
+			return o.metrics[i].Summary
+		}
+	}
+
+	return nil
+}
+
+// OfDigest makes o what a digest says. It refers to the digest.
+func (o *Observation) OfDigest(d *metric.Digest) {
+	o.Version = d.ModelVersion
+	o.Events = d.Events
+	o.When = window.When{First: d.First, Last: d.Last, FoldedFrom: d.FoldedFrom, FoldedUntil: d.FoldedUntil}
+	o.metrics = o.metrics[:0]
+	for name, metric := range d.Metrics {
+		o.metrics = append(o.metrics, observed{name, metric})
+	}
+	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
+}
+
+// OfEvent makes o what a valid event says that is handled at now. It allocates nothing
+// for an event with the three metrics that it names itself.
+func (o *Observation) OfEvent(e *metric.Event, now time.Time) {
+	stamp := e.Timestamp
+	if stamp.IsZero() {
+		stamp = now
+	}
+	stamp = stamp.UTC()
+	o.Version = e.ModelVersion
+	o.Events = 1
+	o.When = window.When{First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now}
+	o.metrics = o.metrics[:0]
+	o.readings = slices.Grow(o.readings[:0], metric.NamedMetrics+len(e.Metrics)) // they must not move while they are filled
+
+	if !e.Accuracy.IsZero() {
+		o.put(metric.Accuracy, e.Accuracy.Value())
+	}
+	if !e.DriftScore.IsZero() {
+		o.put(metric.DriftScore, e.DriftScore.Value())
+	}
+	if !e.LatencyMS.IsZero() {
+		o.put(metric.LatencyMS, e.LatencyMS.Value())
+	}
+	if len(e.Metrics) == 0 {
+		return // sorted by name already
+	}
+
+	for name, value := range e.Metrics {
+		o.put(name, value)
+	}
+	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
+}
+
+// put adds the reading of one metric.
+func (o *Observation) put(name string, value float64) {
+	o.readings = append(o.readings, metric.Summary{Count: 1, Sum: value, Min: value, Max: value, MinAt: o.Last, MaxAt: o.Last})
+	o.metrics = append(o.metrics, observed{name, &o.readings[len(o.readings)-1]})
+}

@@ -1,0 +1,155 @@
+package watch
+
+import (
+	"iter"
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/window"
+)
+
+// settleAfter is how long after an outage publishers may still be pausing between
+// attempts: 15 s at most, and the time to send.
+const settleAfter = 30 * time.Second
+
+// NextDatapoint is when the next datapoint of any rule and version is due. Every
+// window is asked, with no more than a comparison each, since each observation may
+// have changed it.
+func (w *Watch) NextDatapoint() (next time.Time, ok bool) {
+	if len(w.windowed) == 0 {
+		return next, false
+	}
+
+	var seconds, nanoseconds int64
+	for _, seen := range w.tracked {
+		for _, i := range w.windowed {
+			recent := seen.Rules[i].Window
+			start, comes := recent.Next(w.hearsSilence(seen.name, i, recent))
+			due := start + w.lags[i].seconds
+			if comes && (!ok || due < seconds || due == seconds && w.lags[i].nanoseconds < nanoseconds) {
+				seconds = due
+				nanoseconds = w.lags[i].nanoseconds
+				ok = true
+			}
+		}
+	}
+
+	if !ok {
+		return next, false
+	}
+
+	return time.Unix(seconds, nanoseconds).UTC(), true
+}
+
+// hearsSilence says that the next period without a reading is a datapoint of a rule
+// on a version. Of a version that another has followed silence is no news, and
+// where it changes nothing nobody is woken for it; but a rule that a `not` turns
+// around speaks by each healthy datapoint, too.
+func (w *Watch) hearsSilence(version string, rule int, recent *window.Window) bool {
+	if !w.lags[rule].knowsSilence || version != w.seen.Latest {
+		return false
+	}
+	return len(recent.Open) > 0 || w.composites.IsTurned(rule) || !recent.IsSettled(&w.policy.Rules[rule])
+}
+
+// CatchUp passes over the silence of the version heard of last that nobody was woken
+// for, before another is, or another policy says what it means.
+func (w *Watch) CatchUp(passed time.Time) {
+	seen := w.seen.Versions[w.seen.Latest]
+	if seen == nil || seen.Rules == nil {
+		return
+	}
+	for _, i := range w.windowed {
+		if recent := seen.Rules[i].Window; !w.composites.IsTurned(i) && len(recent.Open) == 0 {
+			recent.Rest(&w.policy.Rules[i], passed)
+		}
+	}
+}
+
+// JudgeDue judges the datapoints that are due at an instant, version by version, and
+// gives the moments at which some were.
+func (w *Watch) JudgeDue(due, now time.Time) iter.Seq[*Moment] {
+	return func(yield func(*Moment) bool) {
+		w.Forget()
+		for _, seen := range w.tracked {
+			if j := w.judgeVersion(due, now, seen.name, seen); j != nil && !yield(j) {
+				return
+			}
+		}
+	}
+}
+
+// judgeVersion judges the datapoints of one version that are due at an instant; it
+// returns nil where there are none.
+func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Moment {
+	j := w.Of(now, name, seen)
+	j.due = due
+	clear(j.Findings)
+	isGap := !w.seen.Resumed.IsZero() && due.Before(w.seen.Resumed.Add(settleAfter))
+	judged := false
+	for _, i := range w.windowed {
+		r, t := &w.policy.Rules[i], seen.Rules[i]
+		silence := w.hearsSilence(name, i, t.Window)
+		start, comes := t.Window.Next(silence)
+		if !comes || r.DueAt(start).After(due) {
+			continue
+		}
+
+		judged = true
+		w.learnPrevious(i, name, t.Window)
+		found, point := t.Judge(r, due, now, silence, isGap)
+		j.Findings[i] = found
+		w.tellDatapoint(j, i, point)
+	}
+
+	if !judged {
+		return nil
+	}
+
+	return j
+}
+
+// Outage passes over the silence of the time that this side was away, until now.
+func (w *Watch) Outage(now time.Time) {
+	w.seen.Resumed = now
+	for _, seen := range w.tracked {
+		for _, i := range w.windowed {
+			seen.Rules[i].Window.Skip(&w.policy.Rules[i], now)
+		}
+	}
+}
+
+// learnPrevious lets a rule that measures against the version before know its
+// baseline, once there is one.
+func (w *Watch) learnPrevious(rule int, name string, recent *window.Window) {
+	if w.policy.Rules[rule].MeasuresPrevious() && recent.Previous.IsZero() {
+		recent.Previous = w.previousBase(rule, name)
+	}
+}
+
+// previousBase is the baseline of the version that began last before this one, of
+// those whose baseline is full: one that was given up after a few events is no
+// measure.
+func (w *Watch) previousBase(rule int, name string) (base metric.Reading) {
+	var before *Version
+	for _, v := range w.tracked { // no two began together
+		isFull := !v.Rules[rule].Window.Base.IsZero()
+		if isFull && v.beganBefore(w.seen.Versions[name]) && (before == nil || before.beganBefore(v)) {
+			before = v
+		}
+	}
+	if before == nil {
+		return base
+	}
+	return before.Rules[rule].Window.Base
+}
+
+// ForgetChanges ends what detections say that a retraining, triggered since, has
+// answered.
+func (w *Watch) ForgetChanges(triggered time.Time) {
+	for _, seen := range w.tracked {
+		for _, i := range w.windowed {
+			seen.Rules[i].ForgetChange(triggered)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package watch
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// RuleStatus is what one rule says of a model version.
+type RuleStatus struct {
+	Name      string          `json:"name"`
+	Verdict   verdict.Verdict `json:"verdict,omitempty"` // left out: unknown
+	At        time.Time       `json:"at,omitzero"`       // when it was last judged
+	Value     metric.Reading  `json:"value,omitzero"`    // then
+	Threshold metric.Reading  `json:"threshold,omitzero"`
+	// Datapoints are the last judged, oldest first.
+	Datapoints []DatapointStatus `json:"datapoints,omitempty"`
+	NextAt     time.Time         `json:"next_at,omitzero"` // when the next datapoint is judged
+	Baseline   metric.Reading    `json:"baseline,omitzero"`
+	// BaselineSamples is how many readings the baseline has while it fills up.
+	BaselineSamples int64 `json:"baseline_samples,omitempty"`
+	// Late counts the events that came when their period was judged already.
+	Late   int64     `json:"late,omitempty"`
+	LateAt time.Time `json:"late_at,omitzero"` // the timestamp of the last of them
+}
+
+// DatapointStatus is one judged datapoint.
+type DatapointStatus struct {
+	Start       time.Time      `json:"start"`          // of its period
+	Value       metric.Reading `json:"value,omitzero"` // left out: missing
+	Breach      bool           `json:"breach,omitempty"`
+	Unknown     bool           `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
+	Approximate bool           `json:"approximate,omitempty"` // a digest crossed its period's boundary
+}
+
+// shownDatapoints is how many of a rule's datapoints a status has.
+const shownDatapoints = 30
+
+// Rules is what the rules say of a version, in the policy's order.
+func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
+	seen := w.seen.Versions[name]
+	statuses := make([]RuleStatus, 0, len(seen.Rules))
+	for i, t := range seen.Rules {
+		r := &w.policy.Rules[i]
+		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
+		if w.forms[i] == policy.FormWindow || w.isAge(i) {
+			s.Verdict = w.stands(i, seen, now)
+		}
+		if w.isAge(i) {
+			s.At = w.look(i).At
+		}
+		if recent := t.Window; recent != nil {
+			s.Baseline = recent.Baseline(r)
+			s.Late = recent.Late
+			s.LateAt = recent.LateAt
+			if recent.First != nil {
+				s.BaselineSamples = recent.First.Count
+			}
+			if start, ok := recent.Next(w.hearsSilence(name, i, recent)); ok {
+				s.NextAt = r.DueAt(start)
+			}
+			for _, p := range recent.Points[max(0, len(recent.Points)-shownDatapoints):] {
+				s.Datapoints = append(s.Datapoints, DatapointStatus{time.Unix(p.Start, 0).UTC(), p.Value, p.Breach, p.Unknown, p.Approximate})
+			}
+		}
+
+		statuses = append(statuses, s)
+	}
+
+	return statuses
+}

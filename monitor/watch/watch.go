@@ -1,0 +1,177 @@
+// Package watch is what a monitor has seen of a model: its versions, what was measured
+// of each, and what the rules say by it. It decides nothing.
+package watch
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/monitor/window"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Seen is what a monitor's state has of the model.
+type Seen struct {
+	LastSuccess time.Time           `json:"last_success,omitzero"` // or the last retraining accepted
+	FirstEvent  time.Time           `json:"first_event,omitzero"`
+	Resumed     time.Time           `json:"resumed,omitzero"` // when this side was back after an outage
+	Latest      string              `json:"latest,omitempty"` // the model version heard of last
+	Versions    map[string]*Version `json:"versions,omitempty"`
+	Ages
+}
+
+// Watch judges what is seen by a policy.
+type Watch struct {
+	seen   *Seen
+	policy *policy.Policy
+	counts *journal.Counters
+
+	onJudged  *func(*Judgement)
+	judgement Judgement // that onJudged hears of
+
+	// What follows from the policy.
+	forms      []policy.Form
+	lags       []lag // of rules with a period
+	windowed   []int // the rules with a period
+	composites *verdict.Composites
+	mayRest    bool // silence of a rule may be fine
+	hasAges    bool
+
+	// What follows from what is seen, kept for speed.
+	findings []verdict.Finding // of the rules, at the moment
+	moment   Moment
+	tracked  []*Version // those that have tracks, by name
+	current  *Version   // the version last looked up
+	name     string     // its name
+	stood    stood
+	deferred bool // something may wait for a blackout's end; false: nothing does
+	work     int64
+}
+
+// lag is how long after the beginning of a period its datapoint is due.
+type lag struct {
+	seconds, nanoseconds int64
+	knowsSilence         bool // a period without a reading is a datapoint too
+}
+
+// stood are the verdicts that members of composites had on one version at one instant.
+type stood struct {
+	version  *Version
+	at       time.Time
+	verdicts []verdict.Verdict // by rule
+}
+
+// What handling an input costs, in steps of some nanoseconds each.
+const (
+	observationWork = 40  // an observation, beside its metrics and the rules
+	versionWork     = 400 // a version that was not heard of before
+)
+
+// Open begins to watch, by a policy that is in force. What is counted goes to counts;
+// onJudged, where it is set, hears of each rule's word.
+func (w *Watch) Open(seen *Seen, policy *policy.Policy, counts *journal.Counters, onJudged *func(*Judgement)) {
+	*w = Watch{seen: seen, policy: policy, counts: counts, onJudged: onJudged}
+	w.Follow()
+}
+
+// Follow goes on with other rules: the policy has changed.
+func (w *Watch) Follow() {
+	rules := w.policy.Rules
+	*w = Watch{seen: w.seen, policy: w.policy, counts: w.counts, onJudged: w.onJudged, work: w.work, deferred: true}
+	w.forms = make([]policy.Form, len(rules))
+	w.lags = make([]lag, len(rules))
+	w.findings = make([]verdict.Finding, len(rules))
+	w.composites = verdict.CompositesOf(rules)
+	w.stood.verdicts = make([]verdict.Verdict, len(rules))
+	w.moment = Moment{Findings: w.findings, watch: w}
+	w.listTracked()
+	for i := range rules {
+		r := &rules[i]
+		w.forms[i] = r.Form()
+		w.mayRest = w.mayRest || r.Missing == policy.MissingOK
+		w.hasAges = w.hasAges || w.isAge(i)
+		if w.forms[i] == policy.FormWindow {
+			w.windowed = append(w.windowed, i)
+			after := r.PeriodLength() + r.GraceLength()
+			w.lags[i] = lag{int64(after / time.Second), int64(after % time.Second), r.KnowsSilence()}
+		}
+	}
+}
+
+// Forget drops what is kept of the versions for speed: the next signal begins, or
+// they are about to change.
+func (w *Watch) Forget() { w.stood.version = nil }
+
+// Work counts what was done so far, in steps of some nanoseconds.
+func (w *Watch) Work() int64 { return w.work }
+
+// Number is that of a rule in the policy, and whether it has one.
+func (w *Watch) Number(rule string) (number int, isKnown bool) {
+	for i := range w.policy.Rules {
+		if w.policy.Rules[i].Name == rule {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// isAge says that a rule is on age or silence: time alone makes it breach.
+func (w *Watch) isAge(rule int) bool {
+	return w.forms[rule] == policy.FormAge || w.forms[rule] == policy.FormSilence
+}
+
+// Defer lets a breach of a rule wait for the end of the blackout that is on, and says
+// whether that is needed: ages and silences are looked at then anyway.
+func (j *Moment) Defer(rule int) {
+	if !j.watch.isAge(rule) {
+		j.Seen.Rules[rule].Deferred = true
+		j.watch.deferred = true
+	}
+}
+
+// HasDeferred says that something waits for a blackout's end.
+func (w *Watch) HasDeferred() bool {
+	if !w.deferred {
+		return false
+	}
+	for _, seen := range w.tracked {
+		if seen.hasDeferred() {
+			return true
+		}
+	}
+	w.deferred = false
+	return false
+}
+
+func (v *Version) hasDeferred() bool {
+	return slices.ContainsFunc(v.Rules, func(t *window.Track) bool { return t.Deferred })
+}
+
+// Resume gives back what was deferred in a blackout: for each version the first rule
+// that still breaches.
+func (w *Watch) Resume(now time.Time) iter.Seq2[*Moment, int] {
+	return func(yield func(*Moment, int) bool) {
+		for _, seen := range w.tracked {
+			if !seen.hasDeferred() {
+				continue
+			}
+
+			j := w.Of(now, seen.name, seen)
+			j.Stand()
+			chosen := -1
+			for i, t := range seen.Rules {
+				if t.Deferred && chosen < 0 && j.Findings[i].Verdict == verdict.Breaching {
+					chosen = i
+				}
+				t.Deferred = false
+			}
+
+			if chosen >= 0 && !yield(j, chosen) {
+				return
+			}
+		}
+	}
+}

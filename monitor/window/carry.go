@@ -1,0 +1,94 @@
+package window
+
+import (
+	"slices"
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Carry hands a window on from a rule to another that measures the same, and says
+// whether its datapoints had to be dropped: a rule knows what it knows from when it
+// began to know it, and what was judged by another measure is not known.
+func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
+	switch {
+	case !r.KnowsSilence():
+		w.Silence = 0
+	case !o.KnowsSilence():
+		w.Silence = r.PeriodOf(now)
+	}
+
+	if o.Time != r.Time { // readings were put into other periods
+		w.Open = nil
+	}
+	dropped = len(w.Points) > 0 && (o.Time != r.Time || max(1, o.MinSamples) != max(1, r.MinSamples) || o.BreachesLow() != r.BreachesLow())
+	if dropped {
+		w.Points = nil
+	}
+	if o.IgnoresMissing() != r.IgnoresMissing() || o.Missing == policy.MissingBreaching != (r.Missing == policy.MissingBreaching) {
+		w.Points = slices.DeleteFunc(w.Points, func(p Point) bool { return p.Value.IsZero() })
+	}
+	w.forget(r)
+
+	if !r.HasBaseline() {
+		w.First = nil // it would have a gap; a full one is that of the first readings still
+	}
+	if r.Change == nil {
+		w.Detector = nil
+	}
+	if r.Change == nil || o.Change == nil || o.Change.Delta != r.Change.Delta || o.Change.Direction != r.Change.Direction {
+		w.Changed = time.Time{}
+		w.From = metric.Reading{}
+		w.To = metric.Reading{}
+	}
+
+	return dropped
+}
+
+// Rejudge judges what was measured of a rule, old until now, by what the rule is now.
+func (t *Track) Rejudge(r, old *policy.Rule, now time.Time) {
+	switch r.Form() {
+	case policy.FormInstant:
+		t.rejudgeLast(r, old)
+	case policy.FormWindow:
+		t.rejudgeWindow(r, now)
+	}
+}
+
+// rejudgeLast holds what was measured last against another threshold.
+func (t *Track) rejudgeLast(r, old *policy.Rule) {
+	value, measured := t.Value.Get()
+	if !measured || r.BreachesLow() != old.BreachesLow() { // of the other side nothing is known
+		*t = Track{Deferred: t.Deferred}
+		return
+	}
+
+	threshold := r.Below.Or(r.Above.Or(0))
+	t.Threshold = metric.Some(threshold)
+	t.Verdict = verdict.Healthy
+	if r.IsBeyond(value, threshold) {
+		t.Verdict = verdict.Breaching
+	}
+}
+
+// rejudgeWindow judges the datapoints that are kept, one after the other.
+func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
+	w := t.Window
+	if r.Change != nil {
+		t.Verdict = t.Standing(r, now)
+		t.Threshold = w.From
+		return
+	}
+
+	t.Threshold = w.threshold(r)
+	t.Verdict = verdict.Unknown
+	w.Held = false
+	points := w.Points
+	for i := range points {
+		points[i].judge(r, t.Threshold)
+		w.Points = points[:i+1]
+		t.Verdict = w.conclude(r, points[i]).Verdict
+	}
+}

@@ -1,0 +1,115 @@
+package window
+
+import (
+	"slices"
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// point is the datapoint of a period, not judged yet. In a gap, when this side was
+// away, silence says nothing.
+func (b *Bucket) point(r *policy.Rule, isGap bool) Point {
+	p := Point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
+	isTotal := r.Stat == policy.StatCount || r.Stat == policy.StatSum
+	if !isTotal && b.Count < max(1, r.MinSamples) {
+		p.Value = metric.Reading{}
+	}
+	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil))
+	return p
+}
+
+// judge holds a datapoint against the threshold. One that is unknown stays so, and
+// so does one whose threshold is.
+func (p *Point) judge(r *policy.Rule, threshold metric.Reading) {
+	p.Breach = false
+	switch value, measured := p.Value.Get(); {
+	case p.Unknown:
+	case !measured:
+		p.Breach = r.Missing == policy.MissingBreaching
+	case threshold.IsZero():
+		p.Unknown = true
+	default:
+		p.Breach = r.IsBeyond(value, threshold.Value())
+	}
+}
+
+// conclude says what a rule says by its datapoints, of which p is the one judged last.
+func (w *Window) conclude(r *policy.Rule, p Point) verdict.Finding {
+	breaching, of := w.count(r)
+	mOf, _ := r.MOfN()
+	f := verdict.Finding{Verdict: verdict.Healthy, Fresh: true, Hit: p.Breach && breaching >= mOf}
+	value, measured := p.Value.Get()
+	switch clear, clears := r.ClearThreshold(); {
+	case of == 0:
+		f.Verdict = verdict.Unknown
+	case !clears && breaching >= mOf:
+		f.Verdict = verdict.Breaching
+	case clears:
+		if f.Hit {
+			w.Held = true
+		} else if measured && !p.Unknown && !r.IsBeyond(value, clear) {
+			w.Held = false
+		}
+		if w.Held {
+			f.Verdict = verdict.Breaching
+		}
+	}
+
+	return f
+}
+
+// count says how many of the last N datapoints breach, and how many there are.
+func (w *Window) count(r *policy.Rule) (breaching, of int) {
+	_, n := r.MOfN()
+	for i := len(w.Points) - 1; i >= 0 && of < n; i-- {
+		p := &w.Points[i]
+		if p.Unknown || p.Value.IsZero() && r.IgnoresMissing() {
+			continue // earlier ones are looked at instead
+		}
+
+		of++
+		if p.Breach {
+			breaching++
+		}
+	}
+
+	return breaching, of
+}
+
+// detect shows a datapoint to the rule's detector of change.
+func (w *Window) detect(r *policy.Rule, p Point, due time.Time) {
+	w.keep(r, p)
+	value, measured := p.Value.Get()
+	if !measured || p.Unknown {
+		return
+	}
+
+	if w.Detector == nil {
+		w.Detector = &ADWIN{}
+	}
+	delta := r.Change.Delta
+	if delta == 0 {
+		delta = policy.DefaultDelta
+	}
+	changed, before, after := w.Detector.Add(value, delta)
+	up, down := r.Change.Direction != policy.DirectionDown, r.Change.Direction != policy.DirectionUp
+	if changed && (up && after > before || down && after < before) {
+		w.Changed = due
+		w.From = metric.Some(before)
+		w.To = metric.Some(after)
+	}
+}
+
+// keep adds a judged datapoint, in order of time, and forgets those out of reach.
+func (w *Window) keep(r *policy.Rule, p Point) {
+	i := len(w.Points)
+	for i > 0 && w.Points[i-1].Start > p.Start {
+		i--
+	}
+
+	w.Points = slices.Insert(w.Points, i, p)
+	w.forget(r)
+}

@@ -1,0 +1,136 @@
+// Package window is what is known of one rule on one version of a model: what it said
+// last, and of a rule with a period the recent past, in which each period is judged
+// once it is over. A window knows when its next datapoint is due.
+package window
+
+import (
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Track is what is known of one rule on one model version.
+type Track struct {
+	At        time.Time       `json:"at,omitzero"`       // when it was last judged
+	Verdict   verdict.Verdict `json:"verdict,omitempty"` // then
+	Value     metric.Reading  `json:"value,omitzero"`    // and what it was
+	Threshold metric.Reading  `json:"threshold,omitzero"`
+	// Deferred says that the rule would have triggered in the blackout that is on.
+	Deferred bool    `json:"deferred,omitempty"`
+	Window   *Window `json:"window,omitempty"` // of a rule with a period
+}
+
+// NewTrack is that of a rule of which nothing is known.
+func NewTrack(r *policy.Rule) *Track {
+	if r.IsWindowed() {
+		return &Track{Window: &Window{}}
+	}
+	return &Track{}
+}
+
+// NewTracks are one of each rule, in one piece of memory: a version may be new with
+// every event.
+func NewTracks(rules []policy.Rule) []*Track {
+	all := make([]Track, len(rules))
+	tracks := make([]*Track, len(rules))
+	windowed := 0
+	for i := range rules {
+		tracks[i] = &all[i]
+		if rules[i].IsWindowed() {
+			windowed++
+		}
+	}
+
+	windows := make([]Window, windowed)
+	for i := range rules {
+		if rules[i].IsWindowed() {
+			windowed--
+			all[i].Window = &windows[windowed]
+		}
+	}
+
+	return tracks
+}
+
+// Measure judges what one observation has measured of the metric of a rule without a
+// period; nil is nothing, of which nothing is found.
+func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time) (f verdict.Finding) {
+	if measured == nil {
+		return f
+	}
+
+	value, threshold, breaches := r.Judge(measured)
+	f = verdict.Finding{Verdict: verdict.Healthy, Fresh: true, Hit: breaches}
+	if breaches {
+		f.Verdict = verdict.Breaching
+	}
+
+	t.At = now
+	t.Verdict = f.Verdict
+	t.Value = metric.Some(value)
+	t.Threshold = metric.Some(threshold)
+	return f
+}
+
+// Judge judges the next period of a rule that has one, which is due: what was measured
+// in it, or its silence, where silence says that this is a datapoint. In a gap, when
+// this side was away, silence says nothing.
+func (t *Track) Judge(r *policy.Rule, due, now time.Time, silence, isGap bool) (f verdict.Finding, judged Judged) {
+	w := t.Window
+	taken := w.take(r, silence)
+	p := taken.point(r, isGap)
+	if r.Change != nil {
+		w.detect(r, p, due)
+		f.Verdict = t.Standing(r, now)
+		f.Fresh = true
+		f.Hit = f.Verdict == verdict.Breaching
+		t.Threshold = w.From
+	} else {
+		t.Threshold = w.threshold(r)
+		p.judge(r, t.Threshold)
+		w.keep(r, p)
+		f = w.conclude(r, p)
+	}
+
+	t.At = due
+	t.Verdict = f.Verdict
+	t.Value = p.Value
+	return f, Judged{Point: p, Readings: taken.Count}
+}
+
+// Judged is a datapoint, and how many readings it has.
+type Judged struct {
+	Point
+	Readings int64
+}
+
+// Standing is what a rule with a period says while no datapoint is judged. It is
+// forgotten when all datapoints are out of reach, but where silence is fine.
+func (t *Track) Standing(r *policy.Rule, now time.Time) verdict.Verdict {
+	w := t.Window
+	if r.Change != nil {
+		switch {
+		case !w.Changed.IsZero() && now.Before(w.Changed.Add(time.Duration(r.Change.Hold.Or(policy.Duration(policy.DefaultHold))))):
+			return verdict.Breaching
+		case w.Detector != nil:
+			return verdict.Healthy
+		}
+		return verdict.Unknown
+	}
+	if n := len(w.Points); n == 0 || !w.IsSettled(r) && now.After(r.DueAt(w.Points[n-1].Start+int64(r.Reach())*r.PeriodSeconds())) {
+		return verdict.Unknown
+	}
+
+	return t.Verdict
+}
+
+// ForgetChange ends what a detection says that a retraining, triggered since, has
+// answered: one change is one retraining, whether or not it makes a new version.
+func (t *Track) ForgetChange(triggered time.Time) {
+	if w := t.Window; !w.Changed.IsZero() && !w.Changed.After(triggered) {
+		w.Changed = time.Time{}
+		t.Verdict = verdict.Healthy
+	}
+}

@@ -1,0 +1,155 @@
+package window
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// Window is the recent past of a rule with a period.
+type Window struct {
+	Open    []*Bucket `json:"open,omitempty"`    // periods not judged yet, by start
+	Points  []Point   `json:"points,omitempty"`  // judged ones, oldest first
+	Through int64     `json:"through,omitempty"` // end of the last period judged, in Unix seconds; none before is judged again
+	Silence int64     `json:"silence,omitempty"` // of the first period whose silence counts, unless it is judged, in Unix seconds
+	Late    int64     `json:"late,omitempty"`    // events that came when their period was judged
+	LateAt  time.Time `json:"late_at,omitzero"`  // the timestamp of the last of them
+	Held    bool      `json:"held,omitempty"`    // breaching until a datapoint is no longer beyond the clear threshold
+	// First fills up with the version's first readings; its statistic is Base.
+	First    *Bucket        `json:"first,omitempty"`
+	Base     metric.Reading `json:"base,omitzero"`
+	Previous metric.Reading `json:"previous,omitzero"` // Base of the version before
+	Detector *ADWIN         `json:"detector,omitempty"`
+	Changed  time.Time      `json:"changed,omitzero"` // when a change was detected that counts
+	From     metric.Reading `json:"from,omitzero"`    // the mean before it
+	To       metric.Reading `json:"to,omitzero"`      // and after it
+}
+
+// Point is a judged datapoint.
+type Point struct {
+	Start       int64          `json:"start"`          // of its period, Unix seconds
+	Value       metric.Reading `json:"value,omitzero"` // absent: missing
+	Breach      bool           `json:"breach,omitempty"`
+	Unknown     bool           `json:"unknown,omitempty"` // missing, or incomplete, by an outage on our side
+	Approximate bool           `json:"approximate,omitempty"`
+}
+
+// Feed puts an observation handled at now into the window of a rule: when it was, and
+// what was measured of the rule's metric, nil where it was not. passed is until when
+// the machine has let time pass.
+func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now, passed time.Time) {
+	if r.KnowsSilence() && (w.nextSilence() == 0 || !r.DueAt(w.nextSilence()).After(passed)) {
+		// Silence counts from the period of a version's first event on. That of the time in
+		// which another version was heard is passed over.
+		if w.nextSilence() == 0 {
+			w.Silence = r.PeriodOf(now)
+		}
+		w.Silence = max(w.nextSilence(), r.FirstOpen(passed))
+	}
+
+	if measured == nil {
+		return
+	}
+
+	percentile := r.Stat.IsPercentile()
+	w.fillBaseline(r, measured, percentile)
+	start := r.PeriodOf(when.instant(r, now))
+	crosses := when.beganBefore(r, start)
+	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
+		w.Open[n-1].add(measured, percentile, crosses)
+		return
+	}
+	if start < w.Through || !r.DueAt(start).After(passed) {
+		w.Late += measured.Count
+		w.LateAt = clock.Later(w.LateAt, when.Last)
+		return
+	}
+
+	i, found := slices.BinarySearchFunc(w.Open, start, func(b *Bucket, start int64) int { return cmp.Compare(b.Start, start) })
+	if !found {
+		w.Open = slices.Insert(w.Open, i, &Bucket{Start: start})
+	}
+
+	w.Open[i].add(measured, percentile, crosses)
+}
+
+// Rest passes over the silence that nobody was woken for since it changed nothing, see
+// isSettled: the last datapoints are what they would be if each had been judged.
+func (w *Window) Rest(r *policy.Rule, passed time.Time) {
+	next := r.FirstOpen(passed)
+	if !r.KnowsSilence() || !w.IsSettled(r) || next <= w.nextSilence() {
+		return
+	}
+
+	for i := range w.Points {
+		w.Points[i].Start += next - w.Through
+	}
+	w.Through = next
+}
+
+// nextSilence is the first period whose silence is still to be judged, if the rule
+// knows it; 0 before the version's first event.
+func (w *Window) nextSilence() int64 { return max(w.Through, w.Silence) }
+
+// Next is the start of the period whose datapoint is judged next; ok is false while
+// none is to come. silence says that a period without a reading is one too.
+func (w *Window) Next(silence bool) (start int64, ok bool) {
+	if len(w.Open) > 0 {
+		start = w.Open[0].Start
+		ok = true
+	}
+	if next := w.nextSilence(); silence && next != 0 && (!ok || next < start) {
+		start = next
+		ok = true
+	}
+	return start, ok
+}
+
+// IsSettled says that further silence changes nothing that the rule says: every
+// datapoint that is looked at is missing, and that is fine.
+func (w *Window) IsSettled(r *policy.Rule) bool {
+	_, n := r.MOfN()
+	if r.Missing != policy.MissingOK || r.Stat == policy.StatCount || r.Stat == policy.StatSum || len(w.Points) < n {
+		return false
+	}
+	for _, p := range w.Points[len(w.Points)-n:] {
+		if !p.Value.IsZero() || p.Unknown {
+			return false
+		}
+	}
+	return true
+}
+
+// take removes the period that is due next, and returns what was measured in it.
+func (w *Window) take(r *policy.Rule, silence bool) *Bucket {
+	next := w.nextSilence()
+	if len(w.Open) > 0 && (!silence || next == 0 || w.Open[0].Start <= next) {
+		taken := w.Open[0]
+		w.Open = slices.Delete(w.Open, 0, 1)
+		w.Through = max(w.Through, taken.Start+r.PeriodSeconds())
+		return taken
+	}
+
+	w.Through = next + r.PeriodSeconds()
+	return &Bucket{Start: next}
+}
+
+// Skip passes over the silence of a long outage but for what is still in reach.
+func (w *Window) Skip(r *policy.Rule, now time.Time) {
+	if r.KnowsSilence() && w.nextSilence() != 0 {
+		w.Silence = max(w.Silence, r.FirstOpen(now)-int64(r.Reach())*r.PeriodSeconds())
+	}
+}
+
+// forget drops the datapoints that are out of reach of the last.
+func (w *Window) forget(r *policy.Rule) {
+	if len(w.Points) == 0 {
+		return
+	}
+	oldest := w.Points[len(w.Points)-1].Start - int64(r.Reach()-1)*r.PeriodSeconds()
+	w.Points = slices.DeleteFunc(w.Points, func(p Point) bool { return p.Start < oldest })
+}
