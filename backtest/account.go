@@ -2,7 +2,6 @@ package backtest
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -30,19 +29,6 @@ type Account struct {
 	// Lacks says what the rule still waits for, in words: a baseline that is not full,
 	// a detector that has too few datapoints.
 	Lacks string `json:"lacks,omitempty"`
-}
-
-// Datapoint is what one period of one rule came to.
-type Datapoint struct {
-	Rule         int // its number in the policy
-	ModelVersion string
-	Start, End   time.Time // of the period
-	Readings     int64
-	Value        metric.Reading // absent: missing
-	Threshold    metric.Reading // absent: not known
-	Breach       bool
-	Unknown      bool // it could not be judged
-	Verdict      monitor.Verdict
 }
 
 // judged accounts for what a rule said.

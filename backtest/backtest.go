@@ -11,11 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -47,11 +47,11 @@ type Options struct {
 	// waits for it, 0 or more; without it nobody answers.
 	ApproveAfter metric.Optional[time.Duration]
 	// ArrivalDelay is from an event's timestamp to when the monitor handles it, 0 or
-	// more. The clock of all decisions is that of arrival.
+	// more. The clock of all decisions is that of arrival. Of an event whose recording
+	// says when it arrived, that counts.
 	ArrivalDelay time.Duration
-	// DriftPoints are known instants of drift, ascending, that triggers are held
-	// against; nil for none.
-	DriftPoints []time.Time
+	// Drifts are known ones, ascending, that alarms are held against; nil for none.
+	Drifts []Drift
 	// Datapoints says that results keep every datapoint.
 	Datapoints bool
 	// Progress, where set, hears of each batch of events replayed, from any
@@ -96,6 +96,8 @@ type Result struct {
 	Rules      []Account          `json:"rules"` // in the policy's order
 	Decisions  []monitor.Decision `json:"decisions"`
 	Datapoints []Datapoint        `json:"-"` // as they were judged, if Options ask for them
+
+	rules []policy.Rule
 }
 
 // ErrNoEvents says that there is nothing to replay.
@@ -104,24 +106,24 @@ var ErrNoEvents = errors.New("there are no events to replay")
 // task is one policy over one model.
 type task struct {
 	policy Policy
-	model  *Model
+	model  *recording.Model
 }
 
 // tasks pairs policies and models. A policy for a model without events is
 // paired with none.
-func tasks(recording *Recording, policies []Policy) (all []task) {
+func tasks(recorded *recording.Recording, policies []Policy) (all []task) {
 	for _, policy := range policies {
 		if policy.ModelName != "" {
-			model := recording.Model(policy.ModelName)
+			model := recorded.Model(policy.ModelName)
 			if model == nil {
-				model = &Model{Name: policy.ModelName}
+				model = &recording.Model{Name: policy.ModelName}
 			}
 			all = append(all, task{policy, model})
 			continue
 		}
 
-		for i := range recording.Models {
-			all = append(all, task{policy, &recording.Models[i]})
+		for _, model := range recorded.Models {
+			all = append(all, task{policy, model})
 		}
 	}
 
@@ -130,9 +132,9 @@ func tasks(recording *Recording, policies []Policy) (all []task) {
 
 // TotalEvents is how many events Run replays for so many policies, each once for
 // each policy that it meets.
-func TotalEvents(recording *Recording, policies []Policy) (total int64) {
-	for _, t := range tasks(recording, policies) {
-		total += int64(len(t.model.Events))
+func TotalEvents(recorded *recording.Recording, policies []Policy) (total int64) {
+	for _, t := range tasks(recorded, policies) {
+		total += int64(t.model.Len())
 	}
 	return total
 }
@@ -141,12 +143,12 @@ func TotalEvents(recording *Recording, policies []Policy) (total int64) {
 // processors. A result for each policy and each model that it is for comes in
 // the order of the policies, then of the models' names; a policy whose model has
 // no events has a result without events. The policies must be valid.
-func Run(ctx context.Context, recording *Recording, policies []Policy, options Options) ([]Result, error) {
-	if len(recording.Models) == 0 {
+func Run(ctx context.Context, recorded *recording.Recording, policies []Policy, options Options) ([]Result, error) {
+	if len(recorded.Models) == 0 {
 		return nil, ErrNoEvents
 	}
 
-	all := tasks(recording, policies)
+	all := tasks(recorded, policies)
 	results := make([]Result, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -165,22 +167,32 @@ const replayBatch = 1 << 16
 
 func replay(ctx context.Context, t task, options Options) (Result, error) {
 	simulator := NewSimulator(t.model.Name, t.policy.Policy, options)
-	for batch := range slices.Chunk(t.model.Events, replayBatch) {
+	var event metric.Event
+	for from := 0; from < t.model.Len(); from += replayBatch {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("backtest %s over %q: %w", t.policy.Label, t.model.Name, err)
 		}
 
-		for i := range batch {
-			simulator.Observe(&batch[i])
+		until := min(from+replayBatch, t.model.Len())
+		for i := from; i < until; i++ {
+			arrived := t.model.Event(i, &event)
+			simulator.Observe(&event, arrived)
 		}
 		if options.Progress != nil {
-			options.Progress(int64(len(batch)))
+			options.Progress(int64(until - from))
 		}
 	}
 
 	result := simulator.Finish()
-	result.Policy = t.policy.Label
-	result.Document = t.policy.Document
+	result.name(t.policy)
 	result.Rejected += t.model.Rejected
 	return result, nil
+}
+
+// Judging is the rule of an account.
+func (r *Result) Judging(account int) *policy.Rule { return &r.rules[account] }
+
+func (r *Result) name(policy Policy) {
+	r.Policy = policy.Label
+	r.Document = policy.Document
 }

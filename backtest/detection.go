@@ -17,30 +17,39 @@ type Detection struct {
 	MeanDelay   policy.Duration `json:"mean_delay"`
 	Detected    int             `json:"detected"`
 	Missed      int             `json:"missed"`
-	FalseAlarms int             `json:"false_alarms"` // before the first point
+	FalseAlarms int             `json:"false_alarms"` // before the first point, or after the end of one
 	// Repeated are further alarms after a point was detected. A monitor that goes on
 	// breaching in the recording goes on alarming, so they are not held against it.
 	Repeated int `json:"repeated"`
 }
 
-// DriftPoint is one instant of drift, and when it was detected: by the first
-// alarm at or after it and before the next point.
+// Drift is a time in which a model is known to have been bad: from an instant until
+// another, inclusive, or until the next drift where it has no end.
+type Drift struct {
+	At    time.Time
+	Until time.Time // zero: it has no end
+}
+
+// DriftPoint is one drift, and when it was detected: by the first alarm at or after it,
+// until its end and before the next.
 type DriftPoint struct {
 	At         time.Time       `json:"at"`
+	Until      time.Time       `json:"until,omitzero"`
 	DetectedAt time.Time       `json:"detected_at,omitzero"` // zero: missed
 	Delay      policy.Duration `json:"delay,omitempty"`
 	Rule       string          `json:"rule,omitempty"` // that triggered
 }
 
 // detect holds decisions in order of time against ascending points.
-func detect(decisions []monitor.Decision, points []time.Time, wanted *policy.Policy) *Detection {
+func detect(decisions []monitor.Decision, points []Drift, wanted *policy.Policy) *Detection {
 	if len(points) == 0 {
 		return nil
 	}
 
 	d := &Detection{Points: make([]DriftPoint, len(points))}
-	for i, at := range points {
-		d.Points[i].At = at.UTC()
+	for i, drift := range points {
+		d.Points[i].At = drift.At.UTC()
+		d.Points[i].Until = drift.Until.UTC()
 	}
 	asks := wanted.Approval != nil && wanted.Approval.Required
 	next := 0 // the first point that is not reached yet
@@ -55,13 +64,14 @@ func detect(decisions []monitor.Decision, points []time.Time, wanted *policy.Pol
 			continue
 		}
 
-		for next < len(points) && !points[next].After(decision.At) {
+		for next < len(points) && !points[next].At.After(decision.At) {
 			next++
 		}
-		if next == 0 {
+		if next == 0 || points[next-1].isOver(decision.At) {
 			d.FalseAlarms++
 			continue
 		}
+
 		point := &d.Points[next-1]
 		if !point.DetectedAt.IsZero() {
 			d.Repeated++
@@ -84,3 +94,6 @@ func detect(decisions []monitor.Decision, points []time.Time, wanted *policy.Pol
 
 	return d
 }
+
+// isOver says that an instant is after the drift's end.
+func (d Drift) isOver(at time.Time) bool { return !d.Until.IsZero() && at.After(d.Until) }

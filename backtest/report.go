@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -37,7 +38,7 @@ const maxReportDecisions = 5000
 
 // Swept is a sweep and what came of it.
 type Swept struct {
-	Sweep
+	Grid
 	Results []SweepResult
 }
 
@@ -76,18 +77,17 @@ type pageSweep struct {
 // over time with the thresholds, decisions and cooldowns of each policy, and the
 // curves of a sweep. results are Run's for this recording and these policies;
 // swept may be nil.
-func WriteReport(w io.Writer, recording *Recording, policies []Policy, results []Result, swept *Swept) error {
+func WriteReport(w io.Writer, recorded *recording.Recording, policies []Policy, results []Result, swept *Swept) error {
 	p := page{Models: []pageModel{}, Results: []pageResult{}}
-	for i := range recording.Models {
-		model := &recording.Models[i]
-		p.Models = append(p.Models, pageModel{model.Name, len(model.Events), downsample(model.Events)})
+	for _, model := range recorded.Models {
+		p.Models = append(p.Models, pageModel{model.Name, model.Len(), downsample(model)})
 	}
 
-	for i, t := range tasks(recording, policies) {
+	for i, t := range tasks(recorded, policies) {
 		p.Results = append(p.Results, newPageResult(t.policy.WithDefaults(), results[i]))
 	}
 	if swept != nil {
-		p.Parameter = swept.Parameter
+		p.Parameter = swept.Parameter()
 		for _, result := range swept.Results {
 			p.Sweep = append(p.Sweep, newPageSweep(result))
 		}

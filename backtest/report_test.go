@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -19,15 +20,15 @@ import (
 // report writes one about events, and returns it and the data within.
 func report(t *testing.T, policy policy.Policy, events ...metric.Event) (page string, data map[string]any) {
 	t.Helper()
-	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
+	recorded := recording.Of(events...)
 	policies := []backtest.Policy{{Label: "</script><b>&.yaml", Policy: policy}}
-	results, err := backtest.Run(t.Context(), recording, policies, backtest.Options{DriftPoints: []time.Time{noon}})
+	results, err := backtest.Run(t.Context(), recorded, policies, backtest.Options{Drifts: []backtest.Drift{{At: noon}}})
 	require.NoError(t, err)
-	swept := &backtest.Swept{Sweep: backtest.Sweep{Parameter: "cooldown", Values: []string{"1h", "2h"}}}
-	swept.Results, err = backtest.RunSweep(t.Context(), recording, policies, swept.Sweep, backtest.Options{})
+	swept := &backtest.Swept{Grid: backtest.Grid{{Parameter: "cooldown", Values: []string{"1h", "2h"}}}}
+	swept.Results, err = backtest.RunSweep(t.Context(), recorded, policies, swept.Grid, backtest.Options{})
 	require.NoError(t, err)
 	var out bytes.Buffer
-	require.NoError(t, backtest.WriteReport(&out, recording, policies, results, swept))
+	require.NoError(t, backtest.WriteReport(&out, recorded, policies, results, swept))
 	page = out.String()
 	text := regexp.MustCompile(`(?s)<script type="application/json" id="data">(.*?)</script>`).FindStringSubmatch(page)
 	require.NotNil(t, text)

@@ -2,11 +2,10 @@ package backtest
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
-	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 )
 
 // buckets is how many points a chart has at most: more than a page is wide.
@@ -47,45 +46,31 @@ func (b *bucket) add(value float64) {
 
 // downsample makes the series of a model's metrics: the three of the event
 // first, then further ones by name.
-func downsample(events []metric.Event) []series {
-	if len(events) == 0 {
-		return []series{}
+func downsample(model *recording.Model) []series {
+	made := []series{}
+	if model.Len() == 0 {
+		return made
 	}
 
-	first := events[0].Timestamp
-	width := max(events[len(events)-1].Timestamp.Sub(first)/buckets+1, time.Second)
-	all := map[string][]bucket{}
-	add := func(metric string, at int, value float64) {
-		if all[metric] == nil {
-			all[metric] = make([]bucket, buckets+1)
+	first, last := model.Time(0), model.Time(0)
+	for i := range model.Len() {
+		at := model.Time(i)
+		if at.Before(first) {
+			first = at
 		}
-		all[metric][at].add(value)
+		last = latest(last, at)
 	}
+	width := max(last.Sub(first)/buckets+1, time.Second)
+	for _, column := range model.Columns() {
+		all := make([]bucket, buckets+1)
+		for i := range model.Len() {
+			if value, measured := column.At(i); measured {
+				all[min(int(model.Time(i).Sub(first)/width), buckets)].add(value)
+			}
+		}
 
-	for i := range events {
-		e := &events[i]
-		at := min(int(e.Timestamp.Sub(first)/width), buckets)
-		if value, taken := e.Accuracy.Get(); taken {
-			add(metric.Accuracy, at, value)
-		}
-		if value, taken := e.LatencyMS.Get(); taken {
-			add(metric.LatencyMS, at, value)
-		}
-		if value, taken := e.DriftScore.Get(); taken {
-			add(metric.DriftScore, at, value)
-		}
-		for name, value := range e.Metrics {
-			add(name, at, value)
-		}
-	}
-
-	own := []string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
-	names := slices.DeleteFunc(sortedKeys(all), func(name string) bool { return slices.Contains(own, name) })
-	own = slices.DeleteFunc(own, func(name string) bool { return all[name] == nil })
-	made := make([]series, 0, len(all))
-	for _, name := range append(own, names...) {
-		s := series{Metric: name}
-		for i, b := range all[name] {
+		s := series{Metric: column.Name}
+		for i, b := range all {
 			if b.count == 0 {
 				continue
 			}

@@ -40,6 +40,7 @@ func NewSimulator(modelName string, wanted policy.Policy, options Options) *Simu
 	s.machine.OnDecision = s.decided
 	s.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
 	s.machine.OnJudged = s.judged
+	s.result.rules = s.policy.Rules
 	s.result.Rules = make([]Account, len(s.policy.Rules))
 	for i := range s.policy.Rules {
 		s.result.Rules[i].Name = s.policy.Rules[i].Name
@@ -57,9 +58,13 @@ func (s *Simulator) OnRejection(tell func(monitor.Rejection)) {
 
 // Observe lets the clock go on to a valid event's arrival and judges it. Events
 // come in order of time; one from before the last is handled at the last's
-// instant. The event must not change any more.
-func (s *Simulator) Observe(event *metric.Event) {
-	now := event.Timestamp.Add(s.options.ArrivalDelay)
+// instant. arrived is when it arrived; where it is zero, that follows from its
+// timestamp.
+func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
+	now := arrived
+	if now.IsZero() {
+		now = event.Timestamp.Add(s.options.ArrivalDelay)
+	}
 	if now.Before(s.now) {
 		now = s.now
 	}
@@ -238,7 +243,7 @@ func (s *Simulator) Finish() Result {
 	r.Retrainings = status.Retrainings
 	s.closeAccounts(&status)
 	r.TimeInBreach = policy.Duration(s.spans.total(until))
-	r.Detection = detect(r.Decisions, s.options.DriftPoints, &s.policy)
+	r.Detection = detect(r.Decisions, s.options.Drifts, &s.policy)
 	return *r
 }
 

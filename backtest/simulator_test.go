@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -27,8 +28,8 @@ func event(at time.Time, accuracy, latency float64) metric.Event {
 
 // replay runs one policy over events that are in order.
 func replay(t require.TestingT, policy policy.Policy, options backtest.Options, events ...metric.Event) backtest.Result {
-	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
-	results, err := backtest.Run(context.Background(), recording, []backtest.Policy{{Label: "p", Policy: policy}}, options)
+	recorded := recording.Of(events...)
+	results, err := backtest.Run(context.Background(), recorded, []backtest.Policy{{Label: "p", Policy: policy}}, options)
 	require.NoError(t, err)
 	require.Len(t, results, 1)
 	return results[0]
@@ -225,11 +226,9 @@ func TestTimeInBreach(t *testing.T) {
 func TestAPolicyIsForItsModelOrForAll(t *testing.T) {
 	other := event(noon, 0.5, 100)
 	other.ModelName = "spam"
-	recording := &backtest.Recording{Models: []backtest.Model{
-		{Name: "fraud", Events: []metric.Event{event(noon, 0.5, 100)}, Rejected: 3},
-		{Name: "spam", Events: []metric.Event{other}},
-	}}
-	results, err := backtest.Run(t.Context(), recording, []backtest.Policy{
+	recorded := recording.Of(event(noon, 0.5, 100), other)
+	recorded.Model("fraud").Rejected = 3
+	results, err := backtest.Run(t.Context(), recorded, []backtest.Policy{
 		{Label: "all"}, {Label: "one", ModelName: "spam"}, {Label: "none", ModelName: "absent"},
 	}, backtest.Options{})
 	require.NoError(t, err)
@@ -239,11 +238,11 @@ func TestAPolicyIsForItsModelOrForAll(t *testing.T) {
 	}
 	assert.Equal(t, []string{"all fraud 1 3 1", "all spam 1 0 1", "one spam 1 0 1", "none absent 0 0 0"}, got)
 
-	_, err = backtest.Run(t.Context(), &backtest.Recording{}, []backtest.Policy{{}}, backtest.Options{})
+	_, err = backtest.Run(t.Context(), &recording.Recording{}, []backtest.Policy{{}}, backtest.Options{})
 	assert.ErrorIs(t, err, backtest.ErrNoEvents)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = backtest.Run(ctx, recording, []backtest.Policy{{}}, backtest.Options{})
+	_, err = backtest.Run(ctx, recorded, []backtest.Policy{{}}, backtest.Options{})
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -264,7 +263,7 @@ func TestNoDecisionIsEverDropped(t *testing.T) {
 
 func TestDetection(t *testing.T) {
 	bad := func(minute float64) metric.Event { return event(at(minute), 0.5, 100) }
-	options := backtest.Options{DriftPoints: []time.Time{at(10), at(20), at(30)}}
+	options := backtest.Options{Drifts: []backtest.Drift{{At: at(10)}, {At: at(20)}, {At: at(30)}}}
 	d := replay(t, policy.Policy{}.WithCooldown(0), options, bad(5), bad(10), bad(12), bad(34), bad(39)).Detection
 	assert.Equal(t, []backtest.DriftPoint{
 		{At: at(10), DetectedAt: at(10), Rule: "accuracy"},
@@ -285,10 +284,10 @@ func TestDetection(t *testing.T) {
 func TestASimulatorAllocatesNothingForAHealthyEvent(t *testing.T) {
 	simulator := backtest.NewSimulator("fraud", policy.Policy{}, backtest.Options{})
 	e := event(noon, 0.95, 100)
-	simulator.Observe(&e)
+	simulator.Observe(&e, time.Time{})
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		e.Timestamp = e.Timestamp.Add(time.Second)
-		simulator.Observe(&e)
+		simulator.Observe(&e, time.Time{})
 	}))
 }
 
@@ -319,7 +318,7 @@ func BenchmarkBacktest(b *testing.B) {
 			for done := 0; done < b.N; {
 				simulator := backtest.NewSimulator("fraud", c.policy, backtest.Options{})
 				for i := range events[:min(len(events), b.N-done)] {
-					simulator.Observe(&events[i])
+					simulator.Observe(&events[i], time.Time{})
 					done++
 				}
 				simulator.Finish()

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -34,12 +37,12 @@ func ParseSweep(text string) (Sweep, error) {
 	parameter, values, found := strings.Cut(text, "=")
 	parameter = strings.TrimSpace(parameter)
 	if !found || parameter == "" || strings.TrimSpace(values) == "" {
-		return Sweep{}, fmt.Errorf("must be PARAMETER=VALUE,VALUE,… or PARAMETER=FROM:TO:STEP, such as latency.above=150:300:10, got %q", short(text))
+		return Sweep{}, fmt.Errorf("must be PARAMETER=VALUE,VALUE,… or PARAMETER=FROM:TO:STEP, such as latency.above=150:300:10, got %q", plain.Cut(text, 40))
 	}
 	sweep := Sweep{Parameter: parameter}
 	if bounds := strings.Split(values, ":"); len(bounds) > 1 {
 		if len(bounds) != 3 {
-			return Sweep{}, fmt.Errorf("a range must be FROM:TO:STEP, got %q", short(values))
+			return Sweep{}, fmt.Errorf("a range must be FROM:TO:STEP, got %q", plain.Cut(values, 40))
 		}
 		var err error
 		sweep.Values, err = stepped(bounds)
@@ -113,7 +116,7 @@ func Number(text string) (value float64, form string, err error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return d.Seconds(), "duration", nil
 	}
-	return 0, "", fmt.Errorf(`must be a number, a share such as "3%%" or a duration such as "90s", got %q`, short(text))
+	return 0, "", fmt.Errorf(`must be a number, a share such as "3%%" or a duration such as "90s", got %q`, plain.Cut(text, 40))
 }
 
 // Apply returns the policy with the parameter set to a value, or every fault of
@@ -177,31 +180,91 @@ func raw(value string) any {
 	return value
 }
 
-// SweepResult is a policy with one value, over one model's events.
+// Grid is several sweeps, whose values are all crossed.
+type Grid []Sweep
+
+// NewGrid checks that a grid is of a size that can be run, and that no field is in it
+// twice.
+func NewGrid(sweeps []Sweep) (Grid, error) {
+	points := 1
+	for i, sweep := range sweeps {
+		if slices.ContainsFunc(sweeps[:i], func(s Sweep) bool { return s.Parameter == sweep.Parameter }) {
+			return nil, fmt.Errorf("%s is given twice; name all its values at once", sweep.Parameter)
+		}
+		points *= len(sweep.Values)
+		if points > maxSweepValues {
+			return nil, fmt.Errorf("must be at most %d values, each with each, got %d and more", maxSweepValues, points)
+		}
+	}
+	return sweeps, nil
+}
+
+// Parameter names the fields.
+func (g Grid) Parameter() string {
+	names := make([]string, len(g))
+	for i, sweep := range g {
+		names[i] = sweep.Parameter
+	}
+	return strings.Join(names, ", ")
+}
+
+// Points are all values, each with each; the last field's change first.
+func (g Grid) Points() [][]string {
+	points := [][]string{nil}
+	for _, sweep := range g {
+		var crossed [][]string
+		for _, point := range points {
+			for _, value := range sweep.Values {
+				crossed = append(crossed, append(slices.Clone(point), value))
+			}
+		}
+		points = crossed
+	}
+	return points
+}
+
+// Apply returns the policy at a point, or every fault of what that makes.
+func (g Grid) Apply(wanted policy.Policy, point []string) (policy.Policy, error) {
+	for i, sweep := range g {
+		var err error
+		wanted, err = sweep.Apply(wanted, point[i])
+		if err != nil {
+			return wanted, err
+		}
+	}
+	return wanted, nil
+}
+
+// SweepResult is a policy at one point of a grid, over one model's events.
 type SweepResult struct {
-	Value string `json:"value"`
+	Value  string            `json:"value"`  // of several fields, parted by commas
+	Values map[string]string `json:"values"` // by field
 	Summary
 }
 
-// RunSweep replays the recording through each policy with each value, as many at
-// once as there are processors. Results come in the order of the policies, then
-// of models, then of values. The parameter must suit every policy.
-func RunSweep(ctx context.Context, recording *Recording, policies []Policy, sweep Sweep, options Options) ([]SweepResult, error) {
+// RunSweep replays the recording through each policy at each point, as many at once
+// as there are processors. Results come in the order of the policies, then of models,
+// then of points. The fields must suit every policy.
+func RunSweep(ctx context.Context, recorded *recording.Recording, policies []Policy, grid Grid, options Options) ([]SweepResult, error) {
 	var all []task
 	var results []SweepResult
 	var faults []error
-	for _, t := range tasks(recording, policies) {
-		for _, value := range sweep.Values {
+	for _, t := range tasks(recorded, policies) {
+		for _, point := range grid.Points() {
 			changed := t
 			var err error
-			changed.policy.Policy, err = sweep.Apply(t.policy.Policy, value)
+			changed.policy.Policy, err = grid.Apply(t.policy.Policy, point)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("%s: %w", t.policy.Label, err))
 				break // the next value has the same fault, mostly
 			}
 
+			result := SweepResult{Value: strings.Join(point, ", "), Values: map[string]string{}}
+			for i, value := range point {
+				result.Values[grid[i].Parameter] = value
+			}
 			all = append(all, changed)
-			results = append(results, SweepResult{Value: value})
+			results = append(results, result)
 		}
 	}
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -83,11 +84,11 @@ func TestASweepIsARunForEachValue(t *testing.T) {
 	for i := range 300 {
 		events = append(events, event(at(float64(i)), 0.95, float64(i)))
 	}
-	recording := &backtest.Recording{Models: []backtest.Model{{Name: "fraud", Events: events}}}
+	recorded := recording.Of(events...)
 	policies := []backtest.Policy{{Label: "a"}, {Label: "b", Policy: policy.Policy{}.WithCooldown(0)}}
 	sweep, err := backtest.ParseSweep("latency.above=100:250:50")
 	require.NoError(t, err)
-	results, err := backtest.RunSweep(t.Context(), recording, policies, sweep, backtest.Options{DriftPoints: []time.Time{at(100)}})
+	results, err := backtest.RunSweep(t.Context(), recorded, policies, backtest.Grid{sweep}, backtest.Options{Drifts: []backtest.Drift{{At: at(100)}}})
 	require.NoError(t, err)
 	var got []string
 	for _, r := range results {
@@ -97,6 +98,6 @@ func TestASweepIsARunForEachValue(t *testing.T) {
 		"a 100 199 4 1m0s", "a 150 149 3 51m0s", "a 200 99 2 1h41m0s", "a 250 49 1 2h31m0s",
 		"b 100 199 199 1m0s", "b 150 149 149 51m0s", "b 200 99 99 1h41m0s", "b 250 49 49 2h31m0s",
 	}, got)
-	_, err = backtest.RunSweep(t.Context(), recording, policies, backtest.Sweep{Parameter: "x.above", Values: []string{"1"}}, backtest.Options{})
+	_, err = backtest.RunSweep(t.Context(), recorded, policies, backtest.Grid{{Parameter: "x.above", Values: []string{"1"}}}, backtest.Options{})
 	assert.ErrorContains(t, err, "x: unknown field")
 }

@@ -25,8 +25,11 @@ type backtesting struct {
 	columns                 map[string]string
 	strict                  bool
 	options                 backtest.Options
-	sweep                   *backtest.Sweep
-	report                  string
+	metrics                 []string
+	zone                    *time.Location
+	sweeps                  backtest.Grid
+	swept                   []backtest.Policy // at all points of the sweeps
+	report, datapoints      string
 	output                  format
 	stdin                   io.Reader
 	stderr                  io.Writer
@@ -45,31 +48,37 @@ a model that stays bad in the recording goes on breaching.
 POLICY is a file as for apply; a document without model_name is for every model of the
 events. Several policies are shown side by side. Events are CSV with a header
 (timestamp, model_name, model_version, accuracy, latency_ms, drift_score; any other
-column of numbers is a further metric, one named category:NAME a category) or JSON, one event to a line or in arrays; gzip
-is read, too; - is standard input. Timestamps in a CSV are RFC 3339, 2006-01-02 15:04:05
-(UTC), or Unix seconds or milliseconds. Files are merged and sorted by time. Arguments
-that end in .csv, .ndjson or .jsonl, or one of these and .gz, are events. Rows that make
-no sense are counted as rejected, and the first few shown.`,
+column is a further metric, one named category:NAME a category), JSON, one object to a
+line or in arrays, or Parquet; gzip is read, too; - is standard input. Only what some
+rule measures is read.
+Timestamps are RFC 3339, 2006-01-02 15:04:05 (in --zone), or Unix seconds or
+milliseconds. Files are merged by time. Arguments that end in .csv, .ndjson, .jsonl or
+.parquet, or one of these and .gz, are events. Rows that make no sense are counted as
+rejected, and the first few shown.`,
 		Example: `  modelvigil backtest policy.yaml --events metrics.csv
   modelvigil backtest strict.yaml loose.yaml --events metrics.csv --report report.html
   modelvigil backtest policy.yaml --events week1.csv.gz --events week2.csv.gz --model fraud --map accuracy=acc
   modelvigil backtest policy.yaml --events metrics.ndjson --sweep latency.above=150:300:10
   modelvigil backtest policy.yaml --events metrics.csv --sweep cooldown=30m,1h,2h --drift-points 2026-03-01T12:00:00Z
+  modelvigil backtest policy.yaml --events export.parquet --zone Europe/Berlin --map arrival=labelled_at
   modelvigil backtest policy.yaml --events metrics.csv --training-time 30m --outcome failed -o json`,
-		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json", "csv", "ndjson", "jsonl", "gz"}, cobra.ShellCompDirectiveFilterFileExt),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json", "csv", "ndjson", "jsonl", "parquet", "gz"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	b := &backtesting{}
 	output := outputFlag(command)
 	flags := command.Flags()
 	flags.StringArrayVar(&b.eventFiles, "events", nil, "`FILE` of events; can be repeated")
 	flags.StringVar(&b.model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
-	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field, a metric or, as category:NAME, a category; can be repeated")
+	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column that holds a field, a metric or, as category:NAME, a category; as arrival, when an event arrived; can be repeated")
+	flags.StringSliceVar(&b.metrics, "metrics", nil, "`NAMES` of metrics to read beside those that rules measure, for the report")
+	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
 	flags.BoolVar(&b.strict, "strict", false, "end at the first row that makes no sense")
 	flags.DurationVar(&b.options.TrainingTime, "training-time", 0, "from a trigger to its outcome; 0s: at once")
 	outcome := flags.String("outcome", string(backtest.TrainingSucceeds), "of each retraining: succeeded, failed, or accepted by a backend that can't be followed")
 	flags.DurationVar(&b.options.ArrivalDelay, "arrival-delay", 0, "from an event's timestamp to when the monitor gets it")
-	points := flags.String("drift-points", "", "known instants of drift to detect: `T1,T2,…` or a file of them, one to a line")
-	sweep := flags.String("sweep", "", "run each value of a field, `PARAMETER=FROM:TO:STEP` or PARAMETER=V1,V2,…; a rule's is its name, a dot and the field")
+	points := flags.String("drift-points", "", "known drifts to detect: `T1,T2,…`, BEGINNING/END where one has an end, or a file of them, one to a line or as NAB labels")
+	sweeps := flags.StringArray("sweep", nil, "run each value of a field, `PARAMETER=FROM:TO:STEP` or PARAMETER=V1,V2,…; a rule's is its name, a dot and the field; repeated, each with each")
+	flags.StringVar(&b.datapoints, "datapoints", "", "write every datapoint of rules with a period to this `FILE`.csv")
 	flags.StringVar(&b.report, "report", "", "write a page of charts to this `FILE`.html")
 	for flag, values := range map[string][]string{"outcome": {"succeeded", "failed", "accepted"}} {
 		_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -79,7 +88,7 @@ no sense are counted as rejected, and the first few shown.`,
 		b.stdin = command.InOrStdin()
 		b.stderr = command.ErrOrStderr()
 		b.output = *output
-		if err := b.takeFlags(*maps, *outcome, *points, *sweep); err != nil {
+		if err := b.takeFlags(*maps, *zone, *outcome, *points, *sweeps); err != nil {
 			return err
 		}
 		return b.run(command.Context(), command.OutOrStdout())
@@ -113,11 +122,11 @@ func (b *backtesting) takeFiles(args []string) error {
 }
 
 func holdsEvents(file string) bool {
-	return slices.Contains([]string{".csv", ".ndjson", ".jsonl"}, filepath.Ext(strings.TrimSuffix(strings.ToLower(file), ".gz")))
+	return slices.Contains([]string{".csv", ".ndjson", ".jsonl", ".parquet"}, filepath.Ext(strings.TrimSuffix(strings.ToLower(file), ".gz")))
 }
 
 // takeFlags names every fault of the flags.
-func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) error {
+func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, sweeps []string) error {
 	var faults []error
 	fault := func(flag string, err error) {
 		if err != nil {
@@ -146,56 +155,50 @@ func (b *backtesting) takeFlags(maps []string, outcome, points, sweep string) er
 		}
 	}
 
-	if sweep != "" {
-		parsed, err := backtest.ParseSweep(sweep)
-		fault("sweep", err)
-		b.sweep = &parsed
+	var err error
+	if zone != "" {
+		b.zone, err = time.LoadLocation(zone)
+		fault("zone", err)
 	}
+	for _, text := range sweeps {
+		sweep, err := backtest.ParseSweep(text)
+		fault("sweep", err)
+		b.sweeps = append(b.sweeps, sweep)
+	}
+	b.sweeps, err = backtest.NewGrid(b.sweeps)
+	fault("sweep", err)
 	if points != "" {
-		var err error
-		b.options.DriftPoints, err = driftPoints(points)
+		b.options.Drifts, err = b.drifts(points)
 		fault("drift-points", err)
 	}
+	b.options.Datapoints = b.datapoints != "" || b.report != ""
 
 	return wrongUsage(errors.Join(faults...))
 }
 
-// driftPoints reads instants from the flag itself or, where it names a file, from
-// its lines: the first column of each that is not a header or a comment.
-func driftPoints(text string) (points []time.Time, err error) {
-	parts := strings.Split(text, ",")
-	if _, err := backtest.ParseTimestamp(strings.TrimSpace(parts[0])); err != nil {
-		file, readErr := document.ReadFile(text, nil)
-		if errors.Is(readErr, os.ErrNotExist) {
-			return nil, fmt.Errorf("%w; nor is it a file", err)
-		} else if readErr != nil {
-			return nil, readErr
-		}
-
-		parts = nil
-		for number, line := range strings.Split(string(file), "\n") {
-			cell, _, _ := strings.Cut(strings.TrimSpace(line), ",")
-			if _, err := backtest.ParseTimestamp(cell); cell == "" || cell[0] == '#' || number == 0 && err != nil {
-				continue
-			}
-			parts = append(parts, cell)
-		}
-
-		if len(parts) == 0 {
-			return nil, fmt.Errorf("%s holds no timestamp", document.Called(text))
-		}
+// drifts reads them from the flag itself or, where it names a file, from that.
+func (b *backtesting) drifts(text string) ([]backtest.Drift, error) {
+	zone := b.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	drifts, err := backtest.ParseDrifts(text, zone)
+	if err == nil {
+		return drifts, nil
 	}
 
-	for _, part := range parts {
-		at, err := backtest.ParseTimestamp(strings.TrimSpace(part))
-		if err != nil {
-			return nil, err
-		}
-		points = append(points, at)
+	file, readErr := document.ReadFile(text, nil)
+	if errors.Is(readErr, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w; nor is it a file", err)
+	} else if readErr != nil {
+		return nil, readErr
 	}
 
-	slices.SortFunc(points, time.Time.Compare)
-	return points, nil
+	drifts, err = backtest.ReadDrifts(file, b.eventFiles, zone)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", document.Called(text), err)
+	}
+	return drifts, nil
 }
 
 func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
@@ -203,75 +206,94 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-
-	if b.sweep != nil { // before the events are read
-		for _, policy := range policies {
-			for _, value := range b.sweep.Values {
-				if _, err := b.sweep.Apply(policy.Policy, value); err != nil {
-					return wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain.Text(policy.Label), err))
-				}
+	for _, policy := range policies { // before the events are read
+		for _, point := range b.points() {
+			changed := policy
+			changed.Policy, err = b.sweeps.Apply(policy.Policy, point)
+			if err != nil {
+				return wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain.Text(policy.Label), err))
 			}
+			b.swept = append(b.swept, changed)
 		}
 	}
 
-	recording, err := b.read(ctx, policies)
+	read, err := b.read(ctx, policies)
 	if err != nil {
 		return err
 	}
-	if recording.Events() == 0 {
-		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, isOrAre(int(recording.Rejected), "row"))
+	if read.total == 0 {
+		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, isOrAre(int(read.rejected), "row"))
 	}
 
 	for _, policy := range policies {
-		if model := recording.Model(policy.ModelName); policy.ModelName != "" && (model == nil || len(model.Events) == 0) {
-			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, modelNames(recording))
+		if policy.ModelName != "" && !slices.Contains(read.models, policy.ModelName) {
+			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, modelNames(read.models))
 		}
 	}
 
-	results, swept, err := b.replay(ctx, recording, policies)
+	swept, err := b.replay(ctx, read, policies)
 	if err != nil {
 		return err
 	}
 	if b.report != "" {
-		if err := writeReport(b.report, recording, policies, results, swept); err != nil {
+		err := writeFile("the report", b.report, func(w io.Writer) error { return backtest.WriteReport(w, read.events, policies, read.results, swept) })
+		if err != nil {
+			return err
+		}
+	}
+	if b.datapoints != "" {
+		err := writeFile("the datapoints", b.datapoints, func(w io.Writer) error { return backtest.WriteDatapoints(w, read.results) })
+		if err != nil {
 			return err
 		}
 	}
 
 	if b.output == asJSON {
-		return writeJSON(stdout, backtestAnswer(recording, results, swept))
+		return writeJSON(stdout, backtestAnswer(read, swept))
 	}
 
-	_, err = io.WriteString(stdout, backtestText(recording, results, swept))
+	_, err = io.WriteString(stdout, backtestText(read, swept))
 	return err
 }
 
-// replay runs the policies and the sweep.
-func (b *backtesting) replay(ctx context.Context, recording *backtest.Recording, policies []backtest.Policy) ([]backtest.Result, *backtest.Swept, error) {
-	total := backtest.TotalEvents(recording, policies)
-	if b.sweep != nil {
-		total += total * int64(len(b.sweep.Values))
+// points are those of the sweeps, none without.
+func (b *backtesting) points() [][]string {
+	if len(b.sweeps) == 0 {
+		return nil
 	}
+	return b.sweeps.Points()
+}
+
+// replay runs the policies, unless that was done while they were read, and the sweep.
+func (b *backtesting) replay(ctx context.Context, read *readEvents, policies []backtest.Policy) (*backtest.Swept, error) {
+	if read.events == nil {
+		return nil, nil
+	}
+
+	total := backtest.TotalEvents(read.events, policies)
+	total += total * int64(len(b.points()))
 	options := b.options
 	progress := showProgress(b.stderr, "replaying", total)
 	defer progress.end()
 	options.Progress = progress.add
-	results, err := backtest.Run(ctx, recording, policies, options)
-	if err != nil || b.sweep == nil {
-		return results, nil, err
+	var err error
+	read.results, err = backtest.Run(ctx, read.events, policies, options)
+	if err != nil || len(b.sweeps) == 0 {
+		return nil, err
 	}
 
-	swept := &backtest.Swept{Sweep: *b.sweep}
-	swept.Results, err = backtest.RunSweep(ctx, recording, policies, *b.sweep, options)
-	return results, swept, err
+	swept := &backtest.Swept{Grid: b.sweeps}
+	options.Datapoints = false
+	swept.Results, err = backtest.RunSweep(ctx, read.events, policies, b.sweeps, options)
+	return swept, err
 }
 
-func writeReport(path string, recording *backtest.Recording, policies []backtest.Policy, results []backtest.Result, swept *backtest.Swept) error {
+func writeFile(what, path string, write func(io.Writer) error) error {
 	file, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return fmt.Errorf("write %s: %w", what, err)
 	}
-	if err := backtest.WriteReport(file, recording, policies, results, swept); err != nil {
+	if err := write(file); err != nil {
 		_ = file.Close()
 		return fmt.Errorf("%s: %w", plain.Text(path), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,8 +14,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // shownRejections is how many rejected rows are shown; all are counted.
@@ -38,30 +41,84 @@ func (b *backtesting) rivals() ([]backtest.Policy, error) {
 	return policies, err
 }
 
-// read reads all events. What is rejected is told on standard error.
-func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*backtest.Recording, error) {
-	rejected := 0
-	reader := backtest.Reader{ModelName: b.model, Columns: b.columns}
-	if reader.ModelName == "" {
-		reader.ModelName = onlyModel(policies)
-	}
-	tell := func(text string) {
-		for line := range strings.SplitSeq(text, "\n") {
-			_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
+// readEvents are what was read of the events.
+type readEvents struct {
+	events   *recording.Recording // nil where they were streamed
+	results  []backtest.Result    // where they were
+	models   []string             // by name
+	total    int64
+	rejected int64
+	outlines []*recording.Outline
+}
+
+// read reads all events. What is rejected is told on standard error. Where the files
+// can be read again and nothing needs the events twice, they are replayed as they are
+// read; only if they turn out not to be in order are they read into memory, sorted.
+func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*readEvents, error) {
+	if len(b.sweeps) == 0 && b.report == "" && b.canReadAgain() {
+		stream := backtest.NewStream(policies, b.options)
+		read, err := b.readAll(ctx, policies, func(reader *recording.Reader, file string, source io.Reader) error {
+			return reader.Stream(ctx, file, source, func(batch *recording.Batch) error { return stream.Add(ctx, batch) })
+		})
+		if !errors.Is(err, recording.ErrOrder) {
+			if err != nil {
+				return nil, err
+			}
+
+			read.models = stream.Models()
+			read.rejected = stream.Rejected()
+			read.results, err = stream.Finish()
+			return read, err
 		}
 	}
 
-	reader.OnRejection = func(rejection *backtest.Rejection) error {
+	var collecting *recording.Reader
+	read, err := b.readAll(ctx, policies, func(reader *recording.Reader, file string, source io.Reader) error {
+		collecting = reader
+		return reader.Read(ctx, file, source)
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	read.events = collecting.Recording()
+	read.rejected = read.events.Rejected
+	for _, model := range read.events.Models {
+		read.models = append(read.models, model.Name)
+	}
+	return read, nil
+}
+
+// canReadAgain says that all events are in files, not in pipes.
+func (b *backtesting) canReadAgain() bool {
+	return !slices.ContainsFunc(b.eventFiles, func(file string) bool {
+		info, err := os.Stat(file)
+		return file == "-" || err != nil || !info.Mode().IsRegular()
+	})
+}
+
+// readAll reads the files one after the other.
+func (b *backtesting) readAll(
+	ctx context.Context, policies []backtest.Policy, read func(reader *recording.Reader, file string, source io.Reader) error,
+) (*readEvents, error) {
+	reader := recording.Reader{ModelName: b.model, Columns: b.columns, Zone: b.zone, Wanted: b.wanted(policies, false), WantedCategory: b.wanted(policies, true)}
+	if reader.ModelName == "" {
+		reader.ModelName = onlyModel(policies)
+	}
+
+	rejected := 0
+	var said []string // once all is read, for it may be read again
+	reader.OnRejection = func(rejection *recording.Rejection) error {
 		if b.strict {
 			return rejection
 		}
 		if rejected++; rejected <= shownRejections {
-			tell(rejection.Error())
+			said = append(said, strings.Split(rejection.Error(), "\n")...)
 		}
 		return nil
 	}
+	reader.OnNote = func(file, text string) { said = append(said, file+": "+text) }
 
-	reader.OnNote = func(file, text string) { tell(file + ": " + text) }
 	size := int64(0)
 	for _, file := range b.eventFiles {
 		if info, err := os.Stat(file); err == nil {
@@ -70,32 +127,76 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*ba
 	}
 
 	progress := showProgress(b.stderr, "reading", size)
-	defer progress.end()
-	for _, file := range b.eventFiles {
-		if err := b.readEvents(ctx, &reader, file, progress); err != nil {
-			if rejection := (*backtest.Rejection)(nil); errors.As(err, &rejection) {
-				err = fmt.Errorf("%w; without --strict such rows are counted and passed over", err)
-			}
-			return nil, err
-		}
+	err := b.readFiles(ctx, progress, func(file string, source io.Reader) error { return read(&reader, file, source) })
+	progress.end()
+	if errors.Is(err, recording.ErrOrder) {
+		return nil, err
 	}
 
 	if more := rejected - shownRejections; more > 0 {
-		tell(fmt.Sprintf("%s rejected", isOrAre(more, "more row")))
+		said = append(said, isOrAre(more, "more row")+" rejected")
 	}
-	return reader.Recording(), nil
+	for _, line := range said {
+		_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
+	}
+	if rejection := (*recording.Rejection)(nil); errors.As(err, &rejection) {
+		err = fmt.Errorf("%w; without --strict such rows are counted and passed over", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	outlined := &readEvents{outlines: reader.Outlines()}
+	for _, outline := range outlined.outlines {
+		outlined.total += outline.Events
+	}
+	return outlined, nil
 }
 
-func (b *backtesting) readEvents(ctx context.Context, reader *backtest.Reader, file string, progress *progress) error {
-	if file == "-" {
-		return reader.Read(ctx, document.Called(file), newInterruptible(ctx, b.stdin))
+func (b *backtesting) readFiles(ctx context.Context, progress *progress, read func(file string, source io.Reader) error) error {
+	for _, file := range b.eventFiles {
+		if file == "-" {
+			if err := read(document.Called(file), newInterruptible(ctx, b.stdin)); err != nil {
+				return err
+			}
+			continue
+		}
+
+		opened, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		err = read(plain.Text(file), &countingFile{opened, progress})
+		_ = opened.Close()
+		if err != nil {
+			return err
+		}
 	}
-	opened, err := os.Open(file)
-	if err != nil {
-		return err
+	return nil
+}
+
+// wanted says which metrics, or which categories, are read: those that a rule is about,
+// or that were asked for.
+func (b *backtesting) wanted(policies []backtest.Policy, isCategory bool) func(string) bool {
+	measured := map[string]bool{}
+	var drifts []policy.Rule
+	for _, name := range b.metrics {
+		measured[name] = !isCategory
 	}
-	defer func() { _ = opened.Close() }()
-	return reader.Read(ctx, plain.Text(file), progress.of(opened))
+	for _, tested := range append(slices.Clone(policies), b.swept...) {
+		for _, rule := range tested.WithDefaults().Rules {
+			if rule.Metric != "" && !isCategory {
+				measured[rule.Metric] = true
+			}
+			if rule.Drift != nil {
+				drifts = append(drifts, rule)
+			}
+		}
+	}
+
+	return func(name string) bool {
+		return measured[name] || slices.ContainsFunc(drifts, func(r policy.Rule) bool { return r.Watches(name, isCategory) })
+	}
 }
 
 // onlyModel is the model that all policies are for, or empty.
@@ -161,17 +262,15 @@ func (p *progress) end() {
 	<-p.stopped
 }
 
-// of counts what is read.
-func (p *progress) of(r io.Reader) io.Reader { return &countingReader{r, p} }
-
-type countingReader struct {
-	io.Reader
+// countingFile counts what is read of a file.
+type countingFile struct {
+	*os.File
 	progress *progress
 }
 
 // Read implements io.Reader.
-func (r *countingReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	r.progress.add(int64(n))
+func (f *countingFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.progress.add(int64(n))
 	return n, err
 }

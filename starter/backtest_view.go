@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -21,15 +22,16 @@ that stays bad in the recording goes on breaching.
 // backtestJSON is what backtest -o json says.
 type backtestJSON struct {
 	Results      []backtest.Result      `json:"results"`
+	Files        []*recording.Outline   `json:"files"`
 	RejectedRows int64                  `json:"rejected_rows"` // of all files, whosesoever
 	SweptField   string                 `json:"swept,omitempty"`
 	Sweep        []backtest.SweepResult `json:"sweep,omitempty"` // without decisions
 }
 
-func backtestAnswer(recording *backtest.Recording, results []backtest.Result, swept *backtest.Swept) backtestJSON {
-	answer := backtestJSON{Results: results, RejectedRows: recording.Rejected}
+func backtestAnswer(read *readEvents, swept *backtest.Swept) backtestJSON {
+	answer := backtestJSON{Results: read.results, Files: read.outlines, RejectedRows: read.rejected}
 	if swept != nil {
-		answer.SweptField = swept.Parameter
+		answer.SweptField = swept.Parameter()
 		answer.Sweep = swept.Results
 	}
 	return answer
@@ -37,22 +39,25 @@ func backtestAnswer(recording *backtest.Recording, results []backtest.Result, sw
 
 // backtestText is what backtest says to people: for each model, its policies side
 // by side.
-func backtestText(recording *backtest.Recording, results []backtest.Result, swept *backtest.Swept) string {
+func backtestText(read *readEvents, swept *backtest.Swept) string {
 	var text strings.Builder
+	results := read.results
+	text.WriteString(outlineLines(read.outlines) + "\n")
 	for _, model := range modelsOf(results) {
 		of := slices.DeleteFunc(slices.Clone(results), func(r backtest.Result) bool { return r.ModelName != model })
 		text.WriteString(modelHead(model, of) + "\n")
 		text.WriteString(rightTable(summaryRows(of)) + "\n")
 		for i := range of {
-			text.WriteString(pointLines(&of[i], len(of) > 1) + backtestDecisions(&of[i], len(of) > 1))
+			named := len(of) > 1
+			text.WriteString(accountLines(&of[i], read.outlines, named) + pointLines(&of[i], named) + backtestDecisions(&of[i], named))
 		}
 		if swept != nil {
 			text.WriteString(sweepLines(model, swept) + "\n")
 		}
 	}
 
-	if recording.Rejected > 0 {
-		fmt.Fprintf(&text, "%s rejected; see standard error.\n", isOrAre(int(recording.Rejected), "row"))
+	if read.rejected > 0 {
+		fmt.Fprintf(&text, "%s rejected; see standard error.\n", isOrAre(int(read.rejected), "row"))
 	}
 	return text.String() + openLoop
 }
@@ -206,7 +211,7 @@ func sweepLines(model string, swept *backtest.Swept) string {
 		}
 	}
 
-	head := []string{plain.Text(swept.Parameter), "retrainings", "breaches", "time in breach"}
+	head := []string{plain.Text(swept.Parameter()), "retrainings", "breaches", "time in breach"}
 	var rows [][]string
 	for i := range swept.Results {
 		r := &swept.Results[i]
@@ -273,14 +278,18 @@ func rightTable(rows [][]string) string {
 	return strings.ReplaceAll(b.String(), "\n  ", "\n")[2:]
 }
 
-func modelNames(recording *backtest.Recording) string {
+func modelNames(models []string) string {
 	const shown = 5
 	var names []string
-	for i := range recording.Models {
-		if i == shown {
-			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(recording.Models)-shown)
-		}
-		names = append(names, strconv.Quote(recording.Models[i].Name))
+	for _, name := range models[:min(len(models), shown)] {
+		names = append(names, strconv.Quote(name))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, ", ") + andMore(len(models)-shown)
+}
+
+func andMore(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
 }

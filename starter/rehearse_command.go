@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/backtest/rehearse"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
@@ -143,18 +144,19 @@ func (r *rehearsing) rehearse(ctx context.Context, stdout io.Writer) error {
 // writeRuns writes the report: each run has events of its own, so each is shown as a
 // model of its own.
 func (r *rehearsing) writeRuns(results []rehearse.Result) error {
-	recording := &backtest.Recording{}
+	all := &recording.Recording{}
 	policies := make([]backtest.Policy, len(results))
 	runs := make([]backtest.Result, len(results))
 	for i := range results {
 		name := fmt.Sprintf("%s, run %d", results[i].ModelName, i+1)
-		recording.Models = append(recording.Models, backtest.Model{Name: name, Events: results[i].Recorded})
+		results[i].Recorded.Name = name
+		all.Models = append(all.Models, results[i].Recorded)
 		policies[i] = results[i].Under
 		policies[i].ModelName = name
 		runs[i] = results[i].Result
 		runs[i].ModelName = name
 	}
-	return writeReport(r.report, recording, policies, runs, nil)
+	return writeFile("the report", r.report, func(w io.Writer) error { return backtest.WriteReport(w, all, policies, runs, nil) })
 }
 
 // shownLines shows the first rejections of all runs, and how many more there were.
@@ -165,7 +167,7 @@ type shownLines struct {
 	count int
 }
 
-func (s *shownLines) show(rejection *backtest.Rejection) {
+func (s *shownLines) show(rejection *recording.Rejection) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"time"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
@@ -33,7 +34,7 @@ type conversation struct {
 
 	out       *outbox
 	simulator *backtest.Simulator // nil until modelName is known
-	recorder  *backtest.Recorder  // nil where nobody wants the events kept
+	recorder  *recording.Recorder // nil where nobody wants the events kept
 	reader    metric.EventReader
 	means     means
 	rejected  int64
@@ -45,7 +46,7 @@ type conversation struct {
 func converse(policy backtest.Policy, from io.Reader, out *outbox, options *Options) (*Result, error) {
 	c := &conversation{policy: policy, options: options, out: out, means: means{}}
 	if options.KeepEvents {
-		c.recorder = &backtest.Recorder{}
+		c.recorder = &recording.Recorder{}
 	}
 	if policy.ModelName != "" {
 		c.watch(policy.ModelName)
@@ -127,12 +128,10 @@ func (c *conversation) hear(line []byte) {
 		c.watch(event.ModelName)
 	}
 	event.Timestamp = event.Timestamp.Round(0).UTC()
-	c.simulator.Observe(event)
+	c.simulator.Observe(event, time.Time{})
 	c.means.add(event)
 	if c.recorder != nil {
-		kept := *event
-		kept.Metrics = maps.Clone(event.Metrics)
-		_ = c.recorder.Add(kept) // which has been checked
+		c.recorder.Add(event)
 	}
 }
 
@@ -202,7 +201,7 @@ func (c *conversation) reject(why error) {
 
 func (c *conversation) tell(why error) {
 	if c.options.OnRejection != nil {
-		c.options.OnRejection(&backtest.Rejection{File: c.policy.Label, Line: c.line, Err: why})
+		c.options.OnRejection(&recording.Rejection{File: c.policy.Label, Line: c.line, Err: why})
 	}
 }
 
@@ -217,7 +216,7 @@ func (c *conversation) result() (*Result, error) {
 	result.Document = c.policy.Document
 	result.Rejected += c.rejected
 	if c.recorder != nil {
-		result.Recorded = c.recorder.Recording().Models[0].Events
+		result.Recorded = c.recorder.Recording().Models[0]
 	}
 	return result, nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -28,7 +29,7 @@ type Options struct {
 	KeepEvents bool
 	// OnRejection, where set, hears of each line that could not be taken and of each
 	// outcome that fits no retraining, from any goroutine. Its file is the policy's label.
-	OnRejection func(*backtest.Rejection)
+	OnRejection func(*recording.Rejection)
 	// Stderr, where set, is the programs' standard error.
 	Stderr io.Writer
 }
@@ -36,9 +37,9 @@ type Options struct {
 // Result is what became of a program under a policy.
 type Result struct {
 	backtest.Result
-	Metrics  map[string]Mean `json:"metrics"` // over all events of the run
-	Under    backtest.Policy `json:"-"`       // or the yardstick's
-	Recorded []metric.Event  `json:"-"`       // with Options.KeepEvents
+	Metrics  map[string]Mean  `json:"metrics"` // over all events of the run
+	Under    backtest.Policy  `json:"-"`       // or the yardstick's
+	Recorded *recording.Model `json:"-"`       // with Options.KeepEvents
 }
 
 // Run runs the command once for each policy, as many at once as there are

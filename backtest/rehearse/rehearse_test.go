@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/backtest/rehearse"
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/metric"
@@ -228,7 +229,7 @@ func TestNeitherSideBlocksTheOther(t *testing.T) {
 func TestLinesThatMakeNoSenseAreCountedAndExplained(t *testing.T) {
 	var mutex sync.Mutex
 	var said []string
-	results, err := rehearsed(t, "prints nonsense", `{}`, rehearse.Options{ModelName: "mine", OnRejection: func(r *backtest.Rejection) {
+	results, err := rehearsed(t, "prints nonsense", `{}`, rehearse.Options{ModelName: "mine", OnRejection: func(r *recording.Rejection) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		said = append(said, r.Error())
@@ -265,7 +266,7 @@ func TestARunEndsWithItsContext(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		_, err := rehearse.Run(ctx, []backtest.Policy{{Label: "p", ModelName: "other"}}, nil, []string{os.Args[0]}, rehearse.Options{
-			OnRejection: func(*backtest.Rejection) { _, _ = writer.Write([]byte{1}) },
+			OnRejection: func(*recording.Rejection) { _, _ = writer.Write([]byte{1}) },
 			ModelName:   "m",
 		})
 		done <- err

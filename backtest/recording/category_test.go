@@ -1,4 +1,4 @@
-package backtest_test
+package recording_test
 
 import (
 	"testing"
@@ -6,16 +6,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func TestAColumnNamedWithThePrefixHoldsACategoryWhateverItsCellsLookLike(t *testing.T) {
-	r := read(backtest.Reader{ModelName: "fraud", Columns: map[string]string{"category:plan": "tarif"}},
+	r := read(recording.Reader{ModelName: "fraud", Columns: map[string]string{"category:plan": "tarif"}},
 		"timestamp,category:country,tarif,amount,note\n2026-03-01T00:00:00Z,DE,1,20,x\n2026-03-01T00:00:01Z,,2,30,y\n2026-03-01T00:00:02Z,\"a, b\",,40,z\n")
 
 	require.NoError(t, r.err)
-	events := r.Models[0].Events
-	require.Len(t, events, 3)
+	require.Equal(t, 3, r.Models[0].Len())
+	events := make([]metric.Event, 3)
+	for i := range events {
+		r.Models[0].Event(i, &events[i])
+	}
 	assert.Equal(t, map[string]string{"country": "DE", "plan": "1"}, events[0].Categories)
 	assert.Equal(t, map[string]string{"plan": "2"}, events[1].Categories, "an empty cell is no reading")
 	assert.Equal(t, map[string]string{"country": "a, b"}, events[2].Categories)
@@ -23,8 +27,10 @@ func TestAColumnNamedWithThePrefixHoldsACategoryWhateverItsCellsLookLike(t *test
 }
 
 func TestAJSONEventsCategoriesAreRead(t *testing.T) {
-	r := read(backtest.Reader{}, `{"timestamp":"2026-03-01T00:00:00Z","model_name":"fraud","categories":{"country":"DE","plan":null}}`)
+	r := read(recording.Reader{}, `{"timestamp":"2026-03-01T00:00:00Z","model_name":"fraud","categories":{"country":"DE","plan":null}}`)
 
 	require.NoError(t, r.err)
-	assert.Equal(t, map[string]string{"country": "DE"}, r.Models[0].Events[0].Categories)
+	var event metric.Event
+	r.Models[0].Event(0, &event)
+	assert.Equal(t, map[string]string{"country": "DE"}, event.Categories)
 }

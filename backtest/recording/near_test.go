@@ -1,0 +1,19 @@
+package recording_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/modelvigil/modelvigil/backtest/recording"
+)
+
+func TestNearNamesAreThoseThatSomebodyMayHaveMeant(t *testing.T) {
+	names := []string{"accuracy", "latency_ms", "auc", "f1", "f2", "drift_score", "Amount"}
+	for name, want := range map[string][]string{
+		"acuracy": {"accuracy"}, "latencyMs": {"latency_ms"}, "LATENCY-MS": {"latency_ms"}, "amount": {"Amount"}, "AUC": {"auc"},
+		"drfit_score": {"drift_score"}, "precision": nil, "accuracy": nil, "f3": {"f1", "f2"},
+	} {
+		assert.Equal(t, want, recording.Near(name, names), name)
+	}
+}
