@@ -9,20 +9,20 @@ import (
 )
 
 // Types of the application errors of these activities. Their message is a
-// modelops.Error's, ErrorHeld's the gate's; only ErrorPermanent and
-// ErrorHeld are non-retryable.
+// modelops.Error's, ErrorFrozen's the gate's; only ErrorPermanent and
+// ErrorFrozen are non-retryable.
 const (
 	ErrorPermanent = "ModelOpsPermanent" // marked by Final: somebody must mend something
 	ErrorTransient = "ModelOpsTransient" // everything that has no other type
 	ErrorThrottled = "ModelOpsThrottled" // marked by RetryAfter or Throttled: the backend asks for less
 	ErrorRunning   = "ModelOpsRunning"   // ErrRunning: no error, there is no outcome yet
-	ErrorHeld      = "ModelOpsHeld"      // the gate is closed; the monitor asks again
+	ErrorFrozen    = "ModelOpsHeld"      // the gate is closed; the monitor asks again
 )
 
-// IsHeld says whether an activity's error is the gate's word.
-func IsHeld(err error) bool {
+// IsFrozen says whether an activity's error is the gate's word.
+func IsFrozen(err error) bool {
 	var application *temporal.ApplicationError
-	return errors.As(err, &application) && application.Type() == ErrorHeld
+	return errors.As(err, &application) && application.Type() == ErrorFrozen
 }
 
 // typeOf is the type under which Temporal is told of an error.

@@ -31,7 +31,7 @@ type Retraining struct {
 type Gate interface {
 	// Permit says why a model must not be retrained now, or "". An error is tried
 	// again.
-	Permit(ctx context.Context, model, team string) (held string, err error)
+	Permit(ctx context.Context, model, team string) (frozen string, err error)
 }
 
 // maxMessageBytes bounds an error's text. What is longer, or no UTF-8, can't be
@@ -48,7 +48,7 @@ type Call struct {
 
 // ScheduleRetraining asks the backend for a retraining. Temporal retries it
 // until the backend has taken the request or has refused it for good. While the
-// gate is closed it fails with ErrorHeld, and has asked nobody.
+// gate is closed it fails with ErrorFrozen, and has asked nobody.
 func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (modelops.Job, error) {
 	name, backend, err := r.backend(call)
 	if err != nil {
@@ -57,12 +57,12 @@ func (r *Retraining) ScheduleRetraining(ctx context.Context, call Call) (modelop
 
 	defer keepAlive(ctx)()
 	if r.Gate != nil {
-		held, err := r.Gate.Permit(ctx, call.Request.ModelName, call.Team)
+		frozen, err := r.Gate.Permit(ctx, call.Request.ModelName, call.Team)
 		if err != nil {
 			return modelops.Job{}, r.failure(name, call, fmt.Errorf("ask whether the fleet is frozen: %w", err))
 		}
-		if held != "" {
-			return modelops.Job{}, temporal.NewNonRetryableApplicationError(held, ErrorHeld, nil)
+		if frozen != "" {
+			return modelops.Job{}, temporal.NewNonRetryableApplicationError(frozen, ErrorFrozen, nil)
 		}
 	}
 

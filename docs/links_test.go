@@ -129,3 +129,28 @@ func read(t *testing.T, file string) string {
 	require.NoError(t, err)
 	return string(text)
 }
+
+// A promise names the test that holds it, and so a name that leads nowhere is a
+// promise that nothing holds.
+func TestEveryTestThatADocumentNamesIsThere(t *testing.T) {
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`")
+	declared := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(file string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, file), -1) {
+			declared[found[1]] = true
+		}
+		return nil
+	}))
+
+	promises := 0
+	for _, document := range documents(t) {
+		for _, test := range named.FindAllStringSubmatch(read(t, document), -1) {
+			promises++
+			assert.True(t, declared[test[1]], "%s names %s", document, test[1])
+		}
+	}
+	require.Greater(t, promises, 30)
+}

@@ -77,12 +77,12 @@ func (b *backlog) check(h *hub.Hub, from *party, all *parties, now time.Time) er
 // room says why there is no more memory for what a party publishes. It is asked for
 // each event: one body can open more digests than fit.
 func (b *backlog) room(h *hub.Hub, from *party, more int64) error {
-	held := h.Held()
-	if held < b.maxBytes+more && (from.name == "" || from.account.Held() < b.maxBytes-held+more) {
+	taken := h.BacklogBytes()
+	if taken < b.maxBytes+more && (from.name == "" || from.account.BacklogBytes() < b.maxBytes-taken+more) {
 		return nil
 	}
 	return fmt.Errorf("what is not durable yet takes %d MiB of memory, of which %d are of this token, and %d may be, of which nobody may have more than is left",
-		held>>20, from.account.Held()>>20, b.maxBytes>>20)
+		taken>>20, from.account.BacklogBytes()>>20, b.maxBytes>>20)
 }
 
 func (b *backlog) since() time.Time {

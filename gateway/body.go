@@ -22,11 +22,11 @@ const (
 	firstBuffer = 4 << 10
 	// Buffers of these sizes are used again.
 	leastKept, mostKept = 64 << 10, 1 << 20
-	// heldBodies is how many bodies of the largest size are held at once, in bytes:
+	// roomForBodies is how many bodies of the largest size are held at once, in bytes:
 	// as they come, decompressed and decoded.
-	heldBodies = 12
-	// leastHeld is that for small bounds.
-	leastHeld = 4 << 20
+	roomForBodies = 12
+	// leastTaken is that for small bounds.
+	leastTaken = 4 << 20
 )
 
 // pace is how fast a body has to come in. Whoever is slower holds memory and a
@@ -49,7 +49,7 @@ type bodies struct {
 
 func newBodies(most int64) *bodies {
 	return &bodies{
-		max: most, pace: defaultPace, room: share.New(max(heldBodies*most, leastHeld)),
+		max: most, pace: defaultPace, room: share.New(max(roomForBodies*most, leastTaken)),
 		gunzip: sync.Pool{New: func() any { return new(gzip.Reader) }},
 	}
 }
@@ -58,7 +58,7 @@ func newBodies(most int64) *bodies {
 type memory struct {
 	bodies *bodies
 	party  string
-	held   int64
+	taken  int64
 }
 
 // take takes so many bytes more for the request.
@@ -66,14 +66,14 @@ func (m *memory) take(bytes int64) bool {
 	if !m.bodies.room.Take(m.party, bytes) {
 		return false
 	}
-	m.held += bytes
+	m.taken += bytes
 	return true
 }
 
 // free gives all back.
 func (m *memory) free() {
-	m.bodies.room.Give(m.party, m.held)
-	m.held = 0
+	m.bodies.room.Give(m.party, m.taken)
+	m.taken = 0
 }
 
 // isPacked says whether a body is compressed.
@@ -115,7 +115,7 @@ func (b *bodies) fill(into *memory, source io.Reader, first int64, what string) 
 	buffer := b.buffer(into, nil, first)
 	for {
 		if buffer == nil {
-			return nil, b.noRoom(into.held)
+			return nil, b.noRoom(into.taken)
 		}
 
 		n, err := source.Read(buffer[len(buffer):cap(buffer)])
@@ -166,8 +166,8 @@ func (b *bodies) release(of *memory, buffer []byte) {
 }
 
 // noRoom is the answer where a request may hold no more than so many bytes at present.
-func (b *bodies) noRoom(held int64) *problem {
-	return notNow(http.StatusTooManyRequests, "requests of this token hold too much memory, and this one %d KiB; nothing was accepted, send less at once or try again", held>>10)
+func (b *bodies) noRoom(taken int64) *problem {
+	return notNow(http.StatusTooManyRequests, "requests of this token hold too much memory, and this one %d KiB; nothing was accepted, send less at once or try again", taken>>10)
 }
 
 func (b *bodies) tooLarge(what, got string) *problem {

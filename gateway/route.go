@@ -84,7 +84,7 @@ func (p Publisher) Reserve(ctx context.Context, bytes int64) error {
 		return errNoRequest
 	}
 	if !in.memory.take(bytes) {
-		return p.gateway.bodies.noRoom(in.memory.held + bytes)
+		return p.gateway.bodies.noRoom(in.memory.taken + bytes)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestHalfSentBodiesOfOneTokenShutNobodyElseOut(t *testing.T) {
 	for range 56 {
 		_ = s.begin(t, stranger, DefaultMaxBody, half)
 	}
-	patience.Until(t, "the token has its share", func() bool { return s.bodies.room.Taken() > heldBodies*DefaultMaxBody/4 })
+	patience.Until(t, "the token has its share", func() bool { return s.bodies.room.Taken() > roomForBodies*DefaultMaxBody/4 })
 	for range 55 {
 		assert.Equal(t, http.StatusAccepted, s.ask(t, "/v1/events", good, contentType, typeJSON, "Authorization", owner).status)
 	}
@@ -136,12 +136,12 @@ func TestOneBodyTakesNoMoreMemoryThanItsTokensShareHoweverManyDigestsItOpens(t *
 		assert.Contains(t, answer.Note, "send those again later")
 	}
 	const one = 1 << 20 // what a single event may open
-	assert.Less(t, s.hub.Held(), int64(32<<20+overrun+one))
+	assert.Less(t, s.hub.BacklogBytes(), int64(32<<20+overrun+one))
 	assert.Equal(t, http.StatusAccepted, s.ask(t, "/v1/events", good, contentType, typeJSON, "Authorization", owner).status, "there is room for others")
 
 	s.temporal.setRefuse(nil)
 	require.NoError(t, s.hub.Flush(t.Context()))
-	assert.Zero(t, s.hub.Held())
+	assert.Zero(t, s.hub.BacklogBytes())
 	assert.Positive(t, s.ask(t, "/v1/events", body, contentType, typeNDJSON, "Authorization", stranger).Accepted)
 }
 

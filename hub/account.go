@@ -19,7 +19,7 @@ type Account struct {
 	hub  *Hub
 	name string
 
-	held    atomic.Int64  // bytes that its models' backlog takes
+	bytes   atomic.Int64  // bytes that its models' backlog takes
 	queries chan struct{} // bounds its queries for guidance under way
 	healthy *rate.Limiter // of its signals that are not urgent; under budget.mu
 	active  int64         // when it last wanted to send, Unix seconds; under budget.mu
@@ -55,18 +55,18 @@ func (a *Account) NewReceipt() *Receipt {
 	return &Receipt{hub: a.hub, account: a, parts: map[string]*receiptPart{}}
 }
 
-// Held is how many bytes of memory the backlog of the account's models takes.
-func (a *Account) Held() int64 { return a.held.Load() }
+// BacklogBytes is how many bytes of memory the backlog of the account's models takes.
+func (a *Account) BacklogBytes() int64 { return a.bytes.Load() }
 
-// Held is how many bytes of memory the backlog of all models takes. It costs next to
+// BacklogBytes is how many bytes of memory the backlog of all models takes. It costs next to
 // nothing, and may be asked for every event.
-func (h *Hub) Held() int64 { return h.held.Load() }
+func (h *Hub) BacklogBytes() int64 { return h.bytes.Load() }
 
 // hold counts that the backlog takes so many bytes more, or less.
 func (a *Account) hold(bytes int64) {
 	if bytes != 0 {
-		a.held.Add(bytes)
-		a.hub.held.Add(bytes)
+		a.bytes.Add(bytes)
+		a.hub.bytes.Add(bytes)
 	}
 }
 

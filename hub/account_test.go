@@ -154,16 +154,16 @@ func TestABacklogTakesNoMoreThanIsCounted(t *testing.T) {
 			}
 		}
 	}
-	takes, counted := inUse()-before, h.Held()
+	takes, counted := inUse()-before, h.BacklogBytes()
 	t.Logf("%d MiB, of which %d are counted", takes>>20, counted>>20)
 	assert.LessOrEqual(t, takes, counted+models*modelBytes)
 	assert.Less(t, counted, 3*takes, "what is counted is near to what it takes")
-	assert.Equal(t, counted, h.Account("any").Held())
+	assert.Equal(t, counted, h.Account("any").BacklogBytes())
 
 	carrier.set(nil, nil)
 	require.NoError(t, h.Flush(t.Context()))
-	assert.Zero(t, h.Held(), "what is durable takes nothing")
-	assert.Zero(t, h.Account("any").Held())
+	assert.Zero(t, h.BacklogBytes(), "what is durable takes nothing")
+	assert.Zero(t, h.Account("any").BacklogBytes())
 }
 
 func TestAModelWithoutABacklogTakesLittle(t *testing.T) {

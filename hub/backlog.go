@@ -27,7 +27,7 @@ func (h *Hub) Backlogs() (all Backlog, events map[*Account]int64) {
 		all.Events += pending
 		events[p.account] += pending
 	}
-	all.Bytes = h.Held()
+	all.Bytes = h.BacklogBytes()
 	return all, events
 }
 

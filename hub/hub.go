@@ -90,7 +90,7 @@ type Hub struct {
 	modelRoom *share.Pool  // of maxModels
 	accounts  accounts     // of who publishes
 	own       *Account     // of those that publish through the hub itself
-	held      atomic.Int64 // bytes that the backlog takes
+	bytes     atomic.Int64 // bytes that the backlog takes
 	flying    *share.Pool  // of maxFlying
 	forgotten atomic.Int64 // events that were published to models that are forgotten
 

@@ -45,7 +45,7 @@ type gate struct {
 }
 
 // Permit holds a model back that is frozen. A fleet with a brake counts all others.
-func (g *gate) Permit(ctx context.Context, model, team string) (held string, err error) {
+func (g *gate) Permit(ctx context.Context, model, team string) (reason string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, workflows.PermitTimeout)
 	defer cancel()
 	g.mu.Lock() // the calls that wait here need what this one finds out

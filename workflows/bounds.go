@@ -8,6 +8,6 @@ const (
 	// maxRunUpdates is after how many updates a run asks for its successor. Servers
 	// that suggest it do so at 1,800.
 	maxRunUpdates = 1000
-	// maxHeldUpdates is how long a run waits for a call under way all the same.
-	maxHeldUpdates = 1500
+	// maxDeferredUpdates is how long a run waits for a call under way all the same.
+	maxDeferredUpdates = 1500
 )

@@ -161,11 +161,11 @@ func (f *fleetRun) unfreeze(ctx workflow.Context, scope fleet.Freeze) (int, erro
 func (f *fleetRun) permit(ctx workflow.Context, p Permit) (*fleet.Freeze, error) {
 	f.count()
 	before := len(f.fleet.Freezes)
-	held := f.fleet.Permit(workflow.Now(ctx).UTC(), p.ModelName, p.Team, p.Brake)
+	frozen := f.fleet.Permit(workflow.Now(ctx).UTC(), p.ModelName, p.Team, p.Brake)
 	if len(f.fleet.Freezes) != before {
-		return held, f.show(ctx)
+		return frozen, f.show(ctx)
 	}
-	return held, nil
+	return frozen, nil
 }
 
 // count counts an accepted update, also one that changes nothing or is refused then.

@@ -33,14 +33,14 @@ const (
 	// signals it was: whoever replays it does the work again.
 	maxRunWork = 64 << 20
 	// A run waits for a call under way before it hands on, but not for ever: its
-	// successor asks again by the same request id. maxHeldSignals and maxHeldBytes of
+	// successor asks again by the same request id. maxDeferredSignals and maxDeferredBytes of
 	// history are well before the server refuses signals, 10,000, and ends a run for
-	// good, 50 MiB. In events it is maxHeldGrowth times the length at which the server
+	// good, 50 MiB. In events it is maxDeferredGrowth times the length at which the server
 	// first suggested a successor: 8,192 of the 51,200 at which it ends a run. A rule of
 	// a second that keeps a monitor awake while a backend is away is five events a second.
-	maxHeldSignals = 2 * maxRunSignals
-	maxHeldBytes   = 16 << 20
-	maxHeldGrowth  = 2
+	maxDeferredSignals = 2 * maxRunSignals
+	maxDeferredBytes   = 16 << 20
+	maxDeferredGrowth  = 2
 	// A run hands on to its successor after a day at the latest, so that code which
 	// only older runs replay can be retired. They end at different times, so that a
 	// fleet that was started at once does not hand on at once.
@@ -140,7 +140,7 @@ func (m *watch) run(ctx workflow.Context) error {
 			return m.continueAsNew(ctx)
 		}
 
-		if now.Before(m.retires) { // later a call is waited for, see isHeld
+		if now.Before(m.retires) { // later a call is waited for, see isDeferred
 			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
 		}
 
@@ -195,26 +195,26 @@ func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	hasNews := !m.newsAt.IsZero() && !now.Before(m.newsAt)
 	isFull := info.GetContinueAsNewSuggested() || hasNews || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
 		m.signals >= maxRunSignals || m.updates >= maxRunUpdates || isRush && m.signals >= rushSignals
-	return isFull && !m.isHeld(info, wants, now, isRush)
+	return isFull && !m.isDeferred(info, wants, now, isRush)
 }
 
-// isHeld says that a run is to go on for a while: for the sake of a call, under way or
+// isDeferred says that a run is to go on for a while: for the sake of a call, under way or
 // still to be begun, so that nobody is asked or told twice without need; and of an
 // update that came with this task. A task that hands on fails when a signal comes
 // meanwhile, and with it the update. One that goes on does not.
-func (m *watch) isHeld(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
+func (m *watch) isDeferred(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
 	isCalling := m.schedule != nil || wants.Schedule != nil || len(wants.Notices) > 0
 	isAnswering := m.answered.Equal(now)
 	if !isCalling && !isAnswering {
 		return false
 	}
 
-	signals := maxHeldSignals
+	signals := maxDeferredSignals
 	if isRush && !m.asksAgain {
 		signals = 2 * rushSignals
 	}
-	return m.signals < signals && m.updates < maxHeldUpdates && info.GetCurrentHistorySize() < maxHeldBytes &&
-		(m.suggests == 0 || info.GetCurrentHistoryLength() < maxHeldGrowth*m.suggests)
+	return m.signals < signals && m.updates < maxDeferredUpdates && info.GetCurrentHistorySize() < maxDeferredBytes &&
+		(m.suggests == 0 || info.GetCurrentHistoryLength() < maxDeferredGrowth*m.suggests)
 }
 
 // continueAsNew hands the state on to the next run, which derives from it what

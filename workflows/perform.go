@@ -224,7 +224,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		var job modelops.Job
 		returned := Returned{RequestID: c.requestID}
 		if err := c.future.Get(ctx, &job); err != nil {
-			returned.IsFrozen = activities.IsHeld(err)
+			returned.IsFrozen = activities.IsFrozen(err)
 			returned.Reason = MessageOf(err)
 		} else {
 			returned.Job = &job

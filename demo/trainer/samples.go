@@ -25,18 +25,18 @@ type labelled struct {
 
 // ring holds the most recent samples, as many as it was made for.
 type ring struct {
-	held  []stream.Sample
+	kept  []stream.Sample
 	total int // samples ever added; the next one goes to total modulo capacity
 }
 
-func newRing(capacity int) ring { return ring{held: make([]stream.Sample, 0, capacity)} }
+func newRing(capacity int) ring { return ring{kept: make([]stream.Sample, 0, capacity)} }
 
 func (r *ring) add(samples []stream.Sample) {
 	for _, sample := range samples {
-		if len(r.held) < cap(r.held) {
-			r.held = append(r.held, sample)
+		if len(r.kept) < cap(r.kept) {
+			r.kept = append(r.kept, sample)
 		} else {
-			r.held[r.total%cap(r.held)] = sample
+			r.kept[r.total%cap(r.kept)] = sample
 		}
 		r.total++
 	}
@@ -45,20 +45,20 @@ func (r *ring) add(samples []stream.Sample) {
 // last returns a copy of the n newest samples, or of all where fewer are held,
 // oldest first.
 func (r *ring) last(n int) []stream.Sample {
-	n = min(n, len(r.held))
+	n = min(n, len(r.kept))
 	newest := make([]stream.Sample, n)
 	for i := range newest {
-		newest[i] = r.held[(r.total-n+i)%cap(r.held)]
+		newest[i] = r.kept[(r.total-n+i)%cap(r.kept)]
 	}
 	return newest
 }
 
 // inputs returns how many inputs the samples have, 0 while there is none.
 func (r *ring) inputs() int {
-	if len(r.held) == 0 {
+	if len(r.kept) == 0 {
 		return 0
 	}
-	return len(r.held[0].X)
+	return len(r.kept[0].X)
 }
 
 // takeSamples takes all samples of a request or, where one is at fault, none.
@@ -91,7 +91,7 @@ func (t *Trainer) add(samples []stream.Sample) (samplesTaken, error) {
 	}
 	t.samples.add(samples)
 	t.wakeJobs()
-	return samplesTaken{Accepted: len(samples), Held: len(t.samples.held), Total: t.samples.total}, nil
+	return samplesTaken{Accepted: len(samples), Held: len(t.samples.kept), Total: t.samples.total}, nil
 }
 
 func fromWire(sent []labelled) ([]stream.Sample, error) {

@@ -15,9 +15,9 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 )
 
-// heldBy makes a monitor that breaches at once, with a call under way that lasts
+// deferredBy makes a monitor that breaches at once, with a call under way that lasts
 // longer than any test.
-var heldBy = map[string]func(*life){
+var deferredBy = map[string]func(*life){
 	"a schedule call": func(l *life) {
 		l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(20*time.Hour).Return(modelops.Job{Backend: "log"}, nil)
 	},
@@ -53,7 +53,7 @@ func TestACallUnderWayHoldsARunWithinBounds(t *testing.T) {
 		"16 MiB":           func(l *life) { l.SetCurrentHistorySize(16 << 20) },
 		"800 signals":      func(l *life) { l.rush(time.Second-2, 800) },
 	} {
-		for reason, calls := range heldBy {
+		for reason, calls := range deferredBy {
 			t.Run(reason+" holds it until "+bound, func(t *testing.T) {
 				l := hold(t, calls)
 				l.after(15*time.Second, func() { reach(l) })
@@ -61,7 +61,7 @@ func TestACallUnderWayHoldsARunWithinBounds(t *testing.T) {
 				began := l.Now()
 				l.ExecuteWorkflow(contract.WorkflowType, by(t, breachesAndTells))
 				require.True(t, workflow.IsContinueAsNewError(l.GetWorkflowError()))
-				assert.Greater(t, l.Now().Sub(began), 11*time.Second, "it is held for a while")
+				assert.Greater(t, l.Now().Sub(began), 11*time.Second, "it is put off for a while")
 				assert.LessOrEqual(t, l.Now().Sub(began), 16*time.Second)
 			})
 		}
@@ -103,7 +103,7 @@ func TestARunThatSignalsRushAtHandsOnSoon(t *testing.T) {
 // rush asked again: the first does, and the next wait longer.
 func TestARushDoesNotPutARetrainingBehindAllOthersAgainAndAgain(t *testing.T) {
 	first := newLife(t, "fraud")
-	heldBy["a schedule call"](first)
+	deferredBy["a schedule call"](first)
 	first.publish(0, 0.8)
 	first.rush(time.Second, 800)
 	first.ExecuteWorkflow(contract.WorkflowType)
