@@ -65,7 +65,7 @@ func TestRehearseSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// The study's tree, in Python and by this command: docs/study.md has its figures.
+// The study's tree, in Python and by this command: examples/elec2/README.md has its figures.
 func TestTheExampleInPythonComesToTheStudysFigures(t *testing.T) {
 	patience.Long(t)
 	data := os.Getenv("ELEC2_DATA")
