@@ -3,6 +3,8 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -34,16 +36,56 @@ func summary(text string) string {
 	}
 }
 
+// describeAfter is how old the page of a monitor gets on which nothing has happened but
+// healthy events: their number and their readings are as of then.
+const describeAfter = 10 * time.Minute
+
+// described is what the page goes by that is worth reading anew.
+type described struct {
+	at       time.Time
+	wake     time.Time // what time alone brings next: it moves when something was judged
+	glance   monitor.Glance
+	counters monitor.Counters // without those of healthy events
+}
+
 // describe puts the monitor's state where the Temporal UI shows it. It costs no
-// history, but time in each replay of each task: it measures nothing, and puts the
-// policy into words once.
+// history, but time in each task and each replay of it: the page is made when there is
+// something to read on it, and the policy put into words once.
 func (m *watch) describe(ctx workflow.Context) {
-	status := m.machine.Overview(workflow.Now(ctx))
+	now := workflow.Now(ctx)
+	isNews := m.isNews(now)
+	if !isNews && len(m.measures.listeners) == 0 {
+		return
+	}
+
+	status := m.machine.Overview(now)
+	m.measures.listeners.described(ctx, status)
+	if !isNews {
+		return
+	}
+
 	if m.policy == "" {
 		m.policy = inWords(status.Policy)
 	}
 	workflow.SetCurrentDetails(ctx, details(status, m.policy))
-	m.measures.listeners.described(ctx, status)
+}
+
+// isNews says that the page is to be made anew, and takes it for made.
+func (m *watch) isNews(now time.Time) bool {
+	counters := m.machine.Counters()
+	counters.Events = 0
+	counters.Digests = 0
+	counters.Signals = 0
+	wake, _ := m.machine.NextWake()
+	next := described{at: m.described.at, wake: wake, glance: m.machine.Glance(now), counters: counters}
+	if m.policy != "" && now.Sub(m.described.at) < describeAfter && reflect.DeepEqual(next, m.described) {
+		return false
+	}
+
+	next.at = now
+	next.counters.Suppressed = maps.Clone(counters.Suppressed)
+	m.described = next
+	return true
 }
 
 // shownDecisions is how many of the last decisions the page has.

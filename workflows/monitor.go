@@ -99,6 +99,7 @@ type watch struct {
 	index     func() bool       // there are search attributes
 	shown     shown             // where lists of monitors look
 	policy    string            // in words; "": not put into words yet
+	described described         // on the page
 	retires   time.Time         // when the run hands on to its successor, whatever it has seen
 	told      contract.Guidance // what is no news to publishers
 	isHeeded  bool              // a publisher was there in this run
