@@ -113,7 +113,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	status.BlackoutUntil, _ = s.Calendar.At(now)
 	status.NextWake, _ = m.NextWake()
 	status.Next = []Next{}
-	m.wakes(now, func(what string, at time.Time) {
+	m.wakes(now, m.watch.NextDatapoint(), func(what string, at time.Time) {
 		status.Next = append(status.Next, Next{at, s.brings(what)})
 	})
 	slices.SortStableFunc(status.Next, func(a, b Next) int { return a.At.Compare(b.At) })

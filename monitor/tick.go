@@ -25,16 +25,17 @@ func (m *Machine) Tick(now time.Time) {
 	}
 
 	m.watch.Forget()
+	var datapoint time.Time
 	for range maxPasses {
 		before := m.Notables()
-		m.judgeDue(now)
+		datapoint = m.judgeDue(now)
 		if m.Notables() == before {
 			break // nothing was decided that could make something else due
 		}
 	}
 
 	m.state.Ticked = now
-	m.state.Wake, _ = m.NextWake()
+	m.state.Wake, _ = m.earliest(datapoint)
 }
 
 // passed is until when time has been let pass at now: until now, unless the machine
@@ -49,29 +50,33 @@ func (m *Machine) passed(now time.Time) time.Time {
 }
 
 // judgeDue judges and decides what is due by now, if it has not been: each value is
-// asked. To a monitor that stops time brings nothing but the end of its retraining.
-func (m *Machine) judgeDue(now time.Time) {
+// asked. To a monitor that stops time brings nothing but the end of its retraining. It
+// returns when the next datapoint is due, zero where none is: nothing but what is
+// measured changes that.
+func (m *Machine) judgeDue(now time.Time) (datapoint time.Time) {
 	m.ExpireFlight(now)
 	if m.state.Stop != nil {
 		m.JudgeHeld(now)
-		return
+		return datapoint
 	}
 
 	m.AnswerDue(now)
-	m.judgeDatapoints(now)
+	datapoint = m.judgeDatapoints(now)
 	m.JudgeHeld(now)
 	m.ConcludeVerification(now)
 	m.judgeAges(now)
 	m.endBlackout(now)
 	m.watch.CheckSilence(now)
+	return datapoint
 }
 
-// judgeDatapoints judges every datapoint that is due by now, in order.
-func (m *Machine) judgeDatapoints(now time.Time) {
+// judgeDatapoints judges every datapoint that is due by now, in order, and returns when
+// the next one is.
+func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 	for {
-		due, ok := m.watch.NextDatapoint()
-		if !ok || due.After(now) {
-			return
+		due := m.watch.NextDatapoint()
+		if due.IsZero() || due.After(now) {
+			return due
 		}
 
 		m.Settle() // what its entries go by is about to change
@@ -109,7 +114,12 @@ func (m *Machine) endBlackout(now time.Time) {
 // NextWake is the earliest instant at which time alone, given to Tick, changes
 // something; ok is false while there is none. It is cheap to ask after each input.
 func (m *Machine) NextWake() (at time.Time, ok bool) {
-	m.wakes(m.state.Ticked, func(_ string, wake time.Time) {
+	return m.earliest(m.watch.NextDatapoint())
+}
+
+// earliest is the next wake, given when the next datapoint is due.
+func (m *Machine) earliest(datapoint time.Time) (at time.Time, ok bool) {
+	m.wakes(m.state.Ticked, datapoint, func(_ string, wake time.Time) {
 		if !ok || wake.Before(at) {
 			at = wake
 			ok = true
@@ -119,8 +129,8 @@ func (m *Machine) NextWake() (at time.Time, ok bool) {
 }
 
 // wakes tells of the instants after now at which time alone changes something: each
-// value is asked for its own.
-func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
+// value is asked for its own, and datapoint is when the next of all windows is due.
+func (m *Machine) wakes(now, datapoint time.Time, wake func(what string, at time.Time)) {
 	m.Wakes(now, wake)
 	if m.state.Stop != nil {
 		if m.state.awaitsNotices(now) {
@@ -129,8 +139,8 @@ func (m *Machine) wakes(now time.Time, wake func(what string, at time.Time)) {
 		return
 	}
 
-	if due, ok := m.watch.NextDatapoint(); ok {
-		wake(wakeDatapoints, due)
+	if !datapoint.IsZero() {
+		wake(wakeDatapoints, datapoint)
 	}
 	if due, ok := m.state.Verification.Ends(); ok {
 		wake(wakeVerification, due)

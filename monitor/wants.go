@@ -41,7 +41,7 @@ func (m *Machine) Wants(now time.Time) Wants {
 	}
 
 	if !wants.Done {
-		m.wakes(now, func(what string, at time.Time) {
+		m.wakes(now, m.watch.NextDatapoint(), func(what string, at time.Time) {
 			wants.Wakes = append(wants.Wakes, Wake{at, wakeSummary(what, m.state.ModelName, at, now)})
 		})
 	}

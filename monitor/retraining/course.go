@@ -37,6 +37,7 @@ type Course struct {
 	watch       *watch.Watch
 	modelName   string
 	requestBase string
+	cooldown    time.Duration
 	verifies    []bool // which rules have a say in a verification; nil where the policy asks for none
 }
 
@@ -49,6 +50,7 @@ func (c *Course) Open(all *Retrainings, modelName, requestBase string, policy *p
 
 // Follow goes on with other rules: the policy has changed.
 func (c *Course) Follow() {
+	c.cooldown = time.Duration(c.policy.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
 	c.verifies = nil
 	if v := c.policy.Verify; v != nil {
 		c.verifies = c.policy.Verifiable(v.Length())
@@ -83,7 +85,7 @@ func (c *Course) CooldownUntil() time.Time {
 	if from.IsZero() {
 		return time.Time{}
 	}
-	return from.Add(c.cooldown())
+	return from.Add(c.cooldown)
 }
 
 // cooldownFrom is the trigger from which the cooldown counts; zero before any.
@@ -94,12 +96,7 @@ func (c *Course) cooldownFrom() time.Time {
 	return c.all.LastTrigger
 }
 
-// cooldown is the length of the policy's.
-func (c *Course) cooldown() time.Duration {
-	return time.Duration(c.policy.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
-}
-
 // Cooldown is the policy's, as ages and silences go by it.
 func (c *Course) Cooldown() watch.Cooldown {
-	return watch.Cooldown{From: c.cooldownFrom(), Length: c.cooldown()}
+	return watch.Cooldown{From: c.cooldownFrom(), Length: c.cooldown}
 }

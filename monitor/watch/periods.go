@@ -12,15 +12,12 @@ import (
 // attempts: 15 s at most, and the time to send.
 const settleAfter = 30 * time.Second
 
-// NextDatapoint is when the next datapoint of any rule and version is due. Every
-// window is asked, with no more than a comparison each, since each observation may
+// NextDatapoint is when the next datapoint of any rule and version is due; zero where
+// none is to come. Every window is asked, with no more than a comparison each, since each observation may
 // have changed it.
-func (w *Watch) NextDatapoint() (next time.Time, ok bool) {
-	if len(w.windowed) == 0 {
-		return next, false
-	}
-
+func (w *Watch) NextDatapoint() (next time.Time) {
 	var seconds, nanoseconds int64
+	ok := false
 	for _, seen := range w.tracked {
 		for _, i := range w.windowed {
 			recent := seen.Rules[i].Window
@@ -35,10 +32,10 @@ func (w *Watch) NextDatapoint() (next time.Time, ok bool) {
 	}
 
 	if !ok {
-		return next, false
+		return next
 	}
 
-	return time.Unix(seconds, nanoseconds).UTC(), true
+	return time.Unix(seconds, nanoseconds).UTC()
 }
 
 // hearsSilence says that the next period without a reading is a datapoint of a rule
