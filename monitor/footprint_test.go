@@ -34,6 +34,9 @@ func TestNoPolicyThatIsTakenOutgrowsTheState(t *testing.T) {
 		"percentiles": {Metric: "latency_ms", Stat: "p99", Above: metric.Some(1e9)},
 		"datapoints":  {Metric: "latency_ms", Stat: "mean", Above: metric.Some(1e9), Datapoints: &policy.Datapoints{Breaching: 20, Of: 20}},
 		"baselines":   {Metric: "latency_ms", Stat: "p50", AboveBaselineBy: metric.Some(policy.Margin{Value: 1e9}), Baseline: &policy.Baseline{Samples: 1e9}},
+		"weeks":       {Metric: "latency_ms", Stat: "mean", AboveBaselineBy: metric.Some(policy.Margin{Value: 1e9}), Baseline: &policy.Baseline{From: policy.BaselineTrailing, Periods: 4, Season: metric.Some(policy.Duration(10 * time.Second))}},
+		"replaced":    {Metric: "latency_ms", Stat: "mean", AboveBaselineBy: metric.Some(policy.Margin{Value: 1e9}), Baseline: &policy.Baseline{From: policy.BaselineReplaced}},
+		"sums":        {Metric: "latency_ms", Stat: "mean", Change: &policy.Change{Detector: policy.DetectorCUSUM, Samples: 20}},
 		"detectors":   {Metric: "latency_ms", Stat: "mean", Change: &policy.Change{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,7 +78,7 @@ func (m *Machine) Team() string { return m.state.Policy.Team }
 
 // SetPolicy puts a valid policy in force. Its cooldown counts from the last
 // trigger; a retraining in flight keeps the settings it was started with. What was
-// measured for rules whose name, kind, metric, stat and period stay the same is
+// measured for rules whose name, kind, metric, stat and periods stay the same is
 // kept; what was judged of it is judged anew, or dropped where it can't be. The
 // policy that is in force already is no change.
 func (m *Machine) SetPolicy(now time.Time, wanted policy.Policy) {

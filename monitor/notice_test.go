@@ -103,3 +103,17 @@ func TestNotifyNamesItsFaults(t *testing.T) {
 		assert.ErrorContains(t, err, fault)
 	}
 }
+
+func TestAChannelForOneRuleIsToldOfWhatThatLeadsToAndOfWhatSettlesIt(t *testing.T) {
+	m := newMachine(policy.Policy{Notify: []policy.Notify{
+		{Channel: "chat", Kinds: []policy.Kind{policy.Triggered, policy.Paused}}, {Channel: "pager", Kinds: []policy.Kind{policy.Triggered}, Rules: []string{"latency"}},
+	}}.WithCooldown(0))
+	breach(m, noon, "v1") // of accuracy
+	m.PauseBy(noon, monitor.Control{})
+	assert.Equal(t, []string{"chat: triggered", "chat: paused"}, told(m, noon))
+	m.ResumeBy(noon, monitor.Control{})
+
+	m = newMachine(policy.Policy{Notify: []policy.Notify{{Channel: "pager", Kinds: []policy.Kind{policy.Triggered}, Rules: []string{"accuracy"}}}})
+	breach(m, noon, "v1")
+	assert.Equal(t, []string{"pager: triggered"}, told(m, noon))
+}

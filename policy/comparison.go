@@ -15,7 +15,7 @@ import (
 //
 //   - BaselineFirst and BaselinePrevious: the rule's Stat over the first readings of
 //     this version, or of the version before it whose baseline is full: Samples of
-//     them, or those of the first Period since its first event, and then of Samples at
+//     them, or those of the first Period since the first of them, and then of Samples at
 //     least.
 //   - BaselineTrailing: the mean of the version's last Periods datapoints, or, with a
 //     Season, of those of the same period in each of the last Periods seasons.
@@ -28,7 +28,7 @@ import (
 type Baseline struct {
 	Samples int64                     `json:"samples,omitempty"` // default DefaultBaselineSamples; 1 beside a Period
 	From    BaselineFrom              `json:"from,omitempty"`    // default BaselineFirst
-	Period  metric.Optional[Duration] `json:"period,omitzero"`   // since a version's first event
+	Period  metric.Optional[Duration] `json:"period,omitzero"`   // since a version's first reading
 	Periods int                       `json:"periods,omitempty"` // 1 to 100
 	Season  metric.Optional[Duration] `json:"season,omitzero"`   // whole periods
 }

@@ -177,8 +177,8 @@ func TestASchedulesInstantsAreThoseOfClocksInItsZone(t *testing.T) {
 		{"30 2 * * SUN", "Europe/Berlin", "2026-10-20T00:00:00Z", []string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-11-01T01:30:00Z"}}, // the clock shows it twice on the 25th
 		{"0 0 29 2 *", "", "2026-01-01T00:00:00Z", nil},
 	} {
-		p, err := policy.Decode([]byte(scheduled(c.schedule, c.zone)))
-		require.NoError(t, err)
+		var p policy.Policy
+		require.NoError(t, p.UnmarshalJSON([]byte(scheduled(c.schedule, c.zone))))
 		require.True(t, p.NeedsCalendar())
 		from := instant(t, c.from)
 		calendar, err := p.Calendar(from, from.Add(14*24*time.Hour))
@@ -191,14 +191,12 @@ func TestASchedulesInstantsAreThoseOfClocksInItsZone(t *testing.T) {
 	}
 }
 
-func TestSchedulesOfEveryHourAreBoundedByWhatTheirCalendarTakes(t *testing.T) {
-	var many policy.Policy
-	for i := range policy.MaxRules {
-		many.Rules = append(many.Rules, policy.Rule{Name: longName(i), Schedule: "0 * * * *"})
-	}
-	require.ErrorContains(t, many.Validate(), "rules: what is kept of them may take")
-	many.Rules = many.Rules[:20]
-	require.NoError(t, many.Validate())
+// What a policy can say and no monitor goes by is refused, rather than passed over.
+func TestNoMonitorGoesByClocksInAZoneYet(t *testing.T) {
+	refuses(t, map[string]string{
+		scheduled("0 3 * * MON", "Europe/Berlin"):            `rules[0].schedule: is read, and no monitor goes by it yet: leave it out`,
+		windowed(`"period": "24h", "zone": "Europe/Berlin"`): `rules[0].zone: is read, and no monitor goes by it yet: leave it out`,
+	})
 }
 
 func TestAChannelIsToldOfRulesThatThereAre(t *testing.T) {

@@ -23,6 +23,9 @@ type Notify struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
+// Hears says that the channel is told of decisions of a rule; of none, where it is "".
+func (n *Notify) Hears(rule string) bool { return n.Rules == nil || slices.Contains(n.Rules, rule) }
+
 // NamesNoRule says that decisions of this kind are of the monitor, whatever its rules
 // say.
 func (k Kind) NamesNoRule() bool {

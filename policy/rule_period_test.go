@@ -12,8 +12,8 @@ import (
 
 // periodsOf are a rule's periods, by the time zone data of this process.
 func periodsOf(t *testing.T, fields string, from, until time.Time) policy.Periods {
-	p, err := policy.Decode([]byte(windowed(fields)))
-	require.NoError(t, err)
+	var p policy.Policy
+	require.NoError(t, p.UnmarshalJSON([]byte(windowed(fields))))
 	calendar, err := p.Calendar(from, until)
 	require.NoError(t, err)
 	return p.Rules[0].Periods(calendar.Zones)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
@@ -104,6 +105,7 @@ func (r *Rule) validate(path string) error {
 	if r.Schedule != "" {
 		_, faulty := r.parseSchedule(path)
 		faults = append(faults, faulty...)
+		fault("schedule", errNoMonitor)
 	}
 	faults = append(faults, r.validateMembers(path)...)
 	return errors.Join(faults...)
@@ -264,8 +266,11 @@ func (r *Rule) validateZone() error {
 		return fmt.Errorf("has its place only beside a period of whole days, such as 24h or 168h, got %s", r.Period.Or(0))
 	}
 	_, err := parseZone(r.Zone)
-	return err
+	return cmp.Or(err, errNoMonitor)
 }
+
+// errNoMonitor refuses what a policy can say and no monitor goes by yet.
+var errNoMonitor = errors.New("is read, and no monitor goes by it yet: leave it out")
 
 func (r *Rule) validateClear(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }

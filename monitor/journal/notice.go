@@ -39,6 +39,10 @@ func (j *Journal) notify(decision Decision, until time.Time) {
 	}
 
 	for _, to := range j.policy.Notify {
+		if !to.Hears(decision.Rule) {
+			continue
+		}
+
 		kinds := to.Kinds
 		if kinds == nil {
 			kinds = policy.DefaultNotifyKinds()

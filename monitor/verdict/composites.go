@@ -23,6 +23,7 @@ type composite struct {
 	rule    int
 	logic   policy.Logic
 	members Set
+	least   int // of a composite of at least so many
 }
 
 // said is what the rules say at one moment, as sets of them.
@@ -52,7 +53,7 @@ func CompositesOf(rules []policy.Rule) *Composites {
 		}
 
 		placed[i] = true
-		added := composite{rule: i, logic: rules[i].Logic()}
+		added := composite{rule: i, logic: rules[i].Logic(), least: rules[i].AtLeast}
 		for _, name := range rules[i].Members() {
 			member := number[name]
 			place(member)
@@ -139,6 +140,9 @@ func (c *composite) find(s *said) (f Finding) {
 	case policy.LogicAny:
 		f.Hit = !fresh.both(s.hit).both(breaching).isEmpty()
 		f.Verdict = of(breaches, healthy.count() == c.members.count())
+	case policy.LogicAtLeast:
+		f.Hit = !fresh.both(s.hit).both(breaching).isEmpty()
+		f.Verdict = of(breaching.count() >= c.least, c.members.count()-healthy.count() < c.least)
 	}
 
 	return f

@@ -5,17 +5,20 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// Ages are what was found of the rules on age and silence. They breach by time alone,
-// and go on breaching while it passes.
+// Ages are what was found of the rules on age, silence and new readings. They go on
+// breaching while time passes: the first two by time alone, the last for the whole model.
 type Ages struct {
 	// SilenceCheck is when silence is looked for next. Events in between make it due later
 	// and don't move it, so that a timer isn't armed anew by each.
 	SilenceCheck time.Time       `json:"silence_check,omitzero"`
 	Looks        map[string]Look `json:"ages,omitempty"` // by the rule's name
+	// Readings are those that came since the last success, of the rules that count them.
+	Readings map[string]int64 `json:"new_readings,omitempty"` // by the rule's name
 }
 
 // Look is what was found when a rule on age or silence was looked at. There is one
@@ -60,6 +63,13 @@ func (w *Watch) ageDue(r *policy.Rule) time.Time {
 
 // ageVerdict is what an age or a silence says at now.
 func (w *Watch) ageVerdict(r *policy.Rule, now time.Time) verdict.Verdict {
+	if r.Form() == policy.FormReadings {
+		if w.seen.Readings[r.Name] >= r.NewReadings {
+			return verdict.Breaching
+		}
+		return verdict.Healthy
+	}
+
 	switch due := w.ageDue(r); {
 	case due.IsZero():
 		return verdict.Unknown
@@ -70,6 +80,9 @@ func (w *Watch) ageVerdict(r *policy.Rule, now time.Time) verdict.Verdict {
 }
 
 func (w *Watch) ageReason(r *policy.Rule) string {
+	if r.Form() == policy.FormReadings {
+		return fmt.Sprintf("%d new readings of %s since %s", w.seen.Readings[r.Name], r.Metric, w.countedSince())
+	}
 	if limit, ok := r.MaxAge.Get(); ok {
 		if w.seen.LastSuccess.IsZero() {
 			return fmt.Sprintf("not retrained in the %s since its first event", limit)
@@ -77,6 +90,25 @@ func (w *Watch) ageReason(r *policy.Rule) string {
 		return fmt.Sprintf("last retrained on %s, over %s ago", w.seen.LastSuccess.Format(time.RFC3339), limit)
 	}
 	return fmt.Sprintf("no event for %s", r.SilentFor.Or(0))
+}
+
+// countedSince is from when on new readings are counted, in words.
+func (w *Watch) countedSince() string {
+	if w.seen.LastSuccess.IsZero() {
+		return "its first event"
+	}
+	return w.seen.LastSuccess.Format(time.RFC3339)
+}
+
+// countReadings counts what an observation has measured of a metric, of whatever version.
+func (w *Watch) countReadings(r *policy.Rule, measured *metric.Summary) {
+	if measured == nil {
+		return
+	}
+	if w.seen.Readings == nil {
+		w.seen.Readings = map[string]int64{}
+	}
+	w.seen.Readings[r.Name] += measured.Count
 }
 
 // look returns what was found of a rule on age or silence.

@@ -38,7 +38,7 @@ func compare(old, rules []policy.Rule) *Change {
 	for i := range c.rules {
 		r := &c.rules[i]
 		c.from[i] = slices.IndexFunc(c.old, func(o policy.Rule) bool {
-			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period
+			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone
 		})
 	}
 
@@ -98,6 +98,9 @@ func (w *Watch) carryAges(c *Change, isOtherRun bool) {
 		after := slices.Index(c.from, i)
 		if after < 0 || c.rules[after].Severity != c.old[i].Severity || c.rules[after].Condition != c.old[i].Condition {
 			delete(w.seen.Looks, c.old[i].Name)
+		}
+		if after < 0 {
+			delete(w.seen.Readings, c.old[i].Name)
 		}
 	}
 	if isOtherRun {

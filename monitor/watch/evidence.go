@@ -76,7 +76,7 @@ func (e *Evidence) words(rule int) string {
 		return plain.Cut(text.String(), policy.MaxTextBytes)
 	case policy.FormWindow:
 		return plain.Cut(e.tracks[rule].Reason(r), policy.MaxTextBytes)
-	case policy.FormAge, policy.FormSilence:
+	case policy.FormAge, policy.FormSilence, policy.FormReadings:
 		return e.watch.ageReason(r)
 	}
 	return r.BreachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())

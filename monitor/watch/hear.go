@@ -33,6 +33,8 @@ func (j *Moment) Judge(rule int, o *Observation, passed time.Time) verdict.Findi
 		late := t.Window.Late
 		t.Window.Feed(r, o.Metric(r.Metric), &o.When, j.Now, passed)
 		j.watch.tellLate(j, rule, t.Window.Late-late)
+	case policy.FormReadings:
+		j.watch.countReadings(r, o.Metric(r.Metric))
 	}
 	return verdict.Finding{}
 }

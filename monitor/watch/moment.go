@@ -105,7 +105,7 @@ func (w *Watch) stands(i int, seen *Version, now time.Time) verdict.Verdict {
 	switch w.forms[i] {
 	case policy.FormWindow:
 		return seen.Rules[i].Standing(&w.policy.Rules[i], now)
-	case policy.FormAge, policy.FormSilence:
+	case policy.FormAge, policy.FormSilence, policy.FormReadings:
 		return w.ageVerdict(&w.policy.Rules[i], now)
 	}
 	return verdict.Unknown

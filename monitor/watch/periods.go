@@ -6,6 +6,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/window"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // settleAfter is how long after an outage publishers may still be pausing between
@@ -116,11 +117,17 @@ func (w *Watch) Outage(now time.Time) {
 	}
 }
 
-// learnPrevious lets a rule that measures against the version before know its
-// baseline, once there is one.
+// learnPrevious lets a rule that measures against another version know what that has
+// left, once there is something.
 func (w *Watch) learnPrevious(rule int, name string, recent *window.Window) {
-	if w.policy.Rules[rule].MeasuresPrevious() && recent.Previous.IsZero() {
+	if !recent.Previous.IsZero() {
+		return
+	}
+	switch r := &w.policy.Rules[rule]; r.BaselineOf().From {
+	case policy.BaselinePrevious:
 		recent.Previous = w.previousBase(rule, name)
+	case policy.BaselineReplaced:
+		recent.Previous = w.replacedBase(rule, name)
 	}
 }
 
@@ -139,6 +146,25 @@ func (w *Watch) previousBase(rule int, name string) (base metric.Reading) {
 		return base
 	}
 	return before.Rules[rule].Window.Base
+}
+
+// replacedBase is what the version that this one replaced did last: the one heard of
+// last of those that began before it and have enough readings in whole periods before
+// it. One that was given up meanwhile was heard of earlier.
+func (w *Watch) replacedBase(rule int, name string) (base metric.Reading) {
+	r, seen := &w.policy.Rules[rule], w.seen.Versions[name]
+	var replaced *Version
+	for _, v := range w.tracked { // by name
+		last := v.Rules[rule].Window.LastBefore(r.PeriodOf(seen.First), r.BaselineSamples())
+		if !v.beganBefore(seen) || last.IsZero() {
+			continue
+		}
+		if replaced == nil || v.Heard.After(replaced.Heard) || v.Heard.Equal(replaced.Heard) && replaced.beganBefore(v) {
+			replaced = v
+			base = last
+		}
+	}
+	return base
 }
 
 // ForgetChanges ends what detections say that a retraining, triggered since, has

@@ -201,4 +201,7 @@ func (w *Watch) Latest() string { return w.seen.Latest }
 
 // Retrained says that a retraining has succeeded, or was accepted: the model's age
 // begins anew.
-func (w *Watch) Retrained(now time.Time) { w.seen.LastSuccess = now }
+func (w *Watch) Retrained(now time.Time) {
+	w.seen.LastSuccess = now
+	w.seen.Readings = nil
+}

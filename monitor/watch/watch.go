@@ -118,9 +118,11 @@ func (w *Watch) Number(rule string) (number int, isKnown bool) {
 	return 0, false
 }
 
-// isAge says that a rule is on age or silence: time alone makes it breach.
+// isAge says that a rule is on age, silence or new readings: it is judged of the whole
+// model, when time is let pass.
 func (w *Watch) isAge(rule int) bool {
-	return w.forms[rule] == policy.FormAge || w.forms[rule] == policy.FormSilence
+	form := w.forms[rule]
+	return form == policy.FormAge || form == policy.FormSilence || form == policy.FormReadings
 }
 
 // Defer lets a breach of a rule wait for the end of the blackout that is on, and says

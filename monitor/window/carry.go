@@ -23,7 +23,11 @@ func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
 	if o.Time != r.Time { // readings were put into other periods
 		w.Open = nil
 	}
-	dropped = len(w.Points) > 0 && (o.Time != r.Time || max(1, o.MinSamples) != max(1, r.MinSamples) || o.BreachesLow() != r.BreachesLow())
+	isOther := o.Time != r.Time || max(1, o.MinSamples) != max(1, r.MinSamples) || o.BreachesLow() != r.BreachesLow()
+	if o.BaselineOf().From == policy.BaselineTrailing || r.BaselineOf().From == policy.BaselineTrailing { // each had a threshold of its own
+		isOther = isOther || o.BelowBaselineBy != r.BelowBaselineBy || o.AboveBaselineBy != r.AboveBaselineBy || o.BaselineOf() != r.BaselineOf()
+	}
+	dropped = len(w.Points) > 0 && isOther
 	if dropped {
 		w.Points = nil
 	}
@@ -32,19 +36,34 @@ func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
 	}
 	w.forget(r)
 
-	if !r.HasBaseline() {
-		w.First = nil // it would have a gap; a full one is that of the first readings still
+	w.carryBaseline(o, r)
+	w.carryDetector(o.Change, r.Change)
+	return dropped
+}
+
+// carryDetector keeps what a detector has learnt while it is the same one, and what it
+// has found while it would be found alike.
+func (w *Window) carryDetector(o, r *policy.Change) {
+	var was, is policy.Change
+	if o != nil {
+		was = o.WithDefaults()
 	}
-	if r.Change == nil {
+	if r != nil {
+		is = r.WithDefaults()
+	}
+
+	if is.Detector != policy.DetectorADWIN {
 		w.Detector = nil
 	}
-	if r.Change == nil || o.Change == nil || o.Change.Delta != r.Change.Delta || o.Change.Direction != r.Change.Direction {
+	if is.Detector != policy.DetectorCUSUM || is.Samples != was.Samples {
+		w.Sums = nil
+	}
+	is.Hold = was.Hold
+	if r == nil || is != was {
 		w.Changed = time.Time{}
 		w.From = metric.Reading{}
 		w.To = metric.Reading{}
 	}
-
-	return dropped
 }
 
 // Rejudge judges what was measured of a rule, old until now, by what the rule is now.
@@ -87,7 +106,9 @@ func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
 	w.Held = false
 	points := w.Points
 	for i := range points {
-		points[i].judge(r, t.Threshold)
+		if r.BaselineOf().From != policy.BaselineTrailing { // of which each had a threshold of its own
+			points[i].judge(r, t.Threshold)
+		}
 		w.Points = points[:i+1]
 		t.Verdict = w.conclude(r, points[i]).Verdict
 	}

@@ -17,7 +17,7 @@ func (b *Bucket) point(r *policy.Rule, isGap bool) Point {
 	if !isTotal && b.Count < max(1, r.MinSamples) {
 		p.Value = metric.Reading{}
 	}
-	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil))
+	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil || r.HasBaseline()))
 	return p
 }
 
@@ -87,20 +87,29 @@ func (w *Window) detect(r *policy.Rule, p Point, due time.Time) {
 		return
 	}
 
-	if w.Detector == nil {
-		w.Detector = &ADWIN{}
-	}
-	delta := r.Change.Delta
-	if delta == 0 {
-		delta = policy.DefaultDelta
-	}
-	changed, before, after := w.Detector.Add(value, delta)
+	changed, before, after := w.show(r.Change.WithDefaults(), value)
 	up, down := r.Change.Direction != policy.DirectionDown, r.Change.Direction != policy.DirectionUp
 	if changed && (up && after > before || down && after < before) {
 		w.Changed = due
 		w.From = metric.Some(before)
 		w.To = metric.Some(after)
 	}
+}
+
+// show shows a value to the detector that a rule asks for, and says whether the mean has
+// changed by it, from what to what.
+func (w *Window) show(c policy.Change, value float64) (changed bool, before, after float64) {
+	if c.Detector == policy.DetectorCUSUM {
+		if w.Sums == nil {
+			w.Sums = &CUSUM{}
+		}
+		return w.Sums.Add(value, c.Samples, c.Slack, c.Decision)
+	}
+
+	if w.Detector == nil {
+		w.Detector = &ADWIN{}
+	}
+	return w.Detector.Add(value, c.Delta)
 }
 
 // keep adds a judged datapoint, in order of time, and forgets those out of reach.

@@ -88,8 +88,11 @@ func (t *Track) Judge(r *policy.Rule, due, now time.Time, silence, isGap bool) (
 		f.Hit = f.Verdict == verdict.Breaching
 		t.Threshold = w.From
 	} else {
+		w.lookBack(r, p.Start)
 		t.Threshold = w.threshold(r)
+		isLost := p.Unknown
 		p.judge(r, t.Threshold)
+		w.remember(r, p, taken.Count, isLost)
 		w.keep(r, p)
 		f = w.conclude(r, p)
 	}
@@ -114,7 +117,7 @@ func (t *Track) Standing(r *policy.Rule, now time.Time) verdict.Verdict {
 		switch {
 		case !w.Changed.IsZero() && now.Before(w.Changed.Add(time.Duration(r.Change.Hold.Or(policy.Duration(policy.DefaultHold))))):
 			return verdict.Breaching
-		case w.Detector != nil:
+		case w.Detector != nil, w.Sums != nil && w.Sums.Learnt >= r.Change.WithDefaults().Samples:
 			return verdict.Healthy
 		}
 		return verdict.Unknown

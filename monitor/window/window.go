@@ -22,8 +22,11 @@ type Window struct {
 	// First fills up with the version's first readings; its statistic is Base.
 	First    *Bucket        `json:"first,omitempty"`
 	Base     metric.Reading `json:"base,omitzero"`
-	Previous metric.Reading `json:"previous,omitzero"` // Base of the version before
+	Previous metric.Reading `json:"previous,omitzero"` // what the version before has left: its Base, or its Last
+	Trail    *Trail         `json:"trail,omitempty"`   // of a baseline that is made of datapoints
+	Last     []Last         `json:"last,omitempty"`    // for the version that replaces this one, oldest first
 	Detector *ADWIN         `json:"detector,omitempty"`
+	Sums     *CUSUM         `json:"sums,omitempty"`   // the other detector
 	Changed  time.Time      `json:"changed,omitzero"` // when a change was detected that counts
 	From     metric.Reading `json:"from,omitzero"`    // the mean before it
 	To       metric.Reading `json:"to,omitzero"`      // and after it
@@ -56,8 +59,9 @@ func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now,
 	}
 
 	percentile := r.Stat.IsPercentile()
-	w.fillBaseline(r, measured, percentile)
-	start := r.PeriodOf(when.instant(r, now))
+	at := when.instant(r, now)
+	w.fillBaseline(r, measured, percentile, at)
+	start := r.PeriodOf(at)
 	crosses := when.beganBefore(r, start)
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
 		w.Open[n-1].add(measured, percentile, crosses)

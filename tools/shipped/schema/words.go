@@ -59,7 +59,7 @@ var descriptions = map[string]string{
 	"Rule.false_alarms":      `Instead of above: how often the rule may breach though nothing has changed, such as "1 per 90d".`,
 	"Rule.period":            "Readings of a period make a datapoint: 1s to 744h (31 days), aligned to the Unix epoch. Without one, a threshold is judged on each event.",
 	"Rule.offset":            "How long after the epoch's multiples, or midnight, a period begins; less than a period. A period of 168h begins on Monday with 96h, on Thursday without.",
-	"Rule.zone":              "With a period of whole days: a name of the IANA time zone database, such as Europe/Berlin, whose midnights they begin at; with a schedule, whose clocks it reads. Default UTC.",
+	"Rule.zone":              "Whose midnights a period of whole days begins at; no monitor goes by it yet, and it is refused.",
 	"Rule.time":              "What puts an event into a period: its timestamp (event, the default), or when it came (arrival: for labels that come a day late).",
 	"Rule.datapoints":        "How many of the last datapoints must breach; default 1 of 1.",
 	"Rule.min_samples":       "Readings below which a datapoint is missing; default 1.",
@@ -72,13 +72,13 @@ var descriptions = map[string]string{
 	"Rule.max_age":           "Breaches when the model was not retrained for so long: since the last success, else the first event. 1s to 8760h.",
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
 	"Rule.new_readings":      "Breaches when so many readings of the metric have come since the last success, of whatever version, else since they are counted.",
-	"Rule.schedule":          "A cron expression of five fields, minute, hour, day of month, month and weekday, with one minute: breaches at each instant that it names in zone, for that moment alone.",
+	"Rule.schedule":          "A cron expression of five fields; no monitor goes by it yet, and it is refused.",
 	"Rule.severity":          "critical (the default) can trigger; warning writes the decision warned.",
 
 	"Baseline.samples": fmt.Sprintf("How many readings make the baseline, at least; it is unknown until then. Default %d, beside period 1.", policy.DefaultBaselineSamples),
 	"Baseline.from": "What makes it: the version's own first readings (first, the default) or those of the version before it (previous), " +
 		"the version's last datapoints (trailing), or the last ones of the version that it replaced (replaced).",
-	"Baseline.period":  "From first or previous: the readings of so long since the version's first event make it, with samples at least that many. 1s to 8760h.",
+	"Baseline.period":  "From first or previous: the readings of so long since the version's first one make it, with samples at least that many. 1s to 8760h.",
 	"Baseline.periods": "From trailing: of how many datapoints it is the mean, 1 to 100.",
 	"Baseline.season":  "From trailing: takes the same period of the last periods seasons, such as 168h for weeks; a multiple of the rule's period. Left out, the last periods.",
 
