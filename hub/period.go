@@ -25,9 +25,10 @@ type periods struct {
 	cooldown time.Time // the end of the one last learnt; zero if there was none
 }
 
-// span is one length of periods, aligned to the Unix epoch.
+// span is one length of periods, aligned to the Unix epoch or to an offset after it.
 type span struct {
 	seconds int64
+	offset  int64         // seconds
 	arrival bool          // by when events are published, not by their timestamps
 	grace   time.Duration // the smallest of its rules
 	judged  time.Duration // and the largest
@@ -42,8 +43,13 @@ func newPeriods(g contract.Guidance) *periods {
 			continue
 		}
 
-		added := span{seconds, r.Time == policy.TimeOfArrival, r.GraceLength(), r.GraceLength()}
-		same := func(s span) bool { return s.seconds == added.seconds && s.arrival == added.arrival }
+		added := span{
+			seconds: seconds, offset: int64(time.Duration(r.Offset.Or(0)) / time.Second), arrival: r.Time == policy.TimeOfArrival,
+			grace: r.GraceLength(), judged: r.GraceLength(),
+		}
+		same := func(s span) bool {
+			return s.seconds == added.seconds && s.offset == added.offset && s.arrival == added.arrival
+		}
 		if i := slices.IndexFunc(p.spans, same); i >= 0 {
 			known := &p.spans[i]
 			known.grace, known.judged = min(known.grace, added.grace), max(known.judged, added.judged)
@@ -58,7 +64,7 @@ func newPeriods(g contract.Guidance) *periods {
 
 // start is the beginning of the period that a second is in.
 func (s *span) start(second int64) int64 {
-	start := second / s.seconds * s.seconds
+	start := (second-s.offset)/s.seconds*s.seconds + s.offset
 	if start > second { // before 1970
 		start -= s.seconds
 	}

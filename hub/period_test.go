@@ -62,7 +62,9 @@ func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			c := ruled(over("a", time.Minute, policy.TimeOfEvent), over("b", 90*time.Second, ""), policy.Below(metric.Accuracy, 0.5))
+			moved := over("c", time.Minute, "")
+			moved.Offset = metric.Some(policy.Duration(20 * time.Second))
+			c := ruled(over("a", time.Minute, policy.TimeOfEvent), over("b", 90*time.Second, ""), moved, policy.Below(metric.Accuracy, 0.5))
 			h := learnt(t, c, c)
 			type slot struct {
 				version string
@@ -82,6 +84,7 @@ func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T
 				for _, period := range []int64{60, 90} {
 					require.Equal(t, d.First.Unix()/period, d.Last.Unix()/period, "period %d s, %s to %s", period, d.First, d.Last)
 				}
+				require.Equal(t, (d.First.Unix()-20)/60, (d.Last.Unix()-20)/60, "from 20 s, %s to %s", d.First, d.Last)
 				got[slot{d.ModelVersion, d.Last.Unix() / 60}] += d.Events
 			}
 			require.Equal(t, want, got)

@@ -46,6 +46,12 @@ func (e *explainer) rule(r *policy.Rule, s monitor.RuleStatus, version monitor.V
 		e.age(s, "not retrained for "+r.MaxAge.Or(0).String(), "it is retrained before", e.retrained(time.Duration(r.MaxAge.Or(0))), say)
 	case !r.SilentFor.IsZero():
 		e.age(s, "silent for "+r.SilentFor.Or(0).String(), "an event comes before", version.LastSeen.Add(time.Duration(r.SilentFor.Or(0))), say)
+	case r.NewReadings != 0:
+		if s.Verdict == monitor.Breaching {
+			say("%s new readings, since %s", plain.Thousands(r.NewReadings), e.at(s.At))
+		} else {
+			say("fewer than %s new readings since the last success", plain.Thousands(r.NewReadings))
+		}
 	case r.IsWindowed():
 		e.window(r, &x, say)
 	default:
@@ -124,17 +130,18 @@ func (e *explainer) unknown(r *policy.Rule, s monitor.RuleStatus, say func(strin
 		return
 	}
 
-	hasBaseline := !r.BelowBaselineBy.IsZero() || !r.AboveBaselineBy.IsZero()
-	isPrevious := r.Baseline != nil && r.Baseline.From == policy.BaselinePrevious
-	switch {
-	case hasBaseline && s.Baseline.IsZero() && isPrevious:
+	isLacking := r.HasBaseline() && s.Baseline.IsZero()
+	switch from := r.BaselineOf(); {
+	case isLacking && from.From == policy.BaselinePrevious:
 		say("unknown: the version before it has left no baseline")
-	case hasBaseline && s.Baseline.IsZero():
-		needed := int64(policy.DefaultBaselineSamples)
-		if r.Baseline != nil && r.Baseline.Samples > 0 {
-			needed = r.Baseline.Samples
-		}
-		say("unknown: its baseline is filling, %s of %s samples", plain.Thousands(s.BaselineSamples), plain.Thousands(needed))
+	case isLacking && from.From == policy.BaselineReplaced:
+		say("unknown: no version before it has left %s samples", plain.Thousands(from.Samples))
+	case isLacking && from.From == policy.BaselineTrailing:
+		say("unknown: it has not %s to measure against yet", plain.Count(from.Periods, "datapoint"))
+	case isLacking && !from.Period.IsZero():
+		say("unknown: its baseline is filling for %s, %s samples so far", from.Period.Value(), plain.Thousands(s.BaselineSamples))
+	case isLacking:
+		say("unknown: its baseline is filling, %s of %s samples", plain.Thousands(s.BaselineSamples), plain.Thousands(from.Samples))
 	case len(s.Datapoints) == 0:
 		say("unknown: no datapoint is judged yet")
 	case slices.ContainsFunc(s.Datapoints, func(p monitor.DatapointStatus) bool { return !p.Unknown && !p.Value.IsZero() }):
