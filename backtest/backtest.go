@@ -40,6 +40,9 @@ type Options struct {
 	// Training is the outcome of every retraining; default TrainingSucceeds. A
 	// success names no new version: recordings hold their own.
 	Training Training
+	// OnDecision, where set, hears of each decision as it falls, also of those that go on
+	// a streak. It must not keep it.
+	OnDecision func(*monitor.Decision)
 	// Backend, where set, is asked for each retraining in place of the imagined one, and
 	// answers by Simulator.Outcome; TrainingTime and Training then say nothing.
 	Backend func(modelops.Request)

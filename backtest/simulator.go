@@ -197,6 +197,9 @@ func (s *Simulator) approve() {
 // decided hears of each decision.
 func (s *Simulator) decided(decision monitor.Decision) {
 	s.result.Decisions = journal.AppendDecision(s.result.Decisions, decision)
+	if s.options.OnDecision != nil {
+		s.options.OnDecision(&decision)
+	}
 	switch decision.Kind {
 	case policy.Suppressed, policy.Held:
 		s.spans.breach(&decision)

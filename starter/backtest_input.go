@@ -72,6 +72,11 @@ func (b *backtesting) read(ctx context.Context, policies []backtest.Policy) (*re
 		}
 	}
 
+	return b.collect(ctx, policies)
+}
+
+// collect reads all events into memory, sorted.
+func (b *backtesting) collect(ctx context.Context, policies []backtest.Policy) (*readEvents, error) {
 	var collecting *recording.Reader
 	read, err := b.readAll(ctx, policies, func(reader *recording.Reader, file string, source io.Reader) error {
 		collecting = reader

@@ -53,6 +53,7 @@ var commands = []func() *cobra.Command{
 	newFreezeCommand,
 	newUnfreezeCommand,
 	newBacktestCommand,
+	newCertifyCommand,
 	newRehearseCommand,
 	newBenchCommand,
 }
