@@ -77,6 +77,10 @@ func TestEachRuleAccountsForWhatItHasJudgedAndWhatNot(t *testing.T) {
 			rule:   `{"metric": "latency_ms", "stat": "mean", "period": "1m", "above": 50, "datapoints": {"breaching": 3, "of": 5}}`,
 			events: measured(100, 10), want: backtest.Account{Judged: 2, Breaching: 1, Min: metric.Some(10.0), Max: metric.Some(100.0), Lacks: "it has 2 of the 3 datapoints that must breach"},
 		},
+		"readings that span too much for a percentile are not known, rather than wrong": {
+			rule:   `{"metric": "latency_ms", "stat": "p50", "period": "5m", "above": 40}`,
+			events: measured(20, 20.1, 20.2, 20.3, 2e6), want: backtest.Account{Unknown: 1},
+		},
 		"an age is shown each event": {rule: `{"max_age": "1m"}`, events: measured(1, 1, 1), want: backtest.Account{Judged: 3, Breaching: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,8 @@ func (s *Sketch) Quantile(q float64) (float64, error) {
 }
 
 // AtRank returns the value of a rank, counted from 1, the smallest, within
-// SketchAccuracy of it; of a rank beyond the last, the largest.
+// SketchAccuracy of it, or ErrMerged where that can't be told; of a rank beyond the
+// last, the largest.
 func (s *Sketch) AtRank(rank int64) (float64, error) {
 	if err := s.decode(); err != nil {
 		return 0, err
@@ -97,12 +98,33 @@ func (s *Sketch) AtRank(rank int64) (float64, error) {
 	negative, zero := s.sketch.GetNegativeValueStore(), s.sketch.GetZeroCount()
 	switch {
 	case before < negative.TotalCount():
-		return -s.sketch.Value(negative.KeyAtRank(negative.TotalCount() - 1 - before)), nil
+		key := negative.KeyAtRank(negative.TotalCount() - 1 - before)
+		return -s.sketch.Value(key), mergedError(negative, key)
 	case before < negative.TotalCount()+zero || s.sketch.GetPositiveValueStore().IsEmpty():
 		return 0, nil
 	}
 
-	return s.sketch.Value(s.sketch.GetPositiveValueStore().KeyAtRank(before - zero - negative.TotalCount())), nil
+	positive := s.sketch.GetPositiveValueStore()
+	key := positive.KeyAtRank(before - zero - negative.TotalCount())
+	return s.sketch.Value(key), mergedError(positive, key)
+}
+
+// ErrMerged says that readings are so far apart that those of a rank, near zero, share
+// a bin: their value is not known within SketchAccuracy.
+var ErrMerged = errors.New("the readings span too much for this rank")
+
+// mergedError is ErrMerged for the bin that others nearer to zero may have been merged
+// into: the lowest, where the bins are as many as there may be.
+func mergedError(bins store.Store, key int) error {
+	least, err := bins.MinIndex()
+	if err != nil || key > least {
+		return nil
+	}
+	greatest, err := bins.MaxIndex()
+	if err != nil || greatest-least+1 < maxSketchBins {
+		return nil
+	}
+	return ErrMerged
 }
 
 // Merge adds all values of another sketch.

@@ -18,6 +18,9 @@ func (b *Bucket) point(r *policy.Rule, isGap bool) Point {
 		p.Value = metric.Reading{}
 	}
 	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil || r.HasBaseline()))
+	if b.Sketch != nil && p.Value.IsZero() && b.Count >= max(1, r.MinSamples) {
+		p.Unknown = true // the readings span too much for this percentile
+	}
 	return p
 }
 
