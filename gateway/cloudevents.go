@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // attributes are those of a CloudEvent that matter here.
@@ -41,9 +42,9 @@ func (a *attributes) check() error {
 
 	if a.Time != "" {
 		var err error
-		a.occurred, err = time.Parse(time.RFC3339, a.Time)
+		a.occurred, err = metric.ParseTimestamp(a.Time, nil)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("time: must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %q", plain.Cut(a.Time, 60)))
+			faults = append(faults, fmt.Errorf("time: %w", err))
 		}
 	}
 	if a.ContentType != nil {
@@ -98,6 +99,11 @@ func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 
 	err := envelope.check()
 	data := []byte(envelope.Data)
+	if len(data) > 0 && data[0] == '"' { // JSON as text, as serializers write it that take any data for a string
+		var text string
+		err = errors.Join(err, json.Unmarshal(data, &text))
+		data = []byte(text)
+	}
 	switch {
 	case envelope.DataBase64 != nil && data != nil:
 		err = errors.Join(err, errors.New("data: must not be given with data_base64"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -178,7 +179,7 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	if f.cloud != nil {
 		t.occurred = f.cloud.occurred
 	}
-	body := t.in.body
+	body := bytes.TrimPrefix(t.in.body, strict.ByteOrderMark)
 	if f.media == typeNDJSON {
 		for line := range bytes.Lines(body) {
 			line = bytes.TrimSpace(line)

@@ -81,7 +81,7 @@ func (r *EventReader) field(c *cursor, key []byte) int {
 		r.event.ModelName = r.text(c)
 		return hasModelName
 	case "model_version":
-		r.event.ModelVersion = r.text(c)
+		r.event.ModelVersion = r.version(c)
 		return hasModelVersion
 	case Accuracy:
 		c.reading(&r.event.Accuracy)
@@ -138,6 +138,19 @@ func (r *EventReader) text(c *cursor) string {
 		return ""
 	}
 	return r.name(c.Text())
+}
+
+// version reads a version, which may be a number; that is kept as it is written.
+func (r *EventReader) version(c *cursor) string {
+	if b := c.Next(); b != '-' && (b < '0' || b > '9') {
+		return r.text(c)
+	}
+	start := c.At
+	c.Float()
+	if c.Bad {
+		return ""
+	}
+	return r.name(c.Data[start:c.At])
 }
 
 // further reads the object of further metrics.
@@ -243,7 +256,8 @@ func (r *EventReader) name(name []byte) string {
 func explainEvent(data []byte) error {
 	var event struct {
 		timestamp                  timestampText
-		modelName, modelVersion    string
+		modelName                  string
+		modelVersion               strict.TextOrNumber
 		accuracy, latencyMS, drift Reading
 	}
 	err := strict.Decode(data, "", strict.Fields{

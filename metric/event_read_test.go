@@ -37,6 +37,7 @@ var odd = []string{
 	`{"model_name":"a","timestamp":"2026-11-23"}`, `{"model_name":"a","timestamp":"2026-11-23T24:00:00Z"}`,
 	`{"model_name":"a","timestamp":"2026-11-23t14:05:00z"}`,
 	`{"model_name":"a","timestamp":1700000000}`, `{"model_name":"a","timestamp":"\u0032026-11-23T14:05:00Z"}`,
+	`{"model_version":7}`, `{"model_version":-7.10}`, `{"model_version":1e999}`, `{"model_version":07}`, `{"model_version":true}`, `{"model_version":["7"]}`, `{"model_version":{}}`,
 	`{"model_name":"a","accuracy":01}`, `{"model_name":"a","accuracy":1.}`, `{"model_name":"a","accuracy":.5}`, `{"model_name":"a","accuracy":+1}`, `{"model_name":"a","accuracy":-}`,
 	`{"model_name":"a","accuracy":1e}`, `{"model_name":"a","accuracy":1e400}`, `{"model_name":"a","accuracy":NaN}`, `{"model_name":"a","accuracy":"1"}`, `{"model_name":"a","accuracy":0x1}`,
 	`{"model_name":"a","accuracy":1_0}`, `{"model_name":"a","accuracy":nullx}`, `{"model_name":"a","accuracy":true}`, `{"model_name":"a","accuracy":1 1}`, `{"model_name":"a","accuracy":1e5.5}`,
@@ -177,7 +178,12 @@ func byEncodingJSON(data []byte) (e Event, err error) {
 		case "model_name":
 			err = json.Unmarshal(value, &e.ModelName)
 		case "model_version":
-			err = json.Unmarshal(value, &e.ModelVersion)
+			var number float64
+			if err = json.Unmarshal(value, &number); err == nil && !isNull {
+				e.ModelVersion = string(value)
+			} else {
+				err = json.Unmarshal(value, &e.ModelVersion)
+			}
 		case Accuracy:
 			err = json.Unmarshal(value, &e.Accuracy)
 		case LatencyMS:

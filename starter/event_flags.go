@@ -54,7 +54,7 @@ func (f *eventFlags) addTo(command *cobra.Command) {
 	flags.Float64Var(&f.driftScore, driftFlag, 0, "distance from the training data")
 	flags.StringArrayVar(&f.metrics, "metric", nil, "a further metric as `NAME=VALUE`; can be repeated")
 	flags.StringArrayVar(&f.categories, "category", nil, "a reading that is a name, as `NAME=VALUE`; can be repeated")
-	flags.StringVar(&f.timestamp, "timestamp", "", "when it was measured, in RFC 3339 (default now)")
+	flags.StringVar(&f.timestamp, "timestamp", "", "when it was measured, in RFC 3339, or Unix seconds or milliseconds (default now)")
 }
 
 // event makes the event, and names every fault of it.
@@ -62,9 +62,9 @@ func (f *eventFlags) event(command *cobra.Command) (metric.Event, error) {
 	event := metric.Event{Timestamp: time.Now().UTC(), ModelName: f.model, ModelVersion: f.version}
 	var faults []error
 	if f.timestamp != "" {
-		stamp, err := time.Parse(time.RFC3339, f.timestamp)
+		stamp, err := metric.ParseTimestamp(f.timestamp, nil)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("flag --timestamp: must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %q", f.timestamp))
+			faults = append(faults, fmt.Errorf("flag --timestamp: %w", err))
 		}
 		event.Timestamp = stamp
 	}

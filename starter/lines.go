@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/modelvigil/modelvigil/internal/strict"
 )
 
 // maxLineBytes bounds a line of events, and so the memory that reading takes. An
@@ -46,6 +48,9 @@ func (l *lines) next() ([]byte, error) {
 			return nil, err // the rest of the line may never have come
 		}
 
+		if l.number == 1 {
+			line = bytes.TrimPrefix(line, strict.ByteOrderMark)
+		}
 		line = bytes.TrimSpace(line)
 		if len(line) > 0 || err != nil {
 			if len(line) == 0 {

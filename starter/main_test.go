@@ -57,7 +57,7 @@ func TestBinary(t *testing.T) {
 		"publish of a reading that is no number": {args: []string{"publish", "--model", "m", "--accuracy", "high"}, code: 2, stderr: []string{`"high"`, "-h"}},
 		"publish names every fault of the flags": {
 			args: []string{"publish", "--model", "m", "--metric", "auc", "--metric", "f1=x", "--metric", "a=1", "--metric", "a=2", "--timestamp", "soon"}, code: 2,
-			stderr: []string{`RFC 3339 time such as 2006-01-02T15:04:05Z, got "soon"`, `got "auc"`, `got "f1=x"`, `"a" is given twice`, "-h"},
+			stderr: []string{`RFC 3339 time such as 2006-01-02T15:04:05Z, or Unix seconds or milliseconds, got "soon"`, `got "auc"`, `got "f1=x"`, `"a" is given twice`, "-h"},
 		},
 		"publish of a reading that makes no sense": {
 			args: []string{"publish", "--model", "m", "--accuracy", "NaN", "--metric", "auc=-Inf"}, code: 1,

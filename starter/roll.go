@@ -17,6 +17,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -155,6 +156,7 @@ func (s *server) replay(ctx context.Context, m listedMonitor) error {
 
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 		DataConverter: s.temporal.DataConverter, FailureConverter: s.temporal.FailureConverter,
+		Interceptors:             []interceptor.WorkerInterceptor{&workflows.EveryArgument{}},
 		DisableDeadlockDetection: true, // a second on a busy machine is no fault of the build
 	})
 	if err != nil {

@@ -140,7 +140,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
 		Interceptors: append([]interceptor.WorkerInterceptor{
-			&edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models},
+			&workflows.EveryArgument{}, &edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models},
 		}, p.traces.Worker()...),
 		OnFatalError:      s.fail,
 		DeploymentOptions: p.settings.deployment(),

@@ -125,7 +125,7 @@ func (t *tape) replay(l *life, events []*historypb.HistoryEvent) error {
 
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 		DataConverter: t.question.Codec.Data, FailureConverter: t.question.Codec.Failure,
-		Interceptors:             []interceptor.WorkerInterceptor{&following{follow: l.follow}},
+		Interceptors:             []interceptor.WorkerInterceptor{&workflows.EveryArgument{}, &following{follow: l.follow}},
 		DisableDeadlockDetection: true, // a second on a busy machine is no fault of the history
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ const maxRecent = 20
 func DecodeOutcome(payload []byte) (modelops.Outcome, error) {
 	var o modelops.Outcome
 	err := strict.Decode(payload, "", strict.Fields{
-		"request_id": &o.RequestID, "state": &o.State, "message": &o.Message, "model_version": &o.ModelVersion,
+		"request_id": &o.RequestID, "state": &o.State, "message": &o.Message, "model_version": (*strict.TextOrNumber)(&o.ModelVersion),
 	})
 	if err != nil {
 		return o, err
