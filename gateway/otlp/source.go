@@ -43,10 +43,19 @@ func valuesOf(names []string, around ...[]*common.KeyValue) []string {
 		for _, attribute := range attributes {
 			if i := slices.Index(names, attribute.GetKey()); i >= 0 && values[i] == "" {
 				values[i] = textOf(attribute.GetValue())
+				if isNobody(attribute.GetKey(), values[i]) {
+					values[i] = ""
+				}
 			}
 		}
 	}
 	return values
+}
+
+// isNobody says that a service has no name of its own: its SDK makes one up, the same
+// for all that have none, such as unknown_service:python.
+func isNobody(key, value string) bool {
+	return key == "service.name" && (value == "unknown_service" || strings.HasPrefix(value, "unknown_service:"))
 }
 
 // series is a metric of a source, and what the mapping makes of it.

@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"sigs.k8s.io/yaml"
+	sigs "sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/yaml"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -115,7 +116,11 @@ func ReadFile(path string) (f File, err error) {
 	if err != nil {
 		return f, err
 	}
-	if err := yaml.UnmarshalStrict(text, &f); err != nil {
+	object, err := yaml.ToJSON(text)
+	if err == nil {
+		err = sigs.UnmarshalStrict(object, &f) // which refuses unknown fields by name
+	}
+	if err != nil {
 		return f, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")), " "))
 	}
 
@@ -132,10 +137,20 @@ func ReadFile(path string) (f File, err error) {
 	return f, errors.Join(faults...)
 }
 
+// withoutUser is an address without what stands in front of its @.
+func withoutUser(address string) string {
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		return "…" + address[at:]
+	}
+	return address
+}
+
 func (f File) faults() (faults []error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if address, err := url.Parse(f.Prometheus.Address); err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-		fault("prometheus.address: must be a URL such as http://prometheus:9090, got %q", f.Prometheus.Address)
+		fault("prometheus.address: must be a URL such as http://prometheus:9090, got %q", withoutUser(f.Prometheus.Address))
+	} else if address.User != nil {
+		fault("prometheus.address: must hold no name and no password, which would be told in every error; give them as basic_auth, got %s", address.Redacted())
 	}
 	if f.Prometheus.BearerToken != nil && f.Prometheus.BasicAuth != nil {
 		fault("prometheus: bearer_token and basic_auth can't both be given")

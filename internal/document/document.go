@@ -9,19 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	yamlv3 "go.yaml.in/yaml/v3"
-	"sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/yaml"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -131,56 +128,6 @@ func readParts(paths []string, stdin io.Reader, modelOf func(map[string]json.Raw
 	}
 
 	return documents, all, faults
-}
-
-// expand puts the files of a folder, those of its folders too, in its place.
-func expand(paths []string) (files []string, err error) {
-	var faults []error
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if path == "-" || err != nil || !info.IsDir() { // reading says what is wrong
-			files = append(files, path)
-			continue
-		}
-
-		found := 0
-		err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
-				return err
-			}
-			if err := isWithin(path, file); err != nil {
-				faults = append(faults, err)
-				return nil
-			}
-
-			files = append(files, file)
-			found++
-			return nil
-		})
-		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: the folder has no *.yaml, *.yml or *.json file", Called(path))
-		}
-		faults = append(faults, err)
-	}
-
-	return files, errors.Join(faults...)
-}
-
-// isWithin says that a file lies in a folder, wherever links in it lead: a folder may
-// come from somebody who must not have other files of this machine read.
-func isWithin(folder, file string) error {
-	root, err := filepath.EvalSymlinks(folder)
-	if err != nil {
-		return err
-	}
-	target, err := filepath.EvalSymlinks(file)
-	if err != nil {
-		return fmt.Errorf("%s: %w", Called(file), err)
-	}
-	if within, err := filepath.Rel(root, target); err != nil || !filepath.IsLocal(within) {
-		return fmt.Errorf("%s: is a link out of the folder, and not followed; name the file itself", Called(file))
-	}
-	return nil
 }
 
 // faults puts in front of each line of an error where it is: the file, the line,
@@ -338,12 +285,12 @@ func modelOf(fields map[string]json.RawMessage) (model string, err error) {
 // either form.
 func toJSON(p part) ([]byte, error) {
 	if !json.Valid(p.text) {
-		object, err := yaml.YAMLToJSONStrict(p.text)
+		object, err := yaml.ToJSON(p.text)
 		if err != nil { // once more, to have it count the lines of the file
 			if err := notFinite(p.text); err != nil {
 				return nil, err
 			}
-			_, err = yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), p.line), p.text...))
+			_, err = yaml.ToJSON(append(bytes.Repeat([]byte("\n"), p.line), p.text...))
 			return nil, fmt.Errorf("not YAML: %s", oneLine(err))
 		}
 		return object, nil
@@ -352,7 +299,7 @@ func toJSON(p part) ([]byte, error) {
 	// JSON is YAML, but for tabs and surrogate pairs.
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, p.text) // it is valid
-	if _, err := yaml.YAMLToJSONStrict(compact.Bytes()); err != nil && strings.Contains(err.Error(), "already set in map") {
+	if _, err := yaml.ToJSON(compact.Bytes()); err != nil && strings.Contains(err.Error(), "already set in map") {
 		_, what, _ := strings.Cut(oneLine(err), "key ")
 		return nil, errors.New("key " + what)
 	}

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/modelvigil/modelvigil/internal/yaml"
 )
 
 // name is what a policy can call a backend, or a channel.
@@ -36,7 +36,7 @@ func ReadMapping(path string) (map[string]json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, err := yaml.YAMLToJSONStrict(text)
+	object, err := yaml.ToJSON(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not YAML: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
 	}
