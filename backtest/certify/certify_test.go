@@ -2,7 +2,6 @@ package certify_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -230,7 +229,7 @@ func BenchmarkCertify(b *testing.B) {
 			for range b.N {
 				certificate, err := certify.Run(b.Context(), model, backtest.Policy{Policy: decoded(b, wanted)}, certify.Options{Per: 90 * day, Samples: 1000})
 				require.NoError(b, err)
-				b.Log(fmt.Sprintf("%+v", certificate.FalseAlarms))
+				b.Logf("%+v", certificate.FalseAlarms)
 			}
 		})
 	}

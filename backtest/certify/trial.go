@@ -125,7 +125,7 @@ func (t *trials) done() {
 
 // random are the numbers of one resample, whoever makes it.
 func (t *trials) random(part, sample int) *rand.Rand {
-	return rand.New(rand.NewPCG(t.options.Seed, uint64(part)<<32|uint64(sample)))
+	return rand.New(rand.NewPCG(t.options.Seed, uint64(part)<<32|uint64(sample))) //nolint:gosec // both count from 0
 }
 
 // alarms counts the alarms of a resample.
