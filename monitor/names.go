@@ -13,28 +13,44 @@ import (
 // retrainings.
 
 type (
-	Verdict         = verdict.Verdict
-	RuleStatus      = watch.RuleStatus
+	// Verdict is what a rule says of a version.
+	Verdict = verdict.Verdict
+	// RuleStatus is what one rule says of a version, as a status has it.
+	RuleStatus = watch.RuleStatus
+	// DatapointStatus is one judged datapoint, as a status has it.
 	DatapointStatus = watch.DatapointStatus
-	Judgement       = watch.Judgement
+	// Judgement is what one rule said at one moment.
+	Judgement = watch.Judgement
 )
 
 type (
-	Decision           = journal.Decision
-	Suppression        = journal.Suppression
-	Notice             = journal.Notice
-	Rejection          = journal.Rejection
-	Counters           = journal.Counters
+	// Decision is what the machine did, and why.
+	Decision = journal.Decision
+	// Suppression is why a breach did not trigger.
+	Suppression = journal.Suppression
+	// Notice is a decision that a channel is to be told of.
+	Notice = journal.Notice
+	// Rejection is an input that was refused.
+	Rejection = journal.Rejection
+	// Counters are what was counted since the monitor was started.
+	Counters = journal.Counters
+	// RetrainingCounters are the retrainings, by what became of them.
 	RetrainingCounters = journal.RetrainingCounters
-	NoticeCounters     = journal.NoticeCounters
+	// NoticeCounters are the notices, by what became of them.
+	NoticeCounters = journal.NoticeCounters
 )
 
 type (
-	Control      = retraining.Control
-	Flight       = retraining.Flight
-	Pending      = retraining.Pending
+	// Control is an operator's word.
+	Control = retraining.Control
+	// Flight is the retraining in flight.
+	Flight = retraining.Flight
+	// Pending is a trigger that waits for an operator's word.
+	Pending = retraining.Pending
+	// Verification is under way for a version that a retraining has made.
 	Verification = retraining.Verification
-	Cancelling   = retraining.Cancelling
+	// Cancelling is a retraining that its backend is to be told to end.
+	Cancelling = retraining.Cancelling
 )
 
 // The verdicts.
