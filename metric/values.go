@@ -71,6 +71,27 @@ func (v *Values) Trim() {
 	}
 }
 
+// Fit keeps the most frequent values whose names together take no more than so many
+// bytes, and counts the others together.
+func (v *Values) Fit(most int) {
+	bytes := 0
+	for value := range v.Counts { // in any order: it is a sum
+		bytes += len(value)
+	}
+	if bytes <= most {
+		return
+	}
+
+	bytes = 0
+	for _, value := range v.Frequent() {
+		bytes += len(value)
+		if bytes > most {
+			v.Other += v.Counts[value]
+			delete(v.Counts, value)
+		}
+	}
+}
+
 // Frequent are the values, the most frequent first, of equally frequent ones the
 // first by name.
 func (v *Values) Frequent() []string {

@@ -32,13 +32,20 @@ func logarithm(x float64) float64 {
 	return float64(exponent*ln2High) + (series + float64(exponent*ln2Low))
 }
 
-// significant rounds to 12 significant digits, as values of drift are told.
 func significant(x float64) float64 {
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', 11, 64), 64)
 	if err != nil {
 		return x
 	}
 	return rounded
+}
+
+// Significant rounds to 12 significant digits, as values of drift are told.
+func Significant(x float64) float64 { return significant(x) }
+
+// MissingShare is the share of so many events that had no reading.
+func MissingShare(events, readings int64) float64 {
+	return significant(1 - float64(readings)/float64(events))
 }
 
 // normal is the value that a standard normal variable is below with probability p,

@@ -1,0 +1,77 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/metric/drift"
+)
+
+// tellMoved tells of the features that are furthest beyond their bounds, or nearest.
+func tellMoved(judged []found) (all []Moved) {
+	for i := range judged[:min(len(judged), mostMoved)] {
+		f := &judged[i]
+		all = append(all, Moved{
+			Name: f.feature.Name, Value: f.value, Threshold: f.bound,
+			Readings: f.tally.Counts.Total(), Reference: f.feature.Against.Counts.Total(),
+			Bins: movedBins(f.feature.Against, f.tally.Counts),
+		})
+	}
+	return all
+}
+
+// movedBins are the bins whose share has changed most, in words: `18 to 24 up from 3 %
+// to 11 %`.
+func movedBins(reference *drift.Reference, counts drift.Counts) (words []string) {
+	n, m := float64(reference.Counts.Total()), float64(counts.Total())
+	if n == 0 || m == 0 {
+		return nil
+	}
+	moved := make([]int, len(counts))
+	change := make([]float64, len(counts))
+	for i := range counts {
+		moved[i] = i
+		change[i] = float64(counts[i])/m - float64(reference.Counts[i])/n
+	}
+	slices.SortStableFunc(moved, func(a, b int) int { return cmp.Compare(math.Abs(change[b]), math.Abs(change[a])) })
+
+	for _, bin := range moved[:min(len(moved), mostMoved)] {
+		if change[bin] == 0 {
+			break
+		}
+		way := "up"
+		if change[bin] < 0 {
+			way = "down"
+		}
+		words = append(words, fmt.Sprintf("%s %s from %s to %s", binWords(reference, bin), way,
+			percent(float64(reference.Counts[bin])/n), percent(float64(counts[bin])/m)))
+	}
+	return words
+}
+
+func binWords(reference *drift.Reference, bin int) string {
+	edges := reference.Edges
+	switch {
+	case len(reference.Values) > 0 && bin < len(reference.Values):
+		return plain.Cut(reference.Values[bin], 40)
+	case len(reference.Values) > 0:
+		return "all others"
+	case len(edges) == 0:
+		return "all"
+	case bin == 0:
+		return "below " + plain.Number(edges[0])
+	case bin == len(edges):
+		return plain.Number(edges[bin-1]) + " and above"
+	case math.Nextafter(edges[bin-1], math.Inf(1)) == edges[bin] || plain.Number(edges[bin-1]) == plain.Number(edges[bin]):
+		return "exactly " + plain.Number(edges[bin-1])
+	}
+	return plain.Number(edges[bin-1]) + " to " + plain.Number(edges[bin])
+}
+
+func percent(share float64) string {
+	return strconv.FormatFloat(100*share, 'g', 3, 64) + " %"
+}
