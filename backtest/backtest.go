@@ -57,6 +57,9 @@ type Options struct {
 	Drifts []Drift
 	// Datapoints says that results keep every datapoint.
 	Datapoints bool
+	// Bounds keeps the bounds of drift rules that were found, for all that replay with
+	// these options; nil keeps none.
+	Bounds *Bounds
 	// Progress, where set, hears of each batch of events replayed, from any
 	// goroutine; TotalEvents says of how many.
 	Progress func(events int64)

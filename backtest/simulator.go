@@ -96,6 +96,7 @@ func (s *Simulator) advance(now time.Time) {
 			s.approve()
 		case due:
 			s.calendar(wake)
+			s.machine.FindBounds(wake, s.options.Bounds.Find)
 			s.machine.Tick(wake)
 			s.settle(wake)
 			if again, ok := s.machine.NextWake(); ok && !again.After(wake) {

@@ -59,7 +59,7 @@ func (e *Evidence) measured(rule int) (value, threshold metric.Reading) {
 // measuring is the rule whose metric stands for a rule's decision.
 func (e *Evidence) measuring(rule int) int {
 	for _, member := range e.watch.composites.Members(rule) {
-		if e.breaching.Has(member) && e.watch.policy.Rules[member].Metric != "" {
+		if e.breaching.Has(member) && (e.watch.policy.Rules[member].Metric != "" || e.watch.policy.Rules[member].IsDrift()) {
 			return member
 		}
 	}

@@ -31,6 +31,12 @@ func (j *Moment) Judge(rule int, o *Observation, passed time.Time) verdict.Findi
 		return t.Measure(r, o.Metric(r.Metric), j.Now)
 	case policy.FormWindow:
 		late := t.Window.Late
+		if r.IsDrift() {
+			j.watch.comparison(rule, j.Version, t.Window)
+			t.Window.FeedDrift(r, o, o.Events, &o.When, j.Now, passed)
+			j.watch.tellLate(j, rule, t.Window.Late-late)
+			break
+		}
 		t.Window.Feed(r, o.Metric(r.Metric), &o.When, j.Now, passed)
 		j.watch.tellLate(j, rule, t.Window.Late-late)
 	case policy.FormReadings:

@@ -14,14 +14,46 @@ type Observation struct {
 	Version string
 	Events  int64
 	window.When
-	metrics  []observed // by name
-	readings []metric.Summary
+	metrics    []observed         // by name
+	categories []observedCategory // by name
+	readings   []metric.Summary
 }
 
 // observed is one metric of an observation.
 type observed struct {
 	name string
 	*metric.Summary
+}
+
+// observedCategory is one category of an observation: one value, or many.
+type observedCategory struct {
+	name   string
+	value  string
+	values *metric.Values
+}
+
+// Category returns the reading of a category where there is one alone, or else its
+// readings, or nil.
+func (o *Observation) Category(name string) (value string, values *metric.Values) {
+	i, found := slices.BinarySearchFunc(o.categories, name, func(c observedCategory, name string) int { return strings.Compare(c.name, name) })
+	if !found {
+		return "", nil
+	}
+	return o.categories[i].value, o.categories[i].values
+}
+
+// EachName tells of all metrics, and then of all categories, each by name.
+func (o *Observation) EachName(tell func(name string, isCategory bool)) {
+	for i := range o.metrics {
+		tell(o.metrics[i].name, false)
+	}
+	for i := range o.categories {
+		tell(o.categories[i].name, true)
+	}
+}
+
+func (o *Observation) sortCategories() {
+	slices.SortFunc(o.categories, func(a, b observedCategory) int { return strings.Compare(a.name, b.name) })
 }
 
 // Metric returns what was seen of a metric, or nil.
@@ -50,6 +82,11 @@ func (o *Observation) OfDigest(d *metric.Digest) {
 	o.Events = d.Events
 	o.When = window.When{First: d.First, Last: d.Last, FoldedFrom: d.FoldedFrom, FoldedUntil: d.FoldedUntil}
 	o.metrics = o.metrics[:0]
+	o.categories = o.categories[:0]
+	for name, values := range d.Categories {
+		o.categories = append(o.categories, observedCategory{name: name, values: values})
+	}
+	o.sortCategories()
 	for name, metric := range d.Metrics {
 		o.metrics = append(o.metrics, observed{name, metric})
 	}
@@ -68,6 +105,11 @@ func (o *Observation) OfEvent(e *metric.Event, now time.Time) {
 	o.Events = 1
 	o.When = window.When{First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now}
 	o.metrics = o.metrics[:0]
+	o.categories = o.categories[:0]
+	for name, value := range e.Categories {
+		o.categories = append(o.categories, observedCategory{name: name, value: value})
+	}
+	o.sortCategories()
 	o.readings = slices.Grow(o.readings[:0], metric.NamedMetrics+len(e.Metrics)) // they must not move while they are filled
 
 	if !e.Accuracy.IsZero() {

@@ -95,6 +95,9 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 
 		judged = true
 		w.learnPrevious(i, name, t.Window)
+		if r.IsDrift() {
+			w.comparison(i, name, t.Window)
+		}
 		found, point := t.Judge(r, due, now, silence, isGap)
 		j.Findings[i] = found
 		w.tellDatapoint(j, i, point)

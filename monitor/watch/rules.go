@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -24,6 +25,9 @@ type RuleStatus struct {
 	// Late counts the events that came when their period was judged already.
 	Late   int64     `json:"late,omitempty"`
 	LateAt time.Time `json:"late_at,omitzero"` // the timestamp of the last of them
+	// Drift tells of the metrics of a drift rule that were furthest beyond their
+	// bounds, or nearest to them, when it was last judged.
+	Drift []contrast.Moved `json:"drift,omitempty"`
 }
 
 // DatapointStatus is one judged datapoint.
@@ -55,6 +59,9 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 			s.Baseline = recent.Baseline(r)
 			s.Late = recent.Late
 			s.LateAt = recent.LateAt
+			if recent.Compare != nil {
+				s.Drift = recent.Compare.Moved
+			}
 			if recent.First != nil {
 				s.BaselineSamples = recent.First.Count
 			}

@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -19,6 +20,8 @@ type Bucket struct {
 	Approximate bool `json:"approximate,omitempty"`
 	// Coarse says that a digest came without a sketch: there is no percentile.
 	Coarse bool `json:"coarse,omitempty"`
+	// Compared is what a drift rule has counted.
+	Compared *contrast.Period `json:"compared,omitempty"`
 }
 
 // add counts readings into a bucket.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/policy"
@@ -20,6 +21,10 @@ func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
 		w.Silence = r.PeriodOf(now)
 	}
 
+	if !sameDrift(o, r) {
+		dropped = len(w.Points) > 0
+		*w = Window{Through: w.Through, Silence: w.Silence, Late: w.Late, LateAt: w.LateAt}
+	}
 	if o.Time != r.Time { // readings were put into other periods
 		w.Open = nil
 	}
@@ -27,7 +32,7 @@ func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
 	if o.BaselineOf().From == policy.BaselineTrailing || r.BaselineOf().From == policy.BaselineTrailing { // each had a threshold of its own
 		isOther = isOther || o.BelowBaselineBy != r.BelowBaselineBy || o.AboveBaselineBy != r.AboveBaselineBy || o.BaselineOf() != r.BaselineOf()
 	}
-	dropped = len(w.Points) > 0 && isOther
+	dropped = dropped || len(w.Points) > 0 && isOther
 	if dropped {
 		w.Points = nil
 	}
@@ -66,6 +71,18 @@ func (w *Window) carryDetector(o, r *policy.Change) {
 	}
 }
 
+// sameDrift says that two rules hold the same distributions against the same reference
+// and bound, or none.
+func sameDrift(o, r *policy.Rule) bool {
+	part := func(r *policy.Rule) policy.Rule {
+		return policy.Rule{
+			Metric: r.Metric, Category: r.Category, Metrics: r.Metrics, Categories: r.Categories, Drift: r.Drift,
+			Above: r.Above, FalseAlarms: r.FalseAlarms, AtLeast: r.AtLeast, Datapoints: r.Datapoints, MinSamples: r.MinSamples, Time: r.Time,
+		}
+	}
+	return !o.IsDrift() && !r.IsDrift() || strict.Equal(part(o), part(r))
+}
+
 // Rejudge judges what was measured of a rule, old until now, by what the rule is now.
 func (t *Track) Rejudge(r, old *policy.Rule, now time.Time) {
 	switch r.Form() {
@@ -101,12 +118,15 @@ func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
 		return
 	}
 
-	t.Threshold = w.threshold(r)
+	if !r.IsDrift() {
+		t.Threshold = w.threshold(r)
+	}
 	t.Verdict = verdict.Unknown
 	w.Held = false
 	points := w.Points
 	for i := range points {
-		if r.BaselineOf().From != policy.BaselineTrailing { // of which each had a threshold of its own
+		// Some were judged by what is not kept: each by a threshold of its own.
+		if !r.IsDrift() && r.BaselineOf().From != policy.BaselineTrailing {
 			points[i].judge(r, t.Threshold)
 		}
 		w.Points = points[:i+1]

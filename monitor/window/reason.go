@@ -9,6 +9,10 @@ import (
 
 // Reason says why a rule with a period breaches.
 func (t *Track) Reason(r *policy.Rule) string {
+	if r.IsDrift() {
+		return t.driftReason(r)
+	}
+
 	w := t.Window
 	what := fmt.Sprintf("%s %s", policy.Word(r.Metric), r.Stat)
 	if r.Change != nil {

@@ -81,13 +81,18 @@ func (t *Track) Judge(r *policy.Rule, due, now time.Time, silence, isGap bool) (
 	w := t.Window
 	taken := w.take(r, silence)
 	p := taken.point(r, isGap)
-	if r.Change != nil {
+	switch {
+	case r.IsDrift():
+		p, t.Threshold = w.look(r, taken, isGap)
+		w.keep(r, p)
+		f = w.conclude(r, p)
+	case r.Change != nil:
 		w.detect(r, p, due)
 		f.Verdict = t.Standing(r, now)
 		f.Fresh = true
 		f.Hit = f.Verdict == verdict.Breaching
 		t.Threshold = w.From
-	} else {
+	default:
 		w.lookBack(r, p.Start)
 		t.Threshold = w.threshold(r)
 		isLost := p.Unknown

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -30,6 +31,8 @@ type Window struct {
 	Changed  time.Time      `json:"changed,omitzero"` // when a change was detected that counts
 	From     metric.Reading `json:"from,omitzero"`    // the mean before it
 	To       metric.Reading `json:"to,omitzero"`      // and after it
+	// Compare is what a drift rule knows.
+	Compare *contrast.Comparison `json:"compare,omitempty"`
 }
 
 // Point is a judged datapoint.
@@ -45,6 +48,21 @@ type Point struct {
 // what was measured of the rule's metric, nil where it was not. passed is until when
 // the machine has let time pass.
 func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now, passed time.Time) {
+	w.hearSilence(r, now, passed)
+	if measured == nil {
+		return
+	}
+
+	percentile := r.Stat.IsPercentile()
+	w.fillBaseline(r, measured, percentile, when.instant(r, now))
+	b := w.period(r, when, now, passed, measured.Count)
+	if b != nil {
+		b.add(measured, percentile, when.beganBefore(r, b.Start))
+	}
+}
+
+// hearSilence begins to count the silence of a version.
+func (w *Window) hearSilence(r *policy.Rule, now, passed time.Time) {
 	if r.KnowsSilence() && (w.nextSilence() == 0 || !r.DueAt(w.nextSilence()).After(passed)) {
 		// Silence counts from the period of a version's first event on. That of the time in
 		// which another version was heard is passed over.
@@ -53,32 +71,26 @@ func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now,
 		}
 		w.Silence = max(w.nextSilence(), r.FirstOpen(passed))
 	}
+}
 
-	if measured == nil {
-		return
-	}
-
-	percentile := r.Stat.IsPercentile()
-	at := when.instant(r, now)
-	w.fillBaseline(r, measured, percentile, at)
-	start := r.PeriodOf(at)
-	crosses := when.beganBefore(r, start)
+// period is the open period that an observation is put into; nil where it comes too
+// late, with so many readings.
+func (w *Window) period(r *policy.Rule, when *When, now, passed time.Time, readings int64) *Bucket {
+	start := r.PeriodOf(when.instant(r, now))
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
-		w.Open[n-1].add(measured, percentile, crosses)
-		return
+		return w.Open[n-1]
 	}
 	if start < w.Through || !r.DueAt(start).After(passed) {
-		w.Late += measured.Count
+		w.Late += readings
 		w.LateAt = clock.Later(w.LateAt, when.Last)
-		return
+		return nil
 	}
 
 	i, found := slices.BinarySearchFunc(w.Open, start, func(b *Bucket, start int64) int { return cmp.Compare(b.Start, start) })
 	if !found {
 		w.Open = slices.Insert(w.Open, i, &Bucket{Start: start})
 	}
-
-	w.Open[i].add(measured, percentile, crosses)
+	return w.Open[i]
 }
 
 // Rest passes over the silence that nobody was woken for since it changed nothing, see

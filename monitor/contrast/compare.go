@@ -1,7 +1,7 @@
-// Package compare holds what is measured of a model version against references: the
+// Package contrast holds what is measured of a model version against references: the
 // distributions of the metrics and categories that a drift rule watches, and what it
 // says of them period by period. Like the rest of the machine it is pure.
-package compare
+package contrast
 
 import (
 	"time"

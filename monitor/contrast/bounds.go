@@ -1,4 +1,4 @@
-package compare
+package contrast
 
 import (
 	"github.com/modelvigil/modelvigil/metric/drift"

@@ -1,0 +1,81 @@
+package window
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
+	"github.com/modelvigil/modelvigil/policy"
+)
+
+// FeedDrift puts an observation of some events, handled at now, into the window of a
+// drift rule. What it learns from is put nowhere else, so it counts however late it is.
+func (w *Window) FeedDrift(r *policy.Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
+	w.hearSilence(r, now, passed)
+	at := when.instant(r, now)
+	b := w.period(r, when, now, passed, events)
+	if b == nil {
+		w.Compare.Feed(r, &contrast.Period{}, r.PeriodOf(at), at, events, o)
+		return
+	}
+
+	if b.Compared == nil {
+		b.Compared = &contrast.Period{}
+	}
+	b.Count += events
+	b.Approximate = b.Approximate || when.beganBefore(r, b.Start)
+	w.Compare.Feed(r, b.Compared, b.Start, at, events, o)
+}
+
+// look judges a period of a drift rule.
+func (w *Window) look(r *policy.Rule, b *Bucket, isGap bool) (p Point, threshold metric.Reading) {
+	l := w.Compare.Judge(r, b.Compared, b.Start)
+	p = Point{Start: b.Start, Value: l.Value, Breach: l.Breach, Unknown: l.Unknown, Approximate: b.Approximate || l.Approximate}
+	isMissing := l.Value.IsZero()
+	p.Unknown = p.Unknown || isGap && isMissing
+	if isMissing && !p.Unknown {
+		p.Breach = r.Missing == policy.MissingBreaching
+	}
+	return p, l.Threshold
+}
+
+// FindBounds finds the bounds that the periods which are due by an instant are judged
+// by.
+func (w *Window) FindBounds(r *policy.Rule, due time.Time, find func(null *drift.Null, size int64) float64) {
+	if w.Compare == nil {
+		return
+	}
+	for _, b := range w.Open {
+		if !r.DueAt(b.Start).After(due) {
+			w.Compare.FindBounds(r, b.Compared, b.Start, find)
+		}
+	}
+}
+
+// driftReason says why a drift rule breaches.
+func (t *Track) driftReason(r *policy.Rule) string {
+	look := &t.Window.Compare.Last
+	suffix := ""
+	if _, n := r.MOfN(); n > 1 {
+		breaching, of := t.Window.count(r)
+		suffix = fmt.Sprintf(", %d of %d periods", breaching, of)
+	}
+
+	value, measured := look.Value.Get()
+	switch {
+	case !measured:
+		return fmt.Sprintf("%s %s missing over %s%s", r.Name, r.Drift.Statistic, r.Period.Value(), suffix)
+	case !look.Breach:
+		return fmt.Sprintf("%s %s %.4f, earlier ones beyond their threshold over %s against %s%s",
+			policy.Word(look.Name), r.Drift.Statistic, value, r.Period.Value(), r.Drift.Reference.String(), suffix)
+	}
+
+	reason := r.DriftReason(look.Name, value, look.Threshold.Value()) + suffix
+	if others := look.Breaching[1:]; len(others) > 0 {
+		reason += "; also " + strings.Join(others, ", ")
+	}
+	return reason
+}
