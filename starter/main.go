@@ -54,6 +54,7 @@ var commands = []func() *cobra.Command{
 	newUnfreezeCommand,
 	newBacktestCommand,
 	newCertifyCommand,
+	newProfileCommand,
 	newRehearseCommand,
 	newBenchCommand,
 }

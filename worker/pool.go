@@ -199,6 +199,7 @@ func (p *pool) tellers(s *session) worker.Worker {
 		DeploymentOptions:                  p.settings.deployment(),
 	})
 	w.RegisterActivity(&p.notices)
+	w.RegisterActivity(&activities.Bounds{})
 	return w
 }
 

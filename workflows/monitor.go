@@ -95,6 +95,7 @@ type watch struct {
 	await     *call
 	cancels   map[string]*call // by request id
 	notices   map[string]*call // by their id
+	bounds    *boundsCall      // that are being found; nil: none
 	timers    []*timer
 	index     func() bool       // there are search attributes
 	shown     shown             // where lists of monitors look
@@ -150,6 +151,7 @@ func (m *watch) run(ctx workflow.Context) error {
 		}
 
 		m.perform(ctx, wants)
+		m.findBounds(ctx)
 		if err := m.show(ctx, now); err != nil {
 			return err
 		}

@@ -213,6 +213,10 @@ func (m *watch) isReady() bool {
 		}
 	}
 
+	if m.bounds != nil && m.bounds.future.IsReady() {
+		return true
+	}
+
 	return m.schedule != nil && m.schedule.future.IsReady() || m.await != nil && m.await.future.IsReady()
 }
 
@@ -244,6 +248,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		m.takeReturned(ctx, returned)
 	}
 
+	m.takeBounds(ctx)
 	ended(ctx, m.cancels, func(id string, err error) {
 		m.machine.CancelTold(now, id, err)
 		m.gave(ctx, Told{id, err})

@@ -79,6 +79,9 @@ func decode(documents []Document, all []defaults) (faults []error) {
 		}
 		rest, err := json.Marshal(inherit(d.fields, all, d.Model))
 		if err == nil {
+			rest, err = embedProfiles(rest, d.File)
+		}
+		if err == nil {
 			d.Policy, err = policy.Decode(rest)
 		}
 		faults = append(faults, d.faults(err, all))
