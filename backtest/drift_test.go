@@ -36,7 +36,7 @@ func decisionsOf(t *testing.T, rule string, events []metric.Event) []string {
 	require.NoError(t, err)
 	simulator := backtest.NewSimulator("m", p, backtest.Options{})
 	for i := range events {
-		simulator.Observe(&events[i])
+		simulator.Observe(&events[i], time.Time{})
 	}
 	result := simulator.Finish()
 	var reasons []string
@@ -92,7 +92,7 @@ func TestATrailingReferenceIsTheLastJudgedPeriods(t *testing.T) {
 func TestAtLeastSoManyMustBeBeyondTheirBounds(t *testing.T) {
 	events := driftStream(4, func(day int, random *rand.Rand) (float64, string) {
 		if day == 3 {
-			return 100 + random.Float64(), "XX"
+			return 100 + random.Float64(), []string{"DE", "XX"}[random.IntN(2)]
 		}
 		return random.Float64(), "DE"
 	})

@@ -82,7 +82,7 @@ func profileFile(ctx context.Context, into *drift.Profiler, file string, stdin i
 		}
 		progress := showProgress(stderr, "reading", size)
 		defer progress.end()
-		source = progress.of(opened)
+		source = &countingReader{opened, progress}
 	}
 
 	reader := bufio.NewReaderSize(newInterruptible(ctx, source), 1<<20)
@@ -210,4 +210,17 @@ func isAbsent(cell string) bool {
 		return true
 	}
 	return false
+}
+
+// countingReader tells of what is read.
+type countingReader struct {
+	io.Reader
+	progress *progress
+}
+
+// Read implements io.Reader.
+func (r *countingReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.progress.add(int64(n))
+	return n, err
 }
