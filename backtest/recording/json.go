@@ -42,7 +42,7 @@ type jsonParser struct {
 }
 
 func (r *Reader) newJSONParser() *jsonParser {
-	p := &jsonParser{parser: r.newParser(), reader: r, columns: map[string]string{}, members: map[string]member{}}
+	p := &jsonParser{parser: parser{zone: r.Zone, modelName: r.ModelName}, reader: r, columns: map[string]string{}, members: map[string]member{}}
 	for field, column := range r.Columns {
 		p.columns[column] = field
 	}

@@ -32,7 +32,8 @@ type Reader struct {
 	// WantedCategory says which categories are read; nil: all that say that they are
 	// some, in a CSV by `category:` before the name.
 	WantedCategory func(category string) bool
-	// Zone is what times without a zone are of; nil: UTC.
+	// Zone is what times without a zone are of. Nil: those of a CSV, or of Parquet,
+	// are of UTC, and in JSON they are refused.
 	Zone *time.Location
 	// OnRejection, where set, hears of each row that is rejected. An error that it
 	// returns ends the reading.

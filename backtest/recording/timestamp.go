@@ -21,7 +21,7 @@ var (
 
 // ParseTimestamp reads a timestamp of a recording in any of the forms of an event's
 // own, or as BigQuery writes it, `2006-01-02 15:04:05 UTC`. One without a zone is
-// one of zone, where an event's would be refused; zoneless says so.
+// one of zone, and zoneless says so; where zone is nil it is refused, as an event's.
 func ParseTimestamp(text string, zone *time.Location) (stamp time.Time, zoneless bool, err error) {
 	at, zoneless, err := parseTime([]byte(text), zone)
 	if err != nil {
@@ -42,6 +42,8 @@ func parseTime(text []byte, zone *time.Location) (at int64, zoneless bool, err e
 
 	stamp, zoneless, err := unusualTime(text, zone)
 	switch {
+	case err != nil && zone == nil:
+		return 0, false, fmt.Errorf("timestamp: %w, or say --zone for all of them", err)
 	case err != nil:
 		return 0, false, fmt.Errorf("timestamp: must be RFC 3339, 2006-01-02 15:04:05, or Unix seconds or milliseconds, got %q", plain.Cut(string(text), 40))
 	case stamp.Before(firstTime) || stamp.After(lastTime):
@@ -58,8 +60,8 @@ func unusualTime(text []byte, zone *time.Location) (stamp time.Time, zoneless bo
 	}
 
 	stamp, err = metric.ParseTimestamp(strict.Borrowed(text), nil)
-	if err == nil {
-		return stamp, false, nil
+	if err == nil || zone == nil {
+		return stamp, false, err
 	}
 	stamp, err = metric.ParseTimestamp(string(text), zone)
 	return stamp, true, err
