@@ -102,3 +102,12 @@ func TestAPolicyTakesOfAProfileWhatItsRulesNeed(t *testing.T) {
 	assert.Equal(t, []string{"age"}, p.Profiles["p"].Names(false))
 	assert.Equal(t, []string{"p"}, p.ProfilesNamed())
 }
+
+func TestTheDistributionsThatDriftRulesLookAtAreKept(t *testing.T) {
+	rules := []policy.Rule{{Metrics: []string{"feature.*"}, Drift: &policy.Drift{}}}
+
+	kept := policy.DistributionsFor(rules, nil)
+
+	assert.True(t, kept.Has("feature.age"))
+	assert.False(t, kept.Has("accuracy"))
+}

@@ -84,9 +84,10 @@ func (p *Policy) validateReportEvery(every time.Duration) error {
 type Distributions struct {
 	percentiles []string // metrics that a rule takes a percentile of
 	patterns    []string // further names, or patterns of path.Match
+	compared    []Rule   // drift rules, which hold a distribution against another
 }
 
-// DistributionsFor are those that rules take percentiles of, and those that are to be
+// DistributionsFor are those that rules take percentiles of or look for drift in, and those that are to be
 // kept besides, by names or patterns of path.Match.
 func DistributionsFor(rules []Rule, keep []string) Distributions {
 	d := Distributions{patterns: keep}
@@ -95,6 +96,9 @@ func DistributionsFor(rules []Rule, keep []string) Distributions {
 		if r.Stat.IsPercentile() && !slices.Contains(d.percentiles, r.Metric) {
 			d.percentiles = append(d.percentiles, r.Metric)
 		}
+		if r.IsDrift() {
+			d.compared = append(d.compared, *r)
+		}
 	}
 	return d
 }
@@ -102,6 +106,9 @@ func DistributionsFor(rules []Rule, keep []string) Distributions {
 // Has says that a metric is one of them.
 func (d *Distributions) Has(name string) bool {
 	if slices.Contains(d.percentiles, name) {
+		return true
+	}
+	if slices.ContainsFunc(d.compared, func(r Rule) bool { return r.Watches(name, false) }) {
 		return true
 	}
 	return slices.ContainsFunc(d.patterns, func(pattern string) bool {
