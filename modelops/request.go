@@ -2,11 +2,7 @@ package modelops
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
-	"unicode/utf8"
-
-	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // Request is what a backend is asked for. In JSON it is the data of
@@ -55,17 +51,3 @@ type Outcome struct {
 
 // RuleManual stands for the rule in a retraining that an operator asked for.
 const RuleManual = "manual"
-
-const maxVersionBytes = 200
-
-// ValidateVersion says what is wrong with the model version that an outcome names;
-// none, "", is fine.
-func ValidateVersion(version string) error {
-	switch {
-	case len(version) > maxVersionBytes:
-		return fmt.Errorf("model_version: must be 0 to %d bytes of UTF-8, got %d bytes", maxVersionBytes, len(version))
-	case !utf8.ValidString(version):
-		return fmt.Errorf("model_version: must be 0 to %d bytes of UTF-8, got %q", maxVersionBytes, plain.Excerpt(version, 40))
-	}
-	return nil
-}

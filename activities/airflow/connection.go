@@ -24,6 +24,9 @@ import (
 // that is asked for, 100 task instances, takes about 150 KiB.
 const maxAnswerBytes = 1 << 20
 
+// maxVersionBytes is how much of Airflow's version an error shows.
+const maxVersionBytes = 40
+
 // connection is an Airflow as one user.
 type connection struct {
 	base        *url.URL
@@ -119,7 +122,47 @@ func (c *connection) send(ctx context.Context, method, path string, query url.Va
 
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes)) // what there is of it explains the status
-	return nil, c.refusal(call, response, text)
+	return nil, c.explained(ctx, c.refusal(call, response, text))
+}
+
+// explained is a refusal that says who has refused, should it not be Airflow 3.
+func (c *connection) explained(ctx context.Context, refused error) error {
+	foreign := (*refusal)(nil)
+	if !errors.As(refused, &foreign) || !foreign.isForeign {
+		return refused
+	}
+
+	version := c.olderVersion(ctx)
+	if version == "" {
+		return fmt.Errorf("%w (not from Airflow; is the url in the backend's settings its web address?)", refused)
+	}
+	return modelops.Final(fmt.Errorf("%w; it is Airflow %s, and the backend speaks the REST API v2 of Airflow 3: "+
+		"upgrade it, or let a webhook start its DAG", refused, plain.Excerpt(version, maxVersionBytes)))
+}
+
+// olderVersion is the version of an Airflow that has the REST API v1, which Airflow 3
+// has no more; empty where there is none. It tells it to anybody, so no token is sent.
+func (c *connection) olderVersion(ctx context.Context) string {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("/api/v1/version").String(), nil)
+	if err != nil {
+		return ""
+	}
+
+	request.Header.Set("User-Agent", httpclient.UserAgent)
+	response, err := c.client.Do(request)
+	if err != nil {
+		return ""
+	}
+
+	defer func() { _ = response.Body.Close() }()
+	var answer struct {
+		Version string `json:"version"`
+	}
+	if response.StatusCode != http.StatusOK || decode(response, "", &answer) != nil {
+		return ""
+	}
+
+	return answer.Version
 }
 
 // decode reads an answer of success.

@@ -153,6 +153,41 @@ func TestAnAnswerThatIsNoneIsTriedAgainOrFinal(t *testing.T) {
 	}
 }
 
+// Airflow 2 answers what it doesn't know with a page, and has its API at /api/v1.
+func TestAnAirflowThatIsNotVersion3IsFinalAtOnce(t *testing.T) {
+	page := says(http.StatusNotFound, "<!doctype html><title>Airflow 404</title>")
+	tests := map[string]struct {
+		version http.HandlerFunc
+		final   bool
+		want    string
+	}{
+		"Airflow 2":                              {says(200, `{"version": "2.10.5", "git_version": null}`), true, "</title>; it is Airflow 2.10.5, and the backend speaks the REST API v2 of Airflow 3: upgrade it, or let a webhook start its DAG"},
+		"something that has a page for anything": {says(200, "<!doctype html>"), false, "(not from Airflow; is the url in the backend's settings its web address?)"},
+		"something that isn't Airflow":           {page, false, "(not from Airflow; is the url in the backend's settings its web address?)"},
+	}
+	for name, test := range tests {
+		for _, login := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, by login: %t", name, login), func(t *testing.T) {
+				config := stage(t, map[string]http.HandlerFunc{
+					"GET ": page, "POST ": page,
+					"GET /api/v1/version": func(w http.ResponseWriter, r *http.Request) {
+						assert.Empty(t, r.Header.Get("Authorization"))
+						test.version(w, r)
+					},
+				})
+				if login {
+					config.Token, config.Username, config.Password = "", "vigil", "pass-word"
+				}
+
+				_, err := newBackend(t, config).ScheduleRetraining(t.Context(), breach())
+
+				require.ErrorContains(t, err, test.want)
+				assert.Equal(t, test.final, modelops.IsFinal(err))
+			})
+		}
+	}
+}
+
 func TestManyWhoseTokenIsRefusedLogInOnce(t *testing.T) {
 	var mu sync.Mutex
 	logins := 0

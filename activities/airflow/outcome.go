@@ -68,14 +68,12 @@ func (b *Backend) outcome(ctx context.Context, request modelops.Request) (modelo
 // model version for good is told, and costs nothing else.
 func (b *Backend) success(ctx context.Context, run string) (modelops.Outcome, error) {
 	version, err := b.modelVersion(ctx, run)
-	if err == nil {
-		err = modelops.ValidateVersion(version)
-	} else if !modelops.IsFinal(err) {
+	if err != nil && !modelops.IsFinal(err) {
 		return modelops.Outcome{}, err
 	}
+
 	outcome := modelops.Outcome{State: modelops.Succeeded, ModelVersion: version}
 	if err != nil {
-		outcome.ModelVersion = ""
 		outcome.Message = plain.Excerpt(fmt.Sprintf("its model version is passed over: %v", err), maxMessageBytes)
 	}
 	return outcome, nil
@@ -108,7 +106,8 @@ func (b *Backend) failure(ctx context.Context, run string) (modelops.Outcome, er
 }
 
 // modelVersion is what the XCom that was pushed last tells of it, by any task where
-// none is configured. Its error is final where there is none.
+// none is configured. Its error is final where there is none, or what there is can be
+// no version.
 func (b *Backend) modelVersion(ctx context.Context, run string) (string, error) {
 	var list struct {
 		Entries []xcom `json:"xcom_entries"`
@@ -128,7 +127,15 @@ func (b *Backend) modelVersion(ctx context.Context, run string) (string, error) 
 	}
 	err = b.connection.call(ctx, http.MethodGet, b.path("dagRuns", run, "taskInstances", last.TaskID, "xcomEntries", b.key),
 		url.Values{"map_index": {strconv.Itoa(last.MapIndex)}}, nil, &entry)
-	return textOf(entry.Value), err
+	if err != nil {
+		return "", err
+	}
+
+	version, err := modelops.Version(entry.Value)
+	if err != nil {
+		return "", modelops.Final(err)
+	}
+	return version, nil
 }
 
 // xcom is an entry of the list of XComs.
@@ -136,10 +143,4 @@ type xcom struct {
 	TaskID    string    `json:"task_id"`
 	MapIndex  int       `json:"map_index"`
 	Timestamp time.Time `json:"timestamp"`
-}
-
-// textOf is the text of an XCom. Releases of Airflow differ in whether a string is
-// encoded once or twice.
-func textOf(value json.RawMessage) string {
-	return plain.JSON(json.RawMessage(plain.JSON(value)))
 }

@@ -21,6 +21,8 @@ const maxExcerptBytes = 300
 type refusal struct {
 	status int
 	text   string
+	// isForeign says that it is not Airflow 3 that doesn't know the address.
+	isForeign bool
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -39,7 +41,7 @@ func statusOf(err error) int {
 // can't help, and with what to do about it.
 func (c *connection) refusal(call string, response *http.Response, body []byte) error {
 	detail, isAirflow := detailOf(body)
-	r := &refusal{response.StatusCode, strings.TrimSpace(fmt.Sprintf("%s: %d %s", call, response.StatusCode, http.StatusText(response.StatusCode)))}
+	r := &refusal{status: response.StatusCode, text: strings.TrimSpace(fmt.Sprintf("%s: %d %s", call, response.StatusCode, http.StatusText(response.StatusCode)))}
 	if location := response.Header.Get("Location"); location != "" {
 		r.text += ", a redirect to " + visible(location)
 	}
@@ -66,7 +68,7 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	case r.status == http.StatusNotFound && !isAirflow:
 		// A proxy says so while Airflow is being restarted.
 		r.status = 0
-		r.text += " (not from Airflow; is the url in the backend's settings its web address?)"
+		r.isForeign = true
 		return r
 	case r.status == http.StatusRequestTimeout, r.status == http.StatusConflict, r.status >= 500:
 		return r

@@ -61,7 +61,8 @@ type Config struct {
 	Job      string // the name of a Job that serves as template; its own suspension isn't copied
 	Template string // a batch/v1 JobTemplateSpec in YAML or JSON: {metadata, spec}
 
-	// Container is the one that gets the decision; empty means all of the pod.
+	// Container is the one that gets the decision and whose words are the outcome's,
+	// where it says any; empty means all of the pod.
 	Container string
 	// ModelVersionAnnotation is the Job's annotation that the trainer writes the new
 	// model version into; empty means modelvigil.ai/new-model-version.

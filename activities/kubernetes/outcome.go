@@ -61,7 +61,7 @@ func (b *Backend) outcome(ctx context.Context, name string, request modelops.Req
 		return modelops.Outcome{}, fmt.Errorf("%w: its pods can't be read: %w", modelops.ErrRunning, stripped(err))
 	}
 
-	return modelops.Outcome{}, fmt.Errorf("%w: %s", modelops.ErrRunning, progress(job, pods))
+	return modelops.Outcome{}, fmt.Errorf("%w: %s", modelops.ErrRunning, b.progress(job, pods))
 }
 
 func isOn(b *bool) bool { return b != nil && *b }
@@ -94,7 +94,7 @@ func (b *Backend) succeeded(ctx context.Context, job *batchv1.Job) (modelops.Out
 	case err != nil:
 		return outcome, fmt.Errorf("read the pods' words: %w", err)
 	default:
-		outcome = cluster.Result(lastWord(pods))
+		outcome = cluster.Result(b.lastWord(pods))
 	}
 
 	if version := job.Annotations[b.config.ModelVersionAnnotation]; version != "" {
@@ -113,7 +113,7 @@ func (b *Backend) failed(ctx context.Context, job *batchv1.Job, failure *batchv1
 	case err != nil:
 		return modelops.Outcome{}, fmt.Errorf("read the pods' words: %w", err)
 	default:
-		if words := lastFailure(pods); words != "" {
+		if words := b.lastFailure(pods); words != "" {
 			why = words + " (" + why + ")"
 		}
 	}

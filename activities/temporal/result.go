@@ -57,15 +57,9 @@ func resultOf(result *common.Payloads) modelops.Outcome {
 	if plain.JSON(fields["state"]) == string(modelops.Failed) {
 		outcome.State = modelops.Failed
 	}
-	message := plain.JSON(fields["message"])
-	version := plain.JSON(fields["model_version"])
-	if err := modelops.ValidateVersion(version); err != nil {
-		message = fmt.Sprintf("%s (passed over: %v)", message, err)
-		version = ""
-	}
-
-	outcome.Message = plain.Excerpt(message, maxMessageBytes)
-	outcome.ModelVersion = version
+	outcome.Message = plain.JSON(fields["message"])
+	outcome = outcome.WithVersion(modelops.Version(fields["model_version"]))
+	outcome.Message = plain.Excerpt(outcome.Message, maxMessageBytes)
 	return outcome
 }
 

@@ -81,6 +81,7 @@ func TestWhatAWorkflowReturnsIsTheOutcome(t *testing.T) {
 		"version and message":             {ending{Result: map[string]any{"model_version": "v8", "message": "AUC 0.93"}}, succeeded, modelops.Outcome{ModelVersion: "v8", Message: "AUC 0.93"}},
 		"further fields are passed over":  {ending{Result: map[string]any{"model_version": "v8", "auc": 0.93}}, succeeded, modelops.Outcome{ModelVersion: "v8"}},
 		"a version that is a number":      {ending{Result: map[string]any{"model_version": 8}}, succeeded, modelops.Outcome{ModelVersion: "8"}},
+		"a version that is a list":        {ending{Result: map[string]any{"model_version": []string{"v8"}}}, succeeded, modelops.Outcome{Message: "(passed over: model_version: must be a string or a number, got a list)"}},
 		"nothing":                         {ending{}, succeeded, modelops.Outcome{}},
 		"a text is the message":           {ending{Result: "AUC\n0.93"}, succeeded, modelops.Outcome{Message: "AUC 0.93"}},
 		"a list is the message":           {ending{Result: []int{1, 2}}, succeeded, modelops.Outcome{Message: "[1,2]"}},

@@ -165,16 +165,8 @@ func (a *answer) outcome() (modelops.Outcome, error) {
 			stateRunning, modelops.Succeeded, modelops.Failed, plain.Excerpt(state, maxExcerptBytes))
 	}
 
-	version, err := fields.text("model_version")
-	if err == nil {
-		err = modelops.ValidateVersion(version)
-	}
-	if err != nil {
-		version = ""
-		message = strings.TrimSpace(fmt.Sprintf("%s (passed over: %v)", message, err))
-	}
-
-	return modelops.Outcome{State: modelops.State(state), Message: message, ModelVersion: version}, nil
+	outcome := modelops.Outcome{State: modelops.State(state), Message: message}
+	return outcome.WithVersion(modelops.Version(fields["model_version"])), nil
 }
 
 // claimsJSON says whether the answer's content type is of JSON.

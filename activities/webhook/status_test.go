@@ -30,7 +30,15 @@ func TestAStatusTellsTheOutcome(t *testing.T) {
 		},
 		"succeeded, and no more":   {body: `{"state":"succeeded"}`, want: modelops.Outcome{State: modelops.Succeeded}},
 		"a version that is number": {body: `{"state":"succeeded","model_version":4}`, want: modelops.Outcome{State: modelops.Succeeded, ModelVersion: "4"}},
-		"failed, with the reason":  {body: `{"state":"failed","message":"out of memory"}`, want: modelops.Outcome{State: modelops.Failed, Message: "out of memory"}},
+		"a version that is a list": {
+			body: `{"state":"succeeded","model_version":["v4"]}`,
+			want: modelops.Outcome{State: modelops.Succeeded, Message: "(passed over: model_version: must be a string or a number, got a list)"},
+		},
+		"a version that is a truth value": {
+			body: `{"state":"succeeded","message":"done","model_version":true}`,
+			want: modelops.Outcome{State: modelops.Succeeded, Message: "done (passed over: model_version: must be a string or a number, got a bool)"},
+		},
+		"failed, with the reason": {body: `{"state":"failed","message":"out of memory"}`, want: modelops.Outcome{State: modelops.Failed, Message: "out of memory"}},
 		"a message that is no text is not worth an outcome": {
 			body: `{"state":"failed","message":{"code":7}}`, want: modelops.Outcome{State: modelops.Failed},
 		},

@@ -93,6 +93,8 @@ func TestAResultIsReadWhateverItIs(t *testing.T) {
 		"nothing":                       {"", modelops.Outcome{State: succeeded}},
 		"an object":                     {` {"model_version": "v8", "message": "good"} `, modelops.Outcome{State: succeeded, ModelVersion: "v8", Message: "good"}},
 		"an object with other fields":   {`{"auc": 0.93}`, modelops.Outcome{State: succeeded}},
+		"a version that is a list":      {`{"model_version": ["v8"], "message": "good"}`, modelops.Outcome{State: succeeded, Message: "good (passed over: model_version: must be a string or a number, got a list)"}},
+		"a version that is an object":   {`{"model_version": {"name": "v8"}}`, modelops.Outcome{State: succeeded, Message: "(passed over: model_version: must be a string or a number, got an object)"}},
 		"a text":                        {"all\n\tgood\x00", modelops.Outcome{State: succeeded, Message: "all good"}},
 		"JSON that is cut off":          {`{"model_version": "v8", "mess`, modelops.Outcome{State: succeeded, Message: `{"model_version": "v8", "mess`}},
 		"a failure":                     {`{"state": "failed", "message": "worse"}`, modelops.Outcome{State: modelops.Failed, Message: "worse"}},
@@ -102,6 +104,8 @@ func TestAResultIsReadWhateverItIs(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, cluster.Result(test.text)) })
 	}
+	assert.Equal(t, modelops.Outcome{Message: "(passed over: model_version: must be a string or a number, got a bool)"},
+		cluster.WithVersion(modelops.Outcome{}, "true"), "in an annotation")
 	long := cluster.Result(strings.Repeat("ü", 2000)).Message
 	assert.LessOrEqual(t, len(long), cluster.MaxMessageBytes)
 	assert.True(t, strings.HasSuffix(long, "ü…"))

@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/modelops"
@@ -26,18 +24,17 @@ func Result(text string) modelops.Outcome {
 		outcome.State = modelops.Failed
 	}
 	outcome.Message = plain.JSON(fields["message"])
-	return WithVersion(outcome, plain.JSON(fields["model_version"]))
+	return bounded(outcome.WithVersion(modelops.Version(fields["model_version"])))
 }
 
-// WithVersion is an outcome that has made a model version. A text that can't be
-// one is passed over, and the message says so.
-func WithVersion(outcome modelops.Outcome, version string) modelops.Outcome {
-	version = strings.TrimSpace(version)
-	if err := modelops.ValidateVersion(version); err != nil {
-		outcome.Message = strings.TrimSpace(fmt.Sprintf("%s (passed over: %v)", outcome.Message, err))
-		version = ""
-	}
+// WithVersion is an outcome that has made the model version which an annotation or a
+// field of an object holds.
+func WithVersion(outcome modelops.Outcome, text string) modelops.Outcome {
+	return bounded(outcome.WithVersion(modelops.VersionInText(text)))
+}
+
+// bounded is an outcome whose message has the room that is kept for it.
+func bounded(outcome modelops.Outcome) modelops.Outcome {
 	outcome.Message = plain.Excerpt(outcome.Message, MaxMessageBytes)
-	outcome.ModelVersion = version
 	return outcome
 }
