@@ -71,8 +71,8 @@ func Choose(m *Matrix, family *Family) (*Choice, error) {
 		sum, count := 0.0, 0
 		for j := range candidates {
 			if candidates[j].isNeighbour(&candidates[i]) {
-				sum = sum + accuracy[j]
-				count = count + 1
+				sum += accuracy[j]
+				count++
 			}
 		}
 

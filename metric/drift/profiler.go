@@ -86,7 +86,7 @@ func (c *column) collapse(level int, sorted []float64) {
 		return
 	}
 
-	merged := append(c.full[level], sorted...)
+	merged := slices.Concat(c.full[level], sorted)
 	c.full[level] = nil
 	slices.Sort(merged)
 	half := make([]float64, 0, len(merged)/2)
