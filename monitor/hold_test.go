@@ -86,6 +86,14 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 		m.Hold(noon.Add(time.Hour), id, "too late")
 		assert.NotNil(t, m.Wants(noon.Add(time.Hour)).Await)
 	})
+	t.Run("it times out by its policy's timeout, which a freeze puts off and doesn't change", func(t *testing.T) {
+		m, _ := begin()
+		m.Tick(noon.Add(10 * time.Minute))
+		require.NotNil(t, m.Status(noon).Current)
+		m.Tick(noon.Add(11 * time.Minute))
+		last := m.Status(noon.Add(11 * time.Minute)).Decisions
+		assert.Equal(t, "no outcome within 10m", last[len(last)-1].Reason)
+	})
 	t.Run("it is dropped when it breaches no more", func(t *testing.T) {
 		m, _ := begin()
 		m.Observe(noon.Add(30*time.Second), reading(noon.Add(30*time.Second), "v1", metric.Accuracy, 0.95))

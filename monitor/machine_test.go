@@ -162,6 +162,7 @@ func TestARetrainingTimesOutAtItsDeadline(t *testing.T) {
 	status := m.Status(noon.Add(time.Minute))
 	assert.Nil(t, status.Current)
 	assert.Equal(t, policy.TimedOut, status.Decisions[1].Kind)
+	assert.Equal(t, "no outcome within 1m", status.Decisions[1].Reason)
 	assert.EqualValues(t, 1, status.Retrainings.Failed)
 }
 

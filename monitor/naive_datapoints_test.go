@@ -234,7 +234,7 @@ func (l *ledger) reason(r *policy.Rule) string {
 		if l.to.Or(0) < l.from.Or(0) {
 			way = "fell"
 		}
-		return fmt.Sprintf("%s %s from %s to %s, by adwin", what, way, inWords(r, l.from), inWords(r, l.to))
+		return fmt.Sprintf("%s %s from %s to %s, by adwin", what, way, inWords(r, l.from, l.to), inWords(r, l.to, l.from))
 	}
 	period := r.Period.Or(0)
 	over := fmt.Sprintf(" over %s", period)
@@ -251,16 +251,17 @@ func (l *ledger) reason(r *policy.Rule) string {
 	case !measured:
 		return what + " missing" + over
 	case !isBeyond(r, value, l.threshold.Or(0)) && !clear.IsZero():
-		return fmt.Sprintf("%s %s not past %s since it was beyond threshold %s%s", what, inWords(r, l.value), inWords(r, clear), inWords(r, l.threshold), over)
+		return fmt.Sprintf("%s %s not past %s since it was beyond threshold %s%s", what,
+			inWords(r, l.value, clear, l.threshold), inWords(r, clear, l.value, l.threshold), inWords(r, l.threshold, l.value, clear), over)
 	case !isBeyond(r, value, l.threshold.Or(0)):
-		return fmt.Sprintf("%s %s, earlier ones beyond threshold %s%s", what, inWords(r, l.value), inWords(r, l.threshold), over)
+		return fmt.Sprintf("%s %s, earlier ones beyond threshold %s%s", what, inWords(r, l.value, l.threshold), inWords(r, l.threshold, l.value), over)
 	case !r.Below.IsZero() || !r.Above.IsZero():
-		return fmt.Sprintf("%s %s %s threshold %s%s", what, inWords(r, l.value), side(r), inWords(r, l.threshold), over)
+		return fmt.Sprintf("%s %s %s threshold %s%s", what, inWords(r, l.value, l.threshold), side(r), inWords(r, l.threshold, l.value), over)
 	}
 	margin := r.BelowBaselineBy
 	if margin.IsZero() {
 		margin = r.AboveBaselineBy
 	}
 	by, _ := margin.Get()
-	return fmt.Sprintf("%s %s %s baseline %s by more than %s%s", what, inWords(r, l.value), side(r), inWords(r, l.baseline(r)), by, over)
+	return fmt.Sprintf("%s %s %s baseline %s by more than %s%s", what, inWords(r, l.value, l.baseline(r)), side(r), inWords(r, l.baseline(r), l.value), by, over)
 }

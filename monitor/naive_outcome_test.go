@@ -17,7 +17,7 @@ func (n *naive) timeOutFlight(now time.Time) {
 	if n.flight.CancelOnTimeout {
 		n.tellBackend()
 	}
-	n.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", policy.Duration(n.flight.Deadline.Sub(n.flight.TriggeredAt))), "", "")
+	n.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", n.flight.Timeout), "", "")
 }
 
 // cancel ends the retraining in flight at an operator's word.

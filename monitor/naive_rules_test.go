@@ -2,7 +2,9 @@ package monitor_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -255,7 +257,7 @@ func (n *naive) reason(r *policy.Rule, v *naiveVersion, all findings) string {
 		}
 		return fmt.Sprintf("last retrained on %s, over %s ago", n.lastSuccess.Format(time.RFC3339), r.MaxAge.Or(0))
 	case "instant":
-		return fmt.Sprintf("%s %s %s threshold %s", wordFor(r.Metric), inWords(r, l.value), side(r), inWords(r, l.threshold))
+		return fmt.Sprintf("%s %s %s threshold %s", wordFor(r.Metric), inWords(r, l.value, l.threshold), side(r), inWords(r, l.threshold, l.value))
 	}
 	if r.Not != "" {
 		return "not " + r.Not
@@ -286,10 +288,27 @@ func wordFor(metric string) string {
 	return metric
 }
 
-// inWords is a value of a rule's metric, as reasons have it.
-func inWords(r *policy.Rule, value metric.Reading) string {
+// inWords is a value of a rule's metric, as reasons have it beside others.
+func inWords(r *policy.Rule, value metric.Reading, beside ...metric.Reading) string {
+	unit, decimals := "", 4
 	if r.Metric == "latency_ms" && r.Stat != policy.StatCount {
-		return fmt.Sprintf("%.2fms", value.Or(0))
+		unit, decimals = "ms", 2
 	}
-	return fmt.Sprintf("%.4f", value.Or(0))
+	write := func(x float64, more int) string {
+		plain := strconv.FormatFloat(x, 'f', decimals+more, 64)
+		if back, _ := strconv.ParseFloat(plain, 64); back == x || math.Abs(x)*math.Pow10(decimals) >= 10 {
+			return plain
+		}
+		return strconv.FormatFloat(x, 'g', 4+more, 64)
+	}
+	more := 0
+	all := append([]metric.Reading{value}, beside...)
+	for i, a := range all {
+		for _, b := range all[:i] {
+			for more < 16 && a.Or(0) != b.Or(0) && write(a.Or(0), more) == write(b.Or(0), more) {
+				more++
+			}
+		}
+	}
+	return write(value.Or(0), more) + unit
 }

@@ -117,9 +117,10 @@ func (n *naive) trigger(now time.Time, request modelops.Request, by string) {
 	request.RequestID = fmt.Sprintf("%s/%d", requestBase, n.counters.Retrainings.Requested)
 	request.ModelName, request.TriggeredAt, request.Params = "fraud", now, n.policy.Retraining.Params
 	how := n.policy.Retraining
+	timeout := how.Timeout.Or(policy.Duration(24 * time.Hour))
 	n.flight = &monitor.Flight{
 		Request: request, By: by, Backend: how.Backend, Priority: how.Priority, CancelOnTimeout: how.CancelOnTimeout,
-		Deadline: now.Add(time.Duration(how.Timeout.Or(policy.Duration(24 * time.Hour)))), LastTrigger: n.lastTrigger,
+		Deadline: now.Add(time.Duration(timeout)), Timeout: timeout, LastTrigger: n.lastTrigger,
 	}
 	n.lastTrigger = now
 	d := n.about(now, policy.Triggered, request)

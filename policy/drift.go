@@ -236,8 +236,9 @@ func (r *Rule) driftText() string {
 // DriftReason is a breach of a drift rule by one metric in words: `age ks 0.1832 above
 // threshold 0.1500 over 24h against the first 5000`.
 func (r *Rule) DriftReason(name string, value, threshold float64) string {
-	return fmt.Sprintf("%s %s %.4f above threshold %.4f over %s against %s",
-		Word(name), r.Drift.Statistic, value, threshold, r.Period.Value(), r.Drift.Reference.String())
+	figures := r.Figures(value, threshold)
+	return fmt.Sprintf("%s %s %s above threshold %s over %s against %s",
+		Word(name), r.Drift.Statistic, figures[0], figures[1], r.Period.Value(), r.Drift.Reference.String())
 }
 
 // What a drift rule keeps of one metric, encoded as JSON, at most.

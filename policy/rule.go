@@ -162,15 +162,8 @@ func (r *Rule) BreachReason(value, threshold float64) string {
 	if !r.Below.IsZero() {
 		side = "below"
 	}
-	return plain.Cut(fmt.Sprintf("%s %s %s threshold %s", Word(r.Metric), r.Format(value), side, r.Format(threshold)), MaxTextBytes)
-}
-
-// Format is a value of the rule's metric, as a reason has it.
-func (r *Rule) Format(value float64) string {
-	if r.Metric == metric.LatencyMS && r.Stat != StatCount {
-		return fmt.Sprintf("%.2fms", value)
-	}
-	return fmt.Sprintf("%.4f", value)
+	figures := r.Figures(value, threshold)
+	return plain.Cut(fmt.Sprintf("%s %s %s threshold %s", Word(r.Metric), figures[0], side, figures[1]), MaxTextBytes)
 }
 
 // Word is how a metric is called in a reason and, by default, its rule.

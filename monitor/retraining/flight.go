@@ -1,6 +1,7 @@
 package retraining
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -16,11 +17,14 @@ import (
 // Flight is the retraining in flight.
 type Flight struct {
 	modelops.Request
-	By       string        `json:"by,omitempty"`      // the operator who asked for it
-	Backend  string        `json:"backend,omitempty"` // the policy's; empty means the worker's default
-	Deadline time.Time     `json:"deadline"`          // when it times out
-	Job      *modelops.Job `json:"job,omitempty"`     // once it is scheduled
-	Priority int           `json:"priority,omitempty"`
+	By       string    `json:"by,omitempty"`      // the operator who asked for it
+	Backend  string    `json:"backend,omitempty"` // the policy's; empty means the worker's default
+	Deadline time.Time `json:"deadline"`          // when it times out
+	// Timeout is the policy's, which its deadline is later by than the trigger, unless a
+	// freeze has put it off.
+	Timeout  policy.Duration `json:"timeout,omitempty"`
+	Job      *modelops.Job   `json:"job,omitempty"` // once it is scheduled
+	Priority int             `json:"priority,omitempty"`
 	// CancelOnTimeout says that the backend is told to end it when it times out.
 	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
 	// IsHeld says that a freeze of the fleet has held it, and HeldUntil when it is
@@ -43,9 +47,10 @@ func (c *Course) trigger(now time.Time, request modelops.Request, by string) str
 	request.ModelName = c.modelName
 	request.TriggeredAt = now
 	request.Params = c.policy.Retraining.Params
+	timeout := c.policy.Retraining.Timeout.Or(policy.Duration(policy.DefaultTimeout))
 	c.all.Flight = &Flight{
 		Request: request, By: by, Backend: c.policy.Retraining.Backend,
-		Deadline: now.Add(time.Duration(c.policy.Retraining.Timeout.Or(policy.Duration(policy.DefaultTimeout)))),
+		Deadline: now.Add(time.Duration(timeout)), Timeout: timeout,
 		Priority: c.policy.Retraining.Priority, CancelOnTimeout: c.policy.Retraining.CancelOnTimeout,
 		LastTrigger: c.all.LastTrigger,
 	}
@@ -98,5 +103,7 @@ func (c *Course) ExpireFlight(now time.Time) {
 	if flight.CancelOnTimeout {
 		c.cancelJob(flight)
 	}
-	c.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", policy.Duration(flight.Deadline.Sub(flight.TriggeredAt))), flight.ModelVersion)
+	// A flight that an older version put in state has no timeout.
+	timeout := cmp.Or(flight.Timeout, policy.Duration(flight.Deadline.Sub(flight.TriggeredAt)))
+	c.land(now, policy.TimedOut, fmt.Sprintf("no outcome within %s", timeout), flight.ModelVersion)
 }

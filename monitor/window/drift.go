@@ -69,8 +69,8 @@ func (t *Track) driftReason(r *policy.Rule) string {
 	case !measured:
 		return fmt.Sprintf("%s %s missing over %s%s", r.Name, r.Drift.Statistic, r.Period.Value(), suffix)
 	case !look.Breach:
-		return fmt.Sprintf("%s %s %.4f, earlier ones beyond their threshold over %s against %s%s",
-			policy.Word(look.Name), r.Drift.Statistic, value, r.Period.Value(), r.Drift.Reference.String(), suffix)
+		return fmt.Sprintf("%s %s %s, earlier ones beyond their threshold over %s against %s%s",
+			policy.Word(look.Name), r.Drift.Statistic, r.Figures(value)[0], r.Period.Value(), r.Drift.Reference.String(), suffix)
 	}
 
 	reason := r.DriftReason(look.Name, value, look.Threshold.Value()) + suffix

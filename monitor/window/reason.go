@@ -2,7 +2,6 @@ package window
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -20,7 +19,8 @@ func (t *Track) Reason(r *policy.Rule) string {
 		if w.To.Value() < w.From.Value() {
 			way = "fell"
 		}
-		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, r.Format(w.From.Value()), r.Format(w.To.Value()), r.Change.Method())
+		figures := r.Figures(w.From.Value(), w.To.Value())
+		return fmt.Sprintf("%s %s from %s to %s, by %s", what, way, figures[0], figures[1], r.Change.Method())
 	}
 
 	suffix := ""
@@ -32,23 +32,34 @@ func (t *Track) Reason(r *policy.Rule) string {
 	}
 
 	value, measured := t.Value.Get()
-	threshold, base := t.Threshold.Value(), w.Baseline(r)
-	what += " " + r.Format(value)
-	switch {
-	case !measured:
-		return strings.TrimSuffix(what, r.Format(value)) + "missing" + suffix
-	case !r.IsBeyond(value, threshold): // what breaches is an earlier datapoint
-		if clear, clears := r.ClearThreshold(); clears {
-			return fmt.Sprintf("%s not past %s since it was beyond threshold %s%s", what, r.Format(clear), r.Format(threshold), suffix)
-		}
-		return fmt.Sprintf("%s, earlier ones beyond threshold %s%s", what, r.Format(threshold), suffix)
-	case !r.Below.IsZero():
-		return fmt.Sprintf("%s below threshold %s%s", what, r.Format(threshold), suffix)
-	case !r.Above.IsZero():
-		return fmt.Sprintf("%s above threshold %s%s", what, r.Format(threshold), suffix)
-	case !r.BelowBaselineBy.IsZero():
-		return fmt.Sprintf("%s below baseline %s by more than %s%s", what, r.Format(base.Value()), r.BelowBaselineBy.Value(), suffix)
+	if !measured {
+		return what + " missing" + suffix
 	}
 
-	return fmt.Sprintf("%s above baseline %s by more than %s%s", what, r.Format(base.Value()), r.AboveBaselineBy.Value(), suffix)
+	threshold := t.Threshold.Value()
+	clear, clears := r.ClearThreshold()
+	if !r.IsBeyond(value, threshold) { // what breaches is an earlier datapoint
+		if clears {
+			figures := r.Figures(value, clear, threshold)
+			return fmt.Sprintf("%s %s not past %s since it was beyond threshold %s%s", what, figures[0], figures[1], figures[2], suffix)
+		}
+		figures := r.Figures(value, threshold)
+		return fmt.Sprintf("%s %s, earlier ones beyond threshold %s%s", what, figures[0], figures[1], suffix)
+	}
+
+	side := "above"
+	if !r.Below.IsZero() || !r.BelowBaselineBy.IsZero() {
+		side = "below"
+	}
+	if !r.Below.IsZero() || !r.Above.IsZero() {
+		figures := r.Figures(value, threshold)
+		return fmt.Sprintf("%s %s %s threshold %s%s", what, figures[0], side, figures[1], suffix)
+	}
+
+	by := r.AboveBaselineBy
+	if side == "below" {
+		by = r.BelowBaselineBy
+	}
+	figures := r.Figures(value, w.Baseline(r).Value())
+	return fmt.Sprintf("%s %s %s baseline %s by more than %s%s", what, figures[0], side, figures[1], by.Value(), suffix)
 }
