@@ -295,6 +295,9 @@ func inWords(r *policy.Rule, value metric.Reading, beside ...metric.Reading) str
 		unit, decimals = "ms", 2
 	}
 	write := func(x float64, more int) string {
+		if x == 0 {
+			x = 0 // -0 is none of its own
+		}
 		plain := strconv.FormatFloat(x, 'f', decimals+more, 64)
 		if back, _ := strconv.ParseFloat(plain, 64); back == x || math.Abs(x)*math.Pow10(decimals) >= 10 {
 			return plain

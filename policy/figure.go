@@ -35,6 +35,10 @@ func (r *Rule) Figures(values ...float64) []string {
 // figure is a number to so many decimals, and more. One of which fewer than two
 // significant digits would be left, and that isn't exact with them, has four, and more.
 func figure(value float64, decimals, more int) string {
+	if value == 0 {
+		value = 0 // not the one below nought
+	}
+
 	text := strconv.FormatFloat(value, 'f', decimals+more, 64)
 	if math.Abs(value) >= math.Pow10(1-decimals) {
 		return text
