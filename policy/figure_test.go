@@ -23,6 +23,7 @@ func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 	}{
 		"four decimals":                         {accuracy, 0.8, 0.95, "accuracy 0.8000 below threshold 0.9500"},
 		"nought":                                {accuracy, 0, 0.95, "accuracy 0.0000 below threshold 0.9500"},
+		"nought has no sign":                    {accuracy, math.Copysign(0, -1), 0.95, "accuracy 0.0000 below threshold 0.9500"},
 		"what four decimals say exactly":        {accuracy, 0.0001, 0.0005, "accuracy 0.0001 below threshold 0.0005"},
 		"p-values":                              {accuracy, 1.25e-9, 1e-6, "accuracy 1.25e-09 below threshold 1e-06"},
 		"a small value, an everyday threshold":  {accuracy, 0.00001234, 0.05, "accuracy 1.234e-05 below threshold 0.0500"},
