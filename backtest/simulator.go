@@ -108,11 +108,11 @@ func (s *Simulator) advance(now time.Time) {
 	}
 }
 
-// calendar lets the machine know the spans of its policy's blackouts.
+// calendar lets the machine know when blackouts are on and schedules are due.
 func (s *Simulator) calendar(now time.Time) {
 	if wanted, ok := s.machine.CalendarWanted(now); ok {
-		spans, err := policy.BlackoutSpans(s.machine.Blackouts(), wanted.From, wanted.Until)
-		s.machine.SetCalendar(now, wanted, spans, err)
+		computed, err := s.machine.Clocks().Calendar(wanted.From, wanted.Until)
+		s.machine.SetCalendar(now, wanted, computed, err)
 	}
 }
 

@@ -73,6 +73,11 @@ func TestWhatAPolicyWouldHaveDone(t *testing.T) {
 			events: []metric.Event{bad(0), bad(5), good(20)},
 			want:   []string{"0 suppressed by blackout x1", "5 suppressed by blackout x1", "10 triggered", "10 succeeded"},
 		},
+		"a schedule triggers when it is due, between two events": {
+			policy: policy.Policy{Cooldown: metric.Some(policy.Duration(0)), Rules: []policy.Rule{{Name: "hourly", Schedule: "30 13,14 * * *", Zone: "UTC"}}},
+			events: []metric.Event{good(0), good(100), good(200)},
+			want:   []string{"90 triggered", "90 succeeded", "150 triggered", "150 succeeded"},
+		},
 		"a training ends after its time, between two events": {
 			options: backtest.Options{TrainingTime: 30 * time.Minute}, events: []metric.Event{bad(0), good(45)},
 			want: []string{"0 triggered", "30 succeeded"},

@@ -23,8 +23,8 @@ func look(m *monitor.Machine, now time.Time) {
 // fillCalendar computes the blackouts where a machine wants to have them.
 func fillCalendar(m *monitor.Machine, now time.Time) {
 	if wanted, ok := m.CalendarWanted(now); ok {
-		spans, err := policy.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
-		m.SetCalendar(now, wanted, spans, err)
+		computed, err := m.Clocks().Calendar(wanted.From, wanted.Until)
+		m.SetCalendar(now, wanted, computed, err)
 	}
 }
 

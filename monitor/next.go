@@ -34,6 +34,10 @@ func (s *State) brings(what string) string {
 		return fmt.Sprintf("the verification of version %s ends", s.Verification.Version)
 	case wakeAge:
 		return "a rule on age or silence is due"
+	case wakeSchedule:
+		return "a schedule is due"
+	case wakeCalendar:
+		return "when schedules are due next is computed"
 	case wakeBlackout:
 		return "the blackout ends; what it has held back triggers, if it still breaches"
 	default: // wakeNotices
@@ -46,6 +50,8 @@ const (
 	wakeDatapoints   = "datapoints"
 	wakeVerification = "verification"
 	wakeAge          = "age or silence"
+	wakeSchedule     = "schedule"
+	wakeCalendar     = "calendar"
 	wakeBlackout     = "blackout"
 	wakeNotices      = "notices"
 )

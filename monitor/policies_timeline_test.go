@@ -167,8 +167,8 @@ func (p *play) decode(fields map[string]json.RawMessage, line int) policy.Policy
 // tick is what the workflow does when a timer fires or an input was taken.
 func (p *play) tick() {
 	if wanted, ok := p.m.CalendarWanted(p.now); ok {
-		spans, err := policy.BlackoutSpans(p.m.Blackouts(), wanted.From, wanted.Until)
-		p.m.SetCalendar(p.now, wanted, spans, err)
+		computed, err := p.m.Clocks().Calendar(wanted.From, wanted.Until)
+		p.m.SetCalendar(p.now, wanted, computed, err)
 	}
 	p.m.Tick(p.now)
 	if !p.cuts {

@@ -33,8 +33,8 @@ func FuzzPolicy(f *testing.F) {
 		now := noon
 		for i := range 60 {
 			if wanted, ok := m.CalendarWanted(now); ok {
-				spans, err := policy.BlackoutSpans(m.Blackouts(), wanted.From, wanted.Until)
-				m.SetCalendar(now, wanted, spans, err)
+				computed, err := m.Clocks().Calendar(wanted.From, wanted.Until)
+				m.SetCalendar(now, wanted, computed, err)
 			}
 			e := event(now, float64(i%7)/7, float64(i*10), float64(i%3))
 			e.Metrics = map[string]float64{"m": float64(i)}

@@ -70,11 +70,17 @@ func (m *Machine) judgeDue(now time.Time) (datapoint time.Time) {
 	return datapoint
 }
 
-// judgeDatapoints judges every datapoint that is due by now, in order, and returns when
-// the next one is.
+// judgeDatapoints judges every datapoint and every schedule that is due by now, in order,
+// and returns when the next datapoint is. Of one instant datapoints come first: what
+// they say stands when the schedule is due.
 func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 	for {
 		due := m.watch.NextDatapoint()
+		instant, isScheduled := m.watch.NextInstant(m.state.Calendar)
+		if isScheduled && !instant.After(now) && (due.IsZero() || instant.Before(due)) {
+			m.judgeSchedules(instant, now)
+			continue
+		}
 		if due.IsZero() || due.After(now) {
 			return due
 		}
@@ -83,6 +89,15 @@ func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 		for j := range m.watch.JudgeDue(due, now) {
 			m.choose(j)
 		}
+	}
+}
+
+// judgeSchedules judges the schedules that are due at an instant, for that moment alone.
+func (m *Machine) judgeSchedules(due, now time.Time) {
+	m.Settle() // the reason names the instant, which is about to change
+	if j := m.watch.JudgeSchedules(due, now, m.state.Calendar); j != nil {
+		m.choose(j)
+		j.EndSchedules()
 	}
 }
 
@@ -147,6 +162,12 @@ func (m *Machine) wakes(now, datapoint time.Time, wake func(what string, at time
 	}
 	if due, ok := m.watch.NextAge(m.state.Ticked, m.Cooldown()); ok {
 		wake(wakeAge, due)
+	}
+	if due, ok := m.watch.NextInstant(m.state.Calendar); ok {
+		wake(wakeSchedule, due)
+	}
+	if ends, ok := m.NextCalendar(); ok && ends.After(m.state.Ticked) {
+		wake(wakeCalendar, ends)
 	}
 	if until, in := m.state.Calendar.At(now); in && (m.watch.HasDeferred() || m.hasWaitingAge(now)) {
 		wake(wakeBlackout, until)

@@ -28,6 +28,22 @@ type Calendar struct {
 	Due map[string][]int64 `json:"due,omitempty"`
 }
 
+// Clocks is of the policy what its calendar follows from: blackouts, and what schedules
+// say. Rules have the numbers that they have in the policy; others than schedules are
+// empty, and those behind the last schedule are left out.
+func (p *Policy) Clocks() *Policy {
+	clocks := &Policy{Blackout: p.Blackout}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if r.Schedule == "" {
+			continue
+		}
+		clocks.Rules = append(clocks.Rules, make([]Rule, i+1-len(clocks.Rules))...)
+		clocks.Rules[i] = Rule{Name: r.Name, Schedule: r.Schedule, Zone: r.Zone}
+	}
+	return clocks
+}
+
 // NeedsCalendar says that the policy names clocks on walls.
 func (p *Policy) NeedsCalendar() bool {
 	return len(p.Blackout) > 0 || slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Zone != "" || r.Schedule != "" })

@@ -20,8 +20,8 @@ const (
 	sumsBytes     = 300    // of CUSUM
 	phaseBytes    = 12     // of a baseline's season: how many of its datapoints there are
 	valueBytes    = 12     // one datapoint of a baseline, packed
-	dueBytes      = 12     // of an instant of a schedule, of which the calendar has some days
-	calendarDays  = 15
+	dueBytes      = 12     // of an instant of a schedule
+	calendarDays  = 29     // that a calendar has at most: two weeks behind, two ahead
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
 	maxTracksBytes = 192 << 10

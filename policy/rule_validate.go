@@ -105,7 +105,6 @@ func (r *Rule) validate(path string) error {
 	if r.Schedule != "" {
 		_, faulty := r.parseSchedule(path)
 		faults = append(faults, faulty...)
-		fault("schedule", errNoMonitor)
 	}
 	faults = append(faults, r.validateMembers(path)...)
 	return errors.Join(faults...)

@@ -26,12 +26,11 @@ type (
 	// Begun says that a run begins, with a machine of its own.
 	Begun struct{}
 
-	// Computed are the spans of blackouts that the machine wanted to know, as they were
-	// recorded.
+	// Computed is the calendar that the machine wanted to know, as it was recorded.
 	Computed struct {
-		Wanted policy.Span
-		Spans  []policy.Span
-		Err    error
+		Wanted   policy.Span
+		Calendar *policy.Calendar
+		Err      error
 	}
 
 	// Received is a signal, which Receive hands to a machine.

@@ -279,8 +279,9 @@ func ended(ctx workflow.Context, calls map[string]*call, then func(id string, er
 	}
 }
 
-// calendar lets the machine know the spans of its policy's blackouts. They are
-// computed once and recorded, since time zone data differs between workers.
+// calendar lets the machine know the spans of its policy's blackouts and when its
+// schedules are due. They are computed once and recorded, since time zone data differs
+// between workers.
 func (m *watch) calendar(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	wanted, ok := m.machine.CalendarWanted(now)
@@ -288,26 +289,30 @@ func (m *watch) calendar(ctx workflow.Context) {
 		return
 	}
 
-	blackouts := m.machine.Blackouts()
+	clocks := m.machine.Clocks()
 	var computed struct {
-		Spans []policy.Span `json:"spans"`
-		Error string        `json:"error,omitempty"`
+		Spans []policy.Span      `json:"spans"`
+		Due   map[string][]int64 `json:"due,omitempty"` // as policy.Calendar has them
+		Error string             `json:"error,omitempty"`
 	}
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
 		c := computed
-		spans, err := policy.BlackoutSpans(blackouts, wanted.From, wanted.Until)
-		c.Spans = spans
+		calendar, err := clocks.Calendar(wanted.From, wanted.Until)
 		if err != nil {
 			c.Error = err.Error()
+			return c
 		}
+		c.Spans = calendar.Spans
+		c.Due = calendar.Due
 		return c
 	})
 	err := encoded.Get(&computed)
 	if err == nil && computed.Error != "" {
 		err = errors.New(computed.Error)
 	}
-	m.machine.SetCalendar(now, wanted, computed.Spans, err)
-	m.gave(ctx, Computed{wanted, computed.Spans, err})
+	calendar := &policy.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Due: computed.Due}
+	m.machine.SetCalendar(now, wanted, calendar, err)
+	m.gave(ctx, Computed{wanted, calendar, err})
 }
 
 // MessageOf is an activity's error without Temporal's frame around it.

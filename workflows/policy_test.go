@@ -98,6 +98,16 @@ func TestABlackoutHoldsATriggerBackUntilItsEnd(t *testing.T) {
 	assert.Equal(t, noon.Add(6*time.Hour), status.Decisions[1].At.UTC())
 }
 
+func TestAScheduleTriggersByADurableTimer(t *testing.T) {
+	l := newLife(t, "fraud")
+	l.accepts(1)
+	l.publish(time.Minute, 0.99)
+	status := l.live(8*time.Hour, by(t, `{"rules": [{"name": "sunday", "schedule": "0 16 * * SUN", "zone": "Europe/Berlin"}]}`))
+	assert.Equal(t, []policy.Kind{policy.Triggered, policy.Accepted, policy.Stopped}, kindsOf(status))
+	assert.Equal(t, noon.Add(3*time.Hour), status.Decisions[0].At.UTC())
+	assert.Equal(t, "schedule 0 16 * * SUN (Europe/Berlin) at 2026-03-01T15:00:00Z", status.Decisions[0].Reason)
+}
+
 func TestTheMemoShowsAGlance(t *testing.T) {
 	l := newLife(t, "fraud")
 	var phases []contract.Phase

@@ -24,7 +24,7 @@ type life struct {
 	rival *rival // nil while the book is written
 
 	machine  *monitor.Machine
-	computed *computed // the spans of blackouts last heard of
+	computed *computed // the calendar last heard of
 	wake     time.Time // when the machine wants to be woken next; zero: never
 	now      time.Time // of the task last heard of
 
@@ -39,10 +39,10 @@ type life struct {
 	err       error
 }
 
-// computed are the spans of blackouts, and what they are of.
+// computed is a calendar, and what it is of.
 type computed struct {
 	workflows.Computed
-	blackouts []byte
+	clocks []byte
 }
 
 // load takes a run's history before it is replayed.
@@ -114,7 +114,7 @@ func (l *life) follow(now time.Time, machine *monitor.Machine, given workflows.G
 	case workflows.Begun:
 		l.begin(machine)
 	case workflows.Computed:
-		l.computed = &computed{given, encoded(machine.Blackouts())}
+		l.computed = &computed{given, encoded(machine.Clocks())}
 	case workflows.Received:
 		l.outcome(now, given)
 	case workflows.Returned:

@@ -241,20 +241,20 @@ func (r *rival) update(at time.Time, u workflows.Updated) {
 	r.look(at)
 }
 
-// calendar gives the machine the blackouts of its policy: as recorded where the
+// calendar gives the machine the calendar of its policy: as recorded where the
 // monitor computed the same, otherwise by the time zones that this program knows.
 func (r *rival) calendar(at time.Time, recorded *computed) {
 	wanted, ok := r.machine.CalendarWanted(at)
 	if !ok {
 		return
 	}
-	if recorded != nil && recorded.Wanted.From.Equal(wanted.From) && string(recorded.blackouts) == string(encoded(r.machine.Blackouts())) {
-		r.machine.SetCalendar(at, wanted, recorded.Spans, recorded.Err)
+	if recorded != nil && recorded.Wanted.From.Equal(wanted.From) && string(recorded.clocks) == string(encoded(r.machine.Clocks())) {
+		r.machine.SetCalendar(at, wanted, recorded.Calendar, recorded.Err)
 		return
 	}
 
-	spans, err := policy.BlackoutSpans(r.machine.Blackouts(), wanted.From, wanted.Until)
-	r.machine.SetCalendar(at, wanted, spans, err)
+	own, err := r.machine.Clocks().Calendar(wanted.From, wanted.Until)
+	r.machine.SetCalendar(at, wanted, own, err)
 }
 
 // requestID is a flight's; "" where there is none.

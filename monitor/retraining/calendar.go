@@ -8,35 +8,58 @@ import (
 )
 
 const (
-	// calendarLength is how far ahead a policy's blackouts are computed.
+	// calendarLength is how far ahead a policy's calendar is computed, and how far back
+	// at most.
 	calendarLength = 14 * 24 * time.Hour
 	// calendarMargin is how long before its end a calendar is computed anew.
 	calendarMargin = 24 * time.Hour
 )
 
-// CalendarWanted says that the spans of the policy's blackouts are to be computed
-// and handed to SetCalendar, before anything else is decided at now, and for which
-// time. They are computed outside and recorded, since time zone data differs
-// between workers.
+// CalendarWanted says that the calendar of the policy is to be computed and handed to
+// SetCalendar, before anything else is decided at now, and for which time. It is
+// computed outside and recorded, since time zone data differs between workers. It
+// begins before now where schedules were not judged since.
 func (c *Course) CalendarWanted(now time.Time) (wanted policy.Span, ok bool) {
-	if len(c.policy.Blackout) == 0 {
+	if !c.policy.NeedsCalendar() {
 		return wanted, false
 	}
 	now = clock.Plain(now)
-	if known := c.all.Calendar; known != nil && now.Before(known.Until.Add(-calendarMargin)) {
+	if known := c.all.Calendar; known != nil && now.Before(calendarEnds(known)) {
 		return wanted, false
 	}
-	return policy.Span{From: now, Until: now.Add(calendarLength)}, true
+
+	wanted = policy.Span{From: now, Until: now.Add(calendarLength)}
+	if judged, isKnown := c.watch.SchedulesJudged(); isKnown {
+		wanted.From = clock.Later(clock.Earlier(judged, now), now.Add(-calendarLength))
+	}
+	return wanted, true
 }
 
-// SetCalendar takes the spans of the policy's blackouts in the time that was
-// wanted. With an error there are none, which is counted and explained.
-func (c *Course) SetCalendar(now time.Time, wanted policy.Span, spans []policy.Span, err error) {
+// SetCalendar takes the calendar of the policy for the time that was wanted. With an
+// error it is empty, which is counted and explained.
+func (c *Course) SetCalendar(now time.Time, wanted policy.Span, computed *policy.Calendar, err error) {
 	if err != nil {
 		c.journal.Reject(now, "blackout", err, nil)
 	}
-	c.all.Calendar = &policy.Calendar{From: wanted.From, Until: wanted.Until, Spans: spans}
+	if err != nil || computed == nil {
+		computed = &policy.Calendar{From: wanted.From, Until: wanted.Until}
+	}
+	c.all.Calendar = computed
+	c.watch.BeginSchedules(clock.Plain(now))
 }
 
-// Blackouts are those of the policy in force.
-func (c *Course) Blackouts() []policy.Blackout { return c.policy.Blackout }
+// calendarEnds is when a calendar is to be computed anew.
+func calendarEnds(known *policy.Calendar) time.Time { return known.Until.Add(-calendarMargin) }
+
+// NextCalendar is when the calendar is to be computed anew so that no instant of a
+// schedule is missed; ok is false where there is none. For blackouts alone nobody is
+// woken: they matter when something comes.
+func (c *Course) NextCalendar() (at time.Time, ok bool) {
+	if c.all.Calendar == nil || !c.watch.HasSchedules() {
+		return at, false
+	}
+	return calendarEnds(c.all.Calendar), true
+}
+
+// Clocks is what the calendar of the policy in force follows from.
+func (c *Course) Clocks() *policy.Policy { return c.policy.Clocks() }

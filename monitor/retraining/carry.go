@@ -13,7 +13,7 @@ import (
 // Carry goes on by another policy, before that is put in force.
 func (c *Course) Carry(wanted *policy.Policy) {
 	c.carryVerification(wanted)
-	if !strict.Equal(wanted.Blackout, c.policy.Blackout) {
+	if !strict.Equal(wanted.Clocks(), c.policy.Clocks()) {
 		c.all.Calendar = nil
 	}
 	if wanted.DryRun != c.policy.DryRun {

@@ -20,7 +20,7 @@ type Retrainings struct {
 	Failures     int              `json:"failures,omitempty"`    // in a row
 	Pending      *Pending         `json:"pending,omitempty"`
 	Verification *Verification    `json:"verification,omitempty"`
-	Calendar     *policy.Calendar `json:"calendar,omitempty"` // of the policy's blackouts
+	Calendar     *policy.Calendar `json:"calendar,omitempty"` // of the policy's blackouts and schedules
 	Cancelling   []Cancelling     `json:"cancelling,omitempty"`
 	Pause        *Control         `json:"pause,omitempty"`
 	Stop         *Control         `json:"stop,omitempty"`

@@ -38,7 +38,7 @@ func compare(old, rules []policy.Rule) *Change {
 	for i := range c.rules {
 		r := &c.rules[i]
 		c.from[i] = slices.IndexFunc(c.old, func(o policy.Rule) bool {
-			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone
+			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone && r.Schedule == o.Schedule
 		})
 	}
 
@@ -101,6 +101,7 @@ func (w *Watch) carryAges(c *Change, isOtherRun bool) {
 		}
 		if after < 0 {
 			delete(w.seen.Readings, c.old[i].Name)
+			delete(w.seen.Scheduled, c.old[i].Name)
 		}
 	}
 	if isOtherRun {

@@ -78,6 +78,8 @@ func (e *Evidence) words(rule int) string {
 		return plain.Cut(e.tracks[rule].Reason(r), policy.MaxTextBytes)
 	case policy.FormAge, policy.FormSilence, policy.FormReadings:
 		return e.watch.ageReason(r)
+	case policy.FormSchedule:
+		return scheduleReason(r, e.tracks[rule].At)
 	}
 	return r.BreachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())
 }

@@ -107,6 +107,8 @@ func (w *Watch) stands(i int, seen *Version, now time.Time) verdict.Verdict {
 		return seen.Rules[i].Standing(&w.policy.Rules[i], now)
 	case policy.FormAge, policy.FormSilence, policy.FormReadings:
 		return w.ageVerdict(&w.policy.Rules[i], now)
+	case policy.FormSchedule:
+		return verdict.Healthy // between its instants
 	}
 	return verdict.Unknown
 }

@@ -49,7 +49,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 	for i, t := range seen.Rules {
 		r := &w.policy.Rules[i]
 		s := RuleStatus{Name: r.Name, Verdict: t.Verdict, At: t.At, Value: t.Value, Threshold: t.Threshold}
-		if w.forms[i] == policy.FormWindow || w.isAge(i) {
+		if w.forms[i] == policy.FormWindow || w.forms[i] == policy.FormSchedule || w.isAge(i) {
 			s.Verdict = w.stands(i, seen, now)
 		}
 		if w.isAge(i) {

@@ -20,6 +20,8 @@ type Seen struct {
 	Resumed     time.Time           `json:"resumed,omitzero"` // when this side was back after an outage
 	Latest      string              `json:"latest,omitempty"` // the model version heard of last
 	Versions    map[string]*Version `json:"versions,omitempty"`
+	// Scheduled is until when each schedule was judged, in Unix seconds, by its rule's name.
+	Scheduled map[string]int64 `json:"scheduled,omitempty"`
 	Ages
 }
 
@@ -39,6 +41,9 @@ type Watch struct {
 	composites *verdict.Composites
 	mayRest    bool // silence of a rule may be fine
 	hasAges    bool
+	scheduled  []int // the rules with a schedule
+
+	dependsOnSchedule []bool // those, and the composites that hold one
 
 	// What follows from what is seen, kept for speed.
 	findings []verdict.Finding // of the rules, at the moment
@@ -99,6 +104,7 @@ func (w *Watch) Follow() {
 			w.lags[i] = lag{int64(after / time.Second), int64(after % time.Second), r.KnowsSilence()}
 		}
 	}
+	w.followSchedules()
 }
 
 // Forget drops what is kept of the versions for speed: the next signal begins, or

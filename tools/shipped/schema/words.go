@@ -72,7 +72,7 @@ var descriptions = map[string]string{
 	"Rule.max_age":           "Breaches when the model was not retrained for so long: since the last success, else the first event. 1s to 8760h.",
 	"Rule.silent_for":        "Breaches when there was no event for so long. 1s to 8760h.",
 	"Rule.new_readings":      "Breaches when so many readings of the metric have come since the last success, of whatever version, else since they are counted.",
-	"Rule.schedule":          "A cron expression of five fields; no monitor goes by it yet, and it is refused.",
+	"Rule.schedule":          "Breaches at each instant that this cron expression of five fields names, for that moment alone.",
 	"Rule.severity":          "critical (the default) can trigger; warning writes the decision warned.",
 
 	"Baseline.samples": fmt.Sprintf("How many readings make the baseline, at least; it is unknown until then. Default %d, beside period 1.", policy.DefaultBaselineSamples),
