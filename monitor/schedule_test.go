@@ -99,7 +99,7 @@ func TestAScheduleTriggersNothingBeforeAVersionIsHeardOf(t *testing.T) {
 }
 
 func TestAScheduleThatIsNewIsNotDueBeforeItWasApplied(t *testing.T) {
-	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [{"name": "other", "schedule": "0 0 29 2 *"}]}`))
+	m := newMachine(policyOf(t, `{"cooldown": "0s", "rules": [{"name": "night", "schedule": "0 0 29 2 *"}]}`))
 	observe(m, noon, event(noon, 0.99, 1, 0))
 	at := noon.AddDate(0, 0, 5)
 	wakeUntil(m, at)
@@ -108,4 +108,14 @@ func TestAScheduleThatIsNewIsNotDueBeforeItWasApplied(t *testing.T) {
 
 	wakeUntil(m, at.AddDate(0, 0, 1))
 	assert.EqualValues(t, 1, m.Status(at.AddDate(0, 0, 1)).Breaches)
+}
+
+func TestAScheduleThatIsDueAfterTheCalendarsEndIsDue(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "spring", "schedule": "0 5 1 6 *"}]}`))
+	observe(m, noon, event(noon, 0.99, 1, 0))
+	due := time.Date(2026, 6, 1, 5, 0, 0, 0, time.UTC)
+	wakeUntil(m, due.Add(time.Hour))
+	triggered := m.Status(due.Add(time.Hour)).Decisions
+	require.NotEmpty(t, triggered)
+	assert.Equal(t, due, triggered[0].At)
 }
