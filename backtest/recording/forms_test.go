@@ -36,9 +36,10 @@ func TestRowsAsPeopleHaveThem(t *testing.T) {
 			text: `{"timestamp":1772366400000,"model_name":"m","model_version":"v1","accuracy":1,"auc":0.5}`,
 			want: `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","model_version":"v1","accuracy":1,"metrics":{"auc":0.5}}`,
 		},
-		"flat JSON with a time without a zone": {
-			text: `{"timestamp":"2026-03-01T12:00:00.000","model_name":"m","accuracy":1}`,
-			want: `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","accuracy":1}`,
+		"flat JSON with a time of a zone that is given": {
+			reader: recording.Reader{Zone: berlin(t)},
+			text:   `{"timestamp":"2026-03-01T13:00:00.000","model_name":"m","accuracy":1}`,
+			want:   `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","accuracy":1}`,
 		},
 		"flat JSON with what is no number": {
 			text: `{"timestamp":1772366400,"model_name":"m","region":"eu","tags":["a"],"of":{"a":1},"auc":null,"gini":NaN,"f1":"0.25","correct":true}`,
