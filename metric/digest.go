@@ -46,15 +46,6 @@ type Summary struct {
 	MaxAt time.Time `json:"max_at,omitzero"`
 	// Sketch is the distribution; nil where the publisher kept none.
 	Sketch *Sketch `json:"sketch,omitempty"`
-	// Bins are the counts in the bins of a drift rule's reference; nil where the
-	// publisher knew none.
-	Bins *Bins `json:"bins,omitempty"`
-}
-
-// Bins are counts between edges.
-type Bins struct {
-	Edges  string  `json:"edges"`  // names them
-	Counts []int64 `json:"counts"` // below the first, between each two, and from the last on
 }
 
 // Add folds one valid reading into m, whose zero value is empty. It allocates

@@ -110,8 +110,6 @@ func (p *Part) add(f *Feature, r reading, bins int) {
 		p.Tally.Add(f.Against.CountValues(r.values))
 	case r.summary.Count == 1:
 		p.Tally.Counts[f.Against.Bin(r.summary.Min)]++
-	case r.summary.Bins != nil && r.summary.Bins.Edges == f.Against.ID() && len(r.summary.Bins.Counts) == len(p.Tally.Counts):
-		p.Tally.Counts.Add(drift.Counts(r.summary.Bins.Counts))
 	default:
 		var spread drift.Spread
 		if !spread.AddSummary(r.summary, anyBins) {
