@@ -13,7 +13,7 @@ type Bounds struct{}
 
 // FindBounds finds the bounds of null distributions, for periods of all sizes: some
 // seconds of computing each.
-func (Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Bounds, error) {
+func (*Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Bounds, error) {
 	found := make([]drift.Bounds, len(nulls))
 	for i := range nulls {
 		for _, size := range drift.Sizes() {

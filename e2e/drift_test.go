@@ -19,6 +19,7 @@ func TestAShiftOfAFeatureAndOfACategoryIsFoundLive(t *testing.T) {
 	for _, c := range []struct{ model, rule, reason string }{
 		{"drift-of-age", `{name: age, metric: age, period: 2s, above: 0.5, drift: {statistic: ks, reference: {from: first, samples: 400}}}`, "age ks "},
 		{"drift-of-country", `{name: country, category: country, period: 2s, above: 0.5, drift: {statistic: tvd, reference: {from: first, samples: 400}}}`, "country tvd "},
+		{"drift-by-a-rate", `{name: age, metric: age, period: 2s, false_alarms: "1 per 5m", drift: {statistic: psi, reference: {from: first, samples: 400}}}`, "age psi "},
 	} {
 		t.Run(c.model, func(t *testing.T) {
 			t.Parallel()
