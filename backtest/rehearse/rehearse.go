@@ -47,6 +47,7 @@ type Result struct {
 // policies must be valid, and there must be one. Results come in that order. A
 // program that ends with an error fails the whole run.
 func Run(ctx context.Context, policies []backtest.Policy, yardsticks []Yardstick, command []string, options Options) ([]Result, error) {
+	options.Stderr = shared(options.Stderr)
 	results, err := runAll(ctx, policies, command, &options)
 	if err != nil || len(yardsticks) == 0 {
 		return results, err
