@@ -63,14 +63,9 @@ func TestOneTeamsBurstDoesNotStarveAnothersModels(t *testing.T) {
 
 	_, asked := backend.soFar()
 	queued := asked[len(before):]
-	last := 0
-	for place, model := range queued {
-		if isOfFew(model) {
-			last = place
-		}
-	}
-	t.Logf("the last of the %d is at place %d of %d", few, last+1, len(queued))
-	assert.Less(t, last, len(queued)/2, "in turn with the others, and not behind them")
+	fews, others := places(queued, isOfFew)
+	t.Logf("place in the queue, on average: %.1f of those of the small team, %.1f of the others", fews, others)
+	assert.Less(t, 2*fews, others, "in turn with the others, and not behind them; three calls in ten fail, and are tried again later")
 	slices.Sort(asked)
 	assert.Len(t, slices.Compact(asked), many+few, "each once")
 }
