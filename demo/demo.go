@@ -162,7 +162,7 @@ func (d *demo) programs() (temporal, worker, self string, err error) {
 
 	worker = d.Worker
 	if worker == "" {
-		worker = filepath.Join(filepath.Dir(self), "modelvigil-worker")
+		worker = beside(self, "modelvigil-worker", "worker")
 	}
 	if _, statErr := os.Stat(worker); statErr != nil {
 		err = fmt.Errorf("find the worker: %w; build both with `make build`, or name it with --worker", statErr)
@@ -176,6 +176,18 @@ func (d *demo) programs() (temporal, worker, self string, err error) {
 		err = errors.Join(err, fmt.Errorf("find the Temporal CLI: %w; `make demo` builds it, or name it with --temporal", lookErr))
 	}
 	return temporal, worker, self, err
+}
+
+// beside is the first of these programs that stands beside another: as `make build`
+// names it, or as `go build` does by its folder. Where none is, it is the first's place.
+func beside(program string, names ...string) string {
+	for _, name := range names {
+		path := filepath.Join(filepath.Dir(program), name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return filepath.Join(filepath.Dir(program), names[0])
 }
 
 // dial connects to the dev server once it is up.

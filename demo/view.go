@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,15 +89,19 @@ func (v *view) show(s *story, status monitor.Status) {
 	}
 }
 
-// merge adds what is new in a status's decisions. Those of a row of suppressed
-// breaches share an entry, whose count alone changes.
+// merge adds what is new in a status's decisions: what is later than all that is
+// known, and what fell at the same instant and is not known yet. Those of a row of
+// suppressed breaches share an entry, whose count alone changes.
 func merge(known, latest []monitor.Decision) []monitor.Decision {
 	for _, decision := range latest {
-		if n := len(known); n == 0 || decision.At.After(known[n-1].At) ||
-			decision.At.Equal(known[n-1].At) && decision.Kind != known[n-1].Kind {
+		isKnown := slices.ContainsFunc(known, func(k monitor.Decision) bool {
+			return k.At.Equal(decision.At) && k.Kind == decision.Kind && k.RequestID == decision.RequestID
+		})
+		if n := len(known); !isKnown && (n == 0 || !decision.At.Before(known[n-1].At)) {
 			known = append(known, decision)
 		}
 	}
+
 	return known
 }
 
