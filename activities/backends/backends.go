@@ -1,7 +1,7 @@
 // Package backends makes the backends of a process from its environment and from a
 // file of named instances. It is the one place that knows every kind.
 //
-// To add one of your own, implement activities.ModelOps in one Go file (the
+// To add one of your own, implement modelops.ModelOps in one Go file (the
 // example of package activities is a whole one), and add its kind to kinds:
 // its settings then come from the environment and from the file like any other's.
 package backends

@@ -12,7 +12,7 @@ func (h Harness) testFollow(t *testing.T) {
 	follows := func(t *testing.T, s subject, job modelops.Job) {
 		t.Helper()
 		_, follower := s.backend.(modelops.Follower)
-		need(t, follower && job.Followed, "activities.Follower that follows this job")
+		need(t, follower && job.Followed, "modelops.Follower that follows this job")
 	}
 
 	t.Run("while it runs there is no outcome", func(t *testing.T) {
@@ -87,7 +87,7 @@ func (h Harness) testCancel(t *testing.T) {
 	cancels := func(t *testing.T, s subject) {
 		t.Helper()
 		_, canceller := s.backend.(modelops.Canceller)
-		need(t, canceller, "activities.Canceller")
+		need(t, canceller, "modelops.Canceller")
 	}
 
 	t.Run("ends a running job, and may be asked for again", func(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 //	func TestModelOps(t *testing.T) {
 //		modelopstest.TestModelOps(t, modelopstest.Harness{
-//			New:  func(t *testing.T) activities.ModelOps { return newBackend(t, system.URL) },
+//			New:  func(t *testing.T) modelops.ModelOps { return newBackend(t, system.URL) },
 //			Jobs: func(t *testing.T, requestID string) int { return system.count(requestID) },
 //			…
 //		})
@@ -78,7 +78,7 @@ type Harness struct {
 const DefaultTimeout = patience.Limit
 
 // TestModelOps runs the suite, a subtest for each demand. A backend that isn't an
-// activities.Follower or an activities.Canceller isn't held to what these promise.
+// modelops.Follower or an modelops.Canceller isn't held to what these promise.
 func TestModelOps(t *testing.T, h Harness) {
 	if h.New == nil || h.Jobs == nil {
 		t.Fatal("modelopstest: Harness.New and Harness.Jobs must be given")
