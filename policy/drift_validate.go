@@ -169,7 +169,7 @@ func (r *Reference) validate(path string) (faults []error) {
 	case r.Profile != "" && r.From != ReferenceProfile:
 		fault("profile", errors.New("has its place only beside from profile"))
 	case r.Profile == "" && r.From == ReferenceProfile:
-		fault("profile", errors.New("must name the file of a profile, as `starter profile` writes it"))
+		fault("profile", errors.New("must name the file of a profile, as `modelvigil profile` writes it"))
 	}
 	return faults
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Profile is what training data looks like: what a drift rule may hold a model against
-// from its first event on. Its JSON is the file that `starter profile` writes.
+// from its first event on. Its JSON is the file that `modelvigil profile` writes.
 type Profile struct {
 	Metrics    map[string]*ProfiledMetric   `json:"metrics,omitempty"`
 	Categories map[string]*ProfiledCategory `json:"categories,omitempty"`
@@ -117,7 +117,7 @@ func (c *ProfiledCategory) decodeAt(data []byte, path string) error {
 func (p *Profile) Validate() error {
 	var faults strict.Faults
 	if len(p.Metrics)+len(p.Categories) == 0 {
-		faults.Add("", errors.New("has no metrics and no categories; `starter profile` makes a profile of training data"))
+		faults.Add("", errors.New("has no metrics and no categories; `modelvigil profile` makes a profile of training data"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Metrics)) {
 		where := strict.Join("metrics", plain.Cut(name, strict.MaxPathBytes))
