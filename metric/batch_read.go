@@ -114,9 +114,9 @@ func (c *cursor) digest() *Digest {
 		case "late", "l":
 			d.Late = !c.Null() && c.Bool()
 		case "metrics", "m":
-			d.Metrics = c.metricDigests()
+			d.Metrics = byName(c, c.metricDigest)
 		case "categories", "c":
-			d.Categories = c.categoryDigests()
+			d.Categories = byName(c, c.values)
 		default:
 			c.skip()
 		}
@@ -126,22 +126,23 @@ func (c *cursor) digest() *Digest {
 	return d
 }
 
-func (c *cursor) categoryDigests() map[string]*Values {
+// byName reads an object whose members are all of one kind; null is none of it.
+func byName[T any](c *cursor, read func() *T) map[string]*T {
 	if c.Null() {
 		return nil
 	}
 
-	categories := map[string]*Values{}
+	all := map[string]*T{}
 	for more := c.Open('{', '}'); more; more = c.More('}') {
 		name := string(c.Key())
 		if c.Null() {
-			categories[name] = nil
+			all[name] = nil
 			continue
 		}
-		categories[name] = c.values()
+		all[name] = read()
 	}
 
-	return categories
+	return all
 }
 
 // values reads the readings of a category. A member of counts that is given twice is
@@ -167,24 +168,6 @@ func (c *cursor) values() *Values {
 	}
 
 	return v
-}
-
-func (c *cursor) metricDigests() map[string]*Summary {
-	if c.Null() {
-		return nil
-	}
-
-	metrics := map[string]*Summary{}
-	for more := c.Open('{', '}'); more; more = c.More('}') {
-		name := string(c.Key())
-		if c.Null() {
-			metrics[name] = nil
-			continue
-		}
-		metrics[name] = c.metricDigest()
-	}
-
-	return metrics
 }
 
 func (c *cursor) metricDigest() *Summary {

@@ -47,6 +47,14 @@ const (
 	MaxCompared = 2
 )
 
+// ProfileOf is the training data that a rule is held against; nil for other rules.
+func (p *Policy) ProfileOf(r *Rule) *drift.Profile {
+	if !r.IsDrift() || r.Drift.Reference.From != ReferenceProfile {
+		return nil
+	}
+	return p.Profiles[r.Drift.Reference.Profile]
+}
+
 // SampleCount is how many readings make the reference.
 func (r *Reference) SampleCount() int64 {
 	if r.Samples == 0 {

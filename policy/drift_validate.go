@@ -29,26 +29,15 @@ func (r *Rule) driftFields() []field {
 // validateDrift names every fault of a drift rule but those of its name and severity.
 func (r *Rule) validateDrift(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
-	for _, f := range []field{
+	others := present([]field{
 		{"stat", r.Stat != ""},
-		{"below", !r.Below.IsZero()},
 		{"clear_below", !r.ClearBelow.IsZero()},
 		{"clear_above", !r.ClearAbove.IsZero()},
-		{"below_baseline_by", !r.BelowBaselineBy.IsZero()},
-		{"above_baseline_by", !r.AboveBaselineBy.IsZero()},
 		{"baseline", r.Baseline != nil},
-		{"change", r.Change != nil},
-		{"all_of", r.AllOf != nil},
-		{"any_of", r.AnyOf != nil},
-		{"of", r.Of != nil},
-		{"not", r.Not != ""},
-		{"max_age", !r.MaxAge.IsZero()},
-		{"silent_for", !r.SilentFor.IsZero()},
-		{"new_readings", r.NewReadings != 0},
-		{"schedule", r.Schedule != ""},
-	} {
-		if f.set {
-			fault(f.name, errors.New("has no place beside drift, whose statistic is held against above or false_alarms"))
+	})
+	for _, name := range append(others, r.kindsSet()...) {
+		if name != "above" {
+			fault(name, errors.New("has no place beside drift, whose statistic is held against above or false_alarms"))
 		}
 	}
 

@@ -38,6 +38,9 @@ in its verification, since they can't be judged of a new version in that time.`,
 			for _, rule := range policy.Rules {
 				_, _ = fmt.Fprintf(out, "  %s: %s\n", plain.Text(rule.Name), plain.Text(rule.String()))
 			}
+			for _, warning := range policy.Warnings() {
+				_, _ = fmt.Fprintf(out, "  note: %s\n", plain.Text(warning))
+			}
 			if without := policy.Unverifiable(); len(without) > 0 {
 				_, _ = fmt.Fprintf(out, "  note: a new version can't be judged within verify.within by %s\n", plain.Text(strings.Join(without, ", ")))
 			}

@@ -103,7 +103,8 @@ func (c *conversation) watch(modelName string) {
 func (c *conversation) ask(request modelops.Request) {
 	line, err := json.Marshal(map[string]modelops.Request{"retrain": request})
 	if err != nil {
-		panic(fmt.Sprintf("a request is always JSON: %v", err))
+		c.tell(fmt.Errorf("write request %s: %w", request.RequestID, err))
+		return
 	}
 	c.out.put(line)
 }

@@ -25,7 +25,7 @@ type Change struct {
 // before that is put in force. Rejudge goes on where it is. passed is until when time
 // was let pass.
 func (w *Watch) Carry(now, passed time.Time, wanted *policy.Policy) *Change {
-	c := compare(w.policy.Rules, wanted.Rules)
+	c := compare(w.policy, wanted)
 	w.CatchUp(passed)
 	w.carryTracks(now, c)
 	w.carryAges(c, wanted.DryRun != w.policy.DryRun)
@@ -33,12 +33,13 @@ func (w *Watch) Carry(now, passed time.Time, wanted *policy.Policy) *Change {
 }
 
 // compare finds which rules of the policy in force go on in another.
-func compare(old, rules []policy.Rule) *Change {
-	c := &Change{old: old, rules: rules, from: make([]int, len(rules)), dropped: map[string]bool{}}
+func compare(old, wanted *policy.Policy) *Change {
+	c := &Change{old: old.Rules, rules: wanted.Rules, from: make([]int, len(wanted.Rules)), dropped: map[string]bool{}}
 	for i := range c.rules {
 		r := &c.rules[i]
 		c.from[i] = slices.IndexFunc(c.old, func(o policy.Rule) bool {
-			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone && r.Schedule == o.Schedule
+			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone && r.Schedule == o.Schedule &&
+				strict.Equal(old.ProfileOf(&o), wanted.ProfileOf(r))
 		})
 	}
 
