@@ -86,16 +86,7 @@ func (m *Margin) UnmarshalJSON(data []byte) error {
 type Duration time.Duration
 
 // String returns Go's text with zero units cut off: "1h", not "1h0m0s".
-func (d Duration) String() string {
-	text := time.Duration(d).String()
-	if n := len(text); n > 2 && text[n-2:] == "0s" && text[n-3] == 'm' {
-		text = text[:n-2]
-		if n := len(text); n > 2 && text[n-2:] == "0m" && text[n-3] == 'h' {
-			text = text[:n-2]
-		}
-	}
-	return text
-}
+func (d Duration) String() string { return plain.Duration(time.Duration(d)) }
 
 // MarshalJSON writes the duration as a string, "1h30m".
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }

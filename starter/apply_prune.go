@@ -38,7 +38,7 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 		return nil
 	}
 
-	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", isOrAre(len(stray), "monitor"), plain.Text(owner))
+	_, _ = fmt.Fprintf(out, "%s in none of the files, but applied by %s:\n", plain.CountIs(len(stray), "monitor"), plain.Text(owner))
 	for _, model := range stray {
 		_, _ = fmt.Fprintf(out, "  %s\n", plain.Text(model))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/view"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
@@ -222,7 +223,7 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	if read.total == 0 {
-		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, isOrAre(int(read.rejected), "row"))
+		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, plain.CountIs(int(read.rejected), "row"))
 	}
 
 	for _, policy := range policies {
@@ -248,11 +249,12 @@ func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 
+	answer := view.NewAnswer(read.results, read.outlines, read.rejected, swept)
 	if b.output == asJSON {
-		return writeJSON(stdout, backtestAnswer(read, swept))
+		return writeJSON(stdout, answer)
 	}
 
-	_, err = io.WriteString(stdout, backtestText(read, swept))
+	_, err = io.WriteString(stdout, answer.Text())
 	return err
 }
 

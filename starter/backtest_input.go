@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -139,7 +140,7 @@ func (b *backtesting) readAll(
 	}
 
 	if more := rejected - shownRejections; more > 0 {
-		said = append(said, isOrAre(more, "more row")+" rejected")
+		said = append(said, plain.CountIs(more, "more row")+" rejected")
 	}
 	for _, line := range said {
 		_, _ = fmt.Fprintln(b.stderr, plain.Text(line))
@@ -278,4 +279,13 @@ func (f *countingFile) Read(b []byte) (int, error) {
 	n, err := f.File.Read(b)
 	f.progress.add(int64(n))
 	return n, err
+}
+
+func modelNames(models []string) string {
+	const shown = 5
+	var names []string
+	for _, name := range models[:min(len(models), shown)] {
+		names = append(names, strconv.Quote(name))
+	}
+	return strings.Join(names, ", ") + plain.AndMore(len(models)-shown)
 }

@@ -138,7 +138,7 @@ func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
 	case c.output == asJSON:
 		err = writeJSON(stdout, map[string]any{"certificates": certificates})
 	default:
-		_, err = io.WriteString(stdout, certificatesText(certificates, c.options.Per))
+		_, err = io.WriteString(stdout, certify.Text(certificates, c.options.Per))
 	}
 
 	return errors.Join(err, c.judge(certificates))
@@ -185,7 +185,7 @@ func (c *certifying) judge(certificates []*certify.Certificate) error {
 		interval := certificate.Interval(c.options.Per)
 		if c.least > 0 && interval > 0 && interval < c.least {
 			faults = append(faults, fmt.Errorf("%s over %s: a false alarm every %s is more often than every %s; raise its thresholds, ask for more datapoints, or allow more",
-				plain.Text(certificate.Policy), plain.Text(certificate.ModelName), short(interval), short(c.least)))
+				plain.Text(certificate.Policy), plain.Text(certificate.ModelName), plain.Length(interval), plain.Length(c.least)))
 		}
 	}
 	return errors.Join(faults...)

@@ -64,7 +64,7 @@ The exit code is 1 if something is to be mended.`,
 		}
 
 		if err == nil && faults > 0 {
-			err = fmt.Errorf("%s to be mended, named above", isOrAre(faults, "thing"))
+			err = fmt.Errorf("%s to be mended, named above", plain.CountIs(faults, "thing"))
 		}
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *server) examineIndex(ctx context.Context) (says string, err error) {
 	defer cancel()
 	missing, err := index.Missing(bounded, s.Client, s.namespace)
 	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("%s missing; `modelvigil setup` creates them, and monitors are not found by phase or team until then", isOrAre(len(missing), "search attribute"))
+		err = fmt.Errorf("%s missing; `modelvigil setup` creates them, and monitors are not found by phase or team until then", plain.CountIs(len(missing), "search attribute"))
 	}
 	return "all are there", err
 }
@@ -152,7 +152,7 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	workers := livingWorkers(answer.GetPollers(), time.Now())
 	backlog := ""
 	if stats := answer.GetStats(); stats.GetApproximateBacklogCount() > 0 {
-		backlog = fmt.Sprintf(", %s since %v at most", isOrAre(int(stats.GetApproximateBacklogCount()), "task")+" waiting",
+		backlog = fmt.Sprintf(", %s since %v at most", plain.CountIs(int(stats.GetApproximateBacklogCount()), "task")+" waiting",
 			stats.GetApproximateBacklogAge().AsDuration().Round(time.Second))
 	}
 

@@ -20,6 +20,7 @@ import (
 	"github.com/modelvigil/modelvigil/gateway"
 	"github.com/modelvigil/modelvigil/gateway/otlp"
 	"github.com/modelvigil/modelvigil/hub"
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // gatewayRoutes are the ways in besides /v1/events.
@@ -113,7 +114,7 @@ func serveGateway(ctx context.Context, c configuration, s gatewaySettings, enrol
 	closeErr := h.Close(stopping) // which also tells of what monitors have refused for good; that was logged
 	if left := h.Backlog().Events; left > 0 {
 		err = errors.Join(err, fmt.Errorf("%s lost that were accepted: the server did not take them within GATEWAY_STOP_TIMEOUT %v: %w",
-			isOrAre(int(left), "event"), time.Duration(s.StopTimeout), closeErr))
+			plain.CountIs(int(left), "event"), time.Duration(s.StopTimeout), closeErr))
 	}
 
 	return err

@@ -157,7 +157,7 @@ func printList(w io.Writer, monitors []listedMonitor) error {
 		rows = append(rows, row)
 	}
 
-	_, err := io.WriteString(w, table(rows))
+	_, err := io.WriteString(w, plain.Table(rows))
 	return err
 }
 

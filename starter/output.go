@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 )
@@ -49,22 +47,4 @@ func writeJSON(w io.Writer, value any) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
-}
-
-// table lines columns up; no line ends in spaces.
-func table(rows [][]string) string {
-	var b strings.Builder
-	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		_, _ = fmt.Fprintln(columns, strings.Join(row, "\t"))
-	}
-	_ = columns.Flush() // a strings.Builder takes all
-	lines := strings.SplitAfter(b.String(), "\n")
-	for i := range lines {
-		if trimmed, cut := strings.CutSuffix(lines[i], "\n"); cut {
-			lines[i] = strings.TrimRight(trimmed, " ") + "\n"
-		}
-	}
-
-	return strings.Join(lines, "")
 }

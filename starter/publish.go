@@ -174,7 +174,7 @@ func (p *publishing) publishLines(ctx context.Context, file string, source io.Re
 		case errors.Is(err, io.EOF) && bad == 0:
 			return nil
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%s: %s bad, named above; mend and publish only what was bad", file, isOrAre(bad, "line"))
+			return fmt.Errorf("%s: %s bad, named above; mend and publish only what was bad", file, plain.CountIs(bad, "line"))
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: interrupted after line %d; what was read until there is published, the rest is not", file, in.number-1)
 		case err != nil && !errors.Is(err, errLongLine):
@@ -208,11 +208,4 @@ func (p *publishing) publishLine(ctx context.Context, line []byte) error {
 	}
 
 	return p.publish(ctx, event)
-}
-
-func isOrAre(n int, thing string) string {
-	if n == 1 {
-		return plain.Count(n, thing) + " is"
-	}
-	return plain.Count(n, thing) + " are"
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -16,12 +13,10 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/backtest/rehearse"
+	"github.com/modelvigil/modelvigil/backtest/view"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 )
-
-const closedLoop = `Closed loop: each policy had a run of the program to itself.
-`
 
 // rehearsing is one call of rehearse.
 type rehearsing struct {
@@ -137,7 +132,7 @@ func (r *rehearsing) rehearse(ctx context.Context, stdout io.Writer) error {
 		return writeJSON(stdout, map[string]any{"results": results})
 	}
 
-	_, err = io.WriteString(stdout, rehearsalText(results))
+	_, err = io.WriteString(stdout, view.Rehearsal(results))
 	return err
 }
 
@@ -182,44 +177,6 @@ func (s *shownLines) show(rejection *recording.Rejection) {
 
 func (s *shownLines) end() {
 	if more := s.count - shownRejections; more > 0 {
-		_, _ = fmt.Fprintln(s.to, isOrAre(more, "more line")+" rejected")
+		_, _ = fmt.Fprintln(s.to, plain.CountIs(more, "more line")+" rejected")
 	}
-}
-
-// rehearsalText shows the runs side by side.
-func rehearsalText(results []rehearse.Result) string {
-	runs := make([]backtest.Result, len(results))
-	for i := range results {
-		runs[i] = results[i].Result
-	}
-
-	rows := summaryRows(runs)
-	for _, name := range measured(results) {
-		row := []string{"mean " + plain.Text(name)}
-		for i := range results {
-			text := "-"
-			if mean, is := results[i].Metrics[name]; is {
-				text = strconv.FormatFloat(mean.Mean, 'f', 4, 64)
-			}
-			row = append(row, text)
-		}
-		rows = append(rows, row)
-	}
-
-	text := modelHead(runs[0].ModelName, runs) + "\n" + rightTable(rows) + "\n"
-	for i := range runs {
-		text += backtestDecisions(&runs[i], len(runs) > 1)
-	}
-	return text + closedLoop
-}
-
-// measured are the names of all metrics that any run has measured.
-func measured(results []rehearse.Result) []string {
-	all := map[string]bool{}
-	for i := range results {
-		for name := range results[i].Metrics {
-			all[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }

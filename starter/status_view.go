@@ -44,11 +44,11 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 
 	head += "\n"
 	if s.Paused != nil {
-		head += "paused on " + plain.Time(s.Paused.At) + explain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
+		head += "paused on " + plain.Time(s.Paused.At) + plain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
 	if p := s.Pending; p != nil {
 		head += fmt.Sprintf("waits for approval for %s%s\n  modelvigil approve or reject it until %s\n",
-			explain.Span(now.Sub(p.Since)), explain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
+			explain.Span(now.Sub(p.Since)), plain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
 		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
@@ -66,7 +66,7 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 		}
 
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
-			explain.Span(now.Sub(f.TriggeredAt)), explain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
+			explain.Span(now.Sub(f.TriggeredAt)), plain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
 	}
 
 	return head
@@ -81,7 +81,7 @@ func nextLines(coming []monitor.Next, ended string) string {
 	for _, next := range coming {
 		rows = append(rows, []string{plain.Time(next.At), plain.Text(next.What)})
 	}
-	return table(rows)
+	return plain.Table(rows)
 }
 
 func policyLines(policy policy.Policy) string {
@@ -102,7 +102,7 @@ func policyLines(policy policy.Policy) string {
 	if policy.DryRun {
 		how += ", in a dry run: nothing is asked for"
 	}
-	return "RETRAINED WHEN\n" + table(rows) + how + "\n"
+	return "RETRAINED WHEN\n" + plain.Table(rows) + how + "\n"
 }
 
 func backend(name string) string { return plain.Text(cmp.Or(name, "the worker's default backend")) }
@@ -116,7 +116,7 @@ func countLines(s monitor.Status) string {
 	}
 
 	r := s.Retrainings
-	return table([][]string{
+	return plain.Table([][]string{
 		countRow("events", s.Events, nonZero(s.Duplicates, "digests redelivered and dropped"), nonZero(s.Gaps, "batches missing")),
 		countRow("breaches", s.Breaches),
 		countRow("suppressed", suppressed, reasons...),
@@ -162,7 +162,7 @@ func versionLines(versions map[string]monitor.VersionStatus) string {
 		}
 	}
 
-	return table(rows)
+	return plain.Table(rows)
 }
 
 // decisionLines shows the latest first.
@@ -182,11 +182,11 @@ func decisionLines(decisions []monitor.Decision) string {
 		if d.Kind == policy.Suppressed {
 			what = fmt.Sprintf("suppressed, %s, %d×", plain.Words(d.SuppressedBy), d.Count)
 		}
-		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
+		why := strings.TrimPrefix(strings.TrimPrefix(plain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		rows = append(rows, []string{plain.Time(d.At), what, plain.Text(d.ModelVersion), why})
 	}
 
-	return table(rows)
+	return plain.Table(rows)
 }
 
 func rejectionLines(rejections []monitor.Rejection) string {
@@ -200,5 +200,5 @@ func rejectionLines(rejections []monitor.Rejection) string {
 			rows = append(rows, []string{"", "", plain.Text(r.Payload)})
 		}
 	}
-	return table(rows)
+	return plain.Table(rows)
 }

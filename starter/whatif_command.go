@@ -14,7 +14,6 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
-	"github.com/modelvigil/modelvigil/starter/explain"
 )
 
 func newWhatIfCommand() *cobra.Command {
@@ -111,13 +110,13 @@ func otherPolicy(file, model string, stdin io.Reader) (policy.Policy, error) {
 // printWhatIf shows both lists of decisions side by side.
 func printWhatIf(w io.Writer, a whatif.Answer) error {
 	text := fmt.Sprintf("%s: %s from %s until %s\n", plain.Text(a.ModelName), plain.Count(a.Runs, "run"), plain.Time(a.From), plain.Time(a.Until))
-	text += table([][]string{
+	text += plain.Table([][]string{
 		{"", "RECORDED", "WHAT IF"},
 		{"decisions", fmt.Sprint(len(a.Recorded)), fmt.Sprint(len(a.WhatIf))},
 		{"retrainings", fmt.Sprint(triggers(a.Recorded)), fmt.Sprint(triggers(a.WhatIf))},
 	})
 	if len(a.Recorded)+len(a.WhatIf) > 0 {
-		text += "\n" + table(whatIfRows(&a))
+		text += "\n" + plain.Table(whatIfRows(&a))
 	}
 	for i, note := range a.Notes {
 		if i == 0 {
@@ -151,7 +150,7 @@ func whatIfRows(a *whatif.Answer) [][]string {
 		if p.WhatIf != nil {
 			right = whatWasDecided(*p.WhatIf)
 		}
-		why := strings.TrimPrefix(strings.TrimPrefix(explain.WhoAndWhy(d.By, d.Reason), " "), ": ")
+		why := strings.TrimPrefix(strings.TrimPrefix(plain.WhoAndWhy(d.By, d.Reason), " "), ": ")
 		switch {
 		case p.Recorded == nil:
 			left = "-"

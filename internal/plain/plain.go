@@ -5,6 +5,7 @@ package plain
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -98,4 +99,31 @@ func Count[N int | int64](n N, thing string) string {
 		return "1 " + thing
 	}
 	return strconv.FormatInt(int64(n), 10) + " " + thing + "s"
+}
+
+// CountIs is a number of things that something is said of: `1 event is`, `3 events are`.
+func CountIs[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return Count(n, thing) + " is"
+	}
+	return Count(n, thing) + " are"
+}
+
+// AndMore ends a list of which n are not shown.
+func AndMore(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+// WhoAndWhy is ` by ada: new labels`, as far as it is known.
+func WhoAndWhy(by, reason string) (text string) {
+	if by != "" {
+		text = " by " + Text(by)
+	}
+	if reason != "" {
+		text += ": " + Text(reason)
+	}
+	return text
 }

@@ -49,3 +49,21 @@ func TestTextFromElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, test.got) })
 	}
 }
+
+func TestDurations(t *testing.T) {
+	tests := map[string]struct{ got, want string }{
+		"zeros at the end are cut":                 {plain.Duration(time.Hour), "1h"},
+		"and only there":                           {plain.Duration(10*time.Hour + 20*time.Minute), "10h20m"},
+		"none is no length":                        {plain.Duration(0), "0s"},
+		"a second within an hour stays":            {plain.Duration(time.Hour + time.Second), "1h0m1s"},
+		"people read seconds":                      {plain.Length(90*time.Second + time.Millisecond), "1m30s"},
+		"what is below one stays":                  {plain.Length(1500 * time.Microsecond), "1.5ms"},
+		"from two days on they are days":           {plain.Length(48 * time.Hour), "2d"},
+		"and minutes":                              {plain.Length(49*time.Hour + 90*time.Second), "2d1h2m"},
+		"a day that is nearly whole is rounded up": {plain.Length(72*time.Hour - time.Second), "3d"},
+		"below two days hours are counted through": {plain.Length(47 * time.Hour), "47h"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, test.got) })
+	}
+}

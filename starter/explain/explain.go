@@ -81,16 +81,16 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 	}
 
 	if p := s.Paused; p != nil {
-		say("paused since %s%s; `modelvigil resume` ends that", e.at(p.At), WhoAndWhy(p.By, p.Reason))
+		say("paused since %s%s; `modelvigil resume` ends that", e.at(p.At), plain.WhoAndWhy(p.By, p.Reason))
 	}
 	if left := s.CooldownUntil.Sub(e.now); left > 0 {
 		say("cooldown until %s, for another %s", e.at(s.CooldownUntil), Span(left))
 	}
 	if f := s.Current; f != nil {
-		say("a retraining is in flight since %s%s; it times out on %s", e.at(f.TriggeredAt), WhoAndWhy(f.By, f.Reason), e.at(f.Deadline))
+		say("a retraining is in flight since %s%s; it times out on %s", e.at(f.TriggeredAt), plain.WhoAndWhy(f.By, f.Reason), e.at(f.Deadline))
 	}
 	if p := s.Pending; p != nil {
-		say("a trigger waits for approval since %s, until %s%s", e.at(p.Since), e.at(p.Until), WhoAndWhy(p.By, p.Reason))
+		say("a trigger waits for approval since %s, until %s%s", e.at(p.Since), e.at(p.Until), plain.WhoAndWhy(p.By, p.Reason))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(e.now) {
 		say("blackout until %s; what still breaches then triggers", e.at(s.BlackoutUntil))
@@ -167,17 +167,6 @@ func (x Explained) Print(w io.Writer) error {
 
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// WhoAndWhy is ` by ada: new labels`, as far as it is known.
-func WhoAndWhy(by, reason string) (text string) {
-	if by != "" {
-		text = " by " + plain.Text(by)
-	}
-	if reason != "" {
-		text += ": " + plain.Text(reason)
-	}
-	return text
 }
 
 // Span is a duration as people say it, to the second.

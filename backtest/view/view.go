@@ -1,63 +1,68 @@
-package main
+// Package view says what backtests and rehearsals have shown: to people as text, and to
+// programs as JSON.
+package view
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/policy"
 )
 
 const openLoop = `Open loop: the recorded metrics do not change by the retrainings imagined here. A model
 that stays bad in the recording goes on breaching.
 `
 
-// backtestJSON is what backtest -o json says.
-type backtestJSON struct {
+// shownDecisions is how many of the last decisions the text shows; the JSON has all.
+const shownDecisions = 10
+
+// Answer is what a backtest says of its policies.
+type Answer struct {
 	Results      []backtest.Result      `json:"results"`
 	Files        []*recording.Outline   `json:"files"`
 	RejectedRows int64                  `json:"rejected_rows"` // of all files, whosesoever
 	SweptField   string                 `json:"swept,omitempty"`
 	Sweep        []backtest.SweepResult `json:"sweep,omitempty"` // without decisions
+
+	swept *backtest.Swept
 }
 
-func backtestAnswer(read *readEvents, swept *backtest.Swept) backtestJSON {
-	answer := backtestJSON{Results: read.results, Files: read.outlines, RejectedRows: read.rejected}
+// NewAnswer puts an answer together. files are what was understood of the events, rejected
+// the rows of them that made no sense; swept is nil without a sweep.
+func NewAnswer(results []backtest.Result, files []*recording.Outline, rejected int64, swept *backtest.Swept) *Answer {
+	a := &Answer{Results: results, Files: files, RejectedRows: rejected, swept: swept}
 	if swept != nil {
-		answer.SweptField = swept.Parameter()
-		answer.Sweep = swept.Results
+		a.SweptField = swept.Parameter()
+		a.Sweep = swept.Results
 	}
-	return answer
+	return a
 }
 
-// backtestText is what backtest says to people: for each model, its policies side
-// by side.
-func backtestText(read *readEvents, swept *backtest.Swept) string {
+// Text is the answer for people: for each model, its policies side by side.
+func (a *Answer) Text() string {
 	var text strings.Builder
-	results := read.results
-	text.WriteString(outlineLines(read.outlines) + "\n")
-	for _, model := range modelsOf(results) {
-		of := slices.DeleteFunc(slices.Clone(results), func(r backtest.Result) bool { return r.ModelName != model })
+	text.WriteString(outlineLines(a.Files) + "\n")
+	for _, model := range modelsOf(a.Results) {
+		of := slices.DeleteFunc(slices.Clone(a.Results), func(r backtest.Result) bool { return r.ModelName != model })
 		text.WriteString(modelHead(model, of) + "\n")
-		text.WriteString(rightTable(summaryRows(of)) + "\n")
+		text.WriteString(plain.RightTable(summaryRows(of)) + "\n")
 		for i := range of {
-			named := len(of) > 1
-			text.WriteString(accountLines(&of[i], read.outlines, named) + pointLines(&of[i], named) + backtestDecisions(&of[i], named))
+			several := len(of) > 1
+			text.WriteString(accountLines(&of[i], a.Files, several) + driftLines(&of[i], several) + decisionLines(&of[i], several))
 		}
-		if swept != nil {
-			text.WriteString(sweepLines(model, swept) + "\n")
+		if a.swept != nil {
+			text.WriteString(sweepLines(model, a.swept) + "\n")
 		}
 	}
 
-	if read.rejected > 0 {
-		fmt.Fprintf(&text, "%s rejected; see standard error.\n", isOrAre(int(read.rejected), "row"))
+	if a.RejectedRows > 0 {
+		fmt.Fprintf(&text, "%s rejected; see standard error.\n", plain.CountIs(a.RejectedRows, "row"))
 	}
 	return text.String() + openLoop
 }
@@ -120,7 +125,7 @@ func summaryRows(results []backtest.Result) [][]string {
 	for _, by := range suppressions(results) {
 		counted(false, "suppressed: "+plain.Words(by), func(s *backtest.Summary) int64 { return s.Suppressed[by] })
 	}
-	add(true, "time in breach", func(s *backtest.Summary) (string, bool) { return short(time.Duration(s.TimeInBreach)), true })
+	add(true, "time in breach", func(s *backtest.Summary) (string, bool) { return plain.Length(time.Duration(s.TimeInBreach)), true })
 	if results[0].Detection != nil {
 		add(true, "mean delay", func(s *backtest.Summary) (string, bool) { return delay(s.Detection), true })
 		counted(true, "drift detected", func(s *backtest.Summary) int64 { return int64(s.Detection.Detected) })
@@ -145,8 +150,8 @@ func suppressions(results []backtest.Result) (all []monitor.Suppression) {
 	return all
 }
 
-// pointLines say when each drift was detected.
-func pointLines(r *backtest.Result, named bool) string {
+// driftLines say when each drift was detected.
+func driftLines(r *backtest.Result, several bool) string {
 	if r.Detection == nil {
 		return ""
 	}
@@ -154,15 +159,15 @@ func pointLines(r *backtest.Result, named bool) string {
 	for _, point := range r.Detection.Points {
 		row := []string{plain.Time(point.At), "missed"}
 		if !point.DetectedAt.IsZero() {
-			row = []string{plain.Time(point.At), plain.Time(point.DetectedAt), short(time.Duration(point.Delay)), plain.Text(point.Rule)}
+			row = []string{plain.Time(point.At), plain.Time(point.DetectedAt), plain.Length(time.Duration(point.Delay)), plain.Text(point.Rule)}
 		}
 		rows = append(rows, row)
 	}
-	return heading("drift", r, named) + table(rows) + "\n"
+	return heading("drift", r, several) + plain.Table(rows) + "\n"
 }
 
-// backtestDecisions shows the first decision and the last ones.
-func backtestDecisions(r *backtest.Result, named bool) string {
+// decisionLines show the first decision and the last ones.
+func decisionLines(r *backtest.Result, several bool) string {
 	if len(r.Decisions) == 0 {
 		return ""
 	}
@@ -186,110 +191,25 @@ func backtestDecisions(r *backtest.Result, named bool) string {
 	for i := range r.Decisions[from:] {
 		rows = append(rows, row(&r.Decisions[from+i]))
 	}
-	shown := table(rows)
+	shown := plain.Table(rows)
 	if from > 1 {
 		first, last, _ := strings.Cut(shown, "\n")
 		shown = fmt.Sprintf("%s\n  … %d more, see -o json\n%s", first, from-1, last)
 	}
 
-	return heading("decisions", r, named) + shown + "\n"
+	return heading("decisions", r, several) + shown + "\n"
 }
 
-func heading(what string, r *backtest.Result, named bool) string {
-	if named {
+func heading(what string, r *backtest.Result, several bool) string {
+	if several {
 		what += " of " + title(&r.Summary)
 	}
 	return what + ":\n"
-}
-
-// sweepLines is the table of a sweep over one model.
-func sweepLines(model string, swept *backtest.Swept) string {
-	var policies []string
-	for i := range swept.Results {
-		if name := title(&swept.Results[i].Summary); !slices.Contains(policies, name) {
-			policies = append(policies, name)
-		}
-	}
-
-	head := []string{plain.Text(swept.Parameter()), "retrainings", "breaches", "time in breach"}
-	var rows [][]string
-	for i := range swept.Results {
-		r := &swept.Results[i]
-		if r.ModelName != model {
-			continue
-		}
-
-		row := []string{r.Value, strconv.FormatInt(r.Retrainings.Requested, 10), strconv.FormatInt(r.Breaches, 10), short(time.Duration(r.TimeInBreach))}
-		if d := r.Detection; d != nil {
-			row = append(row, delay(d), strconv.Itoa(d.Missed), strconv.Itoa(d.FalseAlarms))
-		}
-		if len(policies) > 1 {
-			row = append([]string{title(&r.Summary)}, row...)
-		}
-		rows = append(rows, row)
-	}
-
-	if len(rows) == 0 {
-		return ""
-	}
-
-	if swept.Results[0].Detection != nil {
-		head = append(head, "mean delay", "missed", "false alarms")
-	}
-	if len(policies) > 1 {
-		head = append([]string{"sweep"}, head...)
-	}
-	return rightTable(append([][]string{head}, rows...))
 }
 
 func delay(d *backtest.Detection) string {
 	if d.Detected == 0 {
 		return "-"
 	}
-	return short(time.Duration(d.MeanDelay))
-}
-
-// short is a duration of a length that people read: to the second, or to the
-// minute where it has days.
-func short(d time.Duration) string {
-	if d >= 48*time.Hour {
-		days := d / (24 * time.Hour)
-		return strings.TrimSuffix(fmt.Sprintf("%dd%s", days, policy.Duration((d-days*24*time.Hour).Round(time.Minute))), "0s")
-	}
-	if d >= time.Second {
-		d = d.Round(time.Second)
-	}
-	return policy.Duration(d).String()
-}
-
-// rightTable lines columns up, all but the first to the right.
-func rightTable(rows [][]string) string {
-	width := 0
-	for _, row := range rows {
-		width = max(width, len([]rune(row[0])))
-	}
-	var b strings.Builder
-	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, row := range rows {
-		first := row[0] + strings.Repeat(" ", width-len([]rune(row[0])))
-		_, _ = fmt.Fprintln(columns, first+"\t"+strings.Join(row[1:], "\t")+"\t")
-	}
-	_ = columns.Flush() // a strings.Builder takes all
-	return strings.ReplaceAll(b.String(), "\n  ", "\n")[2:]
-}
-
-func modelNames(models []string) string {
-	const shown = 5
-	var names []string
-	for _, name := range models[:min(len(models), shown)] {
-		names = append(names, strconv.Quote(name))
-	}
-	return strings.Join(names, ", ") + andMore(len(models)-shown)
-}
-
-func andMore(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" and %d more", n)
+	return plain.Length(time.Duration(d.MeanDelay))
 }

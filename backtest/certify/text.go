@@ -1,4 +1,4 @@
-package main
+package certify
 
 import (
 	"fmt"
@@ -6,35 +6,34 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/backtest/certify"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-// certificatesText is what certify says to people: a table for each policy and model.
-func certificatesText(certificates []*certify.Certificate, per time.Duration) string {
+// Text is what is said of certificates to people: a table for each policy and model.
+func Text(certificates []*Certificate, per time.Duration) string {
 	var text strings.Builder
 	for i, c := range certificates {
 		if i > 0 {
 			text.WriteString("\n")
 		}
 		text.WriteString(certificateHead(c) + "\n\n")
-		text.WriteString(table(certificateRows(c)) + "\n")
+		text.WriteString(plain.Table(certificateRows(c)) + "\n")
 		text.WriteString(certificateNotes(c, per))
 	}
 	return text.String()
 }
 
-func certificateHead(c *certify.Certificate) string {
+func certificateHead(c *Certificate) string {
 	name := plain.Text(c.Policy)
 	if c.Document > 0 {
 		name += fmt.Sprintf(" #%d", c.Document)
 	}
 	return fmt.Sprintf("%s over %s: %d resamples of %s, in blocks of %s on average", name, plain.Text(c.ModelName),
-		c.Samples, short(time.Duration(c.Length)), short(time.Duration(c.Block)))
+		c.Samples, plain.Length(time.Duration(c.Length)), plain.Length(time.Duration(c.Block)))
 }
 
 // certificateRows has a line for the policy and for each that it is held against.
-func certificateRows(c *certify.Certificate) [][]string {
+func certificateRows(c *Certificate) [][]string {
 	head := []string{"", "false alarms per " + c.Per, "95 %"}
 	for _, change := range c.Changes {
 		head = append(head, plain.Text(change.Change)+" found", "delay p50", "p95")
@@ -44,11 +43,11 @@ func certificateRows(c *certify.Certificate) [][]string {
 		rows = append(rows, certificateRow("the default policy", c.Default))
 	}
 	calendar := c.Calendar
-	calendar.FalseAlarms = certify.Rate{Mean: calendar.FalseAlarms.Mean, Low: calendar.FalseAlarms.Mean, High: calendar.FalseAlarms.Mean}
+	calendar.FalseAlarms = Rate{Mean: calendar.FalseAlarms.Mean, Low: calendar.FalseAlarms.Mean, High: calendar.FalseAlarms.Mean}
 	return append(rows, certificateRow("a calendar, as often", &calendar), certificateRow("at every look", &c.Always))
 }
 
-func certificateRow(name string, r *certify.Record) []string {
+func certificateRow(name string, r *Record) []string {
 	row := []string{name, rateText(r.FalseAlarms.Mean), rateText(r.FalseAlarms.Low) + " to " + rateText(r.FalseAlarms.High)}
 	for _, found := range r.Changes {
 		row = append(row, strconv.FormatFloat(100*found.Found, 'f', 0, 64)+" %", delayText(found.DelayP50), delayText(found.DelayP95))
@@ -71,16 +70,16 @@ func delayText(seconds *float64) string {
 	if seconds == nil {
 		return "-"
 	}
-	return short(time.Duration(*seconds * float64(time.Second)))
+	return plain.Length(time.Duration(*seconds * float64(time.Second)))
 }
 
-func certificateNotes(c *certify.Certificate, per time.Duration) string {
+func certificateNotes(c *Certificate, per time.Duration) string {
 	text := "No false alarm in any resample.\n"
 	if interval := c.Interval(per); interval > 0 {
-		text = fmt.Sprintf("A false alarm every %s.\n", short(interval))
+		text = fmt.Sprintf("A false alarm every %s.\n", plain.Length(interval))
 	}
 	if c.LeftOut > 0 {
-		text += fmt.Sprintf("%s left out: after a point of drift, or beyond the last whole season.\n", isOrAre(c.LeftOut, "event"))
+		text += fmt.Sprintf("%s left out: after a point of drift, or beyond the last whole season.\n", plain.CountIs(c.LeftOut, "event"))
 	}
 	for _, name := range c.Unjudged {
 		text += fmt.Sprintf("Rule %s has judged nothing: the recording, or one version of it, has not what it needs.\n", plain.Text(name))

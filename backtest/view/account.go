@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -46,12 +46,12 @@ func names(all []string) string {
 		}
 		words = append(words, plain.Text(name))
 	}
-	return strings.Join(words, ", ") + andMore(len(all)-shown)
+	return strings.Join(words, ", ") + plain.AndMore(len(all)-shown)
 }
 
 // accountLines say what each rule has judged, and warn of those that have judged
 // nothing.
-func accountLines(r *backtest.Result, outlines []*recording.Outline, named bool) string {
+func accountLines(r *backtest.Result, outlines []*recording.Outline, several bool) string {
 	if r.Events == 0 {
 		return ""
 	}
@@ -76,7 +76,7 @@ func accountLines(r *backtest.Result, outlines []*recording.Outline, named bool)
 		warnings += accountWarning(a, r.Judging(i), outlines)
 	}
 
-	return heading("rules", r, named) + rightTable(withoutZeros(rows)) + warnings + "\n"
+	return heading("rules", r, several) + plain.RightTable(withoutZeros(rows)) + warnings + "\n"
 }
 
 // withoutZeros drops the columns between breaching and the range that say nothing.
