@@ -17,23 +17,17 @@ import (
 	"github.com/modelvigil/modelvigil/backtest/view"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/starter/input"
 )
 
 // backtesting is one call of backtest.
 type backtesting struct {
-	policyFiles, eventFiles []string
-	model                   string
-	columns                 map[string]string
-	strict                  bool
-	options                 backtest.Options
-	metrics                 []string
-	zone                    *time.Location
-	sweeps                  backtest.Grid
-	swept                   []backtest.Policy // at all points of the sweeps
-	report, datapoints      string
-	output                  format
-	stdin                   io.Reader
-	stderr                  io.Writer
+	input.Events
+	policyFiles        []string
+	options            backtest.Options
+	sweeps             backtest.Grid
+	report, datapoints string
+	output             format
 }
 
 func newBacktestCommand() *cobra.Command {
@@ -68,12 +62,12 @@ rejected, and the first few shown.`,
 	b := &backtesting{}
 	output := outputFlag(command)
 	flags := command.Flags()
-	flags.StringArrayVar(&b.eventFiles, "events", nil, "`FILE` of events; can be repeated")
-	flags.StringVar(&b.model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
+	flags.StringArrayVar(&b.Files, "events", nil, "`FILE` of events; can be repeated")
+	flags.StringVar(&b.Model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
 	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column that holds a field, a metric or, as category:NAME, a category; as arrival, when an event arrived; can be repeated")
-	flags.StringSliceVar(&b.metrics, "metrics", nil, "`NAMES` of metrics to read beside those that rules measure, for the report")
+	flags.StringSliceVar(&b.Metrics, "metrics", nil, "`NAMES` of metrics to read beside those that rules measure, for the report")
 	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
-	flags.BoolVar(&b.strict, "strict", false, "end at the first row that makes no sense")
+	flags.BoolVar(&b.Strict, "strict", false, "end at the first row that makes no sense")
 	flags.DurationVar(&b.options.TrainingTime, "training-time", 0, "from a trigger to its outcome; 0s: at once")
 	outcome := flags.String("outcome", string(backtest.TrainingSucceeds), "of each retraining: succeeded, failed, or accepted by a backend that can't be followed")
 	flags.DurationVar(&b.options.ArrivalDelay, "arrival-delay", 0, "from an event's timestamp to when the monitor gets it")
@@ -86,8 +80,8 @@ rejected, and the first few shown.`,
 	}
 	command.Args = func(_ *cobra.Command, args []string) error { return b.takeFiles(args) }
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		b.stdin = command.InOrStdin()
-		b.stderr = command.ErrOrStderr()
+		b.Stdin = command.InOrStdin()
+		b.Stderr = command.ErrOrStderr()
 		b.output = *output
 		if err := b.takeFlags(*maps, *zone, *outcome, *points, *sweeps); err != nil {
 			return err
@@ -102,18 +96,18 @@ rejected, and the first few shown.`,
 func (b *backtesting) takeFiles(args []string) error {
 	for _, file := range args {
 		if holdsEvents(file) {
-			b.eventFiles = append(b.eventFiles, file)
+			b.Files = append(b.Files, file)
 		} else {
 			b.policyFiles = append(b.policyFiles, file)
 		}
 	}
 
-	all := slices.Concat(b.policyFiles, b.eventFiles)
+	all := slices.Concat(b.policyFiles, b.Files)
 	stdin := slices.Index(all, "-")
 	switch {
 	case len(b.policyFiles) == 0:
 		return errors.New("takes at least one POLICY file; {} in one is the default policy")
-	case len(b.eventFiles) == 0:
+	case len(b.Files) == 0:
 		return errors.New("takes at least one FILE of events, by --events")
 	case stdin >= 0 && slices.Contains(all[stdin+1:], "-"):
 		return errors.New("- is given twice, but standard input can be read only once")
@@ -135,15 +129,15 @@ func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, swe
 		}
 	}
 
-	b.columns = map[string]string{}
+	b.Columns = map[string]string{}
 	for _, text := range maps {
 		field, column, found := strings.Cut(text, "=")
 		if !found || field == "" || column == "" {
 			fault("map", fmt.Errorf("must be FIELD=COLUMN such as accuracy=acc, got %q", text))
-		} else if _, twice := b.columns[field]; twice {
+		} else if _, twice := b.Columns[field]; twice {
 			fault("map", fmt.Errorf("%q is given twice", field))
 		}
-		b.columns[field] = column
+		b.Columns[field] = column
 	}
 
 	b.options.Training = backtest.Training(outcome)
@@ -158,7 +152,7 @@ func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, swe
 
 	var err error
 	if zone != "" {
-		b.zone, err = time.LoadLocation(zone)
+		b.Zone, err = time.LoadLocation(zone)
 		fault("zone", err)
 	}
 	for _, text := range sweeps {
@@ -179,7 +173,7 @@ func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, swe
 
 // drifts reads them from the flag itself or, where it names a file, from that.
 func (b *backtesting) drifts(text string) ([]backtest.Drift, error) {
-	zone := b.zone
+	zone := b.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -195,7 +189,7 @@ func (b *backtesting) drifts(text string) ([]backtest.Drift, error) {
 		return nil, readErr
 	}
 
-	drifts, err = backtest.ReadDrifts(file, b.eventFiles, zone)
+	drifts, err = backtest.ReadDrifts(file, b.Files, zone)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", document.Called(text), err)
 	}
@@ -203,53 +197,47 @@ func (b *backtesting) drifts(text string) ([]backtest.Drift, error) {
 }
 
 func (b *backtesting) run(ctx context.Context, stdout io.Writer) error {
-	policies, err := b.rivals()
+	policies, err := input.Policies(b.policyFiles, b.Stdin)
 	if err != nil {
 		return err
 	}
-	for _, policy := range policies { // before the events are read
-		for _, point := range b.points() {
-			changed := policy
-			changed.Policy, err = b.sweeps.Apply(policy.Policy, point)
-			if err != nil {
-				return wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain.Text(policy.Label), err))
-			}
-			b.swept = append(b.swept, changed)
-		}
+	swept, err := b.sweptPolicies(policies) // before the events are read
+	if err != nil {
+		return err
 	}
 
-	read, err := b.read(ctx, policies)
+	read, err := b.read(ctx, policies, swept)
 	if err != nil {
 		return err
 	}
-	if read.total == 0 {
-		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, plain.CountIs(int(read.rejected), "row"))
+	if read.Total == 0 {
+		return fmt.Errorf("%w: %s rejected", backtest.ErrNoEvents, plain.CountIs(int(read.Rejected), "row"))
 	}
 
 	for _, policy := range policies {
-		if policy.ModelName != "" && !slices.Contains(read.models, policy.ModelName) {
-			_, _ = fmt.Fprintf(b.stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, modelNames(read.models))
+		if policy.ModelName != "" && !slices.Contains(read.Models, policy.ModelName) {
+			_, _ = fmt.Fprintf(b.Stderr, "%s: there are no events of model %q; they are of %s\n", plain.Text(policy.Label), policy.ModelName, read.ModelNames())
 		}
 	}
 
-	swept, err := b.replay(ctx, read, policies)
+	sweep, err := b.runAll(ctx, read, policies)
 	if err != nil {
 		return err
 	}
 	if b.report != "" {
-		err := writeFile("the report", b.report, func(w io.Writer) error { return backtest.WriteReport(w, read.events, policies, read.results, swept) })
+		err := writeFile("the report", b.report, func(w io.Writer) error { return backtest.WriteReport(w, read.Events, policies, read.Results, sweep) })
 		if err != nil {
 			return err
 		}
 	}
 	if b.datapoints != "" {
-		err := writeFile("the datapoints", b.datapoints, func(w io.Writer) error { return backtest.WriteDatapoints(w, read.results) })
+		err := writeFile("the datapoints", b.datapoints, func(w io.Writer) error { return backtest.WriteDatapoints(w, read.Results) })
 		if err != nil {
 			return err
 		}
 	}
 
-	answer := view.NewAnswer(read.results, read.outlines, read.rejected, swept)
+	answer := view.NewAnswer(read.Results, read.Outlines, read.Rejected, sweep)
 	if b.output == asJSON {
 		return writeJSON(stdout, answer)
 	}
@@ -266,27 +254,50 @@ func (b *backtesting) points() [][]string {
 	return b.sweeps.Points()
 }
 
-// replay runs the policies, unless that was done while they were read, and the sweep.
-func (b *backtesting) replay(ctx context.Context, read *readEvents, policies []backtest.Policy) (*backtest.Swept, error) {
-	if read.events == nil {
+// sweptPolicies are the policies at all points of the sweeps.
+func (b *backtesting) sweptPolicies(policies []backtest.Policy) (swept []backtest.Policy, err error) {
+	for _, policy := range policies {
+		for _, point := range b.points() {
+			changed := policy
+			changed.Policy, err = b.sweeps.Apply(policy.Policy, point)
+			if err != nil {
+				return nil, wrongUsage(fmt.Errorf("flag --sweep: %s: %w", plain.Text(policy.Label), err))
+			}
+			swept = append(swept, changed)
+		}
+	}
+	return swept, nil
+}
+
+// read reads the events: where nothing needs them twice, the policies are run meanwhile.
+func (b *backtesting) read(ctx context.Context, policies, swept []backtest.Policy) (*input.Recorded, error) {
+	if len(swept) == 0 && b.report == "" {
+		return b.Replay(ctx, policies, b.options)
+	}
+	return b.Collect(ctx, slices.Concat(policies, swept))
+}
+
+// runAll runs the policies, unless that was done while the events were read, and the sweep.
+func (b *backtesting) runAll(ctx context.Context, read *input.Recorded, policies []backtest.Policy) (*backtest.Swept, error) {
+	if read.Events == nil {
 		return nil, nil
 	}
 
-	total := backtest.TotalEvents(read.events, policies)
+	total := backtest.TotalEvents(read.Events, policies)
 	total += total * int64(len(b.points()))
 	options := b.options
-	progress := showProgress(b.stderr, "replaying", total)
-	defer progress.end()
-	options.Progress = progress.add
+	progress := input.ShowProgress(b.Stderr, "replaying", total)
+	defer progress.End()
+	options.Progress = progress.Add
 	var err error
-	read.results, err = backtest.Run(ctx, read.events, policies, options)
+	read.Results, err = backtest.Run(ctx, read.Events, policies, options)
 	if err != nil || len(b.sweeps) == 0 {
 		return nil, err
 	}
 
 	swept := &backtest.Swept{Grid: b.sweeps}
 	options.Datapoints = false
-	swept.Results, err = backtest.RunSweep(ctx, read.events, policies, b.sweeps, options)
+	swept.Results, err = backtest.RunSweep(ctx, read.Events, policies, b.sweeps, options)
 	return swept, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest/certify"
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/starter/input"
 )
 
 // certifying is one call of certify.
@@ -50,8 +51,8 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 	c := &certifying{}
 	output := outputFlag(command)
 	flags := command.Flags()
-	flags.StringArrayVar(&c.eventFiles, "events", nil, "`FILE` of events; can be repeated")
-	flags.StringVar(&c.model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
+	flags.StringArrayVar(&c.Files, "events", nil, "`FILE` of events; can be repeated")
+	flags.StringVar(&c.Model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
 	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field or metric; can be repeated")
 	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
 	changes := flags.StringArray("change", nil, "`METRIC=CHANGE` to be found; can be repeated")
@@ -63,8 +64,8 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 	least := flags.String("min-false-alarm-interval", "", "exit code 1 if two false alarms are less than this `TIME` apart on average")
 	command.Args = func(_ *cobra.Command, args []string) error { return c.takeFiles(args) }
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		c.stdin = command.InOrStdin()
-		c.stderr = command.ErrOrStderr()
+		c.Stdin = command.InOrStdin()
+		c.Stderr = command.ErrOrStderr()
 		c.output = *output
 		if err := c.takeFlags(*maps, *zone, string(backtest.TrainingSucceeds), *points, nil); err != nil {
 			return err
@@ -119,11 +120,11 @@ func (c *certifying) takeCertifyFlags(changes []string, per, block, least string
 }
 
 func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
-	policies, err := c.rivals()
+	policies, err := input.Policies(c.policyFiles, c.Stdin)
 	if err != nil {
 		return err
 	}
-	recorded, err := c.collect(ctx, policies)
+	recorded, err := c.Collect(ctx, policies)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
 }
 
 // certificates are those of each policy for each model that it is for.
-func (c *certifying) certificates(ctx context.Context, recorded *readEvents, policies []backtest.Policy) (all []*certify.Certificate, err error) {
+func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded, policies []backtest.Policy) (all []*certify.Certificate, err error) {
 	type pair struct {
 		policy backtest.Policy
 		model  *recording.Model
@@ -153,20 +154,20 @@ func (c *certifying) certificates(ctx context.Context, recorded *readEvents, pol
 	var pairs []pair
 	for _, policy := range policies {
 		of := len(pairs)
-		for i := range recorded.events.Models {
-			if model := recorded.events.Models[i]; model.Len() > 0 && (policy.ModelName == "" || policy.ModelName == model.Name) {
+		for i := range recorded.Events.Models {
+			if model := recorded.Events.Models[i]; model.Len() > 0 && (policy.ModelName == "" || policy.ModelName == model.Name) {
 				pairs = append(pairs, pair{policy, model})
 			}
 		}
 		if len(pairs) == of {
-			return nil, fmt.Errorf("%s: there are no events of model %q; they are of %s", plain.Text(policy.Label), policy.ModelName, modelNames(recorded.models))
+			return nil, fmt.Errorf("%s: there are no events of model %q; they are of %s", plain.Text(policy.Label), policy.ModelName, recorded.ModelNames())
 		}
 	}
 
-	progress := showProgress(c.stderr, "resampling", certify.Work(&c.options)*int64(len(pairs)))
-	defer progress.end()
+	progress := input.ShowProgress(c.Stderr, "resampling", certify.Work(&c.options)*int64(len(pairs)))
+	defer progress.End()
 	options := c.options
-	options.Progress = progress.add
+	options.Progress = progress.Add
 	for _, pair := range pairs {
 		certificate, err := certify.Run(ctx, certify.ModelOf(pair.model), pair.policy, options)
 		if err != nil {

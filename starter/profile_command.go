@@ -1,25 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
+	"github.com/modelvigil/modelvigil/starter/input"
 )
 
 func newProfileCommand() *cobra.Command {
@@ -80,147 +73,14 @@ func profileFile(ctx context.Context, into *drift.Profiler, file string, stdin i
 		if info, err := opened.Stat(); err == nil {
 			size = info.Size()
 		}
-		progress := showProgress(stderr, "reading", size)
-		defer progress.end()
-		source = &countingReader{opened, progress}
+		progress := input.ShowProgress(stderr, "reading", size)
+		defer progress.End()
+		source = progress.Counted(opened)
 	}
 
-	reader := bufio.NewReaderSize(newInterruptible(ctx, source), 1<<20)
-	if mark, _ := reader.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
-		_, _ = reader.Discard(3)
-	}
-	first, err := reader.Peek(1)
-	if err == nil && first[0] == '{' {
-		err = profileJSON(into, reader)
-	} else if err == nil {
-		err = profileCSV(into, reader)
-	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("is empty")
-	}
+	err := into.Read(input.Interruptible(ctx, source))
 	if err != nil {
 		return fmt.Errorf("%s: %w", document.Called(file), err)
 	}
 	return nil
-}
-
-// profileJSON reads events, one to a line.
-func profileJSON(into *drift.Profiler, lines *bufio.Reader) error {
-	var reader metric.EventReader
-	for number := 1; ; number++ {
-		line, err := lines.ReadBytes('\n')
-		if len(bytes.TrimSpace(line)) > 0 {
-			event, fault := reader.Read(line)
-			if fault == nil {
-				event.ModelName = "training"
-				fault = event.Validate(time.Now())
-			}
-			if fault != nil {
-				return fmt.Errorf("line %d: %s", number, plain.Faults(fault))
-			}
-			into.Add(event)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// trainingColumn is a column of a CSV.
-type trainingColumn struct {
-	name       string
-	isCategory bool
-	isKnown    bool // whether it is a category
-	isPassed   bool
-}
-
-// profileCSV reads rows.
-func profileCSV(into *drift.Profiler, source io.Reader) error {
-	rows := csv.NewReader(source)
-	rows.ReuseRecord = true
-	header, err := rows.Read()
-	if err != nil {
-		return err
-	}
-
-	columns := make([]trainingColumn, len(header))
-	for i, name := range header {
-		bare, isCategory := strings.CutPrefix(name, "category:")
-		isPassed := name == "" || name == "timestamp" || name == "model_name" || name == "model_version"
-		columns[i] = trainingColumn{bare, isCategory, isCategory, isPassed}
-	}
-
-	event := metric.Event{Metrics: map[string]float64{}, Categories: map[string]string{}}
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-
-		clear(event.Metrics)
-		clear(event.Categories)
-		for i := range columns {
-			err := columns[i].read(row[i], &event)
-			if err != nil {
-				line, _ := rows.FieldPos(i)
-				return fmt.Errorf("line %d: %w", line, err)
-			}
-		}
-		into.Add(&event)
-	}
-}
-
-// read puts a cell into an event. The first cell of a column that is not empty says
-// whether it holds numbers.
-func (c *trainingColumn) read(cell string, event *metric.Event) error {
-	cell = strings.TrimSpace(cell)
-	if c.isPassed || isAbsent(cell) {
-		return nil
-	}
-
-	value, err := strconv.ParseFloat(cell, 64)
-	if !c.isKnown {
-		c.isKnown = true
-		c.isCategory = err != nil
-	}
-	if c.isCategory {
-		event.Categories[strings.Clone(c.name)] = strings.Clone(cell)
-		return metric.CheckValue(cell)
-	}
-	if err == nil {
-		err = metric.CheckReading(value)
-	}
-	if err != nil {
-		return fmt.Errorf("column %q holds numbers, got %q", c.name, plain.Cut(cell, 40))
-	}
-	event.Metrics[c.name] = value
-	return nil
-}
-
-// isAbsent says that a cell of a CSV is no reading.
-func isAbsent(cell string) bool {
-	switch cell {
-	case "", "NaN", "NA", "N/A", "null", "None":
-		return true
-	}
-	return false
-}
-
-// countingReader tells of what is read.
-type countingReader struct {
-	io.Reader
-	progress *progress
-}
-
-// Read implements io.Reader.
-func (r *countingReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	r.progress.add(int64(n))
-	return n, err
 }

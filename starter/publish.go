@@ -17,6 +17,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/starter/input"
 )
 
 func newPublishCommand() *cobra.Command {
@@ -166,26 +167,26 @@ func (p *publishing) deliver() {
 
 // publishLines publishes each line that is good, and reports each one that isn't.
 func (p *publishing) publishLines(ctx context.Context, file string, source io.Reader) error {
-	in := newLines(ctx, source)
+	in := input.NewLines(ctx, source)
 	bad := 0
 	for {
-		line, err := in.next()
+		line, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF) && bad == 0:
 			return nil
 		case errors.Is(err, io.EOF):
 			return fmt.Errorf("%s: %s bad, named above; mend and publish only what was bad", file, plain.CountIs(bad, "line"))
 		case ctx.Err() != nil:
-			return fmt.Errorf("%s: interrupted after line %d; what was read until there is published, the rest is not", file, in.number-1)
-		case err != nil && !errors.Is(err, errLongLine):
-			return fmt.Errorf("read %s after line %d: %w; what was read until there is published", file, in.number-1, err)
+			return fmt.Errorf("%s: interrupted after line %d; what was read until there is published, the rest is not", file, in.Number-1)
+		case err != nil && !errors.Is(err, input.ErrLongLine):
+			return fmt.Errorf("read %s after line %d: %w; what was read until there is published", file, in.Number-1, err)
 		case err == nil:
 			err = p.publishLine(ctx, line)
 		}
 
 		if err != nil {
 			bad++
-			where := fmt.Sprintf("%s: line %d: ", file, in.number)
+			where := fmt.Sprintf("%s: line %d: ", file, in.Number)
 			_, _ = fmt.Fprintln(p.stderr, where+strings.ReplaceAll(err.Error(), "\n", "\n"+where))
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest/view"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/starter/input"
 )
 
 // rehearsing is one call of rehearse.
@@ -54,7 +55,7 @@ versions are as in production; lines that make no sense are counted as rejected.
 	r := &rehearsing{}
 	output := outputFlag(command)
 	flags := command.Flags()
-	flags.StringVar(&r.model, "model", rehearse.DefaultModelName, "`NAME` of the model whose events and policies name none")
+	flags.StringVar(&r.Model, "model", rehearse.DefaultModelName, "`NAME` of the model whose events and policies name none")
 	approveAfter := flags.Duration("approve-after", 0, "an operator approves each trigger that waits for it, so much later (default: nobody answers)")
 	yardsticks := flags.StringSlice("yardstick", nil, "run these, too: never, always, calendar (as many retrainings as the first policy's), or a calendar's interval such as 168h")
 	flags.StringVar(&r.report, "report", "", "write a page of charts to this `FILE`.html")
@@ -62,8 +63,8 @@ versions are as in production; lines that make no sense are counted as rejected.
 		return r.takeArguments(args, command.ArgsLenAtDash())
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		r.stdin = command.InOrStdin()
-		r.stderr = command.ErrOrStderr()
+		r.Stdin = command.InOrStdin()
+		r.Stderr = command.ErrOrStderr()
 		r.output = *output
 		if flags.Changed("approve-after") {
 			r.options.ApproveAfter = metric.Some(*approveAfter)
@@ -107,15 +108,15 @@ func (r *rehearsing) takeRehearsalFlags(yardsticks []string) error {
 }
 
 func (r *rehearsing) rehearse(ctx context.Context, stdout io.Writer) error {
-	policies, err := r.rivals()
+	policies, err := input.Policies(r.policyFiles, r.Stdin)
 	if err != nil {
 		return err
 	}
 
-	r.options.ModelName = r.model
+	r.options.ModelName = r.Model
 	r.options.KeepEvents = r.report != ""
-	r.options.Stderr = r.stderr
-	rejected := &shownLines{to: r.stderr}
+	r.options.Stderr = r.Stderr
+	rejected := &shownLines{to: r.Stderr}
 	r.options.OnRejection = rejected.show
 	results, err := rehearse.Run(ctx, policies, r.yardsticks, r.command, r.options)
 	rejected.end()
@@ -167,7 +168,7 @@ func (s *shownLines) show(rejection *recording.Rejection) {
 	defer s.mutex.Unlock()
 
 	s.count++
-	if s.count > shownRejections {
+	if s.count > input.ShownRejections {
 		return
 	}
 	for line := range strings.SplitSeq(rejection.Error(), "\n") {
@@ -176,7 +177,7 @@ func (s *shownLines) show(rejection *recording.Rejection) {
 }
 
 func (s *shownLines) end() {
-	if more := s.count - shownRejections; more > 0 {
+	if more := s.count - input.ShownRejections; more > 0 {
 		_, _ = fmt.Fprintln(s.to, plain.CountIs(more, "more line")+" rejected")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 
 func readAll(t *testing.T, r io.Reader) (read []string, numbers []int) {
 	t.Helper()
-	in := newLines(t.Context(), r)
+	in := NewLines(t.Context(), r)
 	for {
-		line, err := in.next()
+		line, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			return read, numbers
 		}
 		if err != nil {
 			line = []byte(err.Error())
 		}
-		read, numbers = append(read, string(line)), append(numbers, in.number)
+		read, numbers = append(read, string(line)), append(numbers, in.Number)
 	}
 }
 
@@ -38,8 +38,8 @@ func TestLines(t *testing.T) {
 		"the last line needs no end":      {"a\nb", []string{"a", "b"}, []int{1, 2}},
 		"blank lines count, and are left": {"\na\n \t\r\nb\r\n\n", []string{"a", "b"}, []int{2, 4}},
 		"the longest line":                {fits + "\nb\n", []string{fits, "b"}, []int{1, 2}},
-		"a line too long is passed over":  {"a\n" + long + "\nb\n", []string{"a", errLongLine.Error(), "b"}, []int{1, 2, 3}},
-		"a last line that is too long":    {"a\n" + long, []string{"a", errLongLine.Error()}, []int{1, 2}},
+		"a line too long is passed over":  {"a\n" + long + "\nb\n", []string{"a", ErrLongLine.Error(), "b"}, []int{1, 2, 3}},
+		"a last line that is too long":    {"a\n" + long, []string{"a", ErrLongLine.Error()}, []int{1, 2}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -56,14 +56,14 @@ func TestLinesEndWithTheContextWhileNothingComes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	defer func() { _ = writer.Close() }()
-	in := newLines(ctx, reader)
+	in := NewLines(ctx, reader)
 	go func() {
 		_, _ = io.WriteString(writer, "a\nhalf a li")
 		cancel()
 	}()
 	var lines []string
 	for {
-		line, err := in.next()
+		line, err := in.Next()
 		if err != nil {
 			require.ErrorIs(t, err, context.Canceled, "half a line is not an event")
 			break
@@ -75,9 +75,9 @@ func TestLinesEndWithTheContextWhileNothingComes(t *testing.T) {
 
 func TestLinesTellAReadErrorFromTheEnd(t *testing.T) {
 	broken := errors.New("disk is gone")
-	in := newLines(t.Context(), io.MultiReader(strings.NewReader("a\nhal"), iotest.ErrReader(broken)))
-	_, err := in.next()
+	in := NewLines(t.Context(), io.MultiReader(strings.NewReader("a\nhal"), iotest.ErrReader(broken)))
+	_, err := in.Next()
 	require.NoError(t, err)
-	_, err = in.next()
+	_, err = in.Next()
 	require.ErrorIs(t, err, broken)
 }
