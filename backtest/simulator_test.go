@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -69,7 +70,7 @@ func TestWhatAPolicyWouldHaveDone(t *testing.T) {
 			want:   []string{"0 triggered", "0 succeeded", "59 suppressed by cooldown x1", "60 triggered", "60 succeeded"},
 		},
 		"in a blackout it is suppressed, and triggers at its end if it still breaches": {
-			policy: policy.Policy{Blackout: []policy.Blackout{{From: "00:00", To: at(10).Format("15:04")}}},
+			policy: policy.Policy{Blackout: []calendar.Blackout{{From: "00:00", To: at(10).Format("15:04")}}},
 			events: []metric.Event{bad(0), bad(5), good(20)},
 			want:   []string{"0 suppressed by blackout x1", "5 suppressed by blackout x1", "10 triggered", "10 succeeded"},
 		},

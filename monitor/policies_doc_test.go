@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 const policiesDoc = "../docs/policies.md"
@@ -209,7 +210,7 @@ func TestTheDocumentHasEveryField(t *testing.T) {
 	}
 	for prefix, of := range map[string]reflect.Type{
 		"": reflect.TypeFor[policy.Policy](), "approval.": reflect.TypeFor[policy.Approval](), "verify.": reflect.TypeFor[policy.Verify](),
-		"retraining.": reflect.TypeFor[policy.Retraining](), "blackout.": reflect.TypeFor[policy.Blackout](), "notify.": reflect.TypeFor[policy.Notify](),
+		"retraining.": reflect.TypeFor[policy.Retraining](), "blackout.": reflect.TypeFor[calendar.Blackout](), "notify.": reflect.TypeFor[policy.Notify](),
 		"rules.": reflect.TypeFor[policy.Rule](), "datapoints.": reflect.TypeFor[policy.Datapoints](),
 		"baseline.": reflect.TypeFor[policy.Baseline](), "change.": reflect.TypeFor[policy.Change](),
 	} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // What parts of a track take in a state, encoded as JSON, at most; measured by
@@ -35,8 +36,8 @@ func (r *Rule) footprint() int {
 			names += len(member)
 		}
 		due := 0
-		if schedule, faults := r.parseSchedule(""); r.Schedule != "" && faults == nil {
-			due = schedule.hours() * calendarDays * dueBytes
+		if schedule, faults := calendar.ParseSchedule(r.Schedule, r.Zone, ""); r.Schedule != "" && faults == nil {
+			due = schedule.Hours() * calendarDays * dueBytes
 		}
 		return MaxTracked*trackBytes + names + due
 	}

@@ -236,3 +236,9 @@ func longName(i int) string {
 	}
 	return string(name)
 }
+
+func instant(t *testing.T, text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	require.NoError(t, err)
+	return at
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Defaults of a policy, those of the original's RetrainTrigger.
@@ -61,13 +62,13 @@ type Policy struct {
 	// before the monitor pauses itself; 0 means any number.
 	MaxFailures int `json:"max_failures,omitempty"`
 	// DryRun decides everything and asks for nothing: what would trigger is Held.
-	DryRun     bool       `json:"dry_run,omitempty"`
-	Superseded Superseded `json:"superseded,omitempty"` // default SupersededSuppressed
-	Approval   *Approval  `json:"approval,omitempty"`
-	Verify     *Verify    `json:"verify,omitempty"`
-	Blackout   []Blackout `json:"blackout,omitempty"`
-	Notify     []Notify   `json:"notify,omitempty"` // who is told of which decisions
-	Retraining Retraining `json:"retraining,omitzero"`
+	DryRun     bool                `json:"dry_run,omitempty"`
+	Superseded Superseded          `json:"superseded,omitempty"` // default SupersededSuppressed
+	Approval   *Approval           `json:"approval,omitempty"`
+	Verify     *Verify             `json:"verify,omitempty"`
+	Blackout   []calendar.Blackout `json:"blackout,omitempty"`
+	Notify     []Notify            `json:"notify,omitempty"` // who is told of which decisions
+	Retraining Retraining          `json:"retraining,omitzero"`
 	// Profiles are those that drift rules name, by name.
 	Profiles map[string]*drift.Profile `json:"profiles,omitempty"`
 }
@@ -186,7 +187,7 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 		"team":    &p.Team, "owner": &p.Owner, "rules": strict.List(&p.Rules, (*Rule).decodeAt), "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"report_every": &p.ReportEvery, "keep_distributions": &p.KeepDistributions,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": strict.Object(&p.Approval, (*Approval).decodeAt),
-		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*Blackout).decodeAt),
+		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*calendar.Blackout).DecodeAt),
 		"profiles":   strict.Nested(p.decodeProfiles),
 		"notify":     strict.List(&p.Notify, (*Notify).decodeAt),
 		"retraining": strict.Nested(p.Retraining.decodeAt),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Bounds of a policy.
@@ -104,7 +105,7 @@ func (p Policy) validateControl() (faults []error) {
 		}
 	}
 
-	faults = append(faults, validateBlackouts(p.Blackout)...)
+	faults = append(faults, calendar.CheckBlackouts(p.Blackout)...)
 	return append(faults, validateNotify(p.Notify, p.WithDefaults().Rules)...)
 }
 

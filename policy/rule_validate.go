@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Bounds of a rule's settings.
@@ -103,7 +104,7 @@ func (r *Rule) validate(path string) error {
 		fault("new_readings", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.NewReadings))
 	}
 	if r.Schedule != "" {
-		_, faulty := r.parseSchedule(path)
+		_, faulty := calendar.ParseSchedule(r.Schedule, r.Zone, path)
 		faults = append(faults, faulty...)
 	}
 	faults = append(faults, r.validateMembers(path)...)
@@ -264,7 +265,7 @@ func (r *Rule) validateZone() error {
 	if r.PeriodLength()%day != 0 {
 		return fmt.Errorf("has its place only beside a period of whole days, such as 24h or 168h, got %s", r.Period.Or(0))
 	}
-	_, err := parseZone(r.Zone)
+	_, err := calendar.ParseZone(r.Zone)
 	return cmp.Or(err, errNoMonitor)
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Follower goes along with a monitor while a history is replayed: it hears of each
@@ -28,8 +28,8 @@ type (
 
 	// Computed is the calendar that the machine wanted to know, as it was recorded.
 	Computed struct {
-		Wanted   policy.Span
-		Calendar *policy.Calendar
+		Wanted   calendar.Span
+		Calendar *calendar.Calendar
 		Err      error
 	}
 

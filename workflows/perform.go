@@ -13,7 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 const (
@@ -291,28 +291,28 @@ func (m *watch) calendar(ctx workflow.Context) {
 
 	clocks := m.machine.Clocks()
 	var computed struct {
-		Spans []policy.Span      `json:"spans"`
-		Due   map[string][]int64 `json:"due,omitempty"` // as policy.Calendar has them
+		Spans []calendar.Span    `json:"spans"`
+		Due   map[string][]int64 `json:"due,omitempty"` // as calendar.Calendar has them
 		Error string             `json:"error,omitempty"`
 	}
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
 		c := computed
-		calendar, err := clocks.Calendar(wanted.From, wanted.Until)
+		known, err := clocks.Calendar(wanted.From, wanted.Until)
 		if err != nil {
 			c.Error = err.Error()
 			return c
 		}
-		c.Spans = calendar.Spans
-		c.Due = calendar.Due
+		c.Spans = known.Spans
+		c.Due = known.Due
 		return c
 	})
 	err := encoded.Get(&computed)
 	if err == nil && computed.Error != "" {
 		err = errors.New(computed.Error)
 	}
-	calendar := &policy.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Due: computed.Due}
-	m.machine.SetCalendar(now, wanted, calendar, err)
-	m.gave(ctx, Computed{wanted, calendar, err})
+	known := &calendar.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Due: computed.Due}
+	m.machine.SetCalendar(now, wanted, known, err)
+	m.gave(ctx, Computed{wanted, known, err})
 }
 
 // MessageOf is an activity's error without Temporal's frame around it.

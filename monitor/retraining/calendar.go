@@ -5,6 +5,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 // SetCalendar, before anything else is decided at now, and for which time. It is
 // computed outside and recorded, since time zone data differs between workers. It
 // begins before now where schedules were not judged since.
-func (c *Course) CalendarWanted(now time.Time) (wanted policy.Span, ok bool) {
+func (c *Course) CalendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
 	if !c.policy.NeedsCalendar() {
 		return wanted, false
 	}
@@ -28,7 +29,7 @@ func (c *Course) CalendarWanted(now time.Time) (wanted policy.Span, ok bool) {
 		return wanted, false
 	}
 
-	wanted = policy.Span{From: now, Until: now.Add(calendarLength)}
+	wanted = calendar.Span{From: now, Until: now.Add(calendarLength)}
 	if judged, isKnown := c.watch.SchedulesJudged(); isKnown {
 		wanted.From = clock.Later(clock.Earlier(judged, now), now.Add(-calendarLength))
 	}
@@ -37,19 +38,19 @@ func (c *Course) CalendarWanted(now time.Time) (wanted policy.Span, ok bool) {
 
 // SetCalendar takes the calendar of the policy for the time that was wanted. With an
 // error it is empty, which is counted and explained.
-func (c *Course) SetCalendar(now time.Time, wanted policy.Span, computed *policy.Calendar, err error) {
+func (c *Course) SetCalendar(now time.Time, wanted calendar.Span, computed *calendar.Calendar, err error) {
 	if err != nil {
 		c.journal.Reject(now, "blackout", err, nil)
 	}
 	if err != nil || computed == nil {
-		computed = &policy.Calendar{From: wanted.From, Until: wanted.Until}
+		computed = &calendar.Calendar{From: wanted.From, Until: wanted.Until}
 	}
 	c.all.Calendar = computed
 	c.watch.BeginSchedules(clock.Plain(now))
 }
 
 // calendarEnds is when a calendar is to be computed anew.
-func calendarEnds(known *policy.Calendar) time.Time { return known.Until.Add(-calendarMargin) }
+func calendarEnds(known *calendar.Calendar) time.Time { return known.Until.Add(-calendarMargin) }
 
 // NextCalendar is when the calendar is to be computed anew so that no instant of a
 // schedule is missed; ok is false where there is none. For blackouts alone nobody is

@@ -11,22 +11,23 @@ import (
 	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Retrainings are what a monitor's state has of them.
 type Retrainings struct {
-	LastTrigger  time.Time        `json:"last_trigger,omitzero"` // or the last answer that there shall be none
-	LastHeld     time.Time        `json:"last_held,omitzero"`    // what a dry run has instead
-	Failures     int              `json:"failures,omitempty"`    // in a row
-	Pending      *Pending         `json:"pending,omitempty"`
-	Verification *Verification    `json:"verification,omitempty"`
-	Calendar     *policy.Calendar `json:"calendar,omitempty"` // of the policy's blackouts and schedules
-	Cancelling   []Cancelling     `json:"cancelling,omitempty"`
-	Pause        *Control         `json:"pause,omitempty"`
-	Stop         *Control         `json:"stop,omitempty"`
-	Flight       *Flight          `json:"flight,omitempty"`
-	Backend      string           `json:"backend,omitempty"` // that took the last retraining
-	Recent       []finished       `json:"recent,omitempty"`
+	LastTrigger  time.Time          `json:"last_trigger,omitzero"` // or the last answer that there shall be none
+	LastHeld     time.Time          `json:"last_held,omitzero"`    // what a dry run has instead
+	Failures     int                `json:"failures,omitempty"`    // in a row
+	Pending      *Pending           `json:"pending,omitempty"`
+	Verification *Verification      `json:"verification,omitempty"`
+	Calendar     *calendar.Calendar `json:"calendar,omitempty"` // of the policy's blackouts and schedules
+	Cancelling   []Cancelling       `json:"cancelling,omitempty"`
+	Pause        *Control           `json:"pause,omitempty"`
+	Stop         *Control           `json:"stop,omitempty"`
+	Flight       *Flight            `json:"flight,omitempty"`
+	Backend      string             `json:"backend,omitempty"` // that took the last retraining
+	Recent       []finished         `json:"recent,omitempty"`
 }
 
 // Course takes the word of operators and of backends, and lets triggers go out.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // HasSchedules says that the policy has a rule with a schedule.
@@ -43,7 +44,7 @@ func (w *Watch) SchedulesJudged() (until time.Time, ok bool) {
 
 // NextInstant is the next instant of the calendar at which a schedule is due and was not
 // judged.
-func (w *Watch) NextInstant(c *policy.Calendar) (at time.Time, ok bool) {
+func (w *Watch) NextInstant(c *calendar.Calendar) (at time.Time, ok bool) {
 	if c == nil {
 		return at, false
 	}
@@ -59,7 +60,7 @@ func (w *Watch) NextInstant(c *policy.Calendar) (at time.Time, ok bool) {
 }
 
 // dueOf is the next instant of one schedule that was not judged, in Unix seconds.
-func (w *Watch) dueOf(rule int, c *policy.Calendar) (due int64, ok bool) {
+func (w *Watch) dueOf(rule int, c *calendar.Calendar) (due int64, ok bool) {
 	name := w.policy.Rules[rule].Name
 	judged, isKnown := w.seen.Scheduled[name]
 	instants := c.Due[name]
@@ -74,7 +75,7 @@ func (w *Watch) dueOf(rule int, c *policy.Calendar) (due int64, ok bool) {
 
 // JudgeSchedules judges the schedules that are due at an instant, of the version heard of
 // last: they breach. It returns nil while none was heard of, when they have passed.
-func (w *Watch) JudgeSchedules(due, now time.Time, c *policy.Calendar) *Moment {
+func (w *Watch) JudgeSchedules(due, now time.Time, c *calendar.Calendar) *Moment {
 	w.Forget()
 	seen := w.seen.Versions[w.seen.Latest]
 	var j *Moment

@@ -10,6 +10,7 @@ import (
 	orderedmap "github.com/pb33f/ordered-map/v2"
 
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // The import path of this folder and where the types' comments are, seen from it.
@@ -40,7 +41,7 @@ func document() (*jsonschema.Schema, error) {
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[policy.Policy](), reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Datapoints](),
 		reflect.TypeFor[policy.Baseline](), reflect.TypeFor[policy.Change](), reflect.TypeFor[policy.Drift](), reflect.TypeFor[policy.Reference](), reflect.TypeFor[policy.Approval](),
-		reflect.TypeFor[policy.Verify](), reflect.TypeFor[policy.Blackout](), reflect.TypeFor[policy.Notify](), reflect.TypeFor[policy.Retraining](),
+		reflect.TypeFor[policy.Verify](), reflect.TypeFor[calendar.Blackout](), reflect.TypeFor[policy.Notify](), reflect.TypeFor[policy.Retraining](),
 	} {
 		object := s.Definitions[t.Name()]
 		if t.Name() == "Policy" {

@@ -1,4 +1,4 @@
-package policy
+package calendar
 
 import (
 	"cmp"
@@ -33,13 +33,7 @@ type Blackout struct {
 	Zone string `json:"zone,omitempty"` // of the IANA time zone database, such as Europe/Berlin; default UTC
 }
 
-// Span is a stretch of time. From is in it, Until is not.
-type Span struct {
-	From  time.Time `json:"from"`
-	Until time.Time `json:"until"`
-}
-
-// BlackoutSpans returns when blackouts are on: every single blackout of every day
+// SpansOf returns when blackouts are on: every single blackout of every day
 // that touches the time from from until until, in UTC, those that overlap or
 // touch joined to one span, in order. They are whole: the first may begin before
 // from, the last end after until.
@@ -47,7 +41,7 @@ type Span struct {
 // It reads the time zone data of this process, which differs between machines, so
 // a workflow records what it returns. The error names every fault of the
 // blackouts, of which one is a zone that is unknown here.
-func BlackoutSpans(blackouts []Blackout, from, until time.Time) ([]Span, error) {
+func SpansOf(blackouts []Blackout, from, until time.Time) ([]Span, error) {
 	var spans []Span
 	var faults []error
 	for i := range blackouts {
@@ -77,9 +71,9 @@ func BlackoutSpans(blackouts []Blackout, from, until time.Time) ([]Span, error) 
 	return joined, nil
 }
 
-// validateBlackouts names every fault of a policy's blackouts. A zone is faulty
+// CheckBlackouts names every fault of a policy's blackouts. A zone is faulty
 // if the time zone data of this process doesn't know it.
-func validateBlackouts(blackouts []Blackout) (faults []error) {
+func CheckBlackouts(blackouts []Blackout) (faults []error) {
 	if len(blackouts) > maxBlackouts {
 		faults = append(faults, fmt.Errorf("blackout: must be at most %d, got %d", maxBlackouts, len(blackouts)))
 	}
@@ -92,7 +86,8 @@ func validateBlackouts(blackouts []Blackout) (faults []error) {
 
 func blackoutPath(i int) string { return fmt.Sprintf("blackout[%d]", i) }
 
-func (b *Blackout) decodeAt(data []byte, path string) error {
+// DecodeAt reads a blackout; faults are named below path.
+func (b *Blackout) DecodeAt(data []byte, path string) error {
 	return strict.Decode(data, path, strict.Fields{"days": &b.Days, "from": &b.From, "to": &b.To, "zone": &b.Zone})
 }
 
@@ -127,7 +122,7 @@ func (b *Blackout) parse(path string) (hours blackoutHours, faults []error) {
 	if hours.to < hours.from {
 		hours.to += minutesOfDay
 	}
-	hours.zone, err = parseZone(b.Zone)
+	hours.zone, err = ParseZone(b.Zone)
 	fault("zone", err)
 	return hours, faults
 }
@@ -179,15 +174,6 @@ func parseTimeOfDay(text string) (minutes int, err error) {
 		return 0, fmt.Errorf("must be a time of day such as 08:00, got %q", plain.Cut(text, 40))
 	}
 	return clock.Hour()*60 + clock.Minute(), nil
-}
-
-// parseZone loads a zone. Local is refused: it is another on every machine.
-func parseZone(name string) (*time.Location, error) {
-	zone, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("must be a zone of the IANA time zone database such as Europe/Berlin, got %q", plain.Cut(name, 60))
-	}
-	return zone, nil
 }
 
 // between returns the blackout of every day that touches a stretch of time.

@@ -1,4 +1,4 @@
-package policy_test
+package calendar_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 func TestBlackoutFaultsAreNamedByPath(t *testing.T) {
@@ -92,113 +93,113 @@ func TestBlackoutSpans(t *testing.T) {
 	const berlin = "Europe/Berlin"
 	for _, test := range []struct {
 		name        string
-		blackouts   []policy.Blackout
+		blackouts   []calendar.Blackout
 		from, until string
 		want        []string // from and until
 	}{
 		{
 			"every day in UTC unless said otherwise",
-			[]policy.Blackout{{From: "08:00", To: "09:30"}},
+			[]calendar.Blackout{{From: "08:00", To: "09:30"}},
 			"2026-06-01 00:00", "2026-06-03 00:00",
 			[]string{"2026-06-01 08:00", "2026-06-01 09:30", "2026-06-02 08:00", "2026-06-02 09:30"},
 		},
 		{
 			"a span that has begun and one that goes on are whole",
-			[]policy.Blackout{{From: "08:00", To: "18:00"}},
+			[]calendar.Blackout{{From: "08:00", To: "18:00"}},
 			"2026-06-01 12:00", "2026-06-02 09:00",
 			[]string{"2026-06-01 08:00", "2026-06-01 18:00", "2026-06-02 08:00", "2026-06-02 18:00"},
 		},
 		{
 			"what ends at the beginning or begins at the end is not in it",
-			[]policy.Blackout{{From: "08:00", To: "18:00"}},
+			[]calendar.Blackout{{From: "08:00", To: "18:00"}},
 			"2026-06-01 18:00", "2026-06-02 08:00", nil,
 		},
 		{
 			"past midnight it belongs to the day it begins on",
-			[]policy.Blackout{{Days: "fri", From: "22:00", To: "06:00"}},
+			[]calendar.Blackout{{Days: "fri", From: "22:00", To: "06:00"}},
 			"2026-06-01 00:00", "2026-06-15 00:00", // Mondays
 			[]string{"2026-06-05 22:00", "2026-06-06 06:00", "2026-06-12 22:00", "2026-06-13 06:00"},
 		},
 		{
 			"a range of days wraps over the weekend, and whole days are joined",
-			[]policy.Blackout{{Days: "sat-mon", From: "00:00", To: "24:00"}},
+			[]calendar.Blackout{{Days: "sat-mon", From: "00:00", To: "24:00"}},
 			"2026-06-03 00:00", "2026-06-10 00:00",
 			[]string{"2026-06-06 00:00", "2026-06-09 00:00"},
 		},
 		{
 			"blackouts that overlap or touch are one span",
-			[]policy.Blackout{{Days: "mon", From: "08:00", To: "12:00"}, {Days: "mon", From: "11:00", To: "13:00"}, {Days: "mon", From: "13:00", To: "14:00"}, {Days: "mon", From: "09:00", To: "10:00"}},
+			[]calendar.Blackout{{Days: "mon", From: "08:00", To: "12:00"}, {Days: "mon", From: "11:00", To: "13:00"}, {Days: "mon", From: "13:00", To: "14:00"}, {Days: "mon", From: "09:00", To: "10:00"}},
 			"2026-06-01 00:00", "2026-06-02 00:00",
 			[]string{"2026-06-01 08:00", "2026-06-01 14:00"},
 		},
 		{
 			"a zone's day is not UTC's",
-			[]policy.Blackout{{Days: "mon", From: "00:00", To: "01:00", Zone: "Pacific/Kiritimati"}}, // UTC+14
+			[]calendar.Blackout{{Days: "mon", From: "00:00", To: "01:00", Zone: "Pacific/Kiritimati"}}, // UTC+14
 			"2026-06-01 00:00", "2026-06-08 00:00",
 			[]string{"2026-06-07 10:00", "2026-06-07 11:00"},
 		},
 		{
 			"far behind UTC it lasts into the day after next",
-			[]policy.Blackout{{Days: "mon", From: "22:00", To: "21:00", Zone: "Etc/GMT+12"}},
+			[]calendar.Blackout{{Days: "mon", From: "22:00", To: "21:00", Zone: "Etc/GMT+12"}},
 			"2026-06-03 08:00", "2026-06-04 00:00",
 			[]string{"2026-06-02 10:00", "2026-06-03 09:00"},
 		},
 		{
 			"winter and summer time each have their offset",
-			[]policy.Blackout{{From: "08:00", To: "09:00", Zone: berlin}},
+			[]calendar.Blackout{{From: "08:00", To: "09:00", Zone: berlin}},
 			"2026-03-28 00:00", "2026-03-30 00:00",
 			[]string{"2026-03-28 07:00", "2026-03-28 08:00", "2026-03-29 06:00", "2026-03-29 07:00"},
 		},
 		{
 			"a from that the clock jumps past begins when it jumps",
-			[]policy.Blackout{{From: "02:30", To: "04:00", Zone: berlin}},
+			[]calendar.Blackout{{From: "02:30", To: "04:00", Zone: berlin}},
 			"2026-03-29 00:00", "2026-03-30 00:00", // 02:00 is 03:00, at 01:00 UTC
 			[]string{"2026-03-29 01:00", "2026-03-29 02:00"},
 		},
 		{
 			"a to that the clock jumps past ends when it jumps",
-			[]policy.Blackout{{From: "01:00", To: "02:30", Zone: berlin}},
+			[]calendar.Blackout{{From: "01:00", To: "02:30", Zone: berlin}},
 			"2026-03-29 00:00", "2026-03-29 12:00",
 			[]string{"2026-03-29 00:00", "2026-03-29 01:00"},
 		},
 		{
 			"what the clock jumps past as a whole is left out",
-			[]policy.Blackout{{From: "02:10", To: "02:50", Zone: berlin}},
+			[]calendar.Blackout{{From: "02:10", To: "02:50", Zone: berlin}},
 			"2026-03-29 00:00", "2026-03-30 00:00", nil,
 		},
 		{
 			"a night in which the clock is put forward has an hour less",
-			[]policy.Blackout{{From: "22:00", To: "06:00", Zone: berlin}},
+			[]calendar.Blackout{{From: "22:00", To: "06:00", Zone: berlin}},
 			"2026-03-28 20:00", "2026-03-29 20:00",
 			[]string{"2026-03-28 21:00", "2026-03-29 04:00"},
 		},
 		{
 			"a from that comes twice is the first",
-			[]policy.Blackout{{From: "02:30", To: "04:00", Zone: berlin}},
+			[]calendar.Blackout{{From: "02:30", To: "04:00", Zone: berlin}},
 			"2026-10-25 00:00", "2026-10-26 00:00", // 03:00 is 02:00, at 01:00 UTC
 			[]string{"2026-10-25 00:30", "2026-10-25 03:00"},
 		},
 		{
 			"a to that comes twice is the first",
-			[]policy.Blackout{{From: "01:00", To: "02:30", Zone: berlin}},
+			[]calendar.Blackout{{From: "01:00", To: "02:30", Zone: berlin}},
 			"2026-10-25 00:00", "2026-10-26 00:00",
 			[]string{"2026-10-24 23:00", "2026-10-25 00:30"},
 		},
 		{
 			"an hour that comes twice is blacked out twice",
-			[]policy.Blackout{{From: "02:00", To: "03:00", Zone: berlin}},
+			[]calendar.Blackout{{From: "02:00", To: "03:00", Zone: berlin}},
 			"2026-10-25 00:00", "2026-10-26 00:00",
 			[]string{"2026-10-25 00:00", "2026-10-25 02:00"},
 		},
 		{
 			"a midnight that the clock jumps past begins the day at one",
-			[]policy.Blackout{{Days: "sun", From: "00:00", To: "02:00", Zone: "America/Santiago"}},
+			[]calendar.Blackout{{Days: "sun", From: "00:00", To: "02:00", Zone: "America/Santiago"}},
 			"2026-09-06 00:00", "2026-09-07 00:00", // 00:00 is 01:00, at 04:00 UTC
 			[]string{"2026-09-06 04:00", "2026-09-06 05:00"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			spans, err := policy.BlackoutSpans(test.blackouts, utc(t, test.from), utc(t, test.until))
+			spans, err := calendar.SpansOf(test.blackouts, utc(t, test.from), utc(t, test.until))
 			require.NoError(t, err)
 			var got []string
 			for _, span := range spans {
@@ -211,44 +212,44 @@ func TestBlackoutSpans(t *testing.T) {
 
 func TestBlackoutSpansOfAZoneThatIsUnknownHereAreAnError(t *testing.T) {
 	from := utc(t, "2026-06-01 00:00")
-	spans, err := policy.BlackoutSpans([]policy.Blackout{{From: "08:00", To: "09:00"}, {From: "08:00", To: "09:00", Zone: "Europe/Bonn"}}, from, from.AddDate(0, 0, 1))
+	spans, err := calendar.SpansOf([]calendar.Blackout{{From: "08:00", To: "09:00"}, {From: "08:00", To: "09:00", Zone: "Europe/Bonn"}}, from, from.AddDate(0, 0, 1))
 	assert.ErrorContains(t, err, `blackout[1].zone: must be a zone of the IANA time zone database`)
 	assert.Nil(t, spans)
 }
 
 func TestCalendarSaysWhetherABlackoutIsOnAndUntilWhen(t *testing.T) {
 	day := func(hour int) time.Time { return utc(t, "2026-06-01 00:00").Add(time.Duration(hour) * time.Hour) }
-	calendar := &policy.Calendar{From: day(0), Until: day(24), Spans: []policy.Span{{day(2), day(4)}, {day(6), day(7)}, {day(20), day(26)}}}
+	known := &calendar.Calendar{From: day(0), Until: day(24), Spans: []calendar.Span{{day(2), day(4)}, {day(6), day(7)}, {day(20), day(26)}}}
 	for _, test := range []struct {
-		name     string
-		calendar *policy.Calendar
-		now      time.Time
-		until    time.Time // zero: none is on
+		name  string
+		known *calendar.Calendar
+		now   time.Time
+		until time.Time // zero: none is on
 	}{
-		{"before the first", calendar, day(1), time.Time{}},
-		{"at a beginning", calendar, day(2), day(4)},
-		{"within", calendar, day(3), day(4)},
-		{"at an end", calendar, day(4), time.Time{}},
-		{"between two", calendar, day(5), time.Time{}},
-		{"just before an end", calendar, day(7).Add(-1), day(7)},
-		{"in one that outlasts the calendar", calendar, day(25), day(26)},
-		{"after the last", calendar, day(26), time.Time{}},
-		{"without any", &policy.Calendar{}, day(3), time.Time{}},
+		{"before the first", known, day(1), time.Time{}},
+		{"at a beginning", known, day(2), day(4)},
+		{"within", known, day(3), day(4)},
+		{"at an end", known, day(4), time.Time{}},
+		{"between two", known, day(5), time.Time{}},
+		{"just before an end", known, day(7).Add(-1), day(7)},
+		{"in one that outlasts the calendar", known, day(25), day(26)},
+		{"after the last", known, day(26), time.Time{}},
+		{"without any", &calendar.Calendar{}, day(3), time.Time{}},
 		{"without a calendar", nil, day(3), time.Time{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			until, in := test.calendar.At(test.now)
+			until, in := test.known.At(test.now)
 			assert.Equal(t, !test.until.IsZero(), in)
 			assert.Equal(t, test.until, until)
 		})
 	}
 	t.Run("through JSON", func(t *testing.T) {
-		encoded, err := json.Marshal(calendar)
+		encoded, err := json.Marshal(known)
 		require.NoError(t, err)
 		assert.Contains(t, string(encoded), `"spans":[{"from":"2026-06-01T02:00:00Z","until":"2026-06-01T04:00:00Z"},`)
-		var decoded policy.Calendar
+		var decoded calendar.Calendar
 		require.NoError(t, json.Unmarshal(encoded, &decoded))
-		assert.Equal(t, *calendar, decoded)
+		assert.Equal(t, *known, decoded)
 	})
 }
 
@@ -260,7 +261,7 @@ type wallBlackout struct {
 }
 
 // drawWallBlackout also returns it as a policy has it.
-func drawWallBlackout(t *rapid.T) (w wallBlackout, b policy.Blackout) {
+func drawWallBlackout(t *rapid.T) (w wallBlackout, b calendar.Blackout) {
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 	var days []string
 	for range rapid.IntRange(0, 3).Draw(t, "ranges of days") {
@@ -282,7 +283,7 @@ func drawWallBlackout(t *rapid.T) (w wallBlackout, b policy.Blackout) {
 	require.NoError(t, err)
 	w.zone = zone
 	hhmm := func(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
-	return w, policy.Blackout{Days: strings.Join(days, ","), From: hhmm(w.from), To: hhmm(w.to), Zone: name}
+	return w, calendar.Blackout{Days: strings.Join(days, ","), From: hhmm(w.from), To: hhmm(w.to), Zone: name}
 }
 
 // isOn says whether the blackout is on when a clock on the wall has got to a
@@ -307,7 +308,7 @@ func (w wallBlackout) isOn(reading time.Time) bool {
 func TestBlackoutSpansAreThoseOfAClockOnTheWall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var walls []wallBlackout
-		var blackouts []policy.Blackout
+		var blackouts []calendar.Blackout
 		for range rapid.IntRange(1, 3).Draw(t, "blackouts") {
 			w, b := drawWallBlackout(t)
 			walls, blackouts = append(walls, w), append(blackouts, b)
@@ -320,7 +321,7 @@ func TestBlackoutSpansAreThoseOfAClockOnTheWall(t *testing.T) {
 		}
 		until := from.Add(time.Duration(rapid.IntRange(1, 3*24*60).Draw(t, "minutes")) * time.Minute)
 
-		spans, err := policy.BlackoutSpans(blackouts, from, until)
+		spans, err := calendar.SpansOf(blackouts, from, until)
 		require.NoError(t, err)
 		for i, span := range spans {
 			require.True(t, span.From.Before(span.Until) && span.From.Before(until) && span.Until.After(from), "%v is in [%s, %s)", span, from, until)
@@ -329,7 +330,7 @@ func TestBlackoutSpansAreThoseOfAClockOnTheWall(t *testing.T) {
 			require.True(t, i == 0 || spans[i-1].Until.Before(span.From), "sorted and apart: %v", spans)
 		}
 
-		calendar := &policy.Calendar{From: from, Until: until, Spans: spans}
+		known := &calendar.Calendar{From: from, Until: until, Spans: spans}
 		readings := make([]time.Time, len(walls))
 		for now := from.Add(-48 * time.Hour); now.Before(until); now = now.Add(time.Minute) {
 			want := false
@@ -344,7 +345,7 @@ func TestBlackoutSpansAreThoseOfAClockOnTheWall(t *testing.T) {
 			if now.Before(from) {
 				continue
 			}
-			end, in := calendar.At(now)
+			end, in := known.At(now)
 			require.Equal(t, want, in, "%s; blackouts %+v", now, blackouts)
 			require.True(t, !in || end.After(now))
 		}

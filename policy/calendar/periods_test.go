@@ -1,4 +1,4 @@
-package policy_test
+package calendar_test
 
 import (
 	"testing"
@@ -8,15 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // periodsOf are a rule's periods, by the time zone data of this process.
-func periodsOf(t *testing.T, fields string, from, until time.Time) policy.Periods {
+func periodsOf(t *testing.T, fields string, from, until time.Time) calendar.Periods {
 	var p policy.Policy
-	require.NoError(t, p.UnmarshalJSON([]byte(windowed(fields))))
-	calendar, err := p.Calendar(from, until)
+	require.NoError(t, p.UnmarshalJSON([]byte(`{"rules": [{"name": "r", "metric": "m", "stat": "mean", "below": 1, `+fields+`}]}`)))
+	known, err := p.Calendar(from, until)
 	require.NoError(t, err)
-	return p.Rules[0].Periods(calendar.Zones)
+	return p.Rules[0].Periods(known.Zones)
 }
 
 func TestPeriodsBeginWhereTheirOffsetAndZoneSay(t *testing.T) {
