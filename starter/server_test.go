@@ -63,6 +63,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 }
 
 func TestListShowsEachModelOnceAndRunningOnesFirst(t *testing.T) {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	execution := func(id string, status enumspb.WorkflowExecutionStatus, started int64) *workflowpb.WorkflowExecutionInfo {
 		e := &workflowpb.WorkflowExecutionInfo{
 			Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: fmt.Sprint(started)}, Status: status,

@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/status"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -42,12 +43,12 @@ retains it.`,
 			return writeJSON(command.OutOrStdout(), answer.wire)
 		}
 
-		var status monitor.Status
-		if err := json.Unmarshal(answer.wire, &status); err != nil {
+		var answered monitor.Status
+		if err := json.Unmarshal(answer.wire, &answered); err != nil {
 			return fmt.Errorf("read the status of %q: %w; the worker is newer than this modelvigil: upgrade it, or ask with -o json", args[0], err)
 		}
 
-		return printStatus(command.OutOrStdout(), status, answer.ended, time.Now())
+		return status.Print(command.OutOrStdout(), answered, answer.ended, time.Now())
 	}
 
 	return command

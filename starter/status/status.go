@@ -1,4 +1,5 @@
-package main
+// Package status shows the status of a monitor to people.
+package status
 
 import (
 	"cmp"
@@ -19,9 +20,9 @@ import (
 // shownDecisions is how many of the last decisions the text shows; -o json has all.
 const shownDecisions = 10
 
-// printStatus shows a status to people. ended says how the monitor has ended;
+// Print shows a status as of now. ended says how the monitor has ended;
 // empty while it runs.
-func printStatus(w io.Writer, s monitor.Status, ended string, now time.Time) error {
+func Print(w io.Writer, s monitor.Status, ended string, now time.Time) error {
 	parts := []string{
 		headLines(s, ended, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
 		decisionLines(s.Decisions), rejectionLines(s.Rejections),

@@ -1,4 +1,4 @@
-package main
+package status_test
 
 import (
 	"strings"
@@ -11,6 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/starter/status"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -39,7 +40,7 @@ func lived(t *testing.T) monitor.Status {
 
 func TestStatusForPeople(t *testing.T) {
 	var text strings.Builder
-	require.NoError(t, printStatus(&text, lived(t), "", noon.Add(6*time.Minute)))
+	require.NoError(t, status.Print(&text, lived(t), "", noon.Add(6*time.Minute)))
 	require.Equal(t, `fraud: paused, cooldown for another 58m until 2026-03-01 13:04:00 UTC
 paused on 2026-03-01 12:05:00 UTC by ada
 retraining in flight for 2m by ada: new labels
@@ -84,7 +85,7 @@ REJECTED ON              SIGNAL  WHY
 func TestStatusOfANewMonitorIsShort(t *testing.T) {
 	var text strings.Builder
 	s := monitor.NewMachine("a\nb", "base", policy.Policy{}).Status(noon)
-	require.NoError(t, printStatus(&text, s, "", noon))
+	require.NoError(t, status.Print(&text, s, "", noon))
 	require.True(t, strings.HasPrefix(text.String(), "a\\nb: watching\n\nRETRAINED WHEN\n"), text.String())
 	require.NotContains(t, text.String(), "DECIDED")
 	require.NotContains(t, text.String(), "VERSION")
@@ -92,18 +93,19 @@ func TestStatusOfANewMonitorIsShort(t *testing.T) {
 
 func TestStatusOfAnEndedMonitorSaysHowItEnded(t *testing.T) {
 	var text strings.Builder
-	require.NoError(t, printStatus(&text, lived(t), "stopped on 2026-03-01 12:07:00 UTC", noon))
+	require.NoError(t, status.Print(&text, lived(t), "stopped on 2026-03-01 12:07:00 UTC", noon))
 	require.True(t, strings.HasPrefix(text.String(), "fraud: stopped on 2026-03-01 12:07:00 UTC\n"), text.String())
 }
 
 func TestOnlyTheLastDecisionsAreShown(t *testing.T) {
-	decisions := make([]monitor.Decision, 14)
-	for i := range decisions {
-		decisions[i] = monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: policy.Resumed}
+	s := monitor.Status{ModelName: "fraud"}
+	for i := range 14 {
+		s.Decisions = append(s.Decisions, monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: policy.Resumed})
 	}
-	text := decisionLines(decisions)
-	require.Contains(t, text, "12:13:00")
-	require.Contains(t, text, "12:04:00")
-	require.NotContains(t, text, "12:03:00")
-	require.Contains(t, text, "and 4 earlier")
+	var text strings.Builder
+	require.NoError(t, status.Print(&text, s, "", noon))
+	require.Contains(t, text.String(), "12:13:00")
+	require.Contains(t, text.String(), "12:04:00")
+	require.NotContains(t, text.String(), "12:03:00")
+	require.Contains(t, text.String(), "and 4 earlier")
 }
