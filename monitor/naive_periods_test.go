@@ -173,10 +173,15 @@ func (l *ledger) fillBaseline(r *policy.Rule, values []float64) {
 	if r.Baseline != nil && r.Baseline.Samples > 0 {
 		wanted = r.Baseline.Samples
 	}
-	if l.base.IsZero() {
-		if l.firsts = append(l.firsts, values...); int64(len(l.firsts)) >= wanted {
-			l.base = statOf(r.Stat, l.firsts)
-		}
+	if !l.base.IsZero() {
+		return
+	}
+
+	if int64(len(l.firsts)) < wanted { // a new policy may want fewer than there are
+		l.firsts = append(l.firsts, values...)
+	}
+	if int64(len(l.firsts)) >= wanted {
+		l.base = statOf(r.Stat, l.firsts)
 	}
 }
 
