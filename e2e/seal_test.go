@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,7 +16,10 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // updatePayloads are what the server holds of the updates that a monitor has accepted.
@@ -57,7 +62,26 @@ func TestASealIsForOneUpdateOfOneMonitor(t *testing.T) {
 		}
 		return handle.Get(t.Context(), nil)
 	}
+	freeze := func(reason string) error {
+		handle, err := intruder.UpdateWithStartWorkflow(t.Context(), client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: intruder.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+				ID: workflows.FleetID(queue), TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			}, workflows.FleetType, fleet.Fleet{}),
+			UpdateOptions: client.UpdateWorkflowOptions{
+				UpdateName: workflows.UpdateFreeze, Args: []any{fleet.Freeze{By: "ceo", Reason: reason}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+			},
+		})
+		if err != nil {
+			return err
+		}
+		return handle.Get(t.Context(), nil)
+	}
 	require.ErrorContains(t, update("sealed-a", "stop", "plain", monitor.Control{By: "ceo"}), "came in the clear")
+
+	require.ErrorContains(t, freeze("in the clear"), "came in the clear")
+	event := metric.Event{ModelName: "sealed-a", ModelVersion: "forged", Accuracy: metric.Some(0.1)}
+	require.NoError(t, intruder.SignalWorkflow(t.Context(), contract.WorkflowID("sealed-a"), "", contract.SignalMetric, event), "the server can't tell")
+	starterWith(t, queue, "", []string{keys}, "publish", "--model", "sealed-a", "--version", "v1", "--accuracy", "0.95")
 
 	starterWith(t, queue, "", []string{keys}, "pause", "sealed-a", "--by", "ada", "--reason", "audit")
 	payloads, ids := updatePayloads(t, "sealed-a")
@@ -75,4 +99,9 @@ func TestASealIsForOneUpdateOfOneMonitor(t *testing.T) {
 		})
 		assert.Equal(t, phase, s.Phase, model)
 	}
+
+	require.NoError(t, json.Unmarshal([]byte(starterWith(t, queue, "", []string{keys}, "status", "sealed-a", "-o", "json")), &s))
+	assert.Equal(t, int64(1), s.Rejected, "what came in the clear")
+	assert.Contains(t, s.Rejections[0].Reason, "came in the clear, and ENCRYPTION_REQUIRED is set")
+	assert.Equal(t, []string{"v1"}, slices.Collect(maps.Keys(s.Versions)), "and what the hub sealed is taken")
 }

@@ -147,7 +147,7 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
-	w.RegisterWorkflowWithOptions(workflows.Indexed(s.search.has.Load), workflow.RegisterOptions{Name: contract.WorkflowType})
+	w.RegisterWorkflowWithOptions(workflows.Worker{HasIndex: s.search.has.Load, NeedsSeal: bool(p.settings.MustEncrypt)}.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	lastpolicy.Register(w, s.client, encryption.DataConverter(p.temporal))
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w

@@ -24,7 +24,7 @@ type settings struct {
 	RetrainingRate  perSecond         `env:"MODELOPS_RATE" meaning:"how many retrainings a second are asked for at most, over all workers of the task queue; the others wait, by the policies' priority"`
 	FleetBrake      brake             `env:"FLEET_BRAKE" meaning:"a share of the monitors and a time such as 20%/10m: if more ask for a retraining within it, all are held until modelvigil unfreeze; not set, none are"`
 	EncryptionKeys  string            `env:"ENCRYPTION_KEYS_FILE" meaning:"file of keys, ID: BASE64 to a line, the current one first, with which all payloads are encrypted; not set, none are"`
-	MustEncrypt     setting.Bool      `env:"ENCRYPTION_REQUIRED" envDefault:"false" meaning:"true: updates that come in the clear are refused"`
+	MustEncrypt     setting.Bool      `env:"ENCRYPTION_REQUIRED" envDefault:"false" meaning:"true: signals and updates that come in the clear are refused"`
 	Deployment      string            `env:"TEMPORAL_DEPLOYMENT_NAME" meaning:"the name of the worker deployment, for rolling by builds; see modelvigil roll. Not set, workers have no build"`
 	Build           string            `env:"TEMPORAL_WORKER_BUILD_ID" meaning:"the build of this worker in its deployment"`
 	ListenAddress   setting.HostPort  `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`

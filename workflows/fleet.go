@@ -108,16 +108,12 @@ func (f *fleetRun) isFull(ctx workflow.Context) bool {
 // first task are carried out in this order.
 func (f *fleetRun) register(ctx workflow.Context) error {
 	return errors.Join(
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdateFreeze, f.freeze, workflow.UpdateHandlerOptions{
-			Description: "Hold retrainings back: {\"teams\": …, \"models\": patterns, \"by\": …, \"reason\": …}",
-			Validator:   func(freeze fleet.Freeze) error { return refused(UpdateFreeze, freeze.Validate()) },
-		}),
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdateUnfreeze, f.unfreeze, workflow.UpdateHandlerOptions{
-			Description: "Let them go on: the scope of a freeze, or {} for all",
-		}),
-		workflow.SetUpdateHandlerWithOptions(ctx, UpdatePermit, f.permit, workflow.UpdateHandlerOptions{
-			Description: "May this model be retrained? Counted by the fleet's brake",
-		}),
+		registerSealed(ctx, UpdateFreeze, "Hold retrainings back: {\"teams\": …, \"models\": patterns, \"by\": …, \"reason\": …}",
+			func(freeze fleet.Freeze) error { return freeze.Validate() }, f.freeze),
+		registerSealed(ctx, UpdateUnfreeze, "Let them go on: the scope of a freeze, or {} for all",
+			func(fleet.Freeze) error { return nil }, f.unfreeze),
+		registerSealed(ctx, UpdatePermit, "May this model be retrained? Counted by the fleet's brake",
+			func(Permit) error { return nil }, f.permit),
 		workflow.SetUpdateHandlerWithOptions(ctx, UpdateCheckPolicy, func(workflow.Context, converter.RawValue) error { return nil }, workflow.UpdateHandlerOptions{
 			Description: "Would a worker take this policy? Refused with what is wrong with it, or with " + WouldBeTaken,
 			Validator:   checkPolicy,

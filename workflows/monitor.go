@@ -55,18 +55,30 @@ func ageOf(runID string) time.Duration {
 	return maxRunAge - time.Duration(float64(runAgeSpread)*float64(spread.Sum32())/(1<<32))
 }
 
-// MonitorWorkflow watches one model. Its argument is an Input, which may be left
-// out in whole or in part. It sets no search attributes; see Indexed.
-func MonitorWorkflow(ctx workflow.Context, input converter.RawValue) error {
-	return monitorModel(ctx, input, func() bool { return false })
+// Worker is what a worker knows that a monitor goes by. What it says is recorded, so
+// that a replay by another worker finds the same. The zero value knows of nothing.
+type Worker struct {
+	// HasIndex says that the namespace has the search attributes. A workflow task that
+	// sets one which is not there fails.
+	HasIndex func() bool
+	// NeedsSeal says that signals in the clear are not taken.
+	NeedsSeal bool
 }
 
-func monitorModel(ctx workflow.Context, input converter.RawValue, hasIndex func() bool) error {
+// MonitorWorkflow watches one model. Its argument is an Input, which may be left
+// out in whole or in part.
+func MonitorWorkflow(ctx workflow.Context, input converter.RawValue) error {
+	return Worker{}.MonitorWorkflow(ctx, input)
+}
+
+// MonitorWorkflow is the monitor of a worker that knows of more.
+func (w Worker) MonitorWorkflow(ctx workflow.Context, input converter.RawValue) error {
 	m, err := setup(ctx, input)
 	if err != nil {
 		return err
 	}
-	m.index = hasIndex
+	m.worker = w
+	m.isSealed = m.needsSeal(ctx)
 	ctx = m.outlast(ctx)
 	m.lookBack(ctx, input)
 	return m.run(ctx)
@@ -74,8 +86,10 @@ func monitorModel(ctx workflow.Context, input converter.RawValue, hasIndex func(
 
 // watch is one run of a monitor: the machine, and what is under way for it.
 type watch struct {
-	machine *monitor.Machine
-	log     log.Logger
+	machine  *monitor.Machine
+	worker   Worker
+	isSealed bool // signals in the clear are not taken
+	log      log.Logger
 
 	quota     quota // what may still be taken of the signals that wait
 	began     time.Time
@@ -97,7 +111,6 @@ type watch struct {
 	notices   map[string]*call // by their id
 	bounds    *boundsCall      // that are being found; nil: none
 	timers    []*timer
-	index     func() bool       // there are search attributes
 	shown     shown             // where lists of monitors look
 	policy    string            // in words; "": not put into words yet
 	described described         // on the page

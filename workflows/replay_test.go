@@ -1,8 +1,10 @@
 package workflows_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,15 +24,23 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, histories)
 	traced := &workflows.Traced{Record: func(s workflows.Span) { t.Errorf("%s is told again in replay", s.Decision.Kind) }}
-	for i := range 2 * len(histories) {
-		history, options, with := histories[i/2], worker.WorkflowReplayerOptions{DisableDeadlockDetection: true}, "untraced"
-		if i%2 == 1 {
-			options.Interceptors, with = []interceptor.WorkerInterceptor{traced}, "traced"
-		}
-		t.Run(filepath.Base(history)+"/"+with, func(t *testing.T) {
-			replayer, err := worker.NewWorkflowReplayerWithOptions(options)
+	workers := map[string]struct {
+		workflows.Worker
+		interceptors []interceptor.WorkerInterceptor
+	}{
+		"untraced":                       {},
+		"traced":                         {interceptors: []interceptor.WorkerInterceptor{traced}},
+		"told since to take sealed only": {Worker: workflows.Worker{NeedsSeal: true}},
+	}
+	for i := range len(workers) * len(histories) {
+		history := histories[i/len(workers)]
+		by := slices.Sorted(maps.Keys(workers))[i%len(workers)]
+		t.Run(filepath.Base(history)+"/"+by, func(t *testing.T) {
+			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+				DisableDeadlockDetection: true, Interceptors: workers[by].interceptors,
+			})
 			require.NoError(t, err)
-			replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
+			replayer.RegisterWorkflowWithOptions(workers[by].MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 			file, err := os.Open(history)
 			require.NoError(t, err)
 			defer func() { _ = file.Close() }()

@@ -85,15 +85,9 @@ func attributes(model string, g monitor.Glance) []temporal.SearchAttributeUpdate
 	}
 }
 
-// Indexed is MonitorWorkflow of a worker that knows whether the namespace has the
-// search attributes. A workflow task that sets one which is not there fails.
-func Indexed(has func() bool) func(workflow.Context, converter.RawValue) error {
-	return func(ctx workflow.Context, input converter.RawValue) error { return monitorModel(ctx, input, has) }
-}
-
 // hasIndex is recorded, so that a replay by another worker finds the same.
 func (m *watch) hasIndex(ctx workflow.Context) (has bool) {
 	encoded := workflow.MutableSideEffect(ctx, "has-search-attributes",
-		func(workflow.Context) any { return m.index() }, func(a, b any) bool { return a == b })
+		func(workflow.Context) any { return m.worker.HasIndex != nil && m.worker.HasIndex() }, func(a, b any) bool { return a == b })
 	return encoded.Get(&has) == nil && has
 }

@@ -46,7 +46,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 
 			payload, err := jsonOf(raw)
 			if err == nil { // here alone: what history has accepted is carried out, however it was sealed
-				err = m.received(ctx, u.Name).Check(raw.Payload())
+				err = received(ctx, u.Name, m.machine.RememberedSince()).Check(raw.Payload())
 			}
 			if err == nil {
 				err = u.check(workflow.Now(ctx), payload)

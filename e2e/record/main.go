@@ -68,7 +68,7 @@ func record(ctx context.Context, temporal, out string) error {
 	}
 
 	monitors := worker.New(c, queue, worker.Options{})
-	monitors.RegisterWorkflowWithOptions(workflows.Indexed(func() bool { return true }), workflow.RegisterOptions{Name: contract.WorkflowType})
+	monitors.RegisterWorkflowWithOptions(workflows.Worker{HasIndex: func() bool { return true }}.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
 	lastpolicy.Register(monitors, c, converter.GetDefaultDataConverter())
 	calls := &activities.Retraining{
 		Backends: map[string]modelops.ModelOps{"follows": follows{}, "accepts": accepts{}, "refuses": refuses{}},

@@ -90,10 +90,16 @@ type Received struct {
 	Since time.Time
 }
 
-var (
-	errPlain = errors.New("came in the clear, and ENCRYPTION_REQUIRED is set: send it with `modelvigil`, with the keys")
-	errLoose = errors.New("is sealed, but not for this update: send it with `modelvigil`; the Temporal UI and CLI can't say what they seal is for")
-)
+// IsSealed says that a payload was encrypted, as found by whoever decrypted it.
+func IsSealed(payload *commonpb.Payload) bool {
+	how := string(payload.GetMetadata()[found])
+	return how == unbound || how == bound
+}
+
+// ErrPlain says why what came in the clear is not taken.
+var ErrPlain = errors.New("came in the clear, and ENCRYPTION_REQUIRED is set: send it with `modelvigil` or a hub that has the keys")
+
+var errLoose = errors.New("is sealed, but not for this update: send it with `modelvigil`; the Temporal UI and CLI can't say what they seal is for")
 
 // Check says why an update must not be carried out, by its payload as it was found.
 // Without an encryption nothing was found, and all may be.
@@ -103,7 +109,7 @@ func (r Received) Check(payload *commonpb.Payload) error {
 	case plainAllowed:
 		return nil
 	case plainRefused:
-		return errPlain
+		return ErrPlain
 	case unbound:
 		return errLoose
 	}
