@@ -88,7 +88,7 @@ func (m *Machine) breach(j *watch.Moment, rule int) {
 }
 
 // suppression returns why a breach must not trigger, or "". What was folded before the
-// cooldown's end is in cooldown even when it arrives later.
+// cooldown's end is in cooldown even when it arrives later, and so it is with a budget.
 func (m *Machine) suppression(j *watch.Moment) Suppression {
 	s := &m.state
 	switch {
@@ -108,6 +108,9 @@ func (m *Machine) suppression(j *watch.Moment) Suppression {
 
 	if _, in := s.Calendar.At(j.Now); in {
 		return ByBlackout
+	}
+	if j.EndsBefore(m.BudgetUntil()) {
+		return ByBudget
 	}
 	return ""
 }

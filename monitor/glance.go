@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -60,10 +61,17 @@ func (m *Machine) Glance(now time.Time) Glance {
 	return g
 }
 
-// Guidance returns what publishers should know at now.
+// Guidance returns what publishers should know at now. A budget that is used up is to
+// them as a cooldown: no breach is urgent until it has room.
 func (m *Machine) Guidance(now time.Time) contract.Guidance {
+	phase := m.Phase(now)
+	until := clock.Later(m.CooldownUntil(), m.BudgetUntil())
+	if phase == contract.PhaseWatching && now.Before(until) {
+		phase = contract.PhaseCoolingDown
+	}
+
 	return contract.Guidance{
-		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), Rules: m.state.Policy.Rules,
+		Phase: phase, CooldownUntil: until, Rules: m.state.Policy.Rules,
 		Publishers: m.state.Active(now, m.state.Policy.ReportInterval()), BatchVersions: metric.BatchVersions(),
 		ReportEvery: policy.Duration(m.state.Policy.ReportInterval()), KeepDistributions: m.state.Policy.KeepDistributions,
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -30,6 +31,7 @@ func (n *naive) next() (next time.Time) {
 		return next
 	}
 	consider(n.cooldownUntil())
+	consider(n.budgetUntil())
 	if n.pending != nil {
 		consider(n.answeredAt(n.looked))
 	}
@@ -95,6 +97,53 @@ func (n *naive) cooldownFrom() time.Time {
 		return n.lastHeld
 	}
 	return n.lastTrigger
+}
+
+// budgetUntil is the first instant at which fewer retrainings went out, in the time
+// before it, than the budget allows; zero where there always were.
+func (n *naive) budgetUntil() (until time.Time) {
+	b := n.policy.Budget
+	if b == nil {
+		return until
+	}
+	all := slices.Clone(n.wentOut)
+	if n.policy.DryRun {
+		all = append(all, n.heldAt...)
+	}
+	for _, freed := range all {
+		lately := 0
+		for _, at := range all {
+			if !at.Before(freed) {
+				lately++
+			}
+		}
+		if end := freed.Add(time.Duration(b.Per)); lately >= b.Retrainings && end.After(until) {
+			until = end
+		}
+	}
+	return until
+}
+
+// budget is what a status shows of it.
+func (n *naive) budget(now time.Time) *monitor.Budget {
+	b := n.policy.Budget
+	if b == nil {
+		return nil
+	}
+	shown := &monitor.Budget{Budget: *b}
+	all := slices.Clone(n.wentOut)
+	if n.policy.DryRun {
+		all = append(all, n.heldAt...)
+	}
+	for _, at := range all {
+		if now.Sub(at) < time.Duration(b.Per) {
+			shown.Used++
+		}
+	}
+	if until := n.budgetUntil(); now.Before(until) {
+		shown.Until = until
+	}
+	return shown
 }
 
 func (n *naive) cooldown() time.Duration {

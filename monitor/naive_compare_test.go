@@ -17,6 +17,7 @@ type trial struct {
 	now      time.Time
 	// cooldowns are those of the policies in force when a decision fell.
 	cooldowns []time.Duration
+	budgets   []*policy.Budget // and theirs
 }
 
 // try says how a script is decided differently by the machine and the naive one,
@@ -102,6 +103,7 @@ func (x *trial) look() {
 func (x *trial) noteCooldowns() {
 	for len(x.cooldowns) < len(x.naive.decided) {
 		x.cooldowns = append(x.cooldowns, x.naive.cooldown())
+		x.budgets = append(x.budgets, x.naive.policy.Budget)
 	}
 }
 

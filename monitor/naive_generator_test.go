@@ -208,6 +208,9 @@ var policyFields = []func(g *generator){
 	func(g *generator) { g.set(30, "max_failures", pick(g, 0, 1, 2, 3)) },
 	func(g *generator) { g.set(15, "dry_run", true) },
 	func(g *generator) {
+		g.set(30, "budget", map[string]any{"retrainings": pick(g, 1, 2, 3, 1000), "per": pick(g, "10s", "1m", "5m")})
+	},
+	func(g *generator) {
 		g.set(25, "approval", map[string]any{
 			"required": !g.chance(10), "timeout": pick(g, "1s", "20s", "1m"), "on_timeout": pick(g, "approve", "reject"),
 		})

@@ -22,10 +22,12 @@ type naive struct {
 	decided  []monitor.Decision
 	notices  []monitor.Notice // that wait to be delivered
 
-	looked      time.Time // when it last let time pass
-	timer       time.Time // when the shell is to wake it, as it asked; zero: never
-	lastTrigger time.Time // or the last answer that there shall be none
-	lastHeld    time.Time // by a dry run
+	looked      time.Time   // when it last let time pass
+	timer       time.Time   // when the shell is to wake it, as it asked; zero: never
+	lastTrigger time.Time   // or the last answer that there shall be none
+	lastHeld    time.Time   // by a dry run
+	wentOut     []time.Time // every retraining but those that were given up before they did
+	heldAt      []time.Time // by this dry run
 	lastSuccess time.Time
 	firstEvent  time.Time
 	returned    time.Time // from its last outage

@@ -27,10 +27,10 @@ func (n *naive) cancel(now time.Time, by, reason string) {
 }
 
 // giveUp ends a retraining before its outcome. One that a freeze holds has not gone
-// out: the cooldown that it started is over with it.
+// out: the cooldown that it started is over with it, and a budget has its room back.
 func (n *naive) giveUp(now time.Time, by, reason string) {
 	if !n.flight.HeldUntil.IsZero() {
-		n.lastTrigger = n.flight.LastTrigger
+		n.lastTrigger, n.wentOut = n.flight.LastTrigger, n.wentOut[:len(n.wentOut)-1]
 	}
 	n.land(now, policy.Cancelled, reason, "", by)
 }

@@ -25,7 +25,7 @@ func (n *naive) setPolicy(now time.Time, wanted policy.Policy) {
 	n.carryAges(wanted)
 	n.carryVerification(wanted)
 	if wanted.DryRun != before.DryRun {
-		n.lastHeld = time.Time{}
+		n.lastHeld, n.heldAt = time.Time{}, nil
 	}
 	n.policy = wanted
 	n.judgeAnew(now, before)
@@ -235,6 +235,8 @@ func (n *naive) askAnew(now time.Time, before policy.Policy) {
 		why = "the policy is a dry run now, which asks for nothing"
 	case now.Before(n.cooldownUntil()):
 		why = fmt.Sprintf("in cooldown until %s, by the policy applied", n.cooldownUntil().Format(time.RFC3339))
+	case now.Before(n.budgetUntil()):
+		why = fmt.Sprintf("the budget of %s is used up until %s, by the policy applied", n.policy.Budget, n.budgetUntil().Format(time.RFC3339))
 	case isOther && !n.stillBreaches(now, p.Request):
 		why = "it does not breach by the policy applied"
 	case isOther:

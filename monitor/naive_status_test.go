@@ -120,6 +120,7 @@ func (x *trial) compareStatus(s *monitor.Status) error {
 		{"policy", s.Policy, n.policy},
 		{"cooldown_until", s.CooldownUntil, n.cooldownUntil()},
 		{"blackout_until", s.BlackoutUntil, n.blackoutEnd(x.now)},
+		{"budget", s.Budget, n.budget(x.now)},
 		{"counters", s.Counters, counters},
 		{"publishers", s.Publishers, len(n.heard.publishers)},
 		{"current", s.Current, n.flight},
@@ -151,8 +152,13 @@ func (x *trial) compareStatus(s *monitor.Status) error {
 
 // isAlwaysSo holds what was decided to what must hold whatever both machines think:
 // two automatic triggers are never closer than the cooldown, unless the first was
-// given up before it went out, and every breach triggers or is suppressed.
+// given up before it went out, in no span as long as a budget's is an automatic one
+// among more than it allows, and every breach triggers or is suppressed.
 func (x *trial) isAlwaysSo() error {
+	if err := x.keepsBudgets(); err != nil {
+		return err
+	}
+
 	var last time.Time
 	held, asked := map[string]bool{}, int64(0)
 	for i, d := range x.naive.decided {
@@ -184,6 +190,39 @@ func (x *trial) isAlwaysSo() error {
 	}
 	if asked != x.naive.counters.Breaches {
 		return fmt.Errorf("of %d breaches %d are accounted for", x.naive.counters.Breaches, asked)
+	}
+	return nil
+}
+
+// keepsBudgets counts, at each automatic trigger, those that went out in the span of the
+// budget that ends with it.
+func (x *trial) keepsBudgets() error {
+	givenUp, held := map[string]bool{}, map[string]bool{}
+	for _, d := range x.naive.decided {
+		held[d.RequestID] = held[d.RequestID] || d.Kind == policy.Held
+		if d.Kind == policy.Cancelled && held[d.RequestID] {
+			givenUp[d.RequestID] = true
+		}
+	}
+	var out []time.Time
+	for i, d := range x.naive.decided {
+		if d.Kind != policy.Triggered || givenUp[d.RequestID] {
+			continue
+		}
+		out = append(out, d.At)
+		budget := x.budgets[i]
+		if budget == nil || d.Rule == modelops.RuleManual {
+			continue
+		}
+		among := 0
+		for _, at := range out {
+			if d.At.Sub(at) < time.Duration(budget.Per) {
+				among++
+			}
+		}
+		if among > budget.Retrainings {
+			return fmt.Errorf("at %s an automatic trigger is the %dth in %s, of %d", clock(d.At), among, budget.Per, budget.Retrainings)
+		}
 	}
 	return nil
 }

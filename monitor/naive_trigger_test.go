@@ -55,6 +55,8 @@ func (n *naive) heldBackBy(now time.Time, v *naiveVersion, endsBefore func(time.
 		return "superseded"
 	case n.isBlackout(now):
 		return "blackout"
+	case endsBefore(n.budgetUntil()):
+		return "budget"
 	}
 	return ""
 }
@@ -94,7 +96,7 @@ func (n *naive) about(now time.Time, kind policy.Kind, r modelops.Request) monit
 func (n *naive) ask(now time.Time, request modelops.Request, by string) {
 	switch {
 	case n.policy.DryRun:
-		n.lastHeld = now
+		n.lastHeld, n.heldAt = now, append(n.heldAt, now)
 		n.countSuppressed("dry_run")
 		n.decide(n.about(now, policy.Held, request))
 	case n.asks():
@@ -122,7 +124,7 @@ func (n *naive) trigger(now time.Time, request modelops.Request, by string) {
 		Request: request, By: by, Backend: how.Backend, Priority: how.Priority, CancelOnTimeout: how.CancelOnTimeout,
 		Deadline: now.Add(time.Duration(timeout)), Timeout: timeout, LastTrigger: n.lastTrigger,
 	}
-	n.lastTrigger = now
+	n.lastTrigger, n.wentOut = now, append(n.wentOut, now)
 	d := n.about(now, policy.Triggered, request)
 	d.By = by
 	n.decide(d)
@@ -149,6 +151,8 @@ func (n *naive) refusal(now time.Time, force bool) string {
 		return fmt.Sprintf("a trigger waits for approval since %s; approve or reject it, or use force", rfc(n.pending.Since))
 	case n.isBlackout(now):
 		return fmt.Sprintf("in a blackout until %s; use force to retrain now", rfc(n.blackoutEnd(now)))
+	case now.Before(n.budgetUntil()):
+		return fmt.Sprintf("the budget of %s is used up until %s; use force to retrain now", n.policy.Budget, rfc(n.budgetUntil()))
 	}
 	return ""
 }

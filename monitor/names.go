@@ -47,6 +47,8 @@ type (
 	Flight = retraining.Flight
 	// Pending is a trigger that waits for an operator's word.
 	Pending = retraining.Pending
+	// Budget is how much of the policy's is used.
+	Budget = retraining.BudgetStatus
 	// Verification is under way for a version that a retraining has made.
 	Verification = retraining.Verification
 	// Cancelling is a retraining that its backend is to be told to end.
@@ -69,6 +71,7 @@ const (
 	ByApproval   = journal.ByApproval
 	BySuperseded = journal.BySuperseded
 	ByBlackout   = journal.ByBlackout
+	ByBudget     = journal.ByBudget
 	ByDryRun     = journal.ByDryRun
 )
 

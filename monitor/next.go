@@ -19,6 +19,8 @@ func (s *State) brings(what string) string {
 	switch what {
 	case retraining.WakeCooldown:
 		return "the cooldown ends; a breach from then on triggers"
+	case retraining.WakeBudget:
+		return fmt.Sprintf("the budget of %s has room for another; a breach from then on triggers", s.Policy.Budget)
 	case retraining.WakeRetraining:
 		return "the retraining in flight times out, unless its outcome is known by then"
 	case retraining.WakeFreeze:

@@ -144,6 +144,7 @@ var manualStates = map[string]string{
 	"in the cooldown":                    "00:00 accuracy 0.8 -> triggered\n00:01 retraining succeeded\n00:02",
 	"in a blackout":                      "22:30",
 	"a retraining is in flight":          "00:00 accuracy 0.8 -> triggered\n01:30",
+	"at the end of its budget":           "00:00 apply {budget: {retrainings: 1, per: 24h}}\n00:00 accuracy 0.8 -> triggered\n00:01 retraining succeeded\n02:00",
 	"the policy asks for approval":       "00:00 apply {approval: {required: true}}",
 	"a trigger waits for approval":       "00:00 apply {approval: {required: true}}\n00:01 accuracy 0.8 -> awaiting_approval",
 	"paused, by an operator":             "00:00 pause",
@@ -190,7 +191,7 @@ func TestTheDocumentHasTheOrderOfSuppressions(t *testing.T) {
 	var known []string
 	for _, by := range []monitor.Suppression{
 		monitor.ByStopping, monitor.ByPause, monitor.ByCooldown, monitor.ByFlight, monitor.ByApproval, monitor.BySuperseded,
-		monitor.ByBlackout, monitor.ByDryRun,
+		monitor.ByBlackout, monitor.ByBudget, monitor.ByDryRun,
 	} {
 		known = append(known, string(by))
 	}
@@ -209,7 +210,7 @@ func TestTheDocumentHasEveryField(t *testing.T) {
 		}
 	}
 	for prefix, of := range map[string]reflect.Type{
-		"": reflect.TypeFor[policy.Policy](), "approval.": reflect.TypeFor[policy.Approval](), "verify.": reflect.TypeFor[policy.Verify](),
+		"": reflect.TypeFor[policy.Policy](), "approval.": reflect.TypeFor[policy.Approval](), "verify.": reflect.TypeFor[policy.Verify](), "budget.": reflect.TypeFor[policy.Budget](),
 		"retraining.": reflect.TypeFor[policy.Retraining](), "blackout.": reflect.TypeFor[calendar.Blackout](), "notify.": reflect.TypeFor[policy.Notify](),
 		"rules.": reflect.TypeFor[policy.Rule](), "datapoints.": reflect.TypeFor[policy.Datapoints](),
 		"baseline.": reflect.TypeFor[policy.Baseline](), "change.": reflect.TypeFor[policy.Change](),

@@ -26,6 +26,7 @@ type Status struct {
 	Verification  *Verification            `json:"verification,omitempty"`
 	Failures      int                      `json:"failures,omitempty"`      // retrainings in a row that failed
 	BlackoutUntil time.Time                `json:"blackout_until,omitzero"` // while one is on
+	Budget        *Budget                  `json:"budget,omitempty"`        // of the policy, and what is left of it
 	NextWake      time.Time                `json:"next_wake,omitzero"`      // when time alone changes something next
 	Next          []Next                   `json:"next"`                    // what time alone brings, the earliest first
 	Versions      map[string]VersionStatus `json:"versions"`
@@ -111,6 +112,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	}
 
 	status.BlackoutUntil, _ = s.Calendar.At(now)
+	status.Budget = m.Budget(now)
 	status.NextWake, _ = m.NextWake()
 	status.Next = []Next{}
 	m.wakes(now, m.watch.NextDatapoint(), func(what string, at time.Time) {

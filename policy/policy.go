@@ -61,6 +61,9 @@ type Policy struct {
 	// MaxFailures is how many retrainings in a row may fail, time out or regress
 	// before the monitor pauses itself; 0 means any number.
 	MaxFailures int `json:"max_failures,omitempty"`
+	// Budget bounds how many retrainings there are in a time; nil means no bound but
+	// the cooldown.
+	Budget *Budget `json:"budget,omitempty"`
 	// DryRun decides everything and asks for nothing: what would trigger is Held.
 	DryRun     bool                `json:"dry_run,omitempty"`
 	Superseded Superseded          `json:"superseded,omitempty"` // default SupersededSuppressed
@@ -187,6 +190,7 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 		"team":    &p.Team, "owner": &p.Owner, "rules": strict.List(&p.Rules, (*Rule).decodeAt), "cooldown": &p.Cooldown, "max_failures": &p.MaxFailures,
 		"report_every": &p.ReportEvery, "keep_distributions": &p.KeepDistributions,
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": strict.Object(&p.Approval, (*Approval).decodeAt),
+		"budget": strict.Object(&p.Budget, (*Budget).decodeAt),
 		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*calendar.Blackout).DecodeAt),
 		"profiles":   strict.Nested(p.decodeProfiles),
 		"notify":     strict.List(&p.Notify, (*Notify).decodeAt),

@@ -89,6 +89,9 @@ func (p Policy) validateControl() (faults []error) {
 	if p.MaxFailures < 0 || p.MaxFailures > maxFailures {
 		fault("max_failures", fmt.Errorf("must be 0 to %d, got %d", maxFailures, p.MaxFailures))
 	}
+	if p.Budget != nil {
+		faults = append(faults, p.Budget.validate()...)
+	}
 	fault("superseded", oneOf(p.Superseded, SupersededSuppressed, SupersededTriggers))
 	if a := p.Approval; a != nil {
 		if timeout, ok := a.Timeout.Get(); ok {

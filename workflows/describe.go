@@ -149,6 +149,13 @@ func (p *page) why(s monitor.Status) {
 	if !s.BlackoutUntil.IsZero() {
 		p.line("- **Blackout** until %s", clock(s.BlackoutUntil))
 	}
+	if b := s.Budget; b != nil {
+		until := ""
+		if !b.Until.IsZero() {
+			until = ", none left until " + clock(b.Until)
+		}
+		p.line("- **Budget** %d used of %s%s", b.Used, b, until)
+	}
 	if v := s.Verification; v != nil {
 		p.line("- **Verifying** version %s since %s, %d events so far", markdown.Escape(v.Version), clock(v.Since), v.Samples)
 	}

@@ -21,10 +21,11 @@ const (
 	ByApproval   Suppression = "awaiting_approval" // a trigger waits for an operator's word
 	BySuperseded Suppression = "superseded"        // a retraining has replaced this version
 	ByBlackout   Suppression = "blackout"          // in a span of the policy's blackout
+	ByBudget     Suppression = "budget"            // as many retrainings as the policy allows went out lately
 	ByDryRun     Suppression = "dry_run"           // the policy is a dry run
 )
 
-var suppressions = []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByApproval, BySuperseded, ByBlackout, ByDryRun}
+var suppressions = []Suppression{ByStopping, ByPause, ByCooldown, ByFlight, ByApproval, BySuperseded, ByBlackout, ByBudget, ByDryRun}
 
 // Suppressions are all reasons for suppression.
 func Suppressions() []Suppression { return slices.Clone(suppressions) }

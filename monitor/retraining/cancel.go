@@ -29,12 +29,14 @@ func (c *Course) Cancel(now time.Time, control Control) string {
 }
 
 // endFlight ends the retraining in flight before its outcome. One that a freeze holds
-// has not gone out, and takes the cooldown that it started with it.
+// has not gone out: it takes the cooldown that it started with it, and costs none of the
+// budget.
 func (c *Course) endFlight(now time.Time, reason, by string) {
 	flight := c.all.Flight
 	c.all.Flight = nil
 	if !flight.HeldUntil.IsZero() {
 		c.all.LastTrigger = flight.LastTrigger
+		c.all.WentOut = c.all.WentOut.withoutLast()
 	}
 
 	done := finished{RequestID: flight.RequestID, Kind: policy.Cancelled, Rule: flight.Rule, ModelVersion: flight.ModelVersion}

@@ -18,6 +18,7 @@ func (c *Course) Carry(wanted *policy.Policy) {
 	}
 	if wanted.DryRun != c.policy.DryRun {
 		c.all.LastHeld = time.Time{} // of another dry run
+		c.all.HeldAt = nil
 	}
 }
 
@@ -36,6 +37,8 @@ func (c *Course) Reconsider(now time.Time, change *watch.Change) {
 		why = "the policy is a dry run now, which asks for nothing"
 	case now.Before(c.CooldownUntil()):
 		why = fmt.Sprintf("in cooldown until %s, by the policy applied", c.CooldownUntil().Format(time.RFC3339))
+	case now.Before(c.BudgetUntil()):
+		why = c.usedUp() + ", by the policy applied"
 	case !isOther:
 	case !c.stillBreaches(now, pending.Request):
 		why = "it does not breach by the policy applied"

@@ -18,6 +18,8 @@ import (
 type Retrainings struct {
 	LastTrigger  time.Time          `json:"last_trigger,omitzero"` // or the last answer that there shall be none
 	LastHeld     time.Time          `json:"last_held,omitzero"`    // what a dry run has instead
+	WentOut      instants           `json:"went_out,omitempty"`    // when retrainings went out, for a budget
+	HeldAt       instants           `json:"held_at,omitempty"`     // when a dry run has held one instead
 	Failures     int                `json:"failures,omitempty"`    // in a row
 	Pending      *Pending           `json:"pending,omitempty"`
 	Verification *Verification      `json:"verification,omitempty"`
@@ -63,6 +65,7 @@ func (c *Course) Ask(now time.Time, request modelops.Request, by string) (reques
 	switch p := c.policy; {
 	case p.DryRun:
 		c.all.LastHeld = now
+		c.all.HeldAt = c.all.HeldAt.with(now)
 		c.journal.CountSuppressed(journal.ByDryRun)
 		c.journal.Decide(decisionOf(now, policy.Held, request))
 		return ""

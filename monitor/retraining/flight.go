@@ -55,6 +55,7 @@ func (c *Course) trigger(now time.Time, request modelops.Request, by string) str
 		LastTrigger: c.all.LastTrigger,
 	}
 	c.all.LastTrigger = now
+	c.all.WentOut = c.all.WentOut.with(now)
 	c.journal.Decide(journal.Decision{
 		At: now, Kind: policy.Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
 		Value: metric.FromPointer(request.Value), Threshold: metric.FromPointer(request.Threshold), RequestID: request.RequestID, By: by,

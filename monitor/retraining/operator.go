@@ -13,7 +13,8 @@ import (
 
 // CanRetrain says why an operator's retraining can't start now, or nil. Pause,
 // dry run and a retraining in flight always stand in its way; a cooldown, a
-// blackout and a trigger that waits for approval do unless it is forced.
+// blackout, a budget that is used up and a trigger that waits for approval do unless it
+// is forced.
 func (c *Course) CanRetrain(now time.Time, control Control) error {
 	until := c.CooldownUntil()
 	blackoutEnd, inBlackout := c.all.Calendar.At(clock.Plain(now))
@@ -35,6 +36,8 @@ func (c *Course) CanRetrain(now time.Time, control Control) error {
 		return fmt.Errorf("a trigger waits for approval since %s; approve or reject it, or use force", c.all.Pending.Since.Format(time.RFC3339))
 	case inBlackout:
 		return fmt.Errorf("in a blackout until %s; use force to retrain now", blackoutEnd.Format(time.RFC3339))
+	case now.Before(c.BudgetUntil()):
+		return fmt.Errorf("%s; use force to retrain now", c.usedUp())
 	}
 
 	return nil

@@ -5,6 +5,7 @@ import "time"
 // What a wake is for, as the summaries of timers name it.
 const (
 	WakeCooldown   = "cooldown"
+	WakeBudget     = "budget"
 	WakeRetraining = "retraining"
 	WakeFreeze     = "freeze"
 	WakeApproval   = "approval"
@@ -16,6 +17,9 @@ func (c *Course) Wakes(now time.Time, wake func(what string, at time.Time)) {
 	isStopping := c.all.Stop != nil
 	if until := c.CooldownUntil(); !isStopping && now.Before(until) {
 		wake(WakeCooldown, until)
+	}
+	if until := c.BudgetUntil(); !isStopping && now.Before(until) {
+		wake(WakeBudget, until)
 	}
 	if flight := c.all.Flight; flight != nil {
 		wake(WakeRetraining, flight.Deadline)

@@ -95,6 +95,9 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(e.now) {
 		say("blackout until %s; what still breaches then triggers", e.at(s.BlackoutUntil))
 	}
+	if b := s.Budget; b != nil && b.Until.After(e.now) {
+		say("the budget of %s is used up until %s, for another %s", b, e.at(b.Until), Span(b.Until.Sub(e.now)))
+	}
 	if s.Policy.DryRun {
 		say("the policy is a dry run: a trigger is recorded as held, and asks for nothing")
 	}
@@ -117,6 +120,9 @@ func (e *explainer) notes() (notes []string) {
 			text += "; it broke " + plain.Text(v.Broken) + ": " + plain.Text(v.Reason)
 		}
 		notes = append(notes, text)
+	}
+	if b := s.Budget; b != nil && b.Until.IsZero() {
+		say("%d of the budget of %s used", b.Used, b)
 	}
 	if s.Failures > 0 && s.Policy.MaxFailures > 0 && s.Paused == nil {
 		say("%d of %d failures in a row after which the monitor pauses itself", s.Failures, s.Policy.MaxFailures)

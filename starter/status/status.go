@@ -54,6 +54,13 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
 		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
 	}
+	if b := s.Budget; b != nil {
+		head += fmt.Sprintf("%d used of the budget of %s", b.Used, b)
+		if b.Until.After(now) {
+			head += ", none left until " + plain.Time(b.Until)
+		}
+		head += "\n"
+	}
 	if v := s.Verification; v != nil {
 		head += fmt.Sprintf("verifying version %s, %s so far\n", plain.Text(v.Version), plain.Count(v.Samples, "event"))
 	}
@@ -97,6 +104,9 @@ func policyLines(policy policy.Policy) string {
 	}
 
 	how := fmt.Sprintf("  by %s, cooldown %s, timeout %s", backend(policy.Retraining.Backend), policy.Cooldown.Or(0), policy.Retraining.Timeout.Or(0))
+	if policy.Budget != nil {
+		how += ", at most " + policy.Budget.String()
+	}
 	if policy.Approval != nil && policy.Approval.Required {
 		how += ", once approved"
 	}

@@ -23,6 +23,8 @@ func bound(s *jsonschema.Schema) {
 	limitItems(property(s, "blackout"), 0, 20)
 	limitItems(property(s, "notify"), 0, 10)
 	limitNumber(property(s, "max_failures"), "0", "1000")
+	s.Definitions["Budget"].Required = []string{"retrainings", "per"}
+	limitNumber(property(s.Definitions["Budget"], "retrainings"), "1", json.Number(strconv.Itoa(policy.MaxBudget)))
 	limitItems(property(s, "keep_distributions"), 0, 64)
 
 	name := text(1, 100, "")

@@ -40,7 +40,7 @@ func document() (*jsonschema.Schema, error) {
 	s := r.Reflect(policy.Policy{})
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[policy.Policy](), reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Datapoints](),
-		reflect.TypeFor[policy.Baseline](), reflect.TypeFor[policy.Change](), reflect.TypeFor[policy.Drift](), reflect.TypeFor[policy.Reference](), reflect.TypeFor[policy.Approval](),
+		reflect.TypeFor[policy.Baseline](), reflect.TypeFor[policy.Change](), reflect.TypeFor[policy.Drift](), reflect.TypeFor[policy.Reference](), reflect.TypeFor[policy.Approval](), reflect.TypeFor[policy.Budget](),
 		reflect.TypeFor[policy.Verify](), reflect.TypeFor[calendar.Blackout](), reflect.TypeFor[policy.Notify](), reflect.TypeFor[policy.Retraining](),
 	} {
 		object := s.Definitions[t.Name()]

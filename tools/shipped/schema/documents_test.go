@@ -11,7 +11,7 @@ const windowed = `"metric": "a", "stat": "mean", "period": "1h", `
 
 // documents are shown to the schema and to the decoder.
 var documents = map[string]shown{
-	"all fields of a policy": {`"team": "t", "owner": "o", "rules": [{"metric": "accuracy", "below": 0.9}], "cooldown": "0s", "max_failures": 3,
+	"all fields of a policy": {`"team": "t", "owner": "o", "rules": [{"metric": "accuracy", "below": 0.9}], "cooldown": "0s", "max_failures": 3, "budget": {"retrainings": 10, "per": "720h"},
 		"dry_run": true, "superseded": "trigger", "approval": {"required": true, "timeout": "4h", "on_timeout": "approve"},
 		"verify": {"within": "1h", "min_samples": 5}, "blackout": [{"days": "mon-fri,SUN", "from": "08:00", "to": "24:00", "zone": "Europe/Berlin"}],
 		"retraining": {"backend": "b", "params": {"x": [1]}, "timeout": "24h", "cancel_on_timeout": true, "priority": 5}`, false, true},
@@ -41,6 +41,9 @@ var documents = map[string]shown{
 	"dry_run in words":               {`"dry_run": "yes"`, false, false},
 	"too many failures":              {`"max_failures": 1001`, false, false},
 	"failures without a bound":       {`"max_failures": 0`, false, true},
+	"a budget without a time":        {`"budget": {"retrainings": 10}`, false, false},
+	"a budget of nothing":            {`"budget": {"retrainings": 0, "per": "720h"}`, false, false},
+	"a budget beyond counting":       {`"budget": {"retrainings": 1001, "per": "720h"}`, false, false},
 	"half a failure":                 {`"max_failures": 1.5`, false, false},
 	"another word for superseded":    {`"superseded": "ignore"`, false, false},
 	"another word for on_timeout":    {`"approval": {"on_timeout": "retry"}`, false, false},

@@ -33,7 +33,7 @@ const (
 // reflection can't see, or whose words are constants; nil for all others.
 func scalar(t reflect.Type) *jsonschema.Schema {
 	switch t {
-	case reflect.TypeFor[metric.Optional[policy.Duration]]():
+	case reflect.TypeFor[metric.Optional[policy.Duration]](), reflect.TypeFor[policy.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: durationPattern, Examples: []any{"90s", "1h30m", "24h"}}
 	case reflect.TypeFor[metric.Reading]():
 		return &jsonschema.Schema{Type: "number", Minimum: "-1e100", Maximum: "1e100"}
