@@ -73,7 +73,9 @@ func (t *tally) add(value float64, stamp time.Time) (grown int) {
 	if t.Sketch == nil {
 		return 0
 	}
-	return t.spread(value)
+	before := t.Bytes()
+	t.Sketch.Add(value)
+	return t.Bytes() - before
 }
 
 // start begins with the first reading.
@@ -87,17 +89,4 @@ func (t *tally) start(value float64, stamp time.Time) {
 	if t.want.distribution {
 		t.Sketch = metric.NewSketch()
 	}
-}
-
-// spread adds a reading to the distribution. What lies between readings of one sign
-// that are there already widens no sketch, but Min and Max hold the reading by now: only
-// one that equals an extreme may have widened it.
-func (t *tally) spread(value float64) (grown int) {
-	if value != t.Min && value != t.Max && (t.Min > 0 || t.Max < 0) {
-		t.Sketch.Add(value)
-		return 0
-	}
-	before := t.Bytes()
-	t.Sketch.Add(value)
-	return t.Bytes() - before
 }

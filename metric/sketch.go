@@ -1,34 +1,46 @@
 package metric
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"cmp"
 	"errors"
-	"fmt"
+	"slices"
 
-	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
 const (
-	// SketchAccuracy is the relative error of a sketch's quantiles.
+	// SketchAccuracy is the relative error of a sketch's values.
 	SketchAccuracy = 0.01
-	// maxSketchBins bounds the bins on each side of zero; 512 span a factor of
-	// 28,000 at 1 %. Beyond it the bins nearest to zero are merged.
-	maxSketchBins = 512
-	// maxSketchBytes bounds an encoded sketch that is read.
-	maxSketchBytes = 16 << 10
+	// maxSketchBins bounds the bins of a sketch that hold readings: those of any
+	// readings of one sign within 22 decades, at 1 %.
+	maxSketchBins = 2560
+	// firstSlots is how many slots a sketch begins with.
+	firstSlots = 16
 )
 
-// Sketch is a mergeable quantile sketch: a DDSketch (Masson, Rim & Lee, VLDB
-// 2019) of relative accuracy SketchAccuracy with bounded bins. In JSON it is the
-// base64 of DDSketch's own encoding, which is a third to a fifth of its protobuf
-// form; it is decoded only when it is asked.
+// Sketch is a mergeable quantile sketch: a DDSketch (Masson, Rim & Lee, VLDB 2019) of
+// relative accuracy SketchAccuracy. It counts readings by bins that are so narrow that
+// the middle of one is near enough to all that is in it. Only bins that hold something
+// cost anything, so readings may lie as far apart as they like; where there are too
+// many such bins, some are merged into ranges, of whose readings no more is known than
+// that they lie there. In JSON it is the base64 of DDSketch's own encoding; it is
+// decoded only when it is asked.
 type Sketch struct {
-	sketch             *ddsketch.DDSketch
-	positive, negative *store.CollapsingLowestDenseStore // sketch's own; nil where it was decoded
-	encoded            []byte
+	// slots are a hash table of the bins, with open addressing. A bin's place follows
+	// from its number alone, so that neighbours lie side by side.
+	slots []slot
+	used  int // of the slots
+	// merged are the ranges of merged bins, ascending and apart from each other. No
+	// bin of slots lies in one.
+	merged  []SketchCount
+	encoded []byte // what was received; nil once it is decoded and has changed
+	decoded bool   // encoded was
+}
+
+// slot holds a bin; one without readings is free.
+type slot struct {
+	bin   SketchBin
+	count int64
 }
 
 // The mapping whose index is cheapest to compute at the smallest cost in bins.
@@ -41,99 +53,220 @@ var sketchMapping = func() *mapping.CubicallyInterpolatedMapping {
 }()
 
 // NewSketch returns an empty sketch.
-func NewSketch() *Sketch {
-	positive, negative := store.NewCollapsingLowestDenseStore(maxSketchBins), store.NewCollapsingLowestDenseStore(maxSketchBins)
-	return &Sketch{
-		sketch:   ddsketch.NewDDSketch(sketchMapping, positive, negative),
-		positive: positive, negative: negative,
-	}
-}
+func NewSketch() *Sketch { return &Sketch{slots: make([]slot, firstSlots)} }
 
 // minIndexable is the magnitude below which a sketch counts a value as zero.
 var minIndexable = sketchMapping.MinIndexableValue()
 
-// Add counts a value of magnitude at most MaxMagnitude, which the mapping's
-// range holds by far. It is on the path of every published event: for sketches
-// that NewSketch made it does what DDSketch.Add does, without its calls through
-// interfaces, in about half the time (BenchmarkSketchAdd). To one that was
-// received broken it adds nothing.
+// Add counts a value of magnitude at most MaxMagnitude. It is on the path of every
+// published event. To a sketch that was received broken it adds nothing.
 func (s *Sketch) Add(value float64) {
-	switch {
-	case s.positive == nil: // decoded, or a clone
+	bin := SketchBinOf(value)
+	if s.encoded != nil || s.merged != nil || len(s.slots) == 0 {
 		if s.decode() == nil {
 			s.encoded = nil
-			_ = s.sketch.Add(value)
+			s.put(bin, 1)
+			s.fit()
 		}
-	case value > minIndexable:
-		s.positive.Add(sketchMapping.Index(value))
-	case value < -minIndexable:
-		s.negative.Add(sketchMapping.Index(-value))
-	default:
-		_ = s.sketch.Add(0) // zero is in every sketch's range
+		return
+	}
+
+	for i := uint32(bin); ; i++ { //nolint:gosec // below zero it goes on from the other end
+		at := &s.slots[i&uint32(len(s.slots)-1)] //nolint:gosec // slots are few
+		if at.count == 0 {
+			s.put(bin, 1)
+			s.fit()
+			return
+		}
+		if at.bin == bin {
+			at.count++
+			return
+		}
 	}
 }
 
-// Quantile returns the value at q, 0 to 1, within SketchAccuracy of it.
-func (s *Sketch) Quantile(q float64) (float64, error) {
-	if err := s.decode(); err != nil {
-		return 0, err
+// put counts readings of one bin.
+func (s *Sketch) put(bin SketchBin, count int64) {
+	for i := range s.merged {
+		if r := &s.merged[i]; r.First <= bin && bin <= r.Last {
+			r.Count += count
+			return
+		}
 	}
-	return s.sketch.GetValueAtQuantile(q)
+
+	at := s.find(bin)
+	if at == nil || at.count == 0 {
+		if 4*(s.used+1) > 3*len(s.slots) {
+			s.resize(max(firstSlots, 2*len(s.slots)))
+		}
+		at = s.find(bin)
+		at.bin = bin
+		s.used++
+	}
+	at.count += count
 }
+
+// fit merges bins where there are more than a sketch may have. What it merges follows
+// from what was counted, and not from the order.
+func (s *Sketch) fit() {
+	if s.Len() > maxSketchBins {
+		s.mergeNearZero(maxSketchBins * 3 / 4)
+	}
+}
+
+// find is the slot of a bin, or the free one where it would be.
+func (s *Sketch) find(bin SketchBin) *slot {
+	if len(s.slots) == 0 {
+		return nil
+	}
+	for i := uint32(bin); ; i++ { //nolint:gosec // see Add
+		at := &s.slots[i&uint32(len(s.slots)-1)] //nolint:gosec // see Add
+		if at.count == 0 || at.bin == bin {
+			return at
+		}
+	}
+}
+
+func (s *Sketch) resize(slots int) {
+	before := s.slots
+	s.slots = make([]slot, slots)
+	for _, b := range before {
+		if b.count > 0 {
+			*s.find(b.bin) = b
+		}
+	}
+}
+
+// mergeRange counts readings that are somewhere in a range of bins, together with all
+// that was counted there.
+func (s *Sketch) mergeRange(r SketchCount) {
+	apart := s.merged[:0]
+	for _, other := range s.merged {
+		if other.Last < r.First || r.Last < other.First {
+			apart = append(apart, other)
+			continue
+		}
+		r.First = min(r.First, other.First)
+		r.Last = max(r.Last, other.Last)
+		r.Count += other.Count
+	}
+
+	kept := make([]slot, 0, s.used)
+	for _, b := range s.slots {
+		switch {
+		case b.count == 0:
+		case r.First <= b.bin && b.bin <= r.Last:
+			r.Count += b.count
+		default:
+			kept = append(kept, b)
+		}
+	}
+
+	apart = append(apart, r)
+	slices.SortFunc(apart, func(a, b SketchCount) int { return cmp.Compare(a.First, b.First) })
+	s.merged = apart
+	s.used = len(kept)
+	clear(s.slots)
+	for _, b := range kept {
+		*s.find(b.bin) = b
+	}
+}
+
+// mergeNearZero merges the bins nearest to zero until so many and one are left.
+func (s *Sketch) mergeNearZero(most int) {
+	all := s.inOrder()
+	low, high := 0, len(all)
+	for range most {
+		if -all[low].First > all[high-1].Last {
+			low++
+		} else {
+			high--
+		}
+	}
+	s.mergeAll(all[low:high])
+}
+
+// mergeAll merges bins that follow each other into one range.
+func (s *Sketch) mergeAll(bins []SketchCount) {
+	if len(bins) > 1 {
+		s.mergeRange(SketchCount{First: bins[0].First, Last: bins[len(bins)-1].Last})
+	}
+}
+
+// Keep keeps the bins nearest to that of a rank, counted from 1, where there are more
+// than so many, at least 8; what is below and above them is merged. It is for sketches that are
+// asked for one rank, or for one near it when more is counted.
+func (s *Sketch) Keep(rank int64, most int) error {
+	err := s.decode()
+	if err != nil || s.Len() <= most {
+		return err
+	}
+
+	all := s.inOrder()
+	at := atRank(all, rank)
+	kept := most * 3 / 4 // so that it isn't done again for each bin that is new
+	low := min(max(0, at-kept/2), len(all)-kept)
+	s.encoded = nil
+	s.mergeAll(all[:low])
+	s.mergeAll(all[low+kept:])
+	return nil
+}
+
+// ErrMerged says that readings of a rank were merged with others: their value is not
+// known within SketchAccuracy.
+var ErrMerged = errors.New("the readings span too much for this rank")
 
 // AtRank returns the value of a rank, counted from 1, the smallest, within
 // SketchAccuracy of it, or ErrMerged where that can't be told; of a rank beyond the
 // last, the largest.
 func (s *Sketch) AtRank(rank int64) (float64, error) {
-	if err := s.decode(); err != nil {
+	all, err := s.Bins()
+	if err != nil {
 		return 0, err
 	}
-	if s.sketch.IsEmpty() {
+	if len(all) == 0 {
 		return 0, errors.New("the sketch is empty")
 	}
 
-	// DDSketch's own GetValueAtQuantile takes a fraction and computes a rank from it
-	// in floating point, which may come out as the one before.
-	before := float64(rank - 1)
-	negative, zero := s.sketch.GetNegativeValueStore(), s.sketch.GetZeroCount()
-	switch {
-	case before < negative.TotalCount():
-		key := negative.KeyAtRank(negative.TotalCount() - 1 - before)
-		return -s.sketch.Value(key), mergedError(negative, key)
-	case before < negative.TotalCount()+zero || s.sketch.GetPositiveValueStore().IsEmpty():
-		return 0, nil
+	at := all[atRank(all, rank)]
+	if at.First < at.Last {
+		return 0, ErrMerged
 	}
-
-	positive := s.sketch.GetPositiveValueStore()
-	key := positive.KeyAtRank(before - zero - negative.TotalCount())
-	return s.sketch.Value(key), mergedError(positive, key)
+	return at.First.middle(), nil
 }
 
-// ErrMerged says that readings are so far apart that those of a rank, near zero, share
-// a bin: their value is not known within SketchAccuracy.
-var ErrMerged = errors.New("the readings span too much for this rank")
-
-// mergedError is ErrMerged for the bin that others nearer to zero may have been merged
-// into: the lowest, where the bins are as many as there may be.
-func mergedError(bins store.Store, key int) error {
-	least, err := bins.MinIndex()
-	if err != nil || key > least {
-		return nil
+// atRank is the place of the bin that holds a rank.
+func atRank(bins []SketchCount, rank int64) int {
+	for i, bin := range bins {
+		rank -= bin.Count
+		if rank <= 0 {
+			return i
+		}
 	}
-	greatest, err := bins.MaxIndex()
-	if err != nil || greatest-least+1 < maxSketchBins {
-		return nil
-	}
-	return ErrMerged
+	return len(bins) - 1
 }
+
+// Len is how many bins and ranges of bins there are; of one that was received and not
+// asked yet, none.
+func (s *Sketch) Len() int { return s.used + len(s.merged) }
 
 // Merge adds all values of another sketch.
 func (s *Sketch) Merge(other *Sketch) error {
 	if err := errors.Join(s.decode(), other.decode()); err != nil {
 		return err
 	}
+
 	s.encoded = nil
-	return s.sketch.MergeWith(other.sketch)
+	for _, b := range other.slots {
+		if b.count > 0 {
+			s.put(b.bin, b.count)
+		}
+	}
+	for _, r := range other.merged {
+		s.mergeRange(r)
+	}
+	s.fit()
+	return nil
 }
 
 // Clone returns a copy that shares nothing that changes.
@@ -141,91 +274,8 @@ func (s *Sketch) Clone() *Sketch {
 	if s == nil {
 		return nil
 	}
-	copied := &Sketch{encoded: s.encoded}
-	if s.sketch != nil {
-		copied.sketch = s.sketch.Copy()
-	}
-	return copied
-}
-
-// decode reads what was received. The decoder of DDSketch panics on some bytes
-// that no sketch has, and they may come from anyone.
-func (s *Sketch) decode() (err error) {
-	if s.sketch != nil {
-		return nil
-	}
-
-	defer func() {
-		if broken := recover(); broken != nil {
-			err = fmt.Errorf("decode sketch: %v", broken)
-		}
-	}()
-	sketch, err := ddsketch.DecodeDDSketch(s.encoded, func() store.Store {
-		return store.NewCollapsingLowestDenseStore(maxSketchBins)
-	}, sketchMapping)
-	if err == nil {
-		err = errors.Join(checkBins(sketch.GetPositiveValueStore()), checkBins(sketch.GetNegativeValueStore()), checkBinCount(sketch.GetZeroCount()))
-	}
-	if err != nil {
-		return fmt.Errorf("decode sketch: %w", err)
-	}
-
-	s.sketch = sketch
-	return nil
-}
-
-// The bins that magnitudes up to MaxMagnitude fall into.
-var firstBin, lastBin = sketchMapping.Index(minIndexable), sketchMapping.Index(MaxMagnitude)
-
-// checkBins refuses bins that no reading falls into: merging them panics.
-func checkBins(bins store.Store) (fault error) {
-	bins.ForEach(func(index int, count float64) (stop bool) {
-		fault = checkBinCount(count)
-		if fault == nil && (index < firstBin || index > lastBin) {
-			fault = fmt.Errorf("bin: must be %d to %d, got %d", firstBin, lastBin, index)
-		}
-		return fault != nil
-	})
-	return fault
-}
-
-func checkBinCount(count float64) error {
-	if !(count >= 0 && count <= MaxCount) { // NaN compares false
-		return fmt.Errorf("count: must be 0 to %d, got %v", int64(MaxCount), count)
-	}
-	return nil
-}
-
-// MarshalJSON writes the sketch as base64. The mapping is the wire version's and
-// is left out.
-func (s *Sketch) MarshalJSON() ([]byte, error) {
-	encoded := s.encoded
-	if encoded == nil && s.sketch != nil {
-		s.sketch.Encode(&encoded, true)
-	}
-	return json.Marshal(base64.StdEncoding.EncodeToString(encoded))
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (s *Sketch) UnmarshalJSON(data []byte) error {
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	return s.readBase64([]byte(text))
-}
-
-// readBase64 takes an encoded sketch; it is decoded when it is asked.
-func (s *Sketch) readBase64(text []byte) error {
-	fault := fmt.Errorf("sketch: must be at most %d bytes in base64", maxSketchBytes)
-	if len(text) > base64.StdEncoding.EncodedLen(maxSketchBytes) {
-		return fault
-	}
-	encoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(encoded, text)
-	if err != nil || n > maxSketchBytes {
-		return fault
-	}
-	*s = Sketch{encoded: encoded[:n]}
-	return nil
+	copied := *s
+	copied.slots = slices.Clone(s.slots)
+	copied.merged = slices.Clone(s.merged)
+	return &copied
 }

@@ -1,10 +1,11 @@
 package metric
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
 // SketchBin is the place of a sketch's bin among all bins, in order of the values in
@@ -12,15 +13,18 @@ import (
 // negative ones. Readings of magnitude up to MaxMagnitude fall into some 100,000.
 type SketchBin int32
 
-// SketchBinOf is the bin that a sketch counts a value in. It is computed as the
-// sketch's own mapping has it, but with each product rounded by itself, so that it is
-// the same on processors that fuse products and sums.
+// The indices, in DDSketch's count, of magnitudes up to MaxMagnitude.
+var firstIndex, lastIndex = sketchMapping.Index(minIndexable), sketchMapping.Index(MaxMagnitude)
+
+// SketchBinOf is the bin that a sketch counts a value in. It is computed as DDSketch's
+// mapping has it, but with each product rounded by itself, so that it is the same on
+// processors that fuse products and sums.
 func SketchBinOf(value float64) SketchBin {
 	switch {
 	case value > minIndexable:
-		return SketchBin(1 + sketchIndex(value) - firstBin) //nolint:gosec // of some 100,000
+		return SketchBin(1 + sketchIndex(value) - firstIndex) //nolint:gosec // of some 100,000
 	case value < -minIndexable:
-		return SketchBin(firstBin - 1 - sketchIndex(-value)) //nolint:gosec // of some 100,000
+		return SketchBin(firstIndex - 1 - sketchIndex(-value)) //nolint:gosec // of some 100,000
 	}
 	return 0
 }
@@ -37,6 +41,25 @@ func sketchIndex(value float64) int {
 
 // sketchMultiplier is how many bins a factor of two spans.
 var sketchMultiplier = 1 / math.Log2(math.Pow((1+SketchAccuracy)/(1-SketchAccuracy), 10*math.Ln2/7))
+
+// index is the bin's in DDSketch's count, which begins anew on each side of zero.
+func (b SketchBin) index() int {
+	if b > 0 {
+		return int(b) - 1 + firstIndex
+	}
+	return firstIndex - 1 - int(b)
+}
+
+// middle is the value that is within SketchAccuracy of all in the bin.
+func (b SketchBin) middle() float64 {
+	switch {
+	case b > 0:
+		return sketchMapping.Value(b.index())
+	case b < 0:
+		return -sketchMapping.Value(b.index())
+	}
+	return 0
+}
 
 // Floor is the smallest value that is counted in the bin or in one above it.
 func (b SketchBin) Floor() float64 {
@@ -76,44 +99,24 @@ type SketchCount struct {
 	Count       int64
 }
 
-// Bins are the bins of the sketch that hold values, in order of value. Where the
-// sketch has merged the bins nearest to zero, that is one entry of many bins.
-func (s *Sketch) Bins() (bins []SketchCount, err error) {
-	err = s.decode()
+// Bins are the bins of the sketch that hold values, in order of value. Those that were
+// merged are one entry of many bins.
+func (s *Sketch) Bins() ([]SketchCount, error) {
+	err := s.decode()
 	if err != nil {
 		return nil, err
 	}
-
-	negative := sidesBins(s.sketch.GetNegativeValueStore())
-	for i := len(negative) - 1; i >= 0; i-- {
-		bins = append(bins, SketchCount{-negative[i].Last, -negative[i].First, negative[i].Count})
-	}
-	if zeros := s.sketch.GetZeroCount(); zeros > 0 {
-		bins = append(bins, SketchCount{0, 0, int64(zeros)})
-	}
-	return append(bins, sidesBins(s.sketch.GetPositiveValueStore())...), nil
+	return s.inOrder(), nil
 }
 
-// sidesBins are the bins on one side of zero, by magnitude.
-func sidesBins(side store.Store) (bins []SketchCount) {
-	least, err := side.MinIndex()
-	if err != nil { // it is empty
-		return nil
+func (s *Sketch) inOrder() []SketchCount {
+	all := make([]SketchCount, 0, s.used+len(s.merged))
+	for _, b := range s.slots {
+		if b.count > 0 {
+			all = append(all, SketchCount{b.bin, b.bin, b.count})
+		}
 	}
-
-	greatest, _ := side.MaxIndex()
-	isCollapsed := greatest-least+1 >= maxSketchBins
-	side.ForEach(func(index int, count float64) (stop bool) {
-		if count <= 0 {
-			return false
-		}
-		bin := SketchBin(1 + index - firstBin) //nolint:gosec // of some 100,000, see checkBins
-		first := bin
-		if isCollapsed && index == least {
-			first = 1
-		}
-		bins = append(bins, SketchCount{first, bin, int64(count)})
-		return false
-	})
-	return bins
+	all = append(all, s.merged...)
+	slices.SortFunc(all, func(a, b SketchCount) int { return cmp.Compare(a.First, b.First) })
+	return all
 }

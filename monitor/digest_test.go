@@ -99,14 +99,14 @@ func TestReadingsMayBeAddedToWhateverIsThere(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(encode(t, folded)), &received))
 	for name, m := range map[string]*metric.Summary{"merged": into.Metrics["accuracy"], "received": &received} {
 		m.Add(0.4, noon)
-		median, err := m.Sketch.Quantile(1)
+		median, err := m.Sketch.AtRank(2)
 		require.NoError(t, err, name)
 		assert.InDelta(t, 0.8, median, 0.008, name)
-		lowest, err := m.Sketch.Quantile(0)
+		lowest, err := m.Sketch.AtRank(1)
 		require.NoError(t, err, name)
 		assert.InDelta(t, 0.4, lowest, 0.004, name)
 	}
-	median, err := folded.Sketch.Quantile(0)
+	median, err := folded.Sketch.AtRank(1)
 	require.NoError(t, err)
 	assert.InDelta(t, 0.8, median, 0.008, "the one merged from is as it was")
 }
@@ -127,7 +127,7 @@ func TestASketchOfBrokenBytesIsRefusedAndBreaksNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var broken metric.Sketch
 			require.NoError(t, json.Unmarshal([]byte(`"`+base64.StdEncoding.EncodeToString([]byte(encoded))+`"`), &broken))
-			_, err := broken.Quantile(0.5)
+			_, err := broken.AtRank(1)
 			require.ErrorContains(t, err, "decode sketch")
 			broken.Add(1)
 			whole := metric.NewSketch()
@@ -157,11 +157,11 @@ func FuzzSketch(f *testing.F) {
 		if json.Unmarshal([]byte(`"`+base64.StdEncoding.EncodeToString(data)+`"`), &s) != nil {
 			return
 		}
-		_, err := s.Quantile(0.5)
+		_, err := s.AtRank(1)
 		whole := metric.NewSketch()
 		whole.Add(1)
 		if merged := whole.Merge(&s); merged == nil {
-			top, readErr := whole.Clone().Quantile(1)
+			top, readErr := whole.Clone().AtRank(math.MaxInt64)
 			require.NoError(t, readErr)
 			require.False(t, math.IsNaN(top) || math.IsInf(top, 0))
 		} else if err != nil {

@@ -62,7 +62,7 @@ func TestNoPolicyThatIsTakenOutgrowsTheState(t *testing.T) {
 					digest := metric.DigestOf(e, now)
 					digest.Metrics[metric.LatencyMS] = &metric.Summary{}
 					for range 600 {
-						digest.Metrics[metric.LatencyMS].Add(math.Exp(random.Float64()*10), now)
+						digest.Metrics[metric.LatencyMS].Add(math.Pow(10, 20*random.Float64()-10), now)
 					}
 					digest.Events = 600
 					m.ObserveBatch(now, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: int64(4*i + v + 1), Digests: []*metric.Digest{digest}})

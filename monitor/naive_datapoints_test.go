@@ -65,7 +65,7 @@ func statOf(stat policy.Stat, values []float64) metric.Reading {
 	rank := max(1, (tenths*len(sorted)+999)/1000)
 	sketch := metric.NewSketch()
 	sketch.Add(sorted[rank-1])
-	value, _ := sketch.Quantile(0)
+	value, _ := sketch.AtRank(1)
 	return metric.Some(min(max(value, least), most))
 }
 

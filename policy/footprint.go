@@ -15,7 +15,7 @@ import (
 const (
 	trackBytes    = 220  // a verdict, its value and threshold, and a window's own fields
 	bucketBytes   = 140  // without a sketch
-	sketchBytes   = 2200 // of positive readings that span a factor of 28,000
+	sketchBytes   = 2200 // of the bins that a window keeps
 	pointBytes    = 85
 	detectorBytes = 5 << 9 // of ADWIN
 	sumsBytes     = 300    // of CUSUM

@@ -12,7 +12,7 @@ import (
 
 // fillBaseline adds readings to a version's first ones until they are enough, or those
 // of long enough. at puts them into their period.
-func (w *Window) fillBaseline(r *policy.Rule, measured *metric.Summary, percentile bool, at time.Time) {
+func (w *Window) fillBaseline(r *policy.Rule, measured *metric.Summary, at time.Time) {
 	if !r.HasBaseline() || !w.Base.IsZero() {
 		return
 	}
@@ -26,7 +26,7 @@ func (w *Window) fillBaseline(r *policy.Rule, measured *metric.Summary, percenti
 	}
 	isOver := b.Period.IsZero() || !at.Before(time.Unix(w.First.Start, 0).Add(time.Duration(b.Period.Value())))
 	if !isOver || w.First.Count < b.Samples {
-		w.First.add(measured, percentile, false)
+		w.First.add(measured, r.Stat, false)
 	}
 	if isOver && w.First.Count >= b.Samples {
 		w.Base = w.First.value(r.Stat)

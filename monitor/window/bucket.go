@@ -24,8 +24,12 @@ type Bucket struct {
 	Compared *contrast.Period `json:"compared,omitempty"`
 }
 
+// keptBins bounds the bins of a period's sketch: those around its percentile, which may
+// move by a factor of ten either way while more is counted.
+const keptBins = 384
+
 // add counts readings into a bucket.
-func (b *Bucket) add(summary *metric.Summary, percentile, crosses bool) {
+func (b *Bucket) add(summary *metric.Summary, stat policy.Stat, crosses bool) {
 	if b.Count == 0 {
 		b.Min = summary.Min
 		b.Max = summary.Max
@@ -36,7 +40,7 @@ func (b *Bucket) add(summary *metric.Summary, percentile, crosses bool) {
 	b.Count += summary.Count
 	b.Sum += summary.Sum
 	b.Approximate = b.Approximate || crosses
-	if !percentile || b.Coarse {
+	if !stat.IsPercentile() || b.Coarse {
 		return
 	}
 
@@ -49,6 +53,12 @@ func (b *Bucket) add(summary *metric.Summary, percentile, crosses bool) {
 	case summary.Sketch == nil || b.Sketch.Merge(summary.Sketch) != nil:
 		b.Sketch = nil
 		b.Coarse = true
+		return
+	}
+
+	if b.Sketch.Len() > keptBins {
+		percent, _ := stat.Percentile()
+		_ = b.Sketch.Keep(nearestRank(percent, b.Count), keptBins) // one that is broken has no bins
 	}
 }
 

@@ -53,11 +53,10 @@ func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now,
 		return
 	}
 
-	percentile := r.Stat.IsPercentile()
-	w.fillBaseline(r, measured, percentile, when.instant(r, now))
+	w.fillBaseline(r, measured, when.instant(r, now))
 	b := w.period(r, when, now, passed, measured.Count)
 	if b != nil {
-		b.add(measured, percentile, when.beganBefore(r, b.Start))
+		b.add(measured, r.Stat, when.beganBefore(r, b.Start))
 	}
 }
 
