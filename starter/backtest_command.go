@@ -67,6 +67,7 @@ rejected, and the first few shown.`,
 	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column that holds a field, a metric or, as category:NAME, a category; as arrival, when an event arrived; can be repeated")
 	flags.StringSliceVar(&b.Metrics, "metrics", nil, "`NAMES` of metrics to read beside those that rules measure, for the report")
 	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
+	flags.StringVar(&b.Decimal, "decimal", "", "`SIGN` that fractions in a CSV stand behind, as in --decimal , by which points part thousands (default a point)")
 	flags.BoolVar(&b.Strict, "strict", false, "end at the first row that makes no sense")
 	flags.DurationVar(&b.options.TrainingTime, "training-time", 0, "from a trigger to its outcome; 0s: at once")
 	outcome := flags.String("outcome", string(backtest.TrainingSucceeds), "of each retraining: succeeded, failed, or accepted by a backend that can't be followed")
@@ -140,6 +141,9 @@ func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, swe
 		b.Columns[field] = column
 	}
 
+	if b.Decimal != "" && b.Decimal != "." && b.Decimal != "," {
+		fault("decimal", fmt.Errorf("must be . or a comma, got %q", b.Decimal))
+	}
 	b.options.Training = backtest.Training(outcome)
 	if !slices.Contains([]backtest.Training{backtest.TrainingSucceeds, backtest.TrainingFails, backtest.TrainingAccepted}, b.options.Training) {
 		fault("outcome", fmt.Errorf("must be succeeded, failed or accepted, got %q", outcome))

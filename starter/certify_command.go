@@ -55,6 +55,7 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 	flags.StringVar(&c.Model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
 	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field or metric; can be repeated")
 	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
+	flags.StringVar(&c.Decimal, "decimal", "", "`SIGN` that fractions in a CSV stand behind, as in --decimal , by which points part thousands (default a point)")
 	changes := flags.StringArray("change", nil, "`METRIC=CHANGE` to be found; can be repeated")
 	per := flags.String("per", "90d", "`TIME` that false alarms are counted per")
 	flags.IntVar(&c.options.Samples, "samples", 1000, "resamples")

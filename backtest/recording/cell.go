@@ -30,9 +30,24 @@ func isAbsent(cell []byte) bool {
 
 var errNoNumber = errors.New("no number")
 
-// parseNumber reads a number, or true and false as 1 and 0. commas says that the
-// fraction of a number may stand behind a comma.
-func parseNumber(cell []byte, commas bool) (float64, error) {
+// fraction says what the fraction of a number stands behind.
+type fraction int
+
+const (
+	decimalPoint  fraction = iota
+	decimalEither          // a point, or a comma
+	decimalComma           // points part thousands, as in 1.234,5
+)
+
+// parseNumber reads a number, or true and false as 1 and 0.
+func parseNumber(cell []byte, sign fraction) (float64, error) {
+	if sign == decimalComma && bytes.IndexByte(cell, '.') >= 0 {
+		var is bool
+		cell, is = withoutThousands(cell)
+		if !is {
+			return 0, errNoNumber
+		}
+	}
 	if value, is := shortNumber(cell); is {
 		return value, nil
 	}
@@ -46,10 +61,22 @@ func parseNumber(cell []byte, commas bool) (float64, error) {
 		return 1, nil
 	case bytes.EqualFold(cell, []byte("false")):
 		return 0, nil
-	case commas && bytes.Count(cell, []byte(",")) == 1 && bytes.IndexByte(cell, '.') < 0:
-		return parseNumber(bytes.Replace(cell, []byte(","), []byte("."), 1), false)
+	case sign != decimalPoint && bytes.Count(cell, []byte(",")) == 1 && bytes.IndexByte(cell, '.') < 0:
+		return parseNumber(bytes.Replace(cell, []byte(","), []byte("."), 1), decimalPoint)
 	}
 	return 0, errNoNumber
+}
+
+// withoutThousands drops the points of a number that part its thousands, if they do.
+func withoutThousands(cell []byte) (number []byte, is bool) {
+	whole, fraction, _ := bytes.Cut(cell, []byte(","))
+	for i, group := range bytes.Split(whole, []byte(".")) {
+		if i > 0 && len(group) != 3 || bytes.IndexByte(fraction, '.') >= 0 {
+			return nil, false
+		}
+		number = append(number, group...)
+	}
+	return append(number, cell[len(whole):]...), true
 }
 
 // powers are those of ten that a float64 holds exactly.

@@ -34,8 +34,8 @@ type column struct {
 // that follow.
 type table struct {
 	comma   byte
-	commas  bool // fractions may stand behind a comma
-	width   int  // columns of a line
+	decimal fraction
+	width   int // columns of a line
 	columns []column
 	passed  []string // columns that are not read
 	note    func(format string, args ...any)
@@ -118,12 +118,17 @@ func (s *splitter) quoted(line []byte, comma byte) (cell, rest []byte, more bool
 }
 
 // newTable reads a header.
-func newTable(header []byte, comma byte, r *Reader) (*table, error) {
+func newTable(header []byte, apart byte, r *Reader) (*table, error) {
 	if !utf8.Valid(header) {
 		return nil, errors.New("the header: is not UTF-8 text")
 	}
-	t := &table{comma: cmp.Or(comma, separator(header)), note: r.note}
-	t.commas = t.comma != ','
+	t := &table{comma: cmp.Or(apart, separator(header)), note: r.note}
+	switch {
+	case r.DecimalComma:
+		t.decimal = decimalComma
+	case t.comma != ',':
+		t.decimal = decimalEither
+	}
 	var s splitter
 	if err := s.split(header, t.comma); err != nil {
 		return nil, fmt.Errorf("the header: %w", err)
@@ -217,7 +222,7 @@ func (t *table) look(rows []byte) {
 				continue
 			}
 
-			_, err := parseNumber(s.cells[c.at], t.commas)
+			_, err := parseNumber(s.cells[c.at], t.decimal)
 			words[i] = err != nil
 			c.maybe = err != nil
 		}
@@ -351,7 +356,7 @@ func (p *csvParser) take(b *Batch, i int, cell []byte) {
 		return
 	}
 
-	value, err := parseNumber(cell, p.commas)
+	value, err := parseNumber(cell, p.decimal)
 	switch {
 	case err == nil:
 		p.reading(b, p.numbers[i], value)

@@ -77,6 +77,11 @@ func TestRowsAsPeopleHaveThem(t *testing.T) {
 			text: "\uFEFFtimestamp;model_name;accuracy;auc\r\n2026-03-01 12:00:00;m;0,95;1e-3\r\n",
 			want: `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","accuracy":0.95,"metrics":{"auc":0.001}}`,
 		},
+		"decimal commas beside commas, in quotes": {
+			reader: recording.Reader{DecimalComma: true},
+			text:   "timestamp,model_name,accuracy,auc,amount,n\n2026-03-01 12:00:00,m,\"0,95\",\"-1,5\",\"12.345.678,25\",1.234\n",
+			want:   `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","accuracy":0.95,"metrics":{"amount":12345678.25,"auc":-1.5,"n":1234}}`,
+		},
 		"what Excel says the columns stand apart by": {
 			text: "sep=;\r\ntimestamp;model_name;accuracy\r\n2026-03-01 12:00:00;m;0.95\r\n",
 			want: `{"timestamp":"2026-03-01T12:00:00Z","model_name":"m","accuracy":0.95}`,
@@ -272,4 +277,12 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 		return nil
 	})
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestAPointThatPartsNoThousandsIsNoNumberWhereFractionsStandBehindCommas(t *testing.T) {
+	for _, text := range []string{"0.95", "1.23,4", "1,234.5", "1.2345"} {
+		r := read(recording.Reader{DecimalComma: true}, "timestamp;model_name;accuracy\n2026-03-01;m;"+text+"\n")
+		require.Len(t, r.rejections, 1, text)
+		assert.Contains(t, r.rejections[0], "must be a number", text)
+	}
 }

@@ -231,7 +231,7 @@ func (p *jsonParser) number(b *Batch, c *strict.Cursor, m member) {
 		if c.Bad || isAbsent(text) {
 			return
 		}
-		value, err := parseNumber(text, false)
+		value, err := parseNumber(text, decimalPoint)
 		if err == nil {
 			p.reading(b, b.number(m.field), value)
 			return

@@ -35,6 +35,10 @@ type Reader struct {
 	// Zone is what times without a zone are of. Nil: those of a CSV, or of Parquet,
 	// are of UTC, and in JSON they are refused.
 	Zone *time.Location
+	// DecimalComma says that in a CSV the fractions of numbers stand behind commas, and
+	// that points part thousands. Without it they stand behind points, or behind either
+	// where columns stand apart by something else than a comma.
+	DecimalComma bool
 	// OnRejection, where set, hears of each row that is rejected. An error that it
 	// returns ends the reading.
 	OnRejection func(*Rejection) error

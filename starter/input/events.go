@@ -46,6 +46,7 @@ type Events struct {
 	Columns map[string]string // of fields and metrics that are called otherwise
 	Metrics []string          // beside those that rules are about
 	Zone    *time.Location    // of times that say none; nil: UTC
+	Decimal string            // what fractions in a CSV stand behind: a comma, or a point where that is empty
 	Strict  bool              // whether the first row that makes no sense ends it
 
 	Stdin  io.Reader
@@ -129,6 +130,7 @@ func (e *Events) readAll(
 	ctx context.Context, policies []backtest.Policy, read func(reader *recording.Reader, file string, source io.Reader) error,
 ) (*Recorded, error) {
 	reader := recording.Reader{ModelName: e.Model, Columns: e.Columns, Zone: e.Zone, Wanted: e.wanted(policies, false), WantedCategory: e.wanted(policies, true)}
+	reader.DecimalComma = e.Decimal == ","
 	if reader.ModelName == "" {
 		reader.ModelName = onlyModel(policies)
 	}
