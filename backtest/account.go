@@ -40,7 +40,7 @@ func (s *Simulator) judged(j *monitor.Judgement) {
 	}
 	if rule.IsWindowed() && s.options.Datapoints {
 		s.result.Datapoints = append(s.result.Datapoints, Datapoint{
-			Rule: j.Rule, ModelVersion: j.ModelVersion, Start: j.Start, End: j.Start.Add(rule.PeriodLength()),
+			Rule: j.Rule, ModelVersion: j.ModelVersion, Start: j.Start, End: j.End,
 			Readings: j.Readings, Value: j.Value, Threshold: j.Threshold, Breach: j.Breach, Unknown: j.Unknown, Verdict: j.Verdict,
 		})
 	}

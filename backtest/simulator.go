@@ -229,10 +229,12 @@ func (s *Simulator) decided(decision monitor.Decision) {
 func (s *Simulator) Finish() Result {
 	until := s.now
 	if !s.result.Last.IsZero() {
+		zones := s.machine.Guidance(s.now).Zones
 		for i := range s.policy.Rules {
 			rule := &s.policy.Rules[i]
 			if rule.IsWindowed() {
-				until = latest(until, endOfPeriod(s.result.Last, rule.PeriodLength()).Add(rule.GraceLength()))
+				periods := rule.Periods(zones)
+				until = latest(until, periods.Due(periods.Of(s.result.Last)))
 			}
 		}
 		s.advance(until)
@@ -249,16 +251,6 @@ func (s *Simulator) Finish() Result {
 	r.TimeInBreach = policy.Duration(s.spans.total(until))
 	r.Detection = detect(r.Decisions, s.options.Drifts, &s.policy)
 	return *r
-}
-
-// endOfPeriod is the first end of a period, aligned to the Unix epoch, after an
-// instant.
-func endOfPeriod(instant time.Time, period time.Duration) time.Time {
-	into := time.Duration(instant.UnixNano() % int64(period))
-	if into < 0 {
-		into += period
-	}
-	return instant.Add(period - into)
 }
 
 func latest(a, b time.Time) time.Time {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Guidance is the answer to the `guidance` query: what a publisher wants to know
@@ -21,6 +22,9 @@ type Guidance struct {
 	ReportEvery policy.Duration `json:"report_every,omitempty"`
 	// KeepDistributions are the policy's.
 	KeepDistributions []string `json:"keep_distributions,omitempty"`
+	// Zones are how far clocks are ahead of UTC in those that rules with a period name:
+	// publishers and the monitor go by the same ones.
+	Zones map[string][]calendar.Shift `json:"zones,omitempty"`
 	// BatchVersions are those that the monitor takes; none means 1.
 	BatchVersions []int `json:"batch_versions,omitempty"`
 }
@@ -89,11 +93,11 @@ func (g *Guidance) Age() time.Duration {
 }
 
 // IsNewsAfter says that publishers who go by an earlier guidance should ask anew: it has
-// other rules, another interval or number of publishers, by far, or a pause is over. What
+// other rules or clocks, another interval or number of publishers, by far, or a pause is over. What
 // else changes they see coming, or ask about when they have a breach.
 func (g *Guidance) IsNewsAfter(earlier *Guidance) bool {
 	pace, before := g.HealthyPace(), earlier.HealthyPace()
 	return g.ReportEvery != earlier.ReportEvery || pace >= 2*before || before >= 2*pace ||
 		earlier.Phase == PhasePaused && g.Phase != PhasePaused ||
-		!slices.Equal(g.KeepDistributions, earlier.KeepDistributions) || !reflect.DeepEqual(g.Rules, earlier.Rules)
+		!slices.Equal(g.KeepDistributions, earlier.KeepDistributions) || !reflect.DeepEqual(g.Rules, earlier.Rules) || !reflect.DeepEqual(g.Zones, earlier.Zones)
 }

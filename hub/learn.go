@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"reflect"
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
@@ -97,7 +97,7 @@ func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 	p.align(now)
 	periods := newPeriods(guidance)
 	p.fold.setWanted(newWanted(&guidance))
-	if !slices.Equal(periods.spans, p.periods.spans) {
+	if !reflect.DeepEqual(periods.spans, p.periods.spans) {
 		p.fold.setPeriods(periods)
 		p.cut(now) // before they hold: what was folded until now may cross them
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 const (
@@ -25,54 +26,45 @@ type periods struct {
 	cooldown time.Time // the end of the one last learnt; zero if there was none
 }
 
-// span is one length of periods, aligned to the Unix epoch or to an offset after it.
+// span are the periods of rules that have them alike.
 type span struct {
-	seconds int64
-	offset  int64         // seconds
-	arrival bool          // by when events are published, not by their timestamps
-	grace   time.Duration // the smallest of its rules
-	judged  time.Duration // and the largest
+	calendar.Periods
+	like   alike
+	grace  time.Duration // the smallest of the rules
+	judged time.Duration // and the largest
+}
+
+// alike is what rules have alike whose periods begin together.
+type alike struct {
+	period, offset metric.Optional[policy.Duration]
+	zone           string
+	arrival        bool // by when events are published, not by their timestamps
 }
 
 func newPeriods(g contract.Guidance) *periods {
 	p := &periods{cooldown: g.CooldownUntil}
 	for i := range g.Rules {
 		r := &g.Rules[i]
-		seconds := int64(r.PeriodLength() / time.Second)
-		if seconds < 1 {
+		if r.PeriodLength() < time.Second {
 			continue
 		}
 
-		added := span{
-			seconds: seconds, offset: int64(time.Duration(r.Offset.Or(0)) / time.Second), arrival: r.Time == policy.TimeOfArrival,
-			grace: r.GraceLength(), judged: r.GraceLength(),
-		}
-		same := func(s span) bool {
-			return s.seconds == added.seconds && s.offset == added.offset && s.arrival == added.arrival
-		}
-		if i := slices.IndexFunc(p.spans, same); i >= 0 {
+		like := alike{r.Period, r.Offset, r.Zone, r.Time == policy.TimeOfArrival}
+		if i := slices.IndexFunc(p.spans, func(s span) bool { return s.like == like }); i >= 0 {
 			known := &p.spans[i]
-			known.grace, known.judged = min(known.grace, added.grace), max(known.judged, added.judged)
+			known.grace = min(known.grace, r.GraceLength())
+			known.judged = max(known.judged, r.GraceLength())
 			continue
 		}
 
-		p.spans = append(p.spans, added)
+		p.spans = append(p.spans, span{r.Periods(g.Zones), like, r.GraceLength(), r.GraceLength()})
 	}
 
 	return p
 }
 
-// start is the beginning of the period that a second is in.
-func (s *span) start(second int64) int64 {
-	start := (second-s.offset)/s.seconds*s.seconds + s.offset
-	if start > second { // before 1970
-		start -= s.seconds
-	}
-	return start
-}
-
 // end is the end of the period that an instant is in.
-func (s *span) end(at time.Time) time.Time { return time.Unix(s.start(at.Unix())+s.seconds, 0) }
+func (s *span) end(at time.Time) time.Time { return time.Unix(s.End(s.Of(at)), 0) }
 
 // around returns the seconds that lie in the same period as one does, of every
 // length by timestamp; until is exclusive.
@@ -80,10 +72,10 @@ func (p *periods) around(second int64) (from, until int64) {
 	from = math.MinInt64
 	until = math.MaxInt64
 	for i := range p.spans {
-		if s := &p.spans[i]; !s.arrival {
-			start := s.start(second)
+		if s := &p.spans[i]; !s.like.arrival {
+			start := s.Of(time.Unix(second, 0))
 			from = max(from, start)
-			until = min(until, start+s.seconds)
+			until = min(until, s.End(start))
 		}
 	}
 	return from, until
@@ -96,7 +88,7 @@ func (p *periods) boundaryAfter(at time.Time) (boundary time.Time) {
 		boundary = p.cooldown
 	}
 	for i := range p.spans {
-		if s := &p.spans[i]; s.arrival {
+		if s := &p.spans[i]; s.like.arrival {
 			boundary = earliest(boundary, s.end(at))
 		}
 	}
@@ -112,7 +104,7 @@ func (p *periods) due(since, last time.Time, share float64, again time.Time) (du
 	for i := range p.spans {
 		s := &p.spans[i]
 		at := last
-		if s.arrival {
+		if s.like.arrival {
 			at = since
 		}
 		end := s.end(at)
@@ -143,8 +135,8 @@ const (
 func (p *periods) price(a, b *metric.Digest, now time.Time) (price int) {
 	for i := range p.spans {
 		s := &p.spans[i]
-		x, y := s.start(s.instant(a).Unix()), s.start(s.instant(b).Unix())
-		switch later := time.Unix(max(x, y)+s.seconds, 0).Add(s.judged + settledAfter); {
+		x, y := s.Of(s.instant(a)), s.Of(s.instant(b))
+		switch later := time.Unix(s.End(max(x, y)), 0).Add(s.judged + settledAfter); {
 		case x == y:
 		case later.Before(now):
 			price += settledPrice
@@ -162,7 +154,7 @@ func (p *periods) price(a, b *metric.Digest, now time.Time) (price int) {
 // instant is what puts a digest into its period, as the monitor has it.
 func (s *span) instant(d *metric.Digest) time.Time {
 	switch {
-	case !s.arrival:
+	case !s.like.arrival:
 		return d.Last
 	case d.FoldedFrom.Before(d.FoldedUntil):
 		return d.FoldedUntil.Add(-1) // the end of folding is exclusive

@@ -33,7 +33,12 @@ func ruled(rules ...policy.Rule) *fakeCarrier { return under(policy.Policy{Rules
 // under is a server with a monitor that goes by a policy.
 func under(p policy.Policy) *fakeCarrier {
 	c := newFakeCarrier()
-	c.machines["fraud"] = monitor.NewMachine("fraud", "model-monitor/fraud/run", p)
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", p)
+	if wanted, ok := m.CalendarWanted(time.Now()); ok {
+		computed, err := m.Clocks().Calendar(wanted.From, wanted.Until)
+		m.SetCalendar(time.Now(), wanted, computed, err)
+	}
+	c.machines["fraud"] = m
 	return c
 }
 
@@ -89,6 +94,27 @@ func TestNoDigestCrossesAPeriodAndEachHoldsWhatABruteForceCountSays(t *testing.T
 			}
 			require.Equal(t, want, got)
 		})
+	}
+}
+
+// Hubs cut at midnights where the monitor does, by the clocks that it tells them of.
+func TestDigestsAreCutAtTheMidnightsOfARulesZone(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/Los_Angeles", "Africa/Casablanca", "Australia/Lord_Howe"} {
+		zone, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		daily := over("a", 24*time.Hour, policy.TimeOfEvent)
+		daily.Zone = name
+		now := time.Now()
+		p := newPeriods(under(policy.Policy{Rules: []policy.Rule{daily}}).machines["fraud"].Guidance(now))
+		day := func(second int64) string { return time.Unix(second, 0).In(zone).Format(time.DateOnly) }
+		for hour := range int64(2 * 365 * 24) {
+			second := now.Unix() - hour*3600
+			from, until := p.around(second)
+			require.Equal(t, day(second), day(from), "of %s, %s", day(second), name)
+			require.Equal(t, day(second), day(until-1), "of %s, %s", day(second), name)
+			require.NotEqual(t, day(second), day(from-1), "of %s, %s", day(second), name)
+			require.NotEqual(t, day(second), day(until), "of %s, %s", day(second), name)
+		}
 	}
 }
 

@@ -70,9 +70,13 @@ func (m *Machine) Guidance(now time.Time) contract.Guidance {
 		phase = contract.PhaseCoolingDown
 	}
 
-	return contract.Guidance{
+	guidance := contract.Guidance{
 		Phase: phase, CooldownUntil: until, Rules: m.state.Policy.Rules,
 		Publishers: m.state.Active(now, m.state.Policy.ReportInterval()), BatchVersions: metric.BatchVersions(),
 		ReportEvery: policy.Duration(m.state.Policy.ReportInterval()), KeepDistributions: m.state.Policy.KeepDistributions,
 	}
+	if known := m.state.Calendar; known != nil {
+		guidance.Zones = known.Zones
+	}
+	return guidance
 }

@@ -56,7 +56,7 @@ func Restore(state State) *Machine {
 	s := &m.state
 	m.updates = &s.Updates
 	m.Journal.Open(&s.Entries, s.ModelName, s.RequestBase, &s.Policy)
-	m.watch.Open(&s.Seen, &s.Policy, &s.Counters, &m.OnJudged)
+	m.watch.Open(&s.Seen, &s.Policy, s.Calendar, &s.Counters, &m.OnJudged)
 	m.Course.Open(&s.Retrainings, s.ModelName, s.RequestBase, &s.Policy, &m.Journal, &m.watch)
 	m.publishers.Open(&s.Known)
 	return m

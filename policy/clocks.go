@@ -10,14 +10,14 @@ import (
 	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
-// Clocks is of the policy what its calendar follows from: blackouts, and what schedules
-// say. Rules have the numbers that they have in the policy; others than schedules are
-// empty, and those behind the last schedule are left out.
+// Clocks is of the policy what its calendar follows from: blackouts, schedules and the
+// zones of periods. Rules have the numbers that they have in the policy; those that name
+// no clock are empty, and those behind the last that does are left out.
 func (p *Policy) Clocks() *Policy {
 	clocks := &Policy{Blackout: p.Blackout}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if r.Schedule == "" {
+		if r.Schedule == "" && r.Zone == "" {
 			continue
 		}
 		clocks.Rules = append(clocks.Rules, make([]Rule, i+1-len(clocks.Rules))...)

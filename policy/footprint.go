@@ -22,6 +22,7 @@ const (
 	phaseBytes    = 12     // of a baseline's season: how many of its datapoints there are
 	valueBytes    = 12     // one datapoint of a baseline, packed
 	dueBytes      = 12     // of an instant of a schedule
+	zoneBytes     = 800    // of the clocks of one whose year has four shifts
 	calendarDays  = 29     // that a calendar has at most: two weeks behind, two ahead
 	// maxTracksBytes is what all tracks may take, so that the log, the publishers
 	// and the policy itself find room beside them.
@@ -67,7 +68,11 @@ func (r *Rule) footprint() int {
 	default:
 		total += detectorBytes
 	}
-	return MaxTracked * total
+	total *= MaxTracked
+	if r.Zone != "" {
+		total += zoneBytes
+	}
+	return total
 }
 
 // openPeriods are how many periods may be open at once: those within the grace, the one
@@ -76,6 +81,9 @@ func (r *Rule) openPeriods() int {
 	open := 2
 	if period := r.PeriodLength(); period > 0 {
 		open += int((r.GraceLength() + period - time.Nanosecond) / period)
+	}
+	if r.Zone != "" {
+		open++ // a period ahead of the clock may pass a whole one whose clocks are put forward
 	}
 	return open
 }

@@ -191,13 +191,6 @@ func TestASchedulesInstantsAreThoseOfClocksInItsZone(t *testing.T) {
 	}
 }
 
-// What a policy can say and no monitor goes by is refused, rather than passed over.
-func TestNoMonitorGoesByClocksInAZoneYet(t *testing.T) {
-	refuses(t, map[string]string{
-		windowed(`"period": "24h", "zone": "Europe/Berlin"`): `rules[0].zone: is read, and no monitor goes by it yet: leave it out`,
-	})
-}
-
 func TestAChannelIsToldOfRulesThatThereAre(t *testing.T) {
 	channel := func(fields string) string { return `{"notify": [{"channel": "pager", ` + fields + `}]}` }
 	refuses(t, map[string]string{

@@ -23,25 +23,6 @@ func (r *Rule) GraceLength() time.Duration {
 	return time.Duration(r.Grace.Or(Duration(min(maxDefaultGrace, r.PeriodLength()/10))))
 }
 
-// PeriodOf is the period of the rule that an instant is in, where it names no zone.
-func (r *Rule) PeriodOf(at time.Time) int64 {
-	periods := r.Periods(nil)
-	return periods.Of(at)
-}
-
-// DueAt is when the period that begins at start is judged, where the rule names no
-// zone.
-func (r *Rule) DueAt(start int64) time.Time {
-	periods := r.Periods(nil)
-	return periods.Due(start)
-}
-
-// FirstOpen is the first period that is not due yet, where the rule names no zone.
-func (r *Rule) FirstOpen(now time.Time) int64 {
-	periods := r.Periods(nil)
-	return periods.FirstOpen(now)
-}
-
 // MOfN is how many of how many datapoints must breach.
 func (r *Rule) MOfN() (m, n int) {
 	if r.Datapoints == nil {

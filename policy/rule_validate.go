@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
@@ -266,11 +265,8 @@ func (r *Rule) validateZone() error {
 		return fmt.Errorf("has its place only beside a period of whole days, such as 24h or 168h, got %s", r.Period.Or(0))
 	}
 	_, err := calendar.ParseZone(r.Zone)
-	return cmp.Or(err, errNoMonitor)
+	return err
 }
-
-// errNoMonitor refuses what a policy can say and no monitor goes by yet.
-var errNoMonitor = errors.New("is read, and no monitor goes by it yet: leave it out")
 
 func (r *Rule) validateClear(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }

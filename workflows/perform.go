@@ -279,8 +279,8 @@ func ended(ctx workflow.Context, calls map[string]*call, then func(id string, er
 	}
 }
 
-// calendar lets the machine know the spans of its policy's blackouts and when its
-// schedules are due. They are computed once and recorded, since time zone data differs
+// calendar lets the machine know the spans of its policy's blackouts, when its
+// schedules are due, and the clocks of its zones. They are computed once and recorded, since time zone data differs
 // between workers.
 func (m *watch) calendar(ctx workflow.Context) {
 	now := workflow.Now(ctx)
@@ -291,9 +291,10 @@ func (m *watch) calendar(ctx workflow.Context) {
 
 	clocks := m.machine.Clocks()
 	var computed struct {
-		Spans []calendar.Span    `json:"spans"`
-		Due   map[string][]int64 `json:"due,omitempty"` // as calendar.Calendar has them
-		Error string             `json:"error,omitempty"`
+		Spans []calendar.Span             `json:"spans"`
+		Zones map[string][]calendar.Shift `json:"zones,omitempty"` // these two as calendar.Calendar has them
+		Due   map[string][]int64          `json:"due,omitempty"`
+		Error string                      `json:"error,omitempty"`
 	}
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
 		c := computed
@@ -303,6 +304,7 @@ func (m *watch) calendar(ctx workflow.Context) {
 			return c
 		}
 		c.Spans = known.Spans
+		c.Zones = known.Zones
 		c.Due = known.Due
 		return c
 	})
@@ -310,7 +312,7 @@ func (m *watch) calendar(ctx workflow.Context) {
 	if err == nil && computed.Error != "" {
 		err = errors.New(computed.Error)
 	}
-	known := &calendar.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Due: computed.Due}
+	known := &calendar.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Zones: computed.Zones, Due: computed.Due}
 	m.machine.SetCalendar(now, wanted, known, err)
 	m.gave(ctx, Computed{wanted, known, err})
 }

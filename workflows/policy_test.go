@@ -108,6 +108,22 @@ func TestAScheduleTriggersByADurableTimer(t *testing.T) {
 	assert.Equal(t, "schedule 0 16 * * SUN (Europe/Berlin) at 2026-03-01T15:00:00Z", status.Decisions[0].Reason)
 }
 
+func TestADayIsJudgedAtMidnightInItsZone(t *testing.T) {
+	l := newLife(t, "fraud")
+	l.accepts(1)
+	l.publish(time.Minute, 0.8)
+	var guidance contract.Guidance
+	l.after(time.Hour, func() {
+		answer, err := l.QueryWorkflow(contract.QueryGuidance)
+		require.NoError(t, err)
+		require.NoError(t, answer.Get(&guidance))
+	})
+	status := l.live(12*time.Hour, by(t, `{"rules": [{"metric": "accuracy", "stat": "mean", "below": 0.9, "period": "24h", "grace": "0s", "zone": "Europe/Berlin"}]}`))
+	assert.Equal(t, []policy.Kind{policy.Triggered, policy.Accepted, policy.Stopped}, kindsOf(status))
+	assert.Equal(t, noon.Add(11*time.Hour), status.Decisions[0].At.UTC())
+	assert.NotEmpty(t, guidance.Zones["Europe/Berlin"], "publishers go by the clocks that were recorded")
+}
+
 func TestTheMemoShowsAGlance(t *testing.T) {
 	l := newLife(t, "fraud")
 	var phases []contract.Phase

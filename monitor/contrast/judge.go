@@ -47,9 +47,9 @@ type found struct {
 
 func (f *found) beyond() float64 { return f.value - f.bound }
 
-// Judge holds a period that begins at start against the references. It keeps what it
-// found, and lets the period join those that make a trailing reference.
-func (c *Comparison) Judge(r *policy.Rule, p *Period, start int64) *Look {
+// Judge holds a period, from start until end in Unix seconds, against the references. It
+// keeps what it found, and lets the period join those that make a trailing reference.
+func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
 	if p == nil {
 		p = &Period{}
 	}
@@ -85,7 +85,7 @@ func (c *Comparison) Judge(r *policy.Rule, p *Period, start int64) *Look {
 	c.Last = look
 	c.Moved = tellMoved(judged)
 	if r.Drift.Reference.From == policy.ReferenceTrailing {
-		c.trail(r, p, start)
+		c.trail(r, p, end)
 	}
 	return &c.Last
 }
@@ -160,10 +160,9 @@ func (l *Look) fill(r *policy.Rule, judged []found, unknown int, isLacking bool)
 }
 
 // trail lets a judged period join those that make the reference.
-func (c *Comparison) trail(r *policy.Rule, p *Period, start int64) {
+func (c *Comparison) trail(r *policy.Rule, p *Period, end int64) {
 	periods := r.Drift.Reference.PeriodCount()
 	bins := r.LearningBins()
-	end := (start + r.PeriodSeconds()) * int64(time.Second)
 	for i, f := range c.Features {
 		if i >= len(p.Parts) || p.Parts[i] == nil || p.Parts[i].Coarse || p.Parts[i].Count < max(1, r.MinSamples) {
 			continue
@@ -180,7 +179,7 @@ func (c *Comparison) trail(r *policy.Rule, p *Period, start int64) {
 		past.Learnt = p.Parts[i].Learnt
 		f.Trail = append(f.Trail, past)
 		if len(f.Trail) == periods {
-			f.freezeTrail(bins, end)
+			f.freezeTrail(bins, end*int64(time.Second))
 			c.Closed = true
 		}
 	}

@@ -37,16 +37,25 @@ func (c *Course) CalendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
 }
 
 // SetCalendar takes the calendar of the policy for the time that was wanted. With an
-// error it is empty, which is counted and explained.
+// error it has what was known of zones alone, which is counted and explained.
 func (c *Course) SetCalendar(now time.Time, wanted calendar.Span, computed *calendar.Calendar, err error) {
 	if err != nil {
 		c.journal.Reject(now, "blackout", err, nil)
 	}
 	if err != nil || computed == nil {
-		computed = &calendar.Calendar{From: wanted.From, Until: wanted.Until}
+		computed = &calendar.Calendar{From: wanted.From, Until: wanted.Until, Zones: c.zones()}
 	}
 	c.all.Calendar = computed
+	c.watch.SetZones(computed.Zones)
 	c.watch.BeginSchedules(clock.Plain(now))
+}
+
+// zones are what is known of those whose clocks periods go by.
+func (c *Course) zones() map[string][]calendar.Shift {
+	if c.all.Calendar == nil {
+		return nil
+	}
+	return c.all.Calendar.Zones
 }
 
 // calendarEnds is when a calendar is to be computed anew.

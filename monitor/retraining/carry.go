@@ -8,17 +8,28 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Carry goes on by another policy, before that is put in force.
 func (c *Course) Carry(wanted *policy.Policy) {
 	c.carryVerification(wanted)
 	if !strict.Equal(wanted.Clocks(), c.policy.Clocks()) {
-		c.all.Calendar = nil
+		c.dropCalendar()
 	}
 	if wanted.DryRun != c.policy.DryRun {
 		c.all.LastHeld = time.Time{} // of another dry run
 		c.all.HeldAt = nil
+	}
+}
+
+// dropCalendar lets the calendar be computed anew. What is known of zones stays until
+// then: open periods go by it.
+func (c *Course) dropCalendar() {
+	zones := c.zones()
+	c.all.Calendar = nil
+	if zones != nil {
+		c.all.Calendar = &calendar.Calendar{Zones: zones}
 	}
 }
 

@@ -74,14 +74,14 @@ func (w *Watch) carryTracks(now time.Time, c *Change) {
 	for _, seen := range w.tracked {
 		tracks := make([]*window.Track, len(c.rules))
 		for i := range tracks {
-			r := &c.rules[i]
+			r := window.RuleOf(&c.rules[i], w.zones)
 			if c.from[i] < 0 {
-				tracks[i] = window.NewTrack(r)
+				tracks[i] = window.NewTrack(r.Rule)
 				continue
 			}
 
 			tracks[i] = seen.Rules[c.from[i]]
-			if recent := tracks[i].Window; recent != nil && recent.Carry(&c.old[c.from[i]], r, now) {
+			if recent := tracks[i].Window; recent != nil && recent.Carry(&c.old[c.from[i]], &r, now) {
 				c.dropped[r.Name] = true
 			}
 		}
@@ -124,7 +124,7 @@ func (w *Watch) Rejudge(now time.Time, c *Change) {
 			if t.Window != nil {
 				w.learnPrevious(i, seen.name, t.Window)
 			}
-			t.Rejudge(&c.rules[i], &c.old[c.from[i]], now)
+			t.Rejudge(&w.rules[i], &c.old[c.from[i]], now)
 		}
 
 		j := w.Of(now, seen.name, seen)

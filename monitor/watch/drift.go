@@ -65,7 +65,7 @@ func (w *Watch) dropComparisons() {
 func (w *Watch) FindBounds(due time.Time, find func(null *drift.Null, size int64) float64) {
 	for _, seen := range w.tracked {
 		for _, i := range w.windowed {
-			if r := &w.policy.Rules[i]; r.IsDrift() {
+			if r := &w.rules[i]; r.IsDrift() {
 				seen.Rules[i].Window.FindBounds(r, due, find)
 			}
 		}

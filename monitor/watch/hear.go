@@ -25,10 +25,10 @@ func (w *Watch) Hear(now, passed time.Time, o *Observation) *Moment {
 // Judge judges what an observation has measured of one rule: at once, or by putting it
 // into its period.
 func (j *Moment) Judge(rule int, o *Observation, passed time.Time) verdict.Finding {
-	r, t := &j.watch.policy.Rules[rule], j.Seen.Rules[rule]
+	r, t := &j.watch.rules[rule], j.Seen.Rules[rule]
 	switch j.watch.forms[rule] {
 	case policy.FormInstant:
-		return t.Measure(r, o.Metric(r.Metric), j.Now)
+		return t.Measure(r.Rule, o.Metric(r.Metric), j.Now)
 	case policy.FormWindow:
 		late := t.Window.Late
 		if r.IsDrift() {
@@ -40,7 +40,7 @@ func (j *Moment) Judge(rule int, o *Observation, passed time.Time) verdict.Findi
 		t.Window.Feed(r, o.Metric(r.Metric), &o.When, j.Now, passed)
 		j.watch.tellLate(j, rule, t.Window.Late-late)
 	case policy.FormReadings:
-		j.watch.countReadings(r, o.Metric(r.Metric))
+		j.watch.countReadings(r.Rule, o.Metric(r.Metric))
 	}
 	return verdict.Finding{}
 }

@@ -21,7 +21,7 @@ type Judgement struct {
 	Breach       bool           // by what was judged at this moment, whatever the rule says by all its datapoints
 
 	// Of rules with a period.
-	Start       time.Time // of the datapoint's period; zero for other rules
+	Start, End  time.Time // of the datapoint's period; zero for other rules
 	Readings    int64     // in the period
 	Unknown     bool      // the datapoint could not be judged
 	Approximate bool      // a digest crossed its period's boundary
@@ -40,7 +40,7 @@ func (w *Watch) tellDatapoint(j *Moment, rule int, judged window.Judged) {
 	t := j.Seen.Rules[rule]
 	w.judgement = Judgement{
 		Rule: rule, ModelVersion: j.Version, At: j.due, Verdict: t.Verdict, Value: t.Value, Threshold: t.Threshold,
-		Start: time.Unix(judged.Start, 0).UTC(), Readings: judged.Readings, Approximate: judged.Approximate,
+		Start: time.Unix(judged.Start, 0).UTC(), End: time.Unix(w.rules[rule].Periods.End(judged.Start), 0).UTC(), Readings: judged.Readings, Approximate: judged.Approximate,
 		Breach: judged.Breach, Unknown: judged.Unknown,
 	}
 	if w.policy.Rules[rule].Change != nil {

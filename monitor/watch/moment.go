@@ -104,7 +104,7 @@ func (w *Watch) standings(seen *Version, now time.Time) []verdict.Verdict {
 func (w *Watch) stands(i int, seen *Version, now time.Time) verdict.Verdict {
 	switch w.forms[i] {
 	case policy.FormWindow:
-		return seen.Rules[i].Standing(&w.policy.Rules[i], now)
+		return seen.Rules[i].Standing(&w.rules[i], now)
 	case policy.FormAge, policy.FormSilence, policy.FormReadings:
 		return w.ageVerdict(&w.policy.Rules[i], now)
 	case policy.FormSchedule:

@@ -23,8 +23,12 @@ func (w *Watch) NextDatapoint() (next time.Time) {
 		for _, i := range w.windowed {
 			recent := seen.Rules[i].Window
 			start, comes := recent.Next(w.hearsSilence(seen.name, i, recent))
-			due := start + w.lags[i].seconds
-			if comes && (!ok || due < seconds || due == seconds && w.lags[i].nanoseconds < nanoseconds) {
+			if !comes {
+				continue
+			}
+
+			due := w.rules[i].Periods.End(start) + w.lags[i].seconds
+			if !ok || due < seconds || due == seconds && w.lags[i].nanoseconds < nanoseconds {
 				seconds = due
 				nanoseconds = w.lags[i].nanoseconds
 				ok = true
@@ -59,7 +63,7 @@ func (w *Watch) CatchUp(passed time.Time) {
 	}
 	for _, i := range w.windowed {
 		if recent := seen.Rules[i].Window; !w.composites.IsTurned(i) && len(recent.Open) == 0 {
-			recent.Rest(&w.policy.Rules[i], passed)
+			recent.Rest(&w.rules[i], passed)
 		}
 	}
 }
@@ -86,10 +90,10 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 	isGap := !w.seen.Resumed.IsZero() && due.Before(w.seen.Resumed.Add(settleAfter))
 	judged := false
 	for _, i := range w.windowed {
-		r, t := &w.policy.Rules[i], seen.Rules[i]
+		r, t := &w.rules[i], seen.Rules[i]
 		silence := w.hearsSilence(name, i, t.Window)
 		start, comes := t.Window.Next(silence)
-		if !comes || r.DueAt(start).After(due) {
+		if !comes || r.Periods.Due(start).After(due) {
 			continue
 		}
 
@@ -115,7 +119,7 @@ func (w *Watch) Outage(now time.Time) {
 	w.seen.Resumed = now
 	for _, seen := range w.tracked {
 		for _, i := range w.windowed {
-			seen.Rules[i].Window.Skip(&w.policy.Rules[i], now)
+			seen.Rules[i].Window.Skip(&w.rules[i], now)
 		}
 	}
 }
@@ -155,10 +159,10 @@ func (w *Watch) previousBase(rule int, name string) (base metric.Reading) {
 // last of those that began before it and have enough readings in whole periods before
 // it. One that was given up meanwhile was heard of earlier.
 func (w *Watch) replacedBase(rule int, name string) (base metric.Reading) {
-	r, seen := &w.policy.Rules[rule], w.seen.Versions[name]
+	r, seen := &w.rules[rule], w.seen.Versions[name]
 	var replaced *Version
 	for _, v := range w.tracked { // by name
-		last := v.Rules[rule].Window.LastBefore(r.PeriodOf(seen.First), r.BaselineSamples())
+		last := v.Rules[rule].Window.LastBefore(r.Periods.Of(seen.First), r.BaselineSamples())
 		if !v.beganBefore(seen) || last.IsZero() {
 			continue
 		}

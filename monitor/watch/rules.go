@@ -66,7 +66,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 				s.BaselineSamples = recent.First.Count
 			}
 			if start, ok := recent.Next(w.hearsSilence(name, i, recent)); ok {
-				s.NextAt = r.DueAt(start)
+				s.NextAt = w.rules[i].Periods.Due(start)
 			}
 			for _, p := range recent.Points[max(0, len(recent.Points)-shownDatapoints):] {
 				s.Datapoints = append(s.Datapoints, DatapointStatus{time.Unix(p.Start, 0).UTC(), p.Value, p.Breach, p.Unknown, p.Approximate})

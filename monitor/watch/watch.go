@@ -11,6 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // Seen is what a monitor's state has of the model.
@@ -29,6 +30,7 @@ type Seen struct {
 type Watch struct {
 	seen   *Seen
 	policy *policy.Policy
+	zones  map[string][]calendar.Shift // whose clocks the periods of rules go by
 	counts *journal.Counters
 
 	onJudged  *func(*Judgement)
@@ -36,6 +38,7 @@ type Watch struct {
 
 	// What follows from the policy.
 	forms      []policy.Form
+	rules      []window.Rule
 	lags       []lag // of rules with a period
 	windowed   []int // the rules with a period
 	composites *verdict.Composites
@@ -56,7 +59,7 @@ type Watch struct {
 	work     int64
 }
 
-// lag is how long after the beginning of a period its datapoint is due.
+// lag is how long after the end of a period its datapoint is due.
 type lag struct {
 	seconds, nanoseconds int64
 	knowsSilence         bool // a period without a reading is a datapoint too
@@ -75,18 +78,32 @@ const (
 	versionWork     = 400 // a version that was not heard of before
 )
 
-// Open begins to watch, by a policy that is in force. What is counted goes to counts;
-// onJudged, where it is set, hears of each rule's word.
-func (w *Watch) Open(seen *Seen, policy *policy.Policy, counts *journal.Counters, onJudged *func(*Judgement)) {
+// Open begins to watch, by a policy that is in force and the calendar that is known of
+// it, nil before one is. What is counted goes to counts; onJudged, where it is set, hears
+// of each rule's word.
+func (w *Watch) Open(seen *Seen, policy *policy.Policy, known *calendar.Calendar, counts *journal.Counters, onJudged *func(*Judgement)) {
 	*w = Watch{seen: seen, policy: policy, counts: counts, onJudged: onJudged}
+	if known != nil {
+		w.zones = known.Zones
+	}
 	w.Follow()
+}
+
+// SetZones lets the periods of rules go by what was computed of the zones that they
+// name.
+func (w *Watch) SetZones(zones map[string][]calendar.Shift) {
+	w.zones = zones
+	for i := range w.rules {
+		w.rules[i] = window.RuleOf(&w.policy.Rules[i], zones)
+	}
 }
 
 // Follow goes on with other rules: the policy has changed.
 func (w *Watch) Follow() {
 	rules := w.policy.Rules
-	*w = Watch{seen: w.seen, policy: w.policy, counts: w.counts, onJudged: w.onJudged, work: w.work, deferred: true}
+	*w = Watch{seen: w.seen, policy: w.policy, zones: w.zones, counts: w.counts, onJudged: w.onJudged, work: w.work, deferred: true}
 	w.forms = make([]policy.Form, len(rules))
+	w.rules = make([]window.Rule, len(rules))
 	w.lags = make([]lag, len(rules))
 	w.findings = make([]verdict.Finding, len(rules))
 	w.composites = verdict.CompositesOf(rules)
@@ -100,10 +117,11 @@ func (w *Watch) Follow() {
 		w.hasAges = w.hasAges || w.isAge(i)
 		if w.forms[i] == policy.FormWindow {
 			w.windowed = append(w.windowed, i)
-			after := r.PeriodLength() + r.GraceLength()
-			w.lags[i] = lag{int64(after / time.Second), int64(after % time.Second), r.KnowsSilence()}
+			grace := r.GraceLength()
+			w.lags[i] = lag{int64(grace / time.Second), int64(grace % time.Second), r.KnowsSilence()}
 		}
 	}
+	w.SetZones(w.zones)
 	w.followSchedules()
 }
 

@@ -73,7 +73,7 @@ type Trail struct {
 const packedBytes = 8
 
 // lookBack finds the baseline of a rule's datapoint from those before it.
-func (w *Window) lookBack(r *policy.Rule, start int64) {
+func (w *Window) lookBack(r *Rule, start int64) {
 	b := r.BaselineOf()
 	if !r.HasBaseline() || b.From != policy.BaselineTrailing {
 		return
@@ -97,7 +97,7 @@ func (w *Window) lookBack(r *policy.Rule, start int64) {
 
 // remember keeps a judged datapoint for what is measured against it. What is missing, or
 // was lost in an outage, says nothing; isLost says so of what no baseline was known for.
-func (w *Window) remember(r *policy.Rule, p Point, readings int64, isLost bool) {
+func (w *Window) remember(r *Rule, p Point, readings int64, isLost bool) {
 	value, measured := p.Value.Get()
 	if !r.HasBaseline() || !measured || isLost {
 		return
@@ -141,10 +141,9 @@ func (t *Trail) value(i int) float64 {
 }
 
 // phaseOf is which period of its season one is.
-func phaseOf(r *policy.Rule, start int64) int {
-	periods := r.Periods(nil)
+func phaseOf(r *Rule, start int64) int {
 	phases := r.Phases()
-	return int((periods.Number(start)%phases + phases) % phases)
+	return int((r.Periods.Number(start)%phases + phases) % phases)
 }
 
 // Last is a datapoint for the version that replaces this one.

@@ -13,15 +13,15 @@ import (
 // Carry hands a window on from a rule to another that measures the same, and says
 // whether its datapoints had to be dropped: a rule knows what it knows from when it
 // began to know it, and what was judged by another measure is not known.
-func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
+func (w *Window) Carry(o *policy.Rule, r *Rule, now time.Time) (dropped bool) {
 	switch {
 	case !r.KnowsSilence():
 		w.Silence = 0
 	case !o.KnowsSilence():
-		w.Silence = r.PeriodOf(now)
+		w.Silence = r.Periods.Of(now)
 	}
 
-	if !sameDrift(o, r) {
+	if !sameDrift(o, r.Rule) {
 		dropped = len(w.Points) > 0
 		*w = Window{Through: w.Through, Silence: w.Silence, Late: w.Late, LateAt: w.LateAt}
 	}
@@ -41,7 +41,7 @@ func (w *Window) Carry(o, r *policy.Rule, now time.Time) (dropped bool) {
 	}
 	w.forget(r)
 
-	w.carryBaseline(o, r)
+	w.carryBaseline(o, r.Rule)
 	w.carryDetector(o.Change, r.Change)
 	return dropped
 }
@@ -84,10 +84,10 @@ func sameDrift(o, r *policy.Rule) bool {
 }
 
 // Rejudge judges what was measured of a rule, old until now, by what the rule is now.
-func (t *Track) Rejudge(r, old *policy.Rule, now time.Time) {
+func (t *Track) Rejudge(r *Rule, old *policy.Rule, now time.Time) {
 	switch r.Form() {
 	case policy.FormInstant:
-		t.rejudgeLast(r, old)
+		t.rejudgeLast(r.Rule, old)
 	case policy.FormWindow:
 		t.rejudgeWindow(r, now)
 	}
@@ -110,7 +110,7 @@ func (t *Track) rejudgeLast(r, old *policy.Rule) {
 }
 
 // rejudgeWindow judges the datapoints that are kept, one after the other.
-func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
+func (t *Track) rejudgeWindow(r *Rule, now time.Time) {
 	w := t.Window
 	if r.Change != nil {
 		t.Verdict = t.Standing(r, now)
@@ -119,7 +119,7 @@ func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
 	}
 
 	if !r.IsDrift() {
-		t.Threshold = w.threshold(r)
+		t.Threshold = w.threshold(r.Rule)
 	}
 	t.Verdict = verdict.Unknown
 	w.Held = false
@@ -127,9 +127,9 @@ func (t *Track) rejudgeWindow(r *policy.Rule, now time.Time) {
 	for i := range points {
 		// Some were judged by what is not kept: each by a threshold of its own.
 		if !r.IsDrift() && r.BaselineOf().From != policy.BaselineTrailing {
-			points[i].judge(r, t.Threshold)
+			points[i].judge(r.Rule, t.Threshold)
 		}
 		w.Points = points[:i+1]
-		t.Verdict = w.conclude(r, points[i]).Verdict
+		t.Verdict = w.conclude(r.Rule, points[i]).Verdict
 	}
 }

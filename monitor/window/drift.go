@@ -13,12 +13,12 @@ import (
 
 // FeedDrift puts an observation of some events, handled at now, into the window of a
 // drift rule. What it learns from is put nowhere else, so it counts however late it is.
-func (w *Window) FeedDrift(r *policy.Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
+func (w *Window) FeedDrift(r *Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
 	w.hearSilence(r, now, passed)
-	at := when.instant(r, now)
+	at := when.instant(r.Rule, now)
 	b := w.period(r, when, now, passed, events)
 	if b == nil {
-		w.Compare.Feed(r, &contrast.Period{}, r.PeriodOf(at), at, events, o)
+		w.Compare.Feed(r.Rule, &contrast.Period{}, r.Periods.Of(at), at, events, o)
 		return
 	}
 
@@ -26,13 +26,13 @@ func (w *Window) FeedDrift(r *policy.Rule, o contrast.Observed, events int64, wh
 		b.Compared = &contrast.Period{}
 	}
 	b.Count += events
-	b.Approximate = b.Approximate || when.beganBefore(r, b.Start)
-	w.Compare.Feed(r, b.Compared, b.Start, at, events, o)
+	b.Approximate = b.Approximate || when.beganBefore(r.Rule, b.Start)
+	w.Compare.Feed(r.Rule, b.Compared, b.Start, at, events, o)
 }
 
 // look judges a period of a drift rule.
-func (w *Window) look(r *policy.Rule, b *Bucket, isGap bool) (p Point, threshold metric.Reading) {
-	l := w.Compare.Judge(r, b.Compared, b.Start)
+func (w *Window) look(r *Rule, b *Bucket, isGap bool) (p Point, threshold metric.Reading) {
+	l := w.Compare.Judge(r.Rule, b.Compared, b.Start, r.Periods.End(b.Start))
 	p = Point{Start: b.Start, Value: l.Value, Breach: l.Breach, Unknown: l.Unknown, Approximate: b.Approximate || l.Approximate}
 	isMissing := l.Value.IsZero()
 	p.Unknown = p.Unknown || isGap && isMissing
@@ -44,13 +44,13 @@ func (w *Window) look(r *policy.Rule, b *Bucket, isGap bool) (p Point, threshold
 
 // FindBounds finds the bounds that the periods which are due by an instant are judged
 // by.
-func (w *Window) FindBounds(r *policy.Rule, due time.Time, find func(null *drift.Null, size int64) float64) {
+func (w *Window) FindBounds(r *Rule, due time.Time, find func(null *drift.Null, size int64) float64) {
 	if w.Compare == nil {
 		return
 	}
 	for _, b := range w.Open {
-		if !r.DueAt(b.Start).After(due) {
-			w.Compare.FindBounds(r, b.Compared, b.Start, find)
+		if !r.Periods.Due(b.Start).After(due) {
+			w.Compare.FindBounds(r.Rule, b.Compared, b.Start, find)
 		}
 	}
 }

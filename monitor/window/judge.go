@@ -83,7 +83,7 @@ func (w *Window) count(r *policy.Rule) (breaching, of int) {
 }
 
 // detect shows a datapoint to the rule's detector of change.
-func (w *Window) detect(r *policy.Rule, p Point, due time.Time) {
+func (w *Window) detect(r *Rule, p Point, due time.Time) {
 	w.keep(r, p)
 	value, measured := p.Value.Get()
 	if !measured || p.Unknown {
@@ -116,7 +116,7 @@ func (w *Window) show(c policy.Change, value float64) (changed bool, before, aft
 }
 
 // keep adds a judged datapoint, in order of time, and forgets those out of reach.
-func (w *Window) keep(r *policy.Rule, p Point) {
+func (w *Window) keep(r *Rule, p Point) {
 	i := len(w.Points)
 	for i > 0 && w.Points[i-1].Start > p.Start {
 		i--

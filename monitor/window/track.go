@@ -77,15 +77,15 @@ func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time)
 // Judge judges the next period of a rule that has one, which is due: what was measured
 // in it, or its silence, where silence says that this is a datapoint. In a gap, when
 // this side was away, silence says nothing.
-func (t *Track) Judge(r *policy.Rule, due, now time.Time, silence, isGap bool) (f verdict.Finding, judged Judged) {
+func (t *Track) Judge(r *Rule, due, now time.Time, silence, isGap bool) (f verdict.Finding, judged Judged) {
 	w := t.Window
 	taken := w.take(r, silence)
-	p := taken.point(r, isGap)
+	p := taken.point(r.Rule, isGap)
 	switch {
 	case r.IsDrift():
 		p, t.Threshold = w.look(r, taken, isGap)
 		w.keep(r, p)
-		f = w.conclude(r, p)
+		f = w.conclude(r.Rule, p)
 	case r.Change != nil:
 		w.detect(r, p, due)
 		f.Verdict = t.Standing(r, now)
@@ -94,12 +94,12 @@ func (t *Track) Judge(r *policy.Rule, due, now time.Time, silence, isGap bool) (
 		t.Threshold = w.From
 	default:
 		w.lookBack(r, p.Start)
-		t.Threshold = w.threshold(r)
+		t.Threshold = w.threshold(r.Rule)
 		isLost := p.Unknown
-		p.judge(r, t.Threshold)
+		p.judge(r.Rule, t.Threshold)
 		w.remember(r, p, taken.Count, isLost)
 		w.keep(r, p)
-		f = w.conclude(r, p)
+		f = w.conclude(r.Rule, p)
 	}
 
 	t.At = due
@@ -116,7 +116,7 @@ type Judged struct {
 
 // Standing is what a rule with a period says while no datapoint is judged. It is
 // forgotten when all datapoints are out of reach, but where silence is fine.
-func (t *Track) Standing(r *policy.Rule, now time.Time) verdict.Verdict {
+func (t *Track) Standing(r *Rule, now time.Time) verdict.Verdict {
 	w := t.Window
 	if r.Change != nil {
 		switch {
@@ -127,7 +127,7 @@ func (t *Track) Standing(r *policy.Rule, now time.Time) verdict.Verdict {
 		}
 		return verdict.Unknown
 	}
-	if n := len(w.Points); n == 0 || !w.IsSettled(r) && now.After(r.DueAt(w.Points[n-1].Start+int64(r.Reach())*r.PeriodSeconds())) {
+	if n := len(w.Points); n == 0 || !w.IsSettled(r.Rule) && now.After(r.Periods.Due(r.Periods.Move(w.Points[n-1].Start, int64(r.Reach())))) {
 		return verdict.Unknown
 	}
 

@@ -47,39 +47,39 @@ type Point struct {
 // Feed puts an observation handled at now into the window of a rule: when it was, and
 // what was measured of the rule's metric, nil where it was not. passed is until when
 // the machine has let time pass.
-func (w *Window) Feed(r *policy.Rule, measured *metric.Summary, when *When, now, passed time.Time) {
+func (w *Window) Feed(r *Rule, measured *metric.Summary, when *When, now, passed time.Time) {
 	w.hearSilence(r, now, passed)
 	if measured == nil {
 		return
 	}
 
-	w.fillBaseline(r, measured, when.instant(r, now))
+	w.fillBaseline(r.Rule, measured, when.instant(r.Rule, now))
 	b := w.period(r, when, now, passed, measured.Count)
 	if b != nil {
-		b.add(measured, r.Stat, when.beganBefore(r, b.Start))
+		b.add(measured, r.Stat, when.beganBefore(r.Rule, b.Start))
 	}
 }
 
 // hearSilence begins to count the silence of a version.
-func (w *Window) hearSilence(r *policy.Rule, now, passed time.Time) {
-	if r.KnowsSilence() && (w.nextSilence() == 0 || !r.DueAt(w.nextSilence()).After(passed)) {
+func (w *Window) hearSilence(r *Rule, now, passed time.Time) {
+	if r.KnowsSilence() && (w.nextSilence() == 0 || !r.Periods.Due(w.nextSilence()).After(passed)) {
 		// Silence counts from the period of a version's first event on. That of the time in
 		// which another version was heard is passed over.
 		if w.nextSilence() == 0 {
-			w.Silence = r.PeriodOf(now)
+			w.Silence = r.Periods.Of(now)
 		}
-		w.Silence = max(w.nextSilence(), r.FirstOpen(passed))
+		w.Silence = max(w.nextSilence(), r.Periods.FirstOpen(passed))
 	}
 }
 
 // period is the open period that an observation is put into; nil where it comes too
 // late, with so many readings.
-func (w *Window) period(r *policy.Rule, when *When, now, passed time.Time, readings int64) *Bucket {
-	start := r.PeriodOf(when.instant(r, now))
+func (w *Window) period(r *Rule, when *When, now, passed time.Time, readings int64) *Bucket {
+	start := r.Periods.Of(when.instant(r.Rule, now))
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
 		return w.Open[n-1]
 	}
-	if start < w.Through || !r.DueAt(start).After(passed) {
+	if start < w.Through || !r.Periods.Due(start).After(passed) {
 		w.Late += readings
 		w.LateAt = clock.Later(w.LateAt, when.Last)
 		return nil
@@ -94,14 +94,15 @@ func (w *Window) period(r *policy.Rule, when *When, now, passed time.Time, readi
 
 // Rest passes over the silence that nobody was woken for since it changed nothing, see
 // isSettled: the last datapoints are what they would be if each had been judged.
-func (w *Window) Rest(r *policy.Rule, passed time.Time) {
-	next := r.FirstOpen(passed)
-	if !r.KnowsSilence() || !w.IsSettled(r) || next <= w.nextSilence() {
+func (w *Window) Rest(r *Rule, passed time.Time) {
+	next := r.Periods.FirstOpen(passed)
+	if !r.KnowsSilence() || !w.IsSettled(r.Rule) || next <= w.nextSilence() {
 		return
 	}
 
+	passedOver := r.Periods.Number(next) - r.Periods.Number(w.Through)
 	for i := range w.Points {
-		w.Points[i].Start += next - w.Through
+		w.Points[i].Start = r.Periods.Move(w.Points[i].Start, passedOver)
 	}
 	w.Through = next
 }
@@ -140,31 +141,31 @@ func (w *Window) IsSettled(r *policy.Rule) bool {
 }
 
 // take removes the period that is due next, and returns what was measured in it.
-func (w *Window) take(r *policy.Rule, silence bool) *Bucket {
+func (w *Window) take(r *Rule, silence bool) *Bucket {
 	next := w.nextSilence()
 	if len(w.Open) > 0 && (!silence || next == 0 || w.Open[0].Start <= next) {
 		taken := w.Open[0]
 		w.Open = slices.Delete(w.Open, 0, 1)
-		w.Through = max(w.Through, taken.Start+r.PeriodSeconds())
+		w.Through = max(w.Through, r.Periods.End(taken.Start))
 		return taken
 	}
 
-	w.Through = next + r.PeriodSeconds()
+	w.Through = r.Periods.End(next)
 	return &Bucket{Start: next}
 }
 
 // Skip passes over the silence of a long outage but for what is still in reach.
-func (w *Window) Skip(r *policy.Rule, now time.Time) {
+func (w *Window) Skip(r *Rule, now time.Time) {
 	if r.KnowsSilence() && w.nextSilence() != 0 {
-		w.Silence = max(w.Silence, r.FirstOpen(now)-int64(r.Reach())*r.PeriodSeconds())
+		w.Silence = max(w.Silence, r.Periods.Move(r.Periods.FirstOpen(now), -int64(r.Reach())))
 	}
 }
 
 // forget drops the datapoints that are out of reach of the last.
-func (w *Window) forget(r *policy.Rule) {
+func (w *Window) forget(r *Rule) {
 	if len(w.Points) == 0 {
 		return
 	}
-	oldest := w.Points[len(w.Points)-1].Start - int64(r.Reach()-1)*r.PeriodSeconds()
+	oldest := r.Periods.Move(w.Points[len(w.Points)-1].Start, -int64(r.Reach()-1))
 	w.Points = slices.DeleteFunc(w.Points, func(p Point) bool { return p.Start < oldest })
 }

@@ -110,6 +110,9 @@ const shiftsReach = 2 * 365 * 24 * time.Hour
 // time zone data of this process.
 func shiftsOf(zone *time.Location, from, until time.Time) []Shift {
 	at := from.Add(-shiftsReach).In(zone)
+	if last, _ := at.ZoneBounds(); !last.IsZero() {
+		at = last // the same whenever it is computed
+	}
 	_, ahead := at.Zone()
 	shifts := []Shift{{From: at.Unix(), Ahead: int64(ahead)}}
 	for {
