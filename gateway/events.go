@@ -246,12 +246,7 @@ func checkJSON(body []byte) error {
 		return nil
 	}
 	var whole json.RawMessage
-	err := json.Unmarshal(body, &whole)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("not JSON: %w, at byte %d", err, syntax.Offset)
-	}
-	return fmt.Errorf("not JSON: %w", err)
+	return strict.Got(json.Unmarshal(body, &whole), body)
 }
 
 // elements are those of a JSON array, which is known to be well-formed, or at least

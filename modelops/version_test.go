@@ -27,9 +27,9 @@ func TestAModelVersionIsATextOrANumber(t *testing.T) {
 		"nothing":                        {value: ``},
 		"a list":                         {value: `["v8"]`, fault: "model_version: must be a string or a number, got a list"},
 		"an object":                      {value: `{"name": "v8"}`, fault: "model_version: must be a string or a number, got an object"},
-		"a truth value":                  {value: `true`, fault: "model_version: must be a string or a number, got a bool"},
+		"a truth value":                  {value: `true`, fault: "model_version: must be a string or a number, got true or false"},
 		"a list that is encoded twice":   {value: `"[8]"`, fault: "model_version: must be a string or a number, got a list"},
-		"a truth value as text":          {value: `"false"`, fault: "model_version: must be a string or a number, got a bool"},
+		"a truth value as text":          {value: `"false"`, fault: "model_version: must be a string or a number, got true or false"},
 		"a text that is too long":        {value: `"` + strings.Repeat("v", 201) + `"`, fault: "model_version: must be 0 to 200 bytes of UTF-8, got 201 bytes"},
 	}
 	for name, test := range tests {

@@ -67,7 +67,7 @@ func TestEveryFaultOfABatchIsNamedWithItsPath(t *testing.T) {
 	_, err = metric.DecodeBatch([]byte(`{"version":1,"model_name":"m","publisher":"p","sequence":9223372036854775807}`))
 	require.ErrorContains(t, err, "sequence: must be 1 to")
 	for payload, fault := range map[string]string{
-		"": "not JSON", `{"version":1`: "not JSON", `[]`: "must be a object, got a array", `{"digests":7}`: "must be a list, got a number",
+		"": "not JSON", `{"version":1`: "not JSON", `[]`: "must be an object, got a list", `{"digests":7}`: "must be a list, got a number",
 	} {
 		_, err = metric.DecodeBatch([]byte(payload))
 		require.ErrorContains(t, err, fault, payload)

@@ -37,7 +37,7 @@ func TestAnEventReadsAndWritesTheWireContract(t *testing.T) {
 func TestSenselessEventsAreRefusedWithEveryFault(t *testing.T) {
 	for payload, faults := range map[string][]string{
 		`{"model_name":"m","acuracy":1,"latency":2}`:           {"acuracy: unknown field", "latency: unknown field"},
-		`{"model_name":"m","accuracy":"0.9","latency_ms":[1]}`: {"accuracy: must be a number, got a string", "latency_ms: must be a number, got a array"},
+		`{"model_name":"m","accuracy":"0.9","latency_ms":[1]}`: {"accuracy: must be a number, got a string", "latency_ms: must be a number, got a list"},
 		`{"model_name":"m","accuracy":1e999}`:                  {"accuracy: number 1e999 is out of range"},
 		`{"model_name":"m","accuracy":1e101,"latency_ms":-1e101}`: {
 			"accuracy: must be a finite number of magnitude at most 1e+100", "latency_ms: must be a finite number",

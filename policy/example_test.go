@@ -22,6 +22,6 @@ func ExampleDecode() {
 	_, err := policy.Decode([]byte(`{"rules": [{"metric": "auc"}], "cooldwn": "1h"}`))
 	fmt.Println(err)
 	// Output:
-	// cooldwn: unknown field; the fields are approval, blackout, budget, cooldown, dry_run, keep_distributions, max_failures, notify, owner, profiles, report_every, retraining, rules, superseded, team, verify, version
+	// cooldwn: unknown field; did you mean cooldown?
 	// rules[0]: must have exactly one of below and above, or of below_baseline_by, above_baseline_by, change, drift, all_of, any_of, of, not, max_age, silent_for, new_readings and schedule, got none
 }

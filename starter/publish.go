@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/starter/input"
 )
@@ -198,11 +199,7 @@ func (p *publishing) publishLine(ctx context.Context, line []byte) error {
 	}
 	var event metric.Event
 	if err := json.Unmarshal(line, &event); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return fmt.Errorf("not JSON: %w, at byte %d", err, syntax.Offset)
-		}
-		return err
+		return strict.Got(err, line)
 	}
 	if err := event.Validate(time.Now()); err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestAModelVersionIsWhatTheXComHolds(t *testing.T) {
 		"a list":                          {says(200, oneXCom), says(200, `{"value": ["v8"]}`), "", "its model version is passed over: model_version: must be a string or a number, got a list", ""},
 		"a list that is encoded twice":    {says(200, oneXCom), says(200, `{"value": "[\"v8\"]"}`), "", "its model version is passed over: model_version: must be a string or a number, got a list", ""},
 		"an object":                       {says(200, oneXCom), says(200, `{"value": {"model_version": "v8"}}`), "", "its model version is passed over: model_version: must be a string or a number, got an object", ""},
-		"a truth value":                   {says(200, oneXCom), says(200, `{"value": true}`), "", "its model version is passed over: model_version: must be a string or a number, got a bool", ""},
+		"a truth value":                   {says(200, oneXCom), says(200, `{"value": true}`), "", "its model version is passed over: model_version: must be a string or a number, got true or false", ""},
 		"null":                            {says(200, oneXCom), says(200, `{"value": null}`), "", "", ""},
 		"what can't be one":               {says(200, oneXCom), says(200, `{"value": "`+long+`"}`), "", "its model version is passed over: model_version: must be 0 to 200 bytes", ""},
 		"none":                            {says(200, `{"xcom_entries": []}`), nil, "", `its model version is passed over: the XCom "model_version" of any task is not there`, ""},

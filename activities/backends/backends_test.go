@@ -98,7 +98,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		},
 		"fields": {
 			file:   "a: {kind: webhook, urll: https://example.com}\nb: {kind: webhook, url: 7}\nc: {kind: webhook, url: example.com}",
-			faults: []string{"a.urll: unknown field; the fields are secret, status_origins, url", "b.url: must be a string, got a number", "c.url: must be an absolute http or https URL"},
+			faults: []string{"a.urll: unknown field; did you mean url?", "b.url: must be a string, got a number", "c.url: must be an absolute http or https URL"},
 		},
 		"kinds": {
 			file:   "a: {kind: spark}\nb: {url: https://example.com}\nc: 7",

@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -92,7 +93,7 @@ func (s Settings) Open(p Process) (activities.Notices, error) {
 func read(top map[string]json.RawMessage, notices *activities.Notices, common shop, environment map[string]string) (faults []error) {
 	for _, name := range slices.Sorted(maps.Keys(top)) {
 		if name != "channels" && name != "fleet" {
-			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are channels, fleet", name))
+			faults = append(faults, strict.At(name, strict.UnknownField(name, []string{"channels", "fleet"})))
 		}
 	}
 

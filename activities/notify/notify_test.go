@@ -100,7 +100,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	}{
 		"unknown fields": {
 			"channel: {}\nchannels: {a: {kind: webhook, ur: x}}",
-			[]string{"channel: unknown field; the fields are channels, fleet", "channels.a.ur: unknown field; the fields are secret, url"},
+			[]string{"channel: unknown field; did you mean channels?", "channels.a.ur: unknown field; did you mean url?"},
 		},
 		"kinds": {
 			"channels: {a: {kind: pigeon}, b: {url: x}, c: 7}",

@@ -36,7 +36,7 @@ func TestAStatusTellsTheOutcome(t *testing.T) {
 		},
 		"a version that is a truth value": {
 			body: `{"state":"succeeded","message":"done","model_version":true}`,
-			want: modelops.Outcome{State: modelops.Succeeded, Message: "done (passed over: model_version: must be a string or a number, got a bool)"},
+			want: modelops.Outcome{State: modelops.Succeeded, Message: "done (passed over: model_version: must be a string or a number, got true or false)"},
 		},
 		"failed, with the reason": {body: `{"state":"failed","message":"out of memory"}`, want: modelops.Outcome{State: modelops.Failed, Message: "out of memory"}},
 		"a message that is no text is not worth an outcome": {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
@@ -140,8 +141,8 @@ func unjudged(a *backtest.Account, rule *policy.Rule, outlines []*recording.Outl
 		all = append(all, o.PassedOver...)
 	}
 	text += fmt.Sprintf(": no event measures %q", plain.Text(rule.Metric))
-	if near := recording.Near(rule.Metric, all); len(near) > 0 {
-		text += fmt.Sprintf("; was %s meant?", strings.Join(near, " or "))
+	if hint := near.Hint(rule.Metric, all); hint != "" {
+		text += hint
 	} else if len(all) > 0 {
 		text += "; there are " + names(all)
 	}

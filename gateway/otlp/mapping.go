@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
-	"sigs.k8s.io/yaml"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/internal/yaml"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -54,8 +56,12 @@ func ReadMapping(path string) (m Mapping, err error) {
 	if err != nil {
 		return m, err
 	}
-	if err := yaml.UnmarshalStrict(text, &m); err != nil {
-		return m, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(err.Error()), " "))
+	object, err := yaml.ToJSON(text)
+	if err == nil {
+		err = strict.Struct(object, "", &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s: %s", path, plain.Faults(err))
 	}
 
 	var faults []error

@@ -162,7 +162,7 @@ func TestAFileMapsOtherNames(t *testing.T) {
 	assert.Equal(t, metric.LatencyMS, example.Metrics["inference.duration"])
 
 	for text, fault := range map[string]string{
-		"metric: {}":           `unknown field "metric"`,
+		"metric: {}":           "metric: unknown field; did you mean metrics?",
 		"metrics: {a: ''}":     "metrics.a: must be a reading's name of 1 to",
 		"model_name: ['', a]":  "an attribute's name must not be empty",
 		"model_name: {a: b}":   "model_name",

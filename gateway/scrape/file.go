@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	sigs "sigs.k8s.io/yaml"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/internal/yaml"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
@@ -118,10 +119,10 @@ func ReadFile(path string) (f File, err error) {
 	}
 	object, err := yaml.ToJSON(text)
 	if err == nil {
-		err = sigs.UnmarshalStrict(object, &f) // which refuses unknown fields by name
+		err = strict.Struct(object, "", &f)
 	}
 	if err != nil {
-		return f, fmt.Errorf("%s: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")), " "))
+		return f, fmt.Errorf("%s: %s", path, plain.Faults(err))
 	}
 
 	if f.Interval == 0 {

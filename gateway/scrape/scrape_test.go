@@ -52,7 +52,7 @@ queries:
 	}
 	for text, fault := range map[string]string{
 		"prometheus: {address: 'http://p'}": "queries: must have one at least",
-		"querys: []":                        `unknown field "querys"`,
+		"querys: []":                        "querys: unknown field; the fields are interval, prometheus, queries, state_file",
 		"queries: [{model_name: {l: a}}]":   "must be a text, or {label: NAME}",
 		"queries: [":                        "yaml",
 		"interval: 10s10":                   "10s10",

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -34,7 +35,7 @@ func parseDefaults(where string, fields map[string]json.RawMessage) (d defaults,
 	for _, name := range slices.Sorted(maps.Keys(scope)) {
 		into := map[string]*[]string{"teams": &d.teams, "models": &d.models}[name]
 		if into == nil {
-			faults = append(faults, fmt.Errorf("defaults.%s: unknown field; the fields are models, teams", plain.Text(name)))
+			faults = append(faults, strict.At("defaults."+plain.Text(name), strict.UnknownField(name, []string{"models", "teams"})))
 		} else if err := json.Unmarshal(scope[name], into); err != nil {
 			faults = append(faults, fmt.Errorf("defaults.%s: must be a list of names", name))
 		}

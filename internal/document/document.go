@@ -294,7 +294,7 @@ func toJSON(p part) ([]byte, error) {
 				return nil, err
 			}
 			_, err = yaml.ToJSON(append(bytes.Repeat([]byte("\n"), p.line), p.text...))
-			return nil, fmt.Errorf("not YAML: %s", oneLine(err))
+			return nil, errors.New(plain.Text(err.Error()))
 		}
 		return object, nil
 	}
@@ -302,8 +302,8 @@ func toJSON(p part) ([]byte, error) {
 	// JSON is YAML, but for tabs and surrogate pairs.
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, p.text) // it is valid
-	if _, err := yaml.ToJSON(compact.Bytes()); err != nil && strings.Contains(err.Error(), "already set in map") {
-		_, what, _ := strings.Cut(oneLine(err), "key ")
+	if _, err := yaml.ToJSON(compact.Bytes()); err != nil && strings.Contains(err.Error(), yaml.Twice) {
+		_, what, _ := strings.Cut(plain.Text(err.Error()), "key ")
 		return nil, errors.New("key " + what)
 	}
 
@@ -341,8 +341,4 @@ func notFinite(text []byte) error {
 
 	walk(&root, "")
 	return errors.Join(faults...)
-}
-
-func oneLine(err error) string {
-	return plain.Text(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
 }

@@ -1,7 +1,6 @@
 package setting
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/internal/yaml"
 )
 
@@ -38,7 +38,7 @@ func ReadMapping(path string) (map[string]json.RawMessage, error) {
 	}
 	object, err := yaml.ToJSON(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: not YAML: %s", path, strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 
 	var mapping map[string]json.RawMessage
@@ -70,19 +70,12 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		place, known := places[name]
 		if !known {
-			faults = append(faults, fmt.Errorf("%s: unknown field; the fields are %s", name, strings.Join(slices.Sorted(maps.Keys(places)), ", ")))
+			faults = append(faults, strict.At(name, strict.UnknownField(name, slices.Sorted(maps.Keys(places)))))
 			continue
 		}
 
-		decoder := json.NewDecoder(bytes.NewReader(fields[name]))
-		decoder.DisallowUnknownFields()
-		err := decoder.Decode(place.Addr().Interface())
-		var wrong *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &wrong):
-			faults = append(faults, fmt.Errorf("%s: must be a %s, got a %s", name, wanted(wrong.Type), wrong.Value))
-		case err != nil:
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		if err := strict.Struct(fields[name], name, place.Addr().Interface()); err != nil {
+			faults = append(faults, Each(err)...)
 		}
 	}
 
@@ -94,17 +87,6 @@ func Decode(settings any, fields map[string]json.RawMessage, environment map[str
 	}
 
 	return faults
-}
-
-// wanted is what a type is called in a file.
-func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Slice:
-		return "list"
-	case reflect.Map:
-		return "mapping"
-	}
-	return t.String()
 }
 
 // Each is what errors.Join has joined.

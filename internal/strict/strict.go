@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
@@ -38,21 +37,21 @@ func Decode(data []byte, path string, into Fields) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return At(path, fmt.Errorf("must be a JSON object, got a %s", wrongType.Value))
+		return At(path, fmt.Errorf("must be a JSON object, got %s", kindOf(data)))
 	case err != nil:
 		return At(path, Got(err, data))
 	}
 
 	var faults Faults
-	known := ""
+	var known []string
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		where := Join(path, plain.Cut(name, MaxPathBytes))
 		target, isKnown := into[name]
 		if !isKnown {
-			if known == "" {
-				known = strings.Join(slices.Sorted(maps.Keys(into)), ", ")
+			if known == nil {
+				known = slices.Sorted(maps.Keys(into))
 			}
-			faults.Add(where, fmt.Errorf("unknown field; the fields are %s", known))
+			faults.Add(where, UnknownField(name, known))
 			continue
 		}
 
@@ -60,6 +59,15 @@ func Decode(data []byte, path string, into Fields) error {
 	}
 
 	return faults.Err()
+}
+
+// UnknownField says that there is no field of a name. Where others are near they are
+// asked for, else all are told.
+func UnknownField(name string, known []string) error {
+	if hint := near.Hint(name, known); hint != "" {
+		return errors.New("unknown field" + hint)
+	}
+	return fmt.Errorf("unknown field; the fields are %s", strings.Join(known, ", "))
 }
 
 // decodeField reads one value into its target.
@@ -87,7 +95,7 @@ func List[T any](into *[]T, decode func(element *T, data []byte, path string) er
 		}
 		var raw []json.RawMessage
 		if err := json.Unmarshal(data, &raw); err != nil {
-			return At(path, fmt.Errorf("must be a JSON array, %w", Got(err, data)))
+			return At(path, Got(err, data))
 		}
 		if raw == nil {
 			return nil
@@ -111,37 +119,6 @@ func Object[T any](into **T, decode func(object *T, data []byte, path string) er
 		*into = new(T)
 		return decode(*into, data, path)
 	}
-}
-
-// Got turns an error of encoding/json into one that says what was there.
-func Got(err error, data []byte) error {
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	var badTime *time.ParseError
-	switch {
-	case errors.As(err, &badTime):
-		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", plain.Cut(string(data), 60))
-	case errors.As(err, &wrongType) && strings.HasPrefix(wrongType.Value, "number "):
-		return fmt.Errorf("%s is out of range", wrongType.Value)
-	case errors.As(err, &wrongType):
-		return fmt.Errorf("must be a %s, got a %s", typeWord(wrongType.Type.Kind().String()), wrongType.Value)
-	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("not JSON: %w, in %s", err, plain.Cut(string(bytes.TrimSpace(data)), 60))
-	}
-
-	return err
-}
-
-func typeWord(kind string) string {
-	switch kind {
-	case "float64", "int64", "int":
-		return "number"
-	case "map", "struct":
-		return "object"
-	case "slice":
-		return "list"
-	}
-	return kind
 }
 
 // At puts the path in front of an error; a nil error stays nil.

@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -24,11 +25,20 @@ func (t *TextOrNumber) UnmarshalJSON(data []byte) error {
 
 // kindOf puts what a JSON value is into words.
 func kindOf(data []byte) string {
+	data = bytes.TrimSpace(data)
 	switch {
-	case len(data) > 0 && data[0] == '{':
+	case len(data) == 0:
+		return "nothing"
+	case data[0] == '{':
 		return "an object"
-	case len(data) > 0 && data[0] == '[':
+	case data[0] == '[':
 		return "a list"
+	case data[0] == '"':
+		return "a string"
+	case data[0] == 't', data[0] == 'f':
+		return "true or false"
+	case data[0] == 'n':
+		return "null"
 	}
-	return "a bool"
+	return "a number"
 }

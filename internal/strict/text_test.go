@@ -15,7 +15,7 @@ func TestAVersionIsATextOrANumberAndNothingElse(t *testing.T) {
 		`7.10`:     {"7.10", ""},
 		`-1e3`:     {"-1e3", ""},
 		`null`:     {"", ""},
-		`true`:     {"", "version: must be a string or a number, got a bool"},
+		`true`:     {"", "version: must be a string or a number, got true or false"},
 		`["v7"]`:   {"", "version: must be a string or a number, got a list"},
 		`{"v": 7}`: {"", "version: must be a string or a number, got an object"},
 		`1e999`:    {"", "version: number 1e999 is out of range"},

@@ -14,8 +14,14 @@ import (
 // bytes that merge each other could make gigabytes.
 const maxMerged = 100_000
 
-// ToJSON reads one document.
+// ToJSON reads one document. Its error says line by line what is no YAML, and begins
+// with `not YAML`.
 func ToJSON(text []byte) ([]byte, error) {
+	object, err := toJSON(text)
+	return object, said(err)
+}
+
+func toJSON(text []byte) ([]byte, error) {
 	object, err := yaml.YAMLToJSONStrict(text)
 	if err == nil || !bytes.Contains(text, []byte("<<")) {
 		return object, err

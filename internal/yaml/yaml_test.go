@@ -28,7 +28,7 @@ func TestAFieldOfOnesOwnWinsOverAMergedOne(t *testing.T) {
 func TestWhatIsWrittenTwiceIsAFault(t *testing.T) {
 	for _, text := range []string{"a: 1\na: 2\n", "base: &b {a: 1}\nx:\n  <<: *b\n  c: 3\n  c: 4\n", "base: &b {a: 1, a: 2}\nx: {<<: *b, a: 3}\n"} {
 		_, err := yaml.ToJSON([]byte(text))
-		assert.ErrorContains(t, err, "already set in map", text)
+		assert.ErrorContains(t, err, "is there twice", text)
 	}
 }
 
@@ -45,4 +45,32 @@ func TestMergesOfMergesAreBounded(t *testing.T) {
 	_, err := yaml.ToJSON([]byte(text.String()))
 
 	assert.ErrorContains(t, err, "merge keys must bring at most 100000 fields")
+}
+
+// The words of a parser help nobody who wrote a policy.
+func TestAFaultSaysWhatIsWrongInWordsForItsWriter(t *testing.T) {
+	for text, want := range map[string]string{
+		"\nmodel: a: b\n":              "not YAML: line 2: a colon and a space stand inside a value",
+		"rules:\n\t- a\n":              "not YAML: line 2: a value begins with a tab",
+		"rules: [a\n":                  "not YAML: line 1: a list that begins with [",
+		"rules: {a: 1\n":               "not YAML: line 1: a mapping that begins with {",
+		"model: *fraud\n":              "*fraud names no anchor; a text that begins with * must be in quotes",
+		"model: \"x\nrules: 3":         "not YAML: line 2: a text in quotes does not end",
+		"a: 1\nb: 2\na: 3\nb: 4\n":     `not YAML: line 3: key "a" is there twice; line 4: key "b" is there twice`,
+		"model: @fraud\n":              "a value begins with a tab, @, ` or %, which must be in quotes",
+		"model: 'it's'\n":              "a text that holds quotes is not in quotes",
+		"below: .nan\n":                "must be a finite number, got NaN",
+		"note: |\n one\n two\nthree\n": "a line has no colon behind its key",
+		"rules: - a\n":                 "an item that begins with - stands behind its key",
+		"? [a]\n: 1\n":                 "a field's name must be a text",
+		"model: &fraud [*fraud]\n":     "an anchor stands inside itself",
+		"rules: {a: 1,, b: 2}\n":       "a value is missing",
+		"- a\nb: 1\n":                  "are followed by something else that is indented alike",
+		"model: \x01\n":                "it holds a control character",
+		"cooldown: !!int soon\n":       "not YAML: cannot decode",
+		"model: a\n  cooldown: 1h\n":   "or a line is indented too far",
+	} {
+		_, err := yaml.ToJSON([]byte(text))
+		assert.ErrorContains(t, err, want, text)
+	}
 }

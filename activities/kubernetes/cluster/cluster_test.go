@@ -104,7 +104,7 @@ func TestAResultIsReadWhateverItIs(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, cluster.Result(test.text)) })
 	}
-	assert.Equal(t, modelops.Outcome{Message: "(passed over: model_version: must be a string or a number, got a bool)"},
+	assert.Equal(t, modelops.Outcome{Message: "(passed over: model_version: must be a string or a number, got true or false)"},
 		cluster.WithVersion(modelops.Outcome{}, "true"), "in an annotation")
 	long := cluster.Result(strings.Repeat("ü", 2000)).Message
 	assert.LessOrEqual(t, len(long), cluster.MaxMessageBytes)

@@ -1,4 +1,6 @@
-package recording
+// Package near finds the names that somebody may have meant who wrote another: of
+// flags, fields, metrics and models.
+package near
 
 import (
 	"slices"
@@ -9,9 +11,9 @@ import (
 // maxNear is how many names are suggested for one.
 const maxNear = 3
 
-// Near are the names that somebody may have meant who wrote another: they differ in
+// Names are the names that somebody may have meant who wrote another: they differ in
 // case or in what parts their words, or by few letters. The nearest come first.
-func Near(name string, names []string) []string {
+func Names(name string, names []string) []string {
 	type suggestion struct {
 		name     string
 		distance int
@@ -31,6 +33,16 @@ func Near(name string, names []string) []string {
 		near = append(near, s.name)
 	}
 	return near
+}
+
+// Hint asks whether one of the near names was meant; it is empty where none is near.
+// It goes behind what is said of the wrong one.
+func Hint(name string, names []string) string {
+	near := Names(name, names)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
 }
 
 // letters are a name's letters and digits in small letters.

@@ -1,11 +1,11 @@
-package recording_test
+package near_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/internal/near"
 )
 
 func TestNearNamesAreThoseThatSomebodyMayHaveMeant(t *testing.T) {
@@ -14,6 +14,11 @@ func TestNearNamesAreThoseThatSomebodyMayHaveMeant(t *testing.T) {
 		"acuracy": {"accuracy"}, "latencyMs": {"latency_ms"}, "LATENCY-MS": {"latency_ms"}, "amount": {"Amount"}, "AUC": {"auc"},
 		"drfit_score": {"drift_score"}, "precision": nil, "accuracy": nil, "f3": {"f1", "f2"},
 	} {
-		assert.Equal(t, want, recording.Near(name, names), name)
+		assert.Equal(t, want, near.Names(name, names), name)
 	}
+}
+
+func TestAHintAsksForWhatIsNearAndIsSilentOtherwise(t *testing.T) {
+	assert.Equal(t, "; did you mean f1 or f2?", near.Hint("f3", []string{"f1", "f2", "auc"}))
+	assert.Empty(t, near.Hint("precision", []string{"f1", "f2", "auc"}))
 }
