@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/internal/release"
+	"github.com/modelvigil/modelvigil/starter/usage"
 )
 
 // Exit codes.
@@ -93,14 +94,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitDone
 	}
 
-	var usage *usageError
-	if running && !errors.As(err, &usage) {
+	var wrong *usageError
+	if running && !errors.As(err, &wrong) {
 		report(stderr, command, err)
 		return exitFailed
 	}
 
-	if usage == nil || !usage.ofSettings {
-		err = fmt.Errorf("%w\nsee %s -h", err, command.CommandPath())
+	if wrong == nil || !wrong.ofSettings {
+		err = fmt.Errorf("%w\nsee %s -h", usage.Command(root, err), command.CommandPath())
 	}
 	report(stderr, command, err)
 	return exitUsage
@@ -165,7 +166,10 @@ model is watched, publishes metric events, and shows and steers the monitors.`,
   modelvigil retrain fraud --force --reason "new labels"`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// Whoever misspells one gets suggestions of our own.
+		DisableSuggestions: true,
 	}
+	root.SetFlagErrorFunc(usage.Flag)
 	cobra.EnableCommandSorting = false
 	for _, newCommand := range commands {
 		root.AddCommand(newCommand())

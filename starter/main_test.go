@@ -44,7 +44,7 @@ func TestBinary(t *testing.T) {
 		"an unknown command":                     {args: []string{"aply"}, code: 2, stderr: []string{`unknown command "aply"`, "see modelvigil -h"}},
 		"help of an unknown command":             {args: []string{"help", "aply"}, code: 2, stderr: []string{`unknown command "aply"`, "-h"}},
 		"completion without a shell":             {args: []string{"completion"}, code: 2, stderr: []string{"name a shell", "-h"}},
-		"an unknown flag":                        {args: []string{"list", "--every"}, code: 2, stderr: []string{"unknown flag: --every", "see modelvigil list -h"}},
+		"an unknown flag":                        {args: []string{"list", "--every"}, code: 2, stderr: []string{"unknown flag --every", "see modelvigil list -h"}},
 		"an unknown format":                      {args: []string{"list", "-o", "xml"}, code: 2, stderr: []string{"must be text or json", "-h"}},
 		"an argument too many":                   {args: []string{"list", "fraud"}, code: 2, stderr: []string{`takes no arguments, got "fraud"`, "-h"}},
 		"status without a model":                 {args: []string{"status"}, code: 2, stderr: []string{"takes one MODEL, got 0 arguments", "-h"}},
