@@ -32,3 +32,22 @@ func TestAProfileThatIsReplacedUnderItsNameIsAnotherReference(t *testing.T) {
 	m.SetPolicy(noon.Add(4*time.Minute), policyOf(t, against(0, 0, 100)))
 	assert.Equal(t, monitor.Breaching, verdict(5*time.Minute, 8*time.Minute))
 }
+
+// What comes late is counted where it would have been judged: labels that come when the
+// inputs' period is over say nothing of the inputs.
+func TestWhatHasNoReadingOfADriftRuleIsNotLateForIt(t *testing.T) {
+	for statistic, late := range map[string]int64{"ks": 0, "missing": 1} {
+		t.Run(statistic, func(t *testing.T) {
+			m := monitor.NewMachine("fraud", "r", policyOf(t, fmt.Sprintf(`{"rules": [{"name": "age", "metric": "age", "period": "1m", "above": 0.5,
+				"drift": {"statistic": %q, "reference": {"from": "first", "samples": 1}}}]}`, statistic)))
+			event := func(at time.Time, name string) {
+				m.Observe(noon.Add(10*time.Minute), &metric.Event{Timestamp: at, ModelName: "fraud", ModelVersion: "v1", Metrics: map[string]float64{name: 10}})
+			}
+			event(noon.Add(10*time.Minute), "age")
+			event(noon, "auc")
+			assert.Equal(t, late, m.Status(noon.Add(10*time.Minute)).Versions["v1"].Rules[0].Late)
+			event(noon, "age")
+			assert.Equal(t, late+1, m.Status(noon.Add(10*time.Minute)).Versions["v1"].Rules[0].Late)
+		})
+	}
+}

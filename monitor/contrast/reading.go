@@ -36,6 +36,16 @@ func (r reading) count() int64 {
 	return 1
 }
 
+// Readings is how many readings an observation has, of the feature that it has most of.
+func (c *Comparison) Readings(o Observed) (most int64) {
+	for _, f := range c.Features {
+		if r := f.of(o); r.isThere() {
+			most = max(most, r.count())
+		}
+	}
+	return most
+}
+
 func isPattern(name string) bool { return strings.Contains(name, "*") }
 
 func newDistribution(isCategory bool) *Distribution {

@@ -16,7 +16,11 @@ import (
 func (w *Window) FeedDrift(r *Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
 	w.hearSilence(r, now, passed)
 	at := when.instant(r.Rule, now)
-	b := w.period(r, when, now, passed, events)
+	readings := events // of which those without a reading are what is counted
+	if r.Drift.Statistic != drift.Missing {
+		readings = w.Compare.Readings(o)
+	}
+	b := w.period(r, when, now, passed, readings)
 	if b == nil {
 		w.Compare.Feed(r.Rule, &contrast.Period{}, r.Periods.Of(at), at, events, o)
 		return

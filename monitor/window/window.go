@@ -80,8 +80,10 @@ func (w *Window) period(r *Rule, when *When, now, passed time.Time, readings int
 		return w.Open[n-1]
 	}
 	if start < w.Through || !r.Periods.Due(start).After(passed) {
-		w.Late += readings
-		w.LateAt = clock.Later(w.LateAt, when.Last)
+		if readings > 0 {
+			w.Late += readings
+			w.LateAt = clock.Later(w.LateAt, when.Last)
+		}
 		return nil
 	}
 
