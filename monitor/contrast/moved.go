@@ -63,13 +63,34 @@ func binWords(reference *drift.Reference, bin int) string {
 	case len(edges) == 0:
 		return "all"
 	case bin == 0:
-		return "below " + plain.Number(edges[0])
+		return "below " + edgeWords(edges[0])[0]
 	case bin == len(edges):
-		return plain.Number(edges[bin-1]) + " and above"
-	case math.Nextafter(edges[bin-1], math.Inf(1)) == edges[bin] || plain.Number(edges[bin-1]) == plain.Number(edges[bin]):
-		return "exactly " + plain.Number(edges[bin-1])
+		return edgeWords(edges[bin-1])[0] + " and above"
 	}
-	return plain.Number(edges[bin-1]) + " to " + plain.Number(edges[bin])
+
+	words := edgeWords(edges[bin-1], edges[bin])
+	if words[0] == words[1] {
+		return "exactly " + words[0]
+	}
+	return words[0] + " to " + words[1]
+}
+
+// edgeWords are edges with as few digits as tell them apart, of three to six.
+func edgeWords(edges ...float64) (words []string) {
+	for digits := 3; digits <= 6; digits++ {
+		words = words[:0]
+		for _, edge := range edges {
+			integers := 0 // so many digits are before the point, and none of them is cut off
+			for x := math.Abs(edge); x >= 1 && integers < 6; x /= 10 {
+				integers++
+			}
+			words = append(words, strconv.FormatFloat(edge, 'g', max(digits, integers), 64))
+		}
+		if len(words) < 2 || words[0] != words[1] {
+			break
+		}
+	}
+	return words
 }
 
 func percent(share float64) string {
