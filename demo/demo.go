@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,27 +24,41 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/demo/learner"
 	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // The demo's model and what its policy asks of it. With a tenth of the labels
 // flipped no model can be right more often than 0.90; below 0.84 a window of
-// 1,000 predictions falls only when the concept has changed.
+// 1,000 predictions falls only when the concept has changed. Two samples of one
+// distribution, of 2,000 and of 1,000, have a Kolmogorov-Smirnov distance above 0.12
+// once in 100 million times (Smirnov's bound, 2 exp(-2 d² mn/(m+n))).
 const (
-	ModelName   = "sea-classifier"
+	ModelName   = "sea"
 	minAccuracy = 0.84
-	cooldown    = 6 * time.Second
+	maxDistance = 0.12
+	cooldown    = 8 * time.Second
 
 	trainingSamples = 2000 // for the first model, and again for each new one
 	windowSamples   = 1000
 	windowEvery     = 500 * time.Millisecond
 	conceptWindows  = 36 // 18 seconds each
+	windows         = 4 * conceptWindows
+	labelsLate      = 6 // windows: what was true of a prediction is known 3 seconds after it
 )
+
+// Names of the policy's rules.
+const (
+	accuracyRule = "accuracy"
+	inputsRule   = "inputs"
+)
+
+// inputs are the names of a sample's.
+var inputs = [...]string{"x1", "x2", "x3"}
 
 // Options are the demo's settings.
 type Options struct {
@@ -52,20 +67,32 @@ type Options struct {
 	Worker   string    // path of the worker; empty looks beside this program
 	Keep     bool      // leave everything running at the end, until ctx ends
 	Out      io.Writer // where to show it
-	Live     bool      // Out is a terminal that can be redrawn
+	// Size returns the columns and rows of Out where that is a terminal, which is then
+	// redrawn; nil where it is none.
+	Size func() (columns, rows int)
 }
 
-// Run shows the demo. It leaves no process and no file behind, however it ends.
-// It fails when a drift was not caught and healed.
+// Run shows the demo, until it is over or ctx ends. It leaves no process and no file
+// behind, however it ends. It fails when a drift was not caught and healed.
 func Run(ctx context.Context, o Options) error {
 	dir, err := os.MkdirTemp("", "modelvigil-demo-")
 	if err != nil {
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
 
-	defer func() { _ = os.RemoveAll(dir) }()
 	d := &demo{Options: o, dir: dir, parts: &parts{dir: dir}}
-	defer d.parts.stop()
+	err = d.show(ctx)
+	d.parts.stop()
+	_ = os.RemoveAll(dir)
+	if ctx.Err() != nil {
+		d.say("Ended. Nothing is left running.")
+		return nil
+	}
+	return err
+}
+
+// show starts the parts and shows what they do.
+func (d *demo) show(ctx context.Context) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -75,23 +102,31 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	story.print(o.Out)
-	if o.Keep {
-		_, _ = fmt.Fprintf(o.Out, keepText, d.address, d.ui, ModelName)
-		<-ctx.Done()
-		return nil
+	if !d.Keep {
+		return story.verdict()
 	}
 
-	return story.verdict()
+	d.say(keepText, d.page(), d.address, ModelName)
+	return d.follow(ctx, story)
 }
 
 const keepText = `
-Everything is still running; Ctrl-C ends it. Look around:
+Everything goes on running; Ctrl-C ends it. Look around:
 
-  %[2]s/namespaces/default/workflows   the monitor: its decisions, its timers, its retrainings
-  TEMPORAL_ADDRESS=%[1]s bin/modelvigil status %[3]s
-  TEMPORAL_ADDRESS=%[1]s bin/modelvigil retrain %[3]s --force --reason "because I can"
-`
+%s
+  export TEMPORAL_ADDRESS=%s
+  bin/modelvigil status %[3]s
+  bin/modelvigil retrain %[3]s --force --reason "because I can"`
+
+// page is where the Temporal UI shows the monitor, if a line can have that; else the
+// UI's list of monitors.
+func (d *demo) page() string {
+	page := d.ui + "/namespaces/default/workflows/" + url.PathEscape(contract.WorkflowID(ModelName))
+	if columns, _ := d.size(); len(page) > columns {
+		return d.ui
+	}
+	return page
+}
 
 // demo is one showing.
 type demo struct {
@@ -123,7 +158,7 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 
-	d.say("starting Temporal on %s, its UI on %s", d.address, d.ui)
+	d.say("starting a Temporal server, worker, trainer and serving")
 	if err := d.parts.start(ctx, "temporal", temporal, nil, "server", "start-dev", "--ip", "127.0.0.1", "--port", ports[0],
 		"--ui-port", ports[1], "--db-filename", filepath.Join(d.dir, "temporal.db"), "--log-level", "error"); err != nil {
 		return err
@@ -132,7 +167,6 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 
-	d.say("starting the worker, the trainer and the serving process")
 	at := []string{"TEMPORAL_ADDRESS=" + d.address, "TEMPORAL_NAMESPACE=default", "TASK_QUEUE=" + contract.DefaultTaskQueue}
 	if err := d.parts.start(ctx, "worker", worker, append(at,
 		"MODELOPS_BACKEND=webhook", "MODELOPS_WEBHOOK_URL=http://"+trainer+"/retrainings", "MODELOPS_WEBHOOK_SECRET="+secret,
@@ -147,8 +181,8 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 
-	lines, err := d.parts.startReading(ctx, "serving", self, at,
-		"demo", "serving", "--trainer", "http://"+trainer, "--initial", initial, "--seed", strconv.FormatUint(d.Seed, 10))
+	lines, err := d.parts.startReading(ctx, "serving", self, at, "demo", "serving", "--trainer", "http://"+trainer,
+		"--seed", strconv.FormatUint(d.Seed, 10), "--endless="+strconv.FormatBool(d.Keep))
 	d.windows = readWindows(lines)
 	return err
 }
@@ -213,10 +247,27 @@ func (d *demo) dial(ctx context.Context) error {
 	}
 }
 
+// watchPolicy is what the demo asks of its model: that it is right, once that is
+// known, and that what it sees is what it has seen first.
+func watchPolicy() policy.Policy {
+	onInputs := policy.Rule{
+		Name: inputsRule, Metrics: inputs[:], Above: metric.Some(maxDistance),
+		Drift: &policy.Drift{
+			Statistic: drift.KS,
+			Reference: policy.Reference{From: policy.ReferenceFirst, Samples: trainingSamples},
+		},
+		Period: metric.Some(policy.Duration(time.Second)), Grace: metric.Some(policy.Duration(500 * time.Millisecond)),
+		MinSamples: windowSamples,
+	}
+	return policy.Policy{
+		Rules:       []policy.Rule{policy.Below(metric.Accuracy, minAccuracy), onInputs},
+		ReportEvery: metric.Some(policy.Duration(time.Second)),
+	}.WithCooldown(cooldown)
+}
+
 // apply starts the model's monitor with the demo's policy, as `modelvigil apply`.
 func (d *demo) apply(ctx context.Context) error {
-	policy := policy.Policy{}.With(policy.Below(metric.Accuracy, minAccuracy)).
-		With(policy.Above(metric.DriftScore, learner.MajorShift)).WithCooldown(cooldown)
+	policy := watchPolicy()
 	_, err := d.client.ExecuteWorkflow(ctx, hub.StartOptions(ModelName, contract.DefaultTaskQueue),
 		contract.WorkflowType, workflows.Input{ModelName: ModelName, Policy: &policy})
 	if err != nil {
@@ -229,11 +280,15 @@ func (d *demo) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.Out, format+"\n", args...)
 }
 
-// newSea is the stream of the demo: first a training set, then what is served.
+// newSea is the stream of the demo: first a training set, then what is served. With
+// the first drift the inputs stay as they are, with the others one of them moves.
 func newSea(seed uint64) (*stream.SEA, error) {
 	served := conceptWindows * windowSamples
 	first := trainingSamples + served + windowSamples/2 // a drift falls into a window, not between two
-	return stream.New(stream.Config{Seed: seed, DriftAt: []int{first, first + served, first + 2*served}})
+	return stream.New(stream.Config{
+		Seed: seed, DriftAt: []int{first, first + served, first + 2*served},
+		Skews: [][]float64{{1, 1, 1}, {1, 1, 1}, {2, 1, 1}, {2, 0.5, 1}},
+	})
 }
 
 func newSecret() string {

@@ -1,15 +1,12 @@
 package demo
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -20,51 +17,40 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 )
 
-// Window is what the serving process measured of one window of predictions, one
-// line of JSON on its standard output.
+// Window is what is known of one window of predictions once its labels have come,
+// one line of JSON on the serving process's standard output.
 type Window struct {
 	Number   int       `json:"number"`
-	At       time.Time `json:"at"`
+	At       time.Time `json:"at"`      // when it was predicted
 	Concept  int       `json:"concept"` // at the window's end; for the summary, nobody learns from it
 	Version  string    `json:"version"`
 	Accuracy float64   `json:"accuracy"`
 	Static   float64   `json:"static"` // the first model's, on the same window
-	Drift    float64   `json:"drift"`
 }
 
 // ServeOptions are the serving process's settings.
 type ServeOptions struct {
 	Client  client.Client
 	Trainer string // its URL
-	Initial string // path of the training set: the reference that drift is measured from
 	Seed    uint64
 	Queue   string
+	Endless bool // goes on with the last concept, until ctx ends
 }
 
-// Serve predicts the stream window by window, publishes what it measures through
-// a Hub, sends the labelled samples to the trainer and swaps to its newest model.
+// Serve predicts the stream window by window. What a model sees is published as it is
+// predicted, what was true of it labelsLate windows later: the accuracy through a Hub,
+// the labelled samples to the trainer, whose newest model is swapped to.
 func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
-	training, err := readTrainingSet(o.Initial)
-	if err != nil {
-		return err
-	}
-	reference, err := learner.NewReference(training)
-	if err != nil {
-		return err
-	}
-
 	sea, err := newSea(o.Seed)
 	if err != nil {
 		return err
 	}
 
-	sea.Take(trainingSamples) // the training set was taken from its beginning
+	sea.Take(trainingSamples) // the first model's, from the stream's beginning
 	models := &modelStore{url: o.Trainer + "/models/latest"}
 	if err := models.waitForFirst(ctx); err != nil {
 		return err
 	}
-
-	static := models.current
 
 	h := hub.New(o.Client, hub.Options{TaskQueue: o.Queue})
 	defer func() {
@@ -72,34 +58,14 @@ func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
 		defer cancel()
 		_ = h.Close(closing) // the demo is over; nobody waits for the last window
 	}()
-	lines := json.NewEncoder(out)
+	s := &server{
+		ServeOptions: o, sea: sea, models: models, static: models.current, hub: h, lines: json.NewEncoder(out),
+	}
 	ticker := time.NewTicker(windowEvery)
 	defer ticker.Stop()
-	for number := range 4 * conceptWindows {
-		samples := sea.Take(windowSamples)
-		w := Window{Number: number, Concept: sea.Concept(), Version: models.current.Version}
-		began := time.Now()
-		accuracy, err1 := models.current.Accuracy(samples)
-		latency := time.Since(began) / windowSamples
-		onStatic, err2 := static.Accuracy(samples)
-		drift, err3 := reference.DriftScore(samples)
-		if err := errors.Join(err1, err2, err3); err != nil {
+	for number := 0; number < windows || len(s.unlabelled) > 0; number++ {
+		if err := s.tick(ctx, number); err != nil {
 			return err
-		}
-
-		w.At = time.Now()
-		w.Accuracy = accuracy
-		w.Static = onStatic
-		w.Drift = drift
-		event := metric.NewEvent(ModelName, w.Version, w.Accuracy, latency.Seconds()*1000, w.Drift)
-		if err := h.Publish(ctx, event); err != nil {
-			return err
-		}
-		if err := postSamples(ctx, o.Trainer, samples); err != nil {
-			return err
-		}
-		if err := lines.Encode(w); err != nil {
-			return fmt.Errorf("write window: %w", err)
 		}
 
 		select {
@@ -107,12 +73,93 @@ func Serve(ctx context.Context, o ServeOptions, out io.Writer) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
 
-		if err := models.refresh(ctx); err != nil {
+	return nil
+}
+
+// server is what serves the stream.
+type server struct {
+	ServeOptions
+	sea        *stream.SEA
+	models     *modelStore
+	static     *learner.Model // the first
+	hub        *hub.Hub
+	lines      *json.Encoder
+	unlabelled []predicted // whose labels have not come yet, oldest first
+}
+
+// predicted is a window that was predicted.
+type predicted struct {
+	window  Window
+	samples []stream.Sample
+}
+
+// tick predicts a window, and takes the labels of an earlier one.
+func (s *server) tick(ctx context.Context, number int) error {
+	if err := s.models.refresh(ctx); err != nil {
+		return err
+	}
+	if number < windows || s.Endless {
+		if err := s.predict(ctx, number); err != nil {
 			return err
 		}
 	}
+	if number < labelsLate {
+		return nil
+	}
+	return s.label(ctx)
+}
 
+// predict publishes the inputs of each prediction.
+func (s *server) predict(ctx context.Context, number int) error {
+	p := predicted{samples: s.sea.Take(windowSamples)}
+	began := time.Now()
+	accuracy, err := s.models.current.Accuracy(p.samples)
+	if err != nil {
+		return err
+	}
+	latency := time.Since(began).Seconds() * 1000 / windowSamples
+	static, err := s.static.Accuracy(p.samples)
+	if err != nil {
+		return err
+	}
+
+	p.window = Window{
+		Number: number, At: began, Concept: s.sea.Concept(), Version: s.models.current.Version, Accuracy: accuracy, Static: static,
+	}
+	event := metric.Event{
+		Timestamp: began, ModelName: ModelName, ModelVersion: p.window.Version,
+		LatencyMS: metric.Some(latency), Metrics: make(map[string]float64, len(inputs)),
+	}
+	for _, sample := range p.samples {
+		for i, name := range inputs {
+			event.Metrics[name] = sample.X[i]
+		}
+		if err := s.hub.Publish(ctx, event); err != nil {
+			return err
+		}
+	}
+	s.unlabelled = append(s.unlabelled, p)
+	return nil
+}
+
+// label publishes how right the oldest window was whose labels have not come yet.
+func (s *server) label(ctx context.Context) error {
+	p := s.unlabelled[0]
+	s.unlabelled = s.unlabelled[1:]
+	err := s.hub.Publish(ctx, metric.Event{
+		Timestamp: p.window.At, ModelName: ModelName, ModelVersion: p.window.Version, Accuracy: metric.Some(p.window.Accuracy),
+	})
+	if err != nil {
+		return err
+	}
+	if err := postSamples(ctx, s.Trainer, p.samples); err != nil {
+		return err
+	}
+	if err := s.lines.Encode(p.window); err != nil {
+		return fmt.Errorf("write window: %w", err)
+	}
 	return nil
 }
 
@@ -197,48 +244,4 @@ func postSamples(ctx context.Context, trainer string, samples []stream.Sample) e
 	}
 
 	return nil
-}
-
-// writeTrainingSet saves what the first model learns from.
-func writeTrainingSet(path string, seed uint64) error {
-	sea, err := newSea(seed)
-	if err != nil {
-		return err
-	}
-	encoded, err := json.Marshal(sea.Take(trainingSamples))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, encoded, 0o600)
-}
-
-func readTrainingSet(path string) ([]stream.Sample, error) {
-	encoded, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the training set: %w", err)
-	}
-	var samples []stream.Sample
-	if err := json.Unmarshal(encoded, &samples); err != nil {
-		return nil, fmt.Errorf("read the training set %s: %w", path, err)
-	}
-	return samples, nil
-}
-
-// readWindows reads the serving process's lines until it ends.
-func readWindows(lines io.Reader) <-chan Window {
-	windows := make(chan Window)
-	go func() {
-		defer close(windows)
-		if lines == nil {
-			return
-		}
-
-		for scanner := bufio.NewScanner(lines); scanner.Scan(); {
-			var w Window
-			if json.Unmarshal(scanner.Bytes(), &w) == nil {
-				windows <- w
-			}
-		}
-	}()
-	return windows
 }

@@ -2,14 +2,17 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/modelvigil/modelvigil/demo/learner"
+	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/demo/trainer"
 )
 
@@ -29,7 +32,7 @@ func Train(ctx context.Context, o TrainOptions) error {
 	}
 	service, err := trainer.New(trainer.Config{
 		ModelName: ModelName, Secret: o.Secret, Initial: initial, FreshSamples: trainingSamples,
-		BaseURL: "http://" + o.Listen, Logger: o.Logger, Fit: learner.Options{},
+		LateSamples: labelsLate * windowSamples, BaseURL: "http://" + o.Listen, Logger: o.Logger, Fit: learner.Options{},
 	})
 	if err != nil {
 		return err
@@ -52,4 +55,29 @@ func Train(ctx context.Context, o TrainOptions) error {
 	closing, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	return errors.Join(service.Close(closing), server.Shutdown(closing))
+}
+
+// writeTrainingSet saves what the first model learns from.
+func writeTrainingSet(path string, seed uint64) error {
+	sea, err := newSea(seed)
+	if err != nil {
+		return err
+	}
+	encoded, err := json.Marshal(sea.Take(trainingSamples))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, encoded, 0o600)
+}
+
+func readTrainingSet(path string) ([]stream.Sample, error) {
+	encoded, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the training set: %w", err)
+	}
+	var samples []stream.Sample
+	if err := json.Unmarshal(encoded, &samples); err != nil {
+		return nil, fmt.Errorf("read the training set %s: %w", path, err)
+	}
+	return samples, nil
 }

@@ -22,14 +22,16 @@ func newDemoCommand() *cobra.Command {
 Starts a Temporal dev server, the worker, a training service and a serving process,
 each a process of its own, and shows for about 80 seconds what happens: a really
 trained classifier meets a stream whose concept changes three times (SEA, Street
-and Kim 2001). Ends with a table, and leaves no process and no file behind.`,
+and Kim 2001). One rule is on its accuracy, known once the labels come, another on
+its inputs, two of which move. Ends with a table, and leaves no process and no file
+behind.`,
 		Example: `  modelvigil demo                    # a live view; plain lines where there is no terminal
   modelvigil demo --seed 7           # another stream; the same seed gives the same one
   modelvigil demo --keep             # stay at the end, and look around in the Temporal UI`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			options.Out = command.OutOrStdout()
-			options.Live = isTerminal(options.Out)
+			options.Size = terminalSize(options.Out)
 			options.Temporal = cmp.Or(options.Temporal, os.Getenv("MODELVIGIL_TEMPORAL"))
 			return demo.Run(command.Context(), options)
 		},
@@ -41,6 +43,21 @@ and Kim 2001). Ends with a table, and leaves no process and no file behind.`,
 	flags.StringVar(&options.Worker, "worker", "", "path of the worker (default beside this program)")
 	command.AddCommand(newDemoServingCommand(), newDemoTrainerCommand())
 	return command
+}
+
+// terminalSize asks a terminal how many columns and rows it has; it is nil of what is
+// no terminal.
+func terminalSize(stream any) func() (columns, rows int) {
+	if !isTerminal(stream) {
+		return nil
+	}
+	return func() (columns, rows int) {
+		columns, rows, err := term.GetSize(int(stream.(*os.File).Fd()))
+		if err != nil || columns == 0 || rows == 0 {
+			return 80, 24 // as terminals have been since they were of glass
+		}
+		return columns, rows
+	}
 }
 
 func isTerminal(stream any) bool {
@@ -65,8 +82,8 @@ func newDemoServingCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.Trainer, "trainer", "", "URL of the training service")
-	flags.StringVar(&options.Initial, "initial", "", "path of the training set")
 	flags.Uint64Var(&options.Seed, "seed", 1, "of the stream")
+	flags.BoolVar(&options.Endless, "endless", false, "go on with the last concept, until the end")
 	return command
 }
 

@@ -61,12 +61,6 @@ func Fit(samples []stream.Sample, options Options) (*Model, error) {
 
 	model := &Model{Version: options.Version, TrainedOn: len(samples), Quadratic: options.Quadratic}
 	model.Means, model.Scales = standardise(samples)
-	var err error
-	model.Reference, err = NewReference(samples)
-	if err != nil {
-		return nil, fmt.Errorf("fit: %w", err)
-	}
-
 	loss := newLogLoss(model, samples, options.L2)
 	result, err := optimize.Minimize(
 		optimize.Problem{Func: loss.value, Grad: loss.gradient},

@@ -24,9 +24,6 @@ type Model struct {
 	Scales    []float64 `json:"scales"`  // its standard deviation, 1 for a constant input; above 0
 	Bias      float64   `json:"bias"`    // the log odds where every input is at its mean
 	Weights   []float64 `json:"weights"` // of each feature, inputs first
-	// Reference is the distribution of the inputs in training, which drift is
-	// measured against.
-	Reference Reference `json:"reference"`
 }
 
 // Inputs returns how many inputs the model takes.
@@ -87,10 +84,6 @@ func (m *Model) Validate() error {
 	faults = append(faults,
 		checkFinite("bias", []float64{m.Bias}), checkFinite("means", m.Means),
 		checkFinite("scales", m.Scales), checkFinite("weights", m.Weights))
-	if len(m.Reference.Inputs) != len(m.Means) {
-		faults = append(faults, fmt.Errorf("reference.inputs: must be %d as means are, got %d", len(m.Means), len(m.Reference.Inputs)))
-	}
-	faults = append(faults, m.Reference.validate())
 	return errors.Join(faults...)
 }
 

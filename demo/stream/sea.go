@@ -41,18 +41,24 @@ type Config struct {
 	// first sample of each concept but the first. Strictly ascending, one fewer
 	// than Thetas.
 	DriftAt []int
+	// Skews, if given, are the powers of each concept's inputs, of which a uniform
+	// number in [0, 1) is taken before it is stretched to [0, 10): above 1 small inputs
+	// become more frequent, below 1 large ones. As many as Thetas, each with a power
+	// above 0 for every input; nil leaves all inputs uniform.
+	Skews [][]float64
 }
 
 // SEA is the stream of Street and Kim, "A streaming ensemble algorithm (SEA) for
 // large-scale classification", KDD 2001, doi:10.1145/502512.502568. Three inputs
 // are uniform in [0, 10); the class is x[0] + x[1] <= theta, and x[2] is
-// irrelevant. The theta changes abruptly; the inputs' distribution never does,
-// so that a drift shows in accuracy alone. It has no end: the last concept
-// stays. The same Config gives the same samples. Not for concurrent use.
+// irrelevant. The theta changes abruptly; the inputs' distribution does only where
+// Config.Skews says so, and else a drift shows in accuracy alone. It has no end: the
+// last concept stays. The same Config gives the same samples. Not for concurrent use.
 type SEA struct {
 	random  *rand.Rand
 	noise   float64
 	thetas  []float64
+	skews   [][]float64
 	driftAt []int
 	index   int // of the next sample
 }
@@ -85,12 +91,34 @@ func New(config Config) (*SEA, error) {
 		}
 	}
 
-	faults = append(faults, sea.placeDrifts(config))
+	faults = append(faults, sea.skew(config.Skews), sea.placeDrifts(config))
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 
 	return sea, nil
+}
+
+// skew takes the powers of the inputs, one list for each concept.
+func (s *SEA) skew(skews [][]float64) error {
+	if skews == nil {
+		return nil
+	}
+	if len(skews) != len(s.thetas) {
+		return fmt.Errorf("skews: must be %d, one for each theta, got %d", len(s.thetas), len(skews))
+	}
+	for i, powers := range skews {
+		isGood := len(powers) == seaInputs
+		for _, power := range powers {
+			isGood = isGood && power > 0 && !math.IsInf(power, 1)
+		}
+		if !isGood {
+			return fmt.Errorf("skews[%d]: must be %d finite powers above 0, got %v", i, seaInputs, powers)
+		}
+	}
+
+	s.skews = skews
+	return nil
 }
 
 // placeDrifts fills driftAt from DriftEvery, or checks the one that was given.
@@ -130,10 +158,15 @@ func (s *SEA) placeDrifts(config Config) error {
 
 // Next returns the next sample.
 func (s *SEA) Next() Sample {
-	theta := s.thetas[s.Concept()]
+	concept := s.Concept()
+	theta := s.thetas[concept]
 	x := make([]float64, seaInputs)
 	for i := range x {
-		x[i] = seaRange * s.random.Float64()
+		share := s.random.Float64()
+		if s.skews != nil {
+			share = math.Pow(share, s.skews[concept][i])
+		}
+		x[i] = seaRange * share
 	}
 	y := x[0]+x[1] <= theta
 	if s.random.Float64() < s.noise {

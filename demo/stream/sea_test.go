@@ -104,6 +104,9 @@ func TestSEARefusesWhatItCannotStream(t *testing.T) {
 		"drifts backwards":           {stream.Config{DriftEvery: -1}, "drift_every: must be a number of samples, got -1"},
 		"drifts placed twice":        {stream.Config{DriftEvery: 5, DriftAt: []int{1, 2, 3}}, "drift_at: must be left out where drift_every is given"},
 		"fewer drifts than concepts": {stream.Config{DriftAt: []int{1}}, "drift_at: must place the 3 drifts between 4 thetas, got 1"},
+		"fewer skews than concepts":  {stream.Config{Skews: [][]float64{{1, 1, 1}}}, "skews: must be 4, one for each theta, got 1"},
+		"a skew of two inputs":       {stream.Config{Thetas: []float64{8}, Skews: [][]float64{{1, 1}}}, "skews[0]: must be 3 finite powers above 0, got [1 1]"},
+		"a skew by nothing":          {stream.Config{Thetas: []float64{8}, Skews: [][]float64{{1, 0, 1}}}, "skews[0]: must be 3 finite powers above 0, got [1 0 1]"},
 		"drifts out of order":        {stream.Config{DriftAt: []int{5, 9, 9}}, "drift_at[2]: must be above 9, got 9"},
 		"two faults, of which both are told": {
 			stream.Config{Noise: new(-1.0), Thetas: []float64{0}},

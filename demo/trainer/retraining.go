@@ -30,7 +30,7 @@ const (
 type job struct {
 	id    string
 	event retrainingEvent
-	from  int           // the number of samples ever taken when it was requested
+	from  int           // the number of samples ever taken when the first fresh one comes
 	until int           // the number from which on there are enough
 	ready chan struct{} // closed when there are
 
@@ -98,11 +98,12 @@ func (t *Trainer) start(id string, event retrainingEvent) (known bool, _ *refusa
 		return false, &refusal{status: http.StatusServiceUnavailable, reason: fmt.Sprintf("%d retrainings are under way", t.unfitted)}
 	}
 
+	from := t.samples.total + t.config.LateSamples
 	started := &job{
 		id:    id,
 		event: event,
-		from:  t.samples.total,
-		until: t.samples.total + t.config.FreshSamples,
+		from:  from,
+		until: from + t.config.FreshSamples,
 		ready: make(chan struct{}),
 		state: running,
 	}
@@ -193,7 +194,7 @@ func (t *Trainer) showRetraining(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		answer = outcome{State: known.state, Message: known.message, ModelVersion: known.modelVersion}
 		if known.state == running {
-			answer.Message = fmt.Sprintf("%d of %d fresh samples have come", min(t.samples.total, known.until)-known.from, known.until-known.from)
+			answer.Message = fmt.Sprintf("%d of %d fresh samples have come", max(0, min(t.samples.total, known.until)-known.from), known.until-known.from)
 		}
 	}
 

@@ -67,6 +67,9 @@ type Config struct {
 	// before is mostly of the old concept. 0 means DefaultFreshSamples; at most
 	// Capacity.
 	FreshSamples int
+	// LateSamples is how many samples that come after a request were predicted before
+	// it, since their labels come late; they are no fresh ones. 0 or more.
+	LateSamples int
 	// Capacity is how many samples are held, the newest; 0 means DefaultCapacity.
 	Capacity int
 	// Fit are the learner's options; its Version is overwritten.
@@ -184,6 +187,9 @@ func (c Config) validate() error {
 	}
 	if c.FreshSamples < 1 || c.FreshSamples > c.Capacity {
 		faults = append(faults, fmt.Errorf("fresh_samples: must be in 1 to the capacity of %d, got %d", c.Capacity, c.FreshSamples))
+	}
+	if c.LateSamples < 0 {
+		faults = append(faults, fmt.Errorf("late_samples: must not be below 0, got %d", c.LateSamples))
 	}
 	if c.BaseURL != "" {
 		base, err := url.Parse(c.BaseURL)

@@ -187,6 +187,19 @@ func TestSamples(t *testing.T) {
 		require.Equal(t, "succeeded", s.ended(retraining).State)
 		require.Equal(t, 80, s.Model().TrainedOn)
 	})
+	t.Run("that were predicted before the request are not fitted, though they come after it", func(t *testing.T) {
+		s := serve(t, trainer.Config{FreshSamples: 50, LateSamples: 30})
+		seas := sea(t, stream.Config{})
+		var retraining job
+		s.request("a/1", "").decode(t, &retraining)
+		s.send(seas.Take(20))
+		require.Equal(t, "0 of 50 fresh samples have come", s.outcome(retraining).Message)
+		s.send(seas.Take(59))
+		require.Equal(t, "49 of 50 fresh samples have come", s.outcome(retraining).Message)
+		s.send(seas.Take(1))
+		require.Equal(t, "succeeded", s.ended(retraining).State)
+		require.Equal(t, 50, s.Model().TrainedOn)
+	})
 	for name, test := range map[string]struct {
 		body   string
 		status int
@@ -264,6 +277,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 		"a secret without its prefix":      {trainer.Config{Secret: strings.Repeat("QUJD", 8)}, "trainer: secret: must be whsec_ and base64"},
 		"a secret that is none":            {trainer.Config{Secret: "whsec_"}, "trainer: secret: must be of 24 to 64 bytes, got 0"},
 		"an initial sample at fault":       {trainer.Config{Initial: []stream.Sample{{}}}, "trainer: initial: fit: samples[0].x: must have at least one input"},
+		"late samples below none":          {trainer.Config{LateSamples: -1}, "trainer: late_samples: must not be below 0, got -1"},
 		"a base url that is a path":        {trainer.Config{BaseURL: "/x"}, `trainer: base_url: must be like https://host/path without a slash at the end, got "/x"`},
 		"two faults, of which both are told": {
 			trainer.Config{Secret: "hush", Capacity: -1, FreshSamples: -1},

@@ -14,8 +14,8 @@ until grep -q 'still running' "$log"; do
 done
 ui=$(grep -o 'http://[0-9.:]*' "$log" | head -1)
 address=$(grep -o 'TEMPORAL_ADDRESS=[0-9.:]*' "$log" | head -1 | cut -d= -f2)
-run=$("$temporal" workflow describe --address "$address" -w model-monitor/sea-classifier -o json |
+run=$("$temporal" workflow describe --address "$address" -w model-monitor/sea -o json |
 	grep -o '"runId": "[^"]*"' | head -1 | cut -d'"' -f4)
 cd "$root/tools/picture"
 go run . -height 800 -wait 'Current Details' -out "$root/docs/picture.png" \
-	-url "$ui/namespaces/default/workflows/model-monitor%2Fsea-classifier/$run/user-metadata"
+	-url "$ui/namespaces/default/workflows/model-monitor%2Fsea/$run/user-metadata"
