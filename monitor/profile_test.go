@@ -45,9 +45,9 @@ func TestWhatHasNoReadingOfADriftRuleIsNotLateForIt(t *testing.T) {
 			}
 			event(noon.Add(10*time.Minute), "age")
 			event(noon, "auc")
-			assert.Equal(t, late, m.Status(noon.Add(10*time.Minute)).Versions["v1"].Rules[0].Late)
+			assert.Equal(t, late, m.Status(noon.Add(10 * time.Minute)).Versions["v1"].Rules[0].Late)
 			event(noon, "age")
-			assert.Equal(t, late+1, m.Status(noon.Add(10*time.Minute)).Versions["v1"].Rules[0].Late)
+			assert.Equal(t, late+1, m.Status(noon.Add(10 * time.Minute)).Versions["v1"].Rules[0].Late)
 		})
 	}
 }
