@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/policy/calendar"
 )
@@ -25,8 +26,40 @@ type Guidance struct {
 	// Zones are how far clocks are ahead of UTC in those that rules with a period name:
 	// publishers and the monitor go by the same ones.
 	Zones map[string][]calendar.Shift `json:"zones,omitempty"`
+	// Bins are the edges between which rules on drift want readings counted, by model version.
+	Bins []Bins `json:"bins,omitempty"`
 	// BatchVersions are those that the monitor takes; none means 1.
 	BatchVersions []int `json:"batch_versions,omitempty"`
+}
+
+// Bins are the edges between which the readings of one model version are to be counted.
+type Bins struct {
+	ModelVersion string `json:"model_version,omitempty"`
+	// Others says that they are for all versions that have none of their own.
+	Others  bool                  `json:"others,omitempty"`
+	Metrics map[string]MetricBins `json:"metrics"`
+}
+
+// MetricBins are those of one metric. One that a rule on drift watches, but that is not
+// in the list, is wanted as a sketch alone: its edges are not known.
+type MetricBins struct {
+	Grids []drift.Grid `json:"grids,omitempty"` // at most metric.MaxBinned
+	// Sketch says that a rule on drift wants a sketch, too: it learns the edges of
+	// another reference.
+	Sketch bool `json:"sketch,omitempty"`
+}
+
+// BinsOf are the metrics of a model version whose edges are known.
+func (g *Guidance) BinsOf(modelVersion string) (metrics map[string]MetricBins) {
+	for i := range g.Bins {
+		switch b := &g.Bins[i]; {
+		case b.Others:
+			metrics = b.Metrics
+		case b.ModelVersion == modelVersion:
+			return b.Metrics
+		}
+	}
+	return metrics
 }
 
 // BatchVersion is the newest version of a batch that this code writes and the
@@ -93,11 +126,12 @@ func (g *Guidance) Age() time.Duration {
 }
 
 // IsNewsAfter says that publishers who go by an earlier guidance should ask anew: it has
-// other rules or clocks, another interval or number of publishers, by far, or a pause is over. What
+// other rules, edges or clocks, another interval or number of publishers, by far, or a pause is over. What
 // else changes they see coming, or ask about when they have a breach.
 func (g *Guidance) IsNewsAfter(earlier *Guidance) bool {
 	pace, before := g.HealthyPace(), earlier.HealthyPace()
 	return g.ReportEvery != earlier.ReportEvery || pace >= 2*before || before >= 2*pace ||
 		earlier.Phase == PhasePaused && g.Phase != PhasePaused ||
-		!slices.Equal(g.KeepDistributions, earlier.KeepDistributions) || !reflect.DeepEqual(g.Rules, earlier.Rules) || !reflect.DeepEqual(g.Zones, earlier.Zones)
+		!slices.Equal(g.KeepDistributions, earlier.KeepDistributions) || !reflect.DeepEqual(g.Bins, earlier.Bins) ||
+		!reflect.DeepEqual(g.Rules, earlier.Rules) || !reflect.DeepEqual(g.Zones, earlier.Zones)
 }

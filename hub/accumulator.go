@@ -39,7 +39,14 @@ type accumulator struct {
 	named       [3]tally
 	further     map[string]*tally
 	categories  map[string]*metric.Values
-	bytes       int // of memory
+	readings    []reading // of the event at hand
+	bytes       int       // of memory
+}
+
+// reading is one of an event, and what it is folded into.
+type reading struct {
+	tally *tally
+	value float64
 }
 
 func newAccumulator(c compartment, since time.Time, w *wanted) *accumulator {
@@ -88,25 +95,33 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 }
 
 func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (grown int, err error) {
-	for name := range metrics {
-		if a.further[name] != nil {
-			continue
+	a.readings = a.readings[:0]
+	for name, value := range metrics { // once: ranging is most of what this costs
+		t := a.further[name]
+		if t == nil {
+			if len(a.further) >= metric.MaxExtraMetrics {
+				return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
+			}
+			t = a.open(name)
+			grown += t.Bytes()
 		}
-		if len(a.further) >= metric.MaxExtraMetrics {
-			return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
-		}
-
-		if a.further == nil {
-			a.further = map[string]*tally{}
-		}
-		a.further[name] = &tally{want: a.wanted.of(name)}
-		grown += a.further[name].Bytes()
+		a.readings = append(a.readings, reading{t, value})
 	}
 
-	for name, value := range metrics {
-		grown += a.further[name].add(value, stamp)
+	for i := range a.readings {
+		grown += a.readings[i].tally.add(a.readings[i].value, stamp)
 	}
 	return grown, nil
+}
+
+// open begins with a further metric.
+func (a *accumulator) open(name string) *tally {
+	if a.further == nil {
+		a.further = map[string]*tally{}
+	}
+	t := &tally{want: a.wanted.of(name)}
+	a.further[name] = t
+	return t
 }
 
 // addCategories counts the readings that are names. It fails before any is counted.

@@ -37,6 +37,7 @@ type fold struct {
 	mu       sync.Mutex // taken inside a shard's, to open an accumulator
 	periods  *periods
 	wanted   *wanted
+	wantedOf map[string]*wanted       // by version, of those heard of since the last send
 	versions map[string]struct{}      // heard of since the last send
 	open     map[compartment]struct{} // since the last cut
 }
@@ -64,7 +65,7 @@ type shard struct {
 func newFold(of *Account, now time.Time) *fold {
 	f := &fold{
 		account: of, shards: make([]shard, runtime.GOMAXPROCS(0)), periods: &periods{},
-		wanted: (&wanted{everything: true}).withNamed(), versions: map[string]struct{}{}, open: map[compartment]struct{}{},
+		wanted: &wanted{everything: true}, wantedOf: map[string]*wanted{}, versions: map[string]struct{}{}, open: map[compartment]struct{}{},
 	}
 	for i := range f.shards {
 		f.shards[i].lateBefore = now.Add(-lateAfter)
@@ -168,7 +169,7 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	own := compartment{late: late, version: version}
 	own.from, own.until = f.periods.around(second)
 	if _, isOpen := f.open[own]; isOpen {
-		return own, f.wanted, nil
+		return own, f.wantedFor(version), nil
 	}
 
 	if len(f.open) >= maxOpen {
@@ -183,7 +184,17 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	}
 
 	f.open[own] = struct{}{}
-	return own, f.wanted, nil
+	return own, f.wantedFor(version), nil
+}
+
+// wantedFor is what is wanted of a version. f.mu is held.
+func (f *fold) wantedFor(version string) *wanted {
+	own := f.wantedOf[version]
+	if own == nil {
+		own = f.wanted.forVersion(version)
+		f.wantedOf[version] = own
+	}
+	return own
 }
 
 func (c *compartment) isNearer(other *compartment, second int64) bool {
@@ -211,6 +222,7 @@ func (f *fold) setWanted(w *wanted) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.wanted = w
+	clear(f.wantedOf)
 }
 
 // forgetVersions forgets those that were heard of since the last send.
@@ -218,6 +230,7 @@ func (f *fold) forgetVersions() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.versions)
+	clear(f.wantedOf)
 }
 
 // rememberVersions counts those that wait, be it in the batch that is under way.
@@ -242,7 +255,7 @@ func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Ti
 
 		d := a.digest(until(a.since))
 		same := slices.IndexFunc(whole, func(b *accumulator) bool { return b.compartment == a.compartment })
-		if same >= 0 && digests[same].FoldedUntil.Equal(d.FoldedUntil) {
+		if same >= 0 && digests[same].FoldedUntil.Equal(d.FoldedUntil) && digests[same].KeepsAll(d) {
 			digests[same].Merge(d)
 			continue
 		}

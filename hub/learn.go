@@ -185,7 +185,7 @@ func (t *tripwire) isUrgent(event *metric.Event) bool {
 		}
 	}
 
-	if len(event.Metrics) == 0 { // ranging over none is not free
+	if len(event.Metrics) == 0 || len(t.further) == 0 { // ranging is not free
 		return false
 	}
 

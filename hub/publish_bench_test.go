@@ -3,11 +3,13 @@ package hub
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -66,4 +68,79 @@ func benchmarkPublish(b *testing.B, models, publishers int) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mevents/s")
+}
+
+// BenchmarkPublishFeatures publishes events of ten features that a drift rule watches,
+// from one goroutine: counted in bins, or by a sketch while the edges are not known.
+func BenchmarkPublishFeatures(b *testing.B) {
+	for _, form := range []string{"bins", "sketch"} {
+		b.Run(form, func(b *testing.B) {
+			benchmarkFeatures(b, tenFeatures(form == "bins"))
+		})
+	}
+}
+
+// tenFeatures is what a monitor tells that watches ten of them.
+func tenFeatures(isBinned bool) contract.Guidance {
+	rules := []policy.Rule{{Name: "inputs", Metrics: []string{"feature.*"}, Drift: &policy.Drift{Statistic: drift.KS}}}
+	g := contract.Guidance{Phase: contract.PhaseWatching, Rules: rules, Publishers: 1}
+	if !isBinned {
+		return g
+	}
+
+	grid := drift.Grid{ID: "edges"}
+	for i := range drift.MaxEdges {
+		grid.Edges = append(grid.Edges, -2+4*float64(i)/float64(drift.MaxEdges))
+	}
+	metrics := map[string]contract.MetricBins{}
+	for i := range 10 {
+		metrics[fmt.Sprintf("feature.%d", i)] = contract.MetricBins{Grids: []drift.Grid{grid}}
+	}
+	g.Bins = []contract.Bins{{Others: true, Metrics: metrics}}
+	return g
+}
+
+// guidedCarrier takes every batch at once, and has one answer.
+type guidedCarrier struct {
+	idleCarrier
+	guidance contract.Guidance
+}
+
+func (c guidedCarrier) ask(context.Context, string) (contract.Guidance, error) {
+	return c.guidance, nil
+}
+
+func benchmarkFeatures(b *testing.B, guidance contract.Guidance) {
+	h := newHub(guidedCarrier{guidance: guidance}, Options{})
+	defer func() { _ = h.Close(context.Background()) }()
+	random := rand.New(rand.NewPCG(1, 2))
+	events := make([]metric.Event, 4096)
+	now := time.Now().UTC()
+	for i := range events {
+		events[i] = metric.Event{Timestamp: now.Add(time.Duration(i)), ModelName: "m", ModelVersion: "v1", Metrics: map[string]float64{}}
+		for f := range 10 {
+			events[i].Metrics[fmt.Sprintf("feature.%d", f)] = random.NormFloat64()
+		}
+	}
+	ctx := context.Background()
+	publish := func(event *metric.Event) {
+		if err := h.Publish(ctx, *event); err != nil {
+			b.Fatal(err)
+		}
+	}
+	publish(&events[0])
+	p := h.models.get("m")
+	p.mu.Lock()
+	p.follow(guidance, now)
+	p.cut(now)
+	p.mu.Unlock()
+	for i := range events {
+		publish(&events[i])
+	}
+
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		publish(&events[i%len(events)])
+	}
 }

@@ -56,7 +56,11 @@ func (p *pipe) mergeWaiting(now time.Time) bool {
 				continue
 			}
 
-			if price := p.periods.price(x, y, now); price < best {
+			price := p.periods.price(x, y, now)
+			if price < best && !x.KeepsAll(y) {
+				price += openPrice
+			}
+			if price < best {
 				best = price
 				a = i
 				b = j

@@ -5,42 +5,73 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
 // want is what a digest carries of one metric beside its count, sum and extremes.
 type want struct {
-	distribution bool // a sketch
-	times        bool // when the extremes were measured
+	distribution bool            // a sketch
+	times        bool            // when the extremes were measured
+	finders      []*drift.Finder // counts in these bins
 }
 
-// wanted is what a monitor wants of each metric. It is never changed.
+// wanted is what a monitor wants of each metric, of one model version where it was made
+// for one. It is never changed.
 type wanted struct {
 	everything    bool // nothing was learnt of the monitor yet: it may want anything
 	distributions policy.Distributions
 	instants      map[string]bool // metrics that a rule judges at each event
+	guidance      contract.Guidance
 	named         [3]want
+	binned        map[string]want // metrics whose edges are known
 }
 
 func newWanted(g *contract.Guidance) *wanted {
-	w := &wanted{distributions: policy.DistributionsFor(g.Rules, g.KeepDistributions), instants: map[string]bool{}}
+	w := &wanted{distributions: policy.DistributionsFor(g.Rules, g.KeepDistributions), instants: map[string]bool{}, guidance: *g}
 	for i := range g.Rules {
 		if r := &g.Rules[i]; r.IsInstant() {
 			w.instants[r.Metric] = true
 		}
 	}
-	return w.withNamed()
-}
-
-func (w *wanted) withNamed() *wanted {
-	for i, name := range namedMetrics {
-		w.named[i] = w.of(name)
-	}
 	return w
 }
 
+// forVersion is what is wanted of a model version.
+func (w *wanted) forVersion(version string) *wanted {
+	own := *w
+	own.binned = map[string]want{}
+	for name, bins := range w.guidance.BinsOf(version) {
+		own.binned[name] = w.ofBinned(name, &bins)
+	}
+	for i, name := range namedMetrics {
+		own.named[i] = own.of(name)
+	}
+	return &own
+}
+
 func (w *wanted) of(name string) want {
-	return want{distribution: w.everything || w.distributions.Has(name), times: w.everything || w.instants[name]}
+	binned, isBinned := w.binned[name]
+	if isBinned {
+		return binned
+	}
+	return want{
+		distribution: w.everything || w.distributions.Has(name) || w.distributions.Compares(name),
+		times:        w.everything || w.instants[name],
+	}
+}
+
+func (w *wanted) ofBinned(name string, bins *contract.MetricBins) want {
+	wants := want{distribution: w.distributions.Has(name) || bins.Sketch, times: w.instants[name]}
+	for i := range bins.Grids[:min(len(bins.Grids), metric.MaxBinned)] {
+		finder := drift.NewFinder(&bins.Grids[i])
+		if finder == nil {
+			wants.distribution = true
+			continue
+		}
+		wants.finders = append(wants.finders, finder)
+	}
+	return wants
 }
 
 // tally is one metric of a digest in the making.
@@ -52,7 +83,7 @@ type tally struct {
 // add folds a reading, and returns by how many bytes that grew.
 func (t *tally) add(value float64, stamp time.Time) (grown int) {
 	if t.Count == 0 {
-		t.start(value, stamp)
+		grown = t.start(value, stamp)
 	}
 
 	t.Count++
@@ -70,23 +101,31 @@ func (t *tally) add(value float64, stamp time.Time) (grown int) {
 		}
 	}
 
-	if t.Sketch == nil {
-		return 0
+	for i, finder := range t.want.finders {
+		t.Bins[i].Counts[finder.Bin(value)]++
 	}
-	before := t.Bytes()
-	t.Sketch.Add(value)
-	return t.Bytes() - before
+	if t.Sketch != nil {
+		before := t.Bytes()
+		t.Sketch.Add(value)
+		grown += t.Bytes() - before
+	}
+	return grown
 }
 
-// start begins with the first reading.
-func (t *tally) start(value float64, stamp time.Time) {
+// start begins with the first reading, and returns by how many bytes that grew.
+func (t *tally) start(value float64, stamp time.Time) int {
+	before := t.Bytes()
 	t.Min = value
 	t.Max = value
 	if t.want.times {
 		t.MinAt = stamp
 		t.MaxAt = stamp
 	}
+	for _, finder := range t.want.finders {
+		t.Bins = append(t.Bins, finder.Start())
+	}
 	if t.want.distribution {
 		t.Sketch = metric.NewSketch()
 	}
+	return t.Bytes() - before
 }

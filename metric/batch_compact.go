@@ -30,6 +30,8 @@ type compactSummary struct {
 	// First; left out where they are not known.
 	Times  []int64 `json:"t,omitempty"`
 	Sketch *Sketch `json:"q,omitempty"`
+	// Bins are as packBins has them. One reading alone is counted by its value.
+	Bins []string `json:"b,omitempty"`
 }
 
 // MarshalJSON writes a batch in the form of its version.
@@ -86,6 +88,9 @@ func (d *Digest) compact() *compactDigest {
 		summary := &compactSummary{Values: [4]float64{float64(m.Count), m.Sum, m.Min, m.Max}, Sketch: m.Sketch}
 		if !m.MinAt.IsZero() {
 			summary.Times = []int64{int64(m.MinAt.Sub(d.First)), int64(m.MaxAt.Sub(d.First))}
+		}
+		if m.Count > 1 {
+			summary.Bins = packBins(m.Bins)
 		}
 		c.Metrics[name] = summary
 	}

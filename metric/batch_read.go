@@ -172,6 +172,7 @@ func (c *cursor) values() *Values {
 
 func (c *cursor) metricDigest() *Summary {
 	m := &Summary{}
+	var packed []string // bins, whose total may be told later
 	for more := c.Open('{', '}'); more; more = c.More('}') {
 		switch string(c.Key()) {
 		case "count":
@@ -192,11 +193,20 @@ func (c *cursor) metricDigest() *Summary {
 			c.compactExtremes(m)
 		case "sketch", "q":
 			m.Sketch = c.sketch()
+		case "bins":
+			m.Bins = c.bins()
+		case "b":
+			packed = c.texts()
 		default:
 			c.skip()
 		}
 	}
 
+	if packed != nil {
+		bins, err := unpackBins(packed, m.Count)
+		m.Bins = bins
+		c.Bad = c.Bad || err != nil
+	}
 	return m
 }
 

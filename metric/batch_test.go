@@ -35,6 +35,9 @@ func folded(random *rand.Rand) *metric.Digest {
 		if random.IntN(3) == 0 {
 			m.MinAt, m.MaxAt = time.Time{}, time.Time{}
 		}
+		if m.Count > 1 { // one reading alone is counted by its value
+			m.Bins = []metric.Bins{{Edges: "e1", Counts: metric.Counts{m.Count - 1, 0, 1}}, {Edges: "é2", Counts: metric.Counts{m.Count}}}
+		}
 		d.Metrics[fmt.Sprintf("m%d", i)] = m
 	}
 	return d
@@ -90,13 +93,17 @@ func TestABatchOfVersionTwoIsShort(t *testing.T) {
 
 func TestWhatIsNoBatchOfVersionTwoIsRefused(t *testing.T) {
 	for name, digest := range map[string]string{
-		"three times":            `{"n":1,"t":[1,2,3]}`,
-		"five times":             `{"n":1,"t":[1,2,3,4,5]}`,
-		"a time that is a text":  `{"n":1,"t":["1",2,3,4]}`,
-		"three values":           `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,3]}}}`,
-		"a count that is broken": `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1.5,2,3,4]}}}`,
-		"one time of extremes":   `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"t":[1]}}}`,
-		"values that are none":   `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":null}}}`,
+		"three times":             `{"n":1,"t":[1,2,3]}`,
+		"five times":              `{"n":1,"t":[1,2,3,4,5]}`,
+		"a time that is a text":   `{"n":1,"t":["1",2,3,4]}`,
+		"three values":            `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,3]}}}`,
+		"a count that is broken":  `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1.5,2,3,4]}}}`,
+		"one time of extremes":    `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"t":[1]}}}`,
+		"edges without counts":    `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"b":["e"]}}}`,
+		"broken counts":           `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"b":["AQ e"]}}}`,
+		"counts below nought":     `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"b":["AQSY e"]}}}`,
+		"counts that are no text": `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":[1,2,2,2],"b":[1]}}}`,
+		"values that are none":    `{"n":1,"t":[1,2,3,4],"m":{"a":{"v":null}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := metric.DecodeBatch([]byte(`{"version":2,"model_name":"fraud","publisher":"p","sequence":1,"digests":[` + digest + `]}`))

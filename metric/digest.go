@@ -46,6 +46,9 @@ type Summary struct {
 	MaxAt time.Time `json:"max_at,omitzero"`
 	// Sketch is the distribution; nil where the publisher kept none.
 	Sketch *Sketch `json:"sketch,omitempty"`
+	// Bins are the readings counted between the edges of references; none where the
+	// publisher knew no edges.
+	Bins []Bins `json:"bins,omitempty"`
 }
 
 // Add folds one valid reading into m, whose zero value is empty. It allocates
@@ -126,6 +129,7 @@ func (d *Digest) Merge(other *Digest) {
 		}
 		copied := *metric
 		copied.Sketch = metric.Sketch.Clone()
+		copied.Bins = cloneBins(metric.Bins)
 		d.Metrics[name] = &copied
 	}
 
@@ -146,6 +150,7 @@ func (m *Summary) Merge(other *Summary) {
 	if m.Sketch == nil || other.Sketch == nil || m.Sketch.Merge(other.Sketch) != nil {
 		m.Sketch = nil // half a distribution would be a wrong one
 	}
+	m.mergeBins(other)
 	m.Count += other.Count
 	m.Sum += other.Sum
 	switch {
@@ -255,12 +260,14 @@ func (m *Summary) validate(events int64) error {
 	if !m.addsUp() {
 		faults.Add("sum", fmt.Errorf("must be what %d readings from %v to %v can add up to, got %v", m.Count, m.Min, m.Max, m.Sum))
 	}
+	faults.Add("bins", m.validateBins())
 	return faults.Err()
 }
 
 // isValid is whether validate finds no fault.
 func (m *Summary) isValid(events int64) bool {
-	return m != nil && m.Count >= 1 && m.Count <= events && isInRange(m.Min) && isInRange(m.Max) && m.Min <= m.Max && m.addsUp()
+	return m != nil && m.Count >= 1 && m.Count <= events && isInRange(m.Min) && isInRange(m.Max) && m.Min <= m.Max && m.addsUp() &&
+		m.validateBins() == nil
 }
 
 // addsUp says that Count readings from Min to Max can have the sum.

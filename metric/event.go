@@ -121,15 +121,7 @@ func (e *Event) IsValid(now time.Time) bool {
 	if !isName(e.ModelName, 1, MaxModelNameBytes) || !isName(e.ModelVersion, 0, MaxModelVersionBytes) || !isTime(e.Timestamp, now) {
 		return false
 	}
-	if !inRange(e.Accuracy) || !inRange(e.LatencyMS) || !inRange(e.DriftScore) || len(e.Metrics) > MaxExtraMetrics {
-		return false
-	}
-	for name, value := range e.Metrics {
-		if !isName(name, 1, MaxNameBytes) || isNamedMetric(name) || !isInRange(value) {
-			return false
-		}
-	}
-	return len(e.Categories) == 0 || e.hasValidCategories()
+	return inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) && e.hasValidFurther()
 }
 
 // hasValidCategories is whether validateCategories finds no fault.
@@ -150,12 +142,33 @@ func isNamedMetric(name string) bool {
 	return name == Accuracy || name == LatencyMS || name == DriftScore
 }
 
-// Passes is Validate for the common event at the price of a few comparisons. It
-// is false for every event that Validate has to look at, and does not look at
-// names. latest is the latest timestamp that is not far in the future.
+// Passes is Validate for the common event at the price of a few comparisons, and some
+// more for each further metric. It is false for every event that Validate has to look
+// at, and does not look at the names of models and versions. latest is the latest
+// timestamp that is not far in the future.
 func (e *Event) Passes(latest time.Time) bool {
-	return len(e.Metrics) == 0 && len(e.Categories) == 0 && inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
-		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime))
+	return inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
+		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime)) && e.hasValidFurther()
+}
+
+// hasValidFurther is whether Validate finds no fault of further metrics and categories.
+func (e *Event) hasValidFurther() bool {
+	if len(e.Metrics) > 0 && !e.hasValidMetrics() { // ranging over none is not free
+		return false
+	}
+	return len(e.Categories) == 0 || e.hasValidCategories()
+}
+
+func (e *Event) hasValidMetrics() bool {
+	if len(e.Metrics) > MaxExtraMetrics {
+		return false
+	}
+	for name, value := range e.Metrics {
+		if !isInRange(value) || !isName(name, 1, MaxNameBytes) || isNamedMetric(name) {
+			return false
+		}
+	}
+	return true
 }
 
 type namedReading struct {

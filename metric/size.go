@@ -6,13 +6,20 @@ const (
 	metricBytes = 720
 	slotBytes   = 16
 	rangeBytes  = 16
+	// countsBytes is what counts take beside the counts themselves: their place in a
+	// list, and what is allocated for them beyond their length.
+	countsBytes = 64
 )
 
 // Bytes is how much memory the digest of a metric takes, at most: 1 to 65 KiB, by how
 // many bins its readings fall into. TestAMetricsDigestTakesNoMoreThanItSays measures it.
 func (m *Summary) Bytes() int {
-	if m.Sketch == nil {
-		return metricBytes
+	bytes := metricBytes
+	for i := range m.Bins {
+		bytes += countsBytes + 8*len(m.Bins[i].Counts)
 	}
-	return metricBytes + slotBytes*len(m.Sketch.slots) + rangeBytes*cap(m.Sketch.merged)
+	if m.Sketch != nil {
+		bytes += slotBytes*len(m.Sketch.slots) + rangeBytes*cap(m.Sketch.merged)
+	}
+	return bytes
 }

@@ -73,7 +73,7 @@ func (m *Machine) Guidance(now time.Time) contract.Guidance {
 	guidance := contract.Guidance{
 		Phase: phase, CooldownUntil: until, Rules: m.state.Policy.Rules,
 		Publishers: m.state.Active(now, m.state.Policy.ReportInterval()), BatchVersions: metric.BatchVersions(),
-		ReportEvery: policy.Duration(m.state.Policy.ReportInterval()), KeepDistributions: m.state.Policy.KeepDistributions,
+		ReportEvery: policy.Duration(m.state.Policy.ReportInterval()), KeepDistributions: m.state.Policy.KeepDistributions, Bins: m.watch.Bins(),
 	}
 	if known := m.state.Calendar; known != nil {
 		guidance.Zones = known.Zones

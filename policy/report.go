@@ -103,16 +103,16 @@ func DistributionsFor(rules []Rule, keep []string) Distributions {
 	return d
 }
 
-// Has says that a metric is one of them.
+// Has says that a metric's distribution is wanted, whatever drift rules look at.
 func (d *Distributions) Has(name string) bool {
-	if slices.Contains(d.percentiles, name) {
-		return true
-	}
-	if slices.ContainsFunc(d.compared, func(r Rule) bool { return r.Watches(name, false) }) {
-		return true
-	}
-	return slices.ContainsFunc(d.patterns, func(pattern string) bool {
+	return slices.Contains(d.percentiles, name) || slices.ContainsFunc(d.patterns, func(pattern string) bool {
 		fits, _ := path.Match(pattern, name)
 		return fits
 	})
+}
+
+// Compares says that a drift rule looks at a metric: at its distribution, or at counts
+// in bins.
+func (d *Distributions) Compares(name string) bool {
+	return slices.ContainsFunc(d.compared, func(r Rule) bool { return r.Watches(name, false) })
 }

@@ -145,7 +145,7 @@ func (m *ProfiledMetric) validate(faults *strict.Faults, path string) {
 	if len(m.Counts) != len(m.Edges)+1 {
 		faults.Add(path+".counts", fmt.Errorf("must be one more than the %d edges, got %d", len(m.Edges), len(m.Counts)))
 	}
-	faults.Add(path+".counts", Counts(m.Counts).check())
+	faults.Add(path+".counts", Counts(m.Counts).Check())
 	checkTotal(faults, path+".counts", Counts(m.Counts).Total())
 	faults.Add(path+".mean", metric.CheckReading(m.Mean))
 	if !(m.Std >= 0 && m.Std <= metric.MaxMagnitude) {
@@ -163,10 +163,10 @@ func (c *ProfiledCategory) validate(faults *strict.Faults, path string) {
 	for _, value := range slices.Sorted(maps.Keys(c.Counts)) {
 		where := strict.Join(path+".counts", plain.Cut(value, strict.MaxPathBytes))
 		faults.Add(where, metric.CheckValue(value))
-		faults.Add(where, Counts{c.Counts[value]}.check())
+		faults.Add(where, Counts{c.Counts[value]}.Check())
 		total += c.Counts[value]
 	}
-	faults.Add(path+".other", Counts{c.Other}.check())
+	faults.Add(path+".other", Counts{c.Other}.Check())
 	checkTotal(faults, path+".counts", total)
 	checkMissing(faults, path, c.Missing)
 }
@@ -178,7 +178,7 @@ func checkTotal(faults *strict.Faults, path string, total int64) {
 }
 
 func checkMissing(faults *strict.Faults, path string, missing int64) {
-	faults.Add(path+".missing", Counts{missing}.check())
+	faults.Add(path+".missing", Counts{missing}.Check())
 }
 
 // Names are the metrics, or the categories, that the profile has, sorted.

@@ -2,8 +2,8 @@ package drift
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"math"
 	"slices"
 
@@ -109,7 +109,7 @@ func (r *Reference) ID() string {
 	for _, edge := range r.Edges {
 		hash.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(edge)))
 	}
-	return hex.EncodeToString(hash.Sum(nil)[:6])
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:5])
 }
 
 // ReferenceOfValues freezes the readings of a category.

@@ -45,6 +45,7 @@ type Feature struct {
 	Frozen int64        `json:"frozen,omitempty"`
 	Bounds drift.Bounds `json:"bounds,omitempty"`
 
+	grid  drift.Grid   // of Against, once it was asked for
 	nulls drift.Counts // of the reference as it was frozen, where bounds are found one by one
 }
 
@@ -124,6 +125,7 @@ func (c *Comparison) join(r *policy.Rule, name string, isCategory bool) {
 // hold lets periods be held against a reference that begin after an instant.
 func (f *Feature) hold(reference *drift.Reference, since int64) {
 	f.Against = reference
+	f.grid = drift.Grid{}
 	f.Since = since
 	f.Frozen = reference.Counts.Total()
 }
@@ -147,8 +149,7 @@ func (c *Comparison) Feed(r *policy.Rule, p *Period, start int64, at time.Time, 
 	for i, f := range c.Features {
 		reading := f.of(o)
 		if f.Own != nil {
-			f.Events += events
-			f.learn(c, r, reading, at, bins)
+			f.learn(c, r, reading, events, at, bins)
 		}
 		if !reading.isThere() || !f.counts(r, start) {
 			continue
@@ -181,14 +182,16 @@ func (c *Comparison) has(name string, isCategory bool) bool {
 	return false
 }
 
-// learn adds readings to the version's first ones, until they are enough.
-func (f *Feature) learn(c *Comparison, r *policy.Rule, read reading, at time.Time, bins int) {
-	if !read.isThere() || !f.Own.add(read, bins) {
+// learn adds the readings of some events to the version's first ones, until they are
+// enough. Events whose distribution nobody kept say nothing of what is missing, either.
+func (f *Feature) learn(c *Comparison, r *policy.Rule, read reading, events int64, at time.Time, bins int) {
+	if read.isThere() && !f.Own.add(read, bins) {
 		return
 	}
+	f.Events += events
 
 	count := f.Own.count()
-	if count < r.Drift.Reference.SampleCount() {
+	if !read.isThere() || count < r.Drift.Reference.SampleCount() {
 		return
 	}
 

@@ -76,8 +76,8 @@ func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
 		}
 		if measured {
 			judged = append(judged, one)
-			look.Approximate = look.Approximate || one.tally.IsApproximate()
 		}
+		look.Approximate = look.Approximate || one.tally.IsApproximate()
 	}
 
 	slices.SortStableFunc(judged, func(a, b found) int { return cmp.Compare(b.beyond(), a.beyond()) })

@@ -102,7 +102,11 @@ func (d *Distribution) in(reference *drift.Reference) *drift.Tally {
 // add counts readings in a period.
 func (p *Part) add(f *Feature, r reading, bins int) {
 	p.Count += r.count()
-	if f.Against == nil || p.Learnt != nil {
+	if f.Against != nil && p.Learnt != nil { // its edges became known meanwhile
+		p.Tally = p.Learnt.in(f.Against)
+		p.Learnt = nil
+	}
+	if f.Against == nil {
 		if p.Learnt == nil {
 			p.Learnt = newDistribution(f.Category)
 		}
@@ -120,6 +124,8 @@ func (p *Part) add(f *Feature, r reading, bins int) {
 		p.Tally.Add(f.Against.CountValues(r.values))
 	case r.summary.Count == 1:
 		p.Tally.Counts[f.Against.Bin(r.summary.Min)]++
+	case r.summary.Bins != nil && len(r.summary.BinsOf(f.edgesID())) == len(p.Tally.Counts):
+		p.Tally.Counts.Add(r.summary.BinsOf(f.edgesID()))
 	default:
 		var spread drift.Spread
 		if !spread.AddSummary(r.summary, anyBins) {

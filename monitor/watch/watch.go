@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/monitor/window"
@@ -44,9 +45,12 @@ type Watch struct {
 	composites *verdict.Composites
 	mayRest    bool // silence of a rule may be fine
 	hasAges    bool
+	hasDrift   bool
 	scheduled  []int // the rules with a schedule
 
 	dependsOnSchedule []bool // those, and the composites that hold one
+
+	ofProfiles []*contrast.Comparison // of rules held against training data what each version begins with, by rule; nil until it is asked for
 
 	// What follows from what is seen, kept for speed.
 	findings []verdict.Finding // of the rules, at the moment
@@ -115,6 +119,7 @@ func (w *Watch) Follow() {
 		w.forms[i] = r.Form()
 		w.mayRest = w.mayRest || r.Missing == policy.MissingOK
 		w.hasAges = w.hasAges || w.isAge(i)
+		w.hasDrift = w.hasDrift || r.IsDrift()
 		if w.forms[i] == policy.FormWindow {
 			w.windowed = append(w.windowed, i)
 			grace := r.GraceLength()
