@@ -25,6 +25,7 @@ type ledger struct {
 	lateAt   time.Time   // the latest timestamp of them
 	through  int64       // the end of the last period judged; none before is judged any more
 	silence  int64       // the first period whose silence counts, unless it is judged
+	since    time.Time   // from when on the version was heard, without a period that passed unheard
 	isHeld   bool        // breaching until it clears
 	firsts   []float64   // readings for the baseline, until they are enough
 	base     metric.Reading
@@ -96,11 +97,40 @@ func (n *naive) firstOpen(r *policy.Rule, start int64, now time.Time) int64 {
 
 // hearSilence goes on counting silence, from the period of a version's first event
 // on. What nobody has judged, since another version was heard, is passed over.
-func (n *naive) hearSilence(r *policy.Rule, l *ledger, now time.Time) {
-	if l.nextSilence() == 0 {
+func (n *naive) hearSilence(r *policy.Rule, l *ledger, o *observed, now time.Time) {
+	isNew := l.nextSilence() == 0
+	if isNew {
 		l.silence = periodAt(r, now)
 	}
-	l.silence = n.firstOpen(r, l.nextSilence(), now)
+	next := n.firstOpen(r, l.nextSilence(), now)
+	if isTotal(r) && (isNew || next != l.nextSilence()) {
+		if l.since = o.first; r.Time == policy.TimeOfArrival {
+			l.since = o.from
+		}
+		if now.Before(l.since) {
+			l.since = now
+		}
+	}
+	l.silence = next
+}
+
+// isPart says that a version was not heard in all of a period: it began somewhere in it,
+// or another did, or took over from it again.
+func (n *naive) isPart(r *policy.Rule, v *naiveVersion, l *ledger, start int64) bool {
+	begins, ends := time.Unix(start, 0), time.Unix(start+lengthOf(r), 0)
+	if l.since.After(begins) {
+		return true
+	}
+	for _, other := range n.versions {
+		if other == v || other.ledgers == nil {
+			continue
+		}
+		since := other.ledgers[r.Name].since
+		if other.lastSeen.After(v.lastSeen) && since.After(begins) && since.Before(ends) {
+			return true
+		}
+	}
+	return false
 }
 
 // rest passes over silence of the version heard of last that nobody was woken for
@@ -132,7 +162,7 @@ func (l *ledger) nextSilence() int64 { return max(l.silence, l.through) }
 // file puts an observation's readings into their period.
 func (n *naive) file(r *policy.Rule, l *ledger, o *observed, now time.Time) {
 	if knowsSilence(r) {
-		n.hearSilence(r, l, now)
+		n.hearSilence(r, l, o, now)
 	}
 	values := o.readings[r.Metric]
 	if len(values) == 0 {
@@ -294,6 +324,7 @@ func (n *naive) judgePeriod(now, due time.Time, v *naiveVersion, r *policy.Rule,
 	// no reading says nothing then, nor does a total that is low or shows a change.
 	isGap := !n.returned.IsZero() && due.Before(n.returned.Add(30*time.Second))
 	p.unknown = isGap && (len(values) == 0 || isTotal(r) && (isLow(r) || r.Change != nil))
+	p.unknown = p.unknown || isTotal(r) && n.isPart(r, v, l, start)
 	if r.Change != nil {
 		return l.detect(r, p, now, due)
 	}

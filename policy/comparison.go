@@ -200,8 +200,7 @@ func (r *Rule) validateComparison(path string) (faults []error) {
 		}
 	}
 
-	isTotal := r.Stat == StatSum || r.Stat == StatCount
-	if r.HasBaseline() && isTotal && r.BaselineOf().From != BaselineTrailing {
+	if r.HasBaseline() && r.IsTotal() && r.BaselineOf().From != BaselineTrailing {
 		fault("stat", fmt.Errorf("%s grows with the readings, so its baseline is made of whole periods: say baseline: {from: trailing, periods: 4}", r.Stat))
 	}
 	if r.Baseline != nil {

@@ -43,10 +43,12 @@ func (r *Rule) MOfN() (m, n int) {
 	return m, n
 }
 
+// IsTotal says that the rule's statistic grows with the readings: of part of a period it
+// says nothing, and silence is 0.
+func (r *Rule) IsTotal() bool { return r.Stat == StatCount || r.Stat == StatSum }
+
 // KnowsSilence says that a period without a reading is a datapoint too.
-func (r *Rule) KnowsSilence() bool {
-	return r.Stat == StatCount || r.Stat == StatSum || !r.IgnoresMissing()
-}
+func (r *Rule) KnowsSilence() bool { return r.IsTotal() || !r.IgnoresMissing() }
 
 // Reach is how many periods back a rule looks.
 func (r *Rule) Reach() int {

@@ -232,11 +232,10 @@ func (r *Rule) validatePeriod(path string) (faults []error) {
 	if r.MinSamples < 0 || r.MinSamples > metric.MaxCount {
 		fault("min_samples", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.MinSamples))
 	}
-	knowsNoMissing := r.Stat == StatCount || r.Stat == StatSum
-	if knowsNoMissing && r.MinSamples != 0 {
+	if r.IsTotal() && r.MinSamples != 0 {
 		fault("min_samples", fmt.Errorf("has no place beside stat %s, which knows no missing datapoint: silence is 0", r.Stat))
 	}
-	if knowsNoMissing && r.Missing != "" {
+	if r.IsTotal() && r.Missing != "" {
 		fault("missing", fmt.Errorf("has no place beside stat %s, which knows no missing datapoint: silence is 0", r.Stat))
 	}
 	if grace, ok := r.Grace.Get(); ok && (grace < 0 || time.Duration(grace) > maxGraces*r.PeriodLength()) {

@@ -102,7 +102,8 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 		if r.IsDrift() {
 			w.comparison(i, name, t.Window)
 		}
-		found, point := t.Judge(r, due, now, silence, isGap)
+		isTakenOver := r.IsTotal() && w.isTakenOver(i, seen, start)
+		found, point := t.Judge(r, due, now, silence, isGap, isTakenOver)
 		j.Findings[i] = found
 		w.tellDatapoint(j, i, point)
 	}
@@ -112,6 +113,17 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 	}
 
 	return j
+}
+
+// isTakenOver says that within a period of a version another began, or came back, and
+// that this one was not heard since. A canary beside it takes nothing over.
+func (w *Watch) isTakenOver(rule int, seen *Version, start int64) bool {
+	for _, other := range w.tracked {
+		if seen.LastSeen.Before(other.LastSeen) && other.Rules[rule].Window.BeganIn(&w.rules[rule], start) {
+			return true
+		}
+	}
+	return false
 }
 
 // Outage passes over the silence of the time that this side was away, until now.

@@ -14,7 +14,7 @@ import (
 // FeedDrift puts an observation of some events, handled at now, into the window of a
 // drift rule. What it learns from is put nowhere else, so it counts however late it is.
 func (w *Window) FeedDrift(r *Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
-	w.hearSilence(r, now, passed)
+	w.hearSilence(r, when, now, passed)
 	at := when.instant(r.Rule, now)
 	readings := events // of which those without a reading are what is counted
 	if r.Drift.Statistic != drift.Missing {

@@ -10,14 +10,14 @@ import (
 )
 
 // point is the datapoint of a period, not judged yet. In a gap, when this side was
-// away, silence says nothing.
-func (b *Bucket) point(r *policy.Rule, isGap bool) Point {
+// away, silence says nothing; of a part of a period a total says nothing.
+func (b *Bucket) point(r *policy.Rule, isGap, isPart bool) Point {
 	p := Point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
-	isTotal := r.Stat == policy.StatCount || r.Stat == policy.StatSum
-	if !isTotal && b.Count < max(1, r.MinSamples) {
+	if !r.IsTotal() && b.Count < max(1, r.MinSamples) {
 		p.Value = metric.Reading{}
 	}
-	p.Unknown = isGap && (b.Count == 0 || isTotal && (r.BreachesLow() || r.Change != nil || r.HasBaseline()))
+	p.Unknown = isGap && (b.Count == 0 || r.IsTotal() && (r.BreachesLow() || r.Change != nil || r.HasBaseline()))
+	p.Unknown = p.Unknown || isPart && r.IsTotal()
 	if b.Sketch != nil && p.Value.IsZero() && b.Count >= max(1, r.MinSamples) {
 		p.Unknown = true // the readings span too much for this percentile
 	}

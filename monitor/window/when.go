@@ -45,6 +45,14 @@ func (w *When) instant(r *policy.Rule, now time.Time) time.Time {
 	return clock.Earlier(at, now.Add(r.PeriodLength()))
 }
 
+// began is when an observation began, by what puts it into its period.
+func (w *When) began(r *policy.Rule, now time.Time) time.Time {
+	if r.Time == policy.TimeOfArrival {
+		return clock.Earlier(w.FoldedFrom, now)
+	}
+	return clock.Earlier(w.First, now)
+}
+
 // beganBefore says that part of an observation was in a period before the one that
 // begins at start.
 func (w *When) beganBefore(r *policy.Rule, start int64) bool {

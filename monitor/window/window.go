@@ -19,7 +19,11 @@ type Window struct {
 	Silence int64     `json:"silence,omitempty"` // of the first period whose silence counts, unless it is judged, in Unix seconds
 	Late    int64     `json:"late,omitempty"`    // events that came when their period was judged
 	LateAt  time.Time `json:"late_at,omitzero"`  // the timestamp of the last of them
-	Held    bool      `json:"held,omitempty"`    // breaching until a datapoint is no longer beyond the clear threshold
+	// Since is the timestamp, or the arrival, of the first event of the version, or of the
+	// first after a time in which another version was heard: of the period that it is in, and
+	// of those before, a total is not known.
+	Since time.Time `json:"since,omitzero"`
+	Held  bool      `json:"held,omitempty"` // breaching until a datapoint is no longer beyond the clear threshold
 	// First fills up with the version's first readings; its statistic is Base.
 	First    *Bucket        `json:"first,omitempty"`
 	Base     metric.Reading `json:"base,omitzero"`
@@ -48,7 +52,7 @@ type Point struct {
 // what was measured of the rule's metric, nil where it was not. passed is until when
 // the machine has let time pass.
 func (w *Window) Feed(r *Rule, measured *metric.Summary, when *When, now, passed time.Time) {
-	w.hearSilence(r, now, passed)
+	w.hearSilence(r, when, now, passed)
 	if measured == nil {
 		return
 	}
@@ -61,15 +65,30 @@ func (w *Window) Feed(r *Rule, measured *metric.Summary, when *When, now, passed
 }
 
 // hearSilence begins to count the silence of a version.
-func (w *Window) hearSilence(r *Rule, now, passed time.Time) {
-	if r.KnowsSilence() && (w.nextSilence() == 0 || !r.Periods.Due(w.nextSilence()).After(passed)) {
-		// Silence counts from the period of a version's first event on. That of the time in
-		// which another version was heard is passed over.
-		if w.nextSilence() == 0 {
-			w.Silence = r.Periods.Of(now)
-		}
-		w.Silence = max(w.nextSilence(), r.Periods.FirstOpen(passed))
+func (w *Window) hearSilence(r *Rule, when *When, now, passed time.Time) {
+	if !r.KnowsSilence() || w.nextSilence() != 0 && r.Periods.Due(w.nextSilence()).After(passed) {
+		return
 	}
+
+	// Silence counts from the period of a version's first event on. That of the time in
+	// which another version was heard is passed over.
+	if w.nextSilence() == 0 {
+		w.Silence = r.Periods.Of(now)
+	}
+	w.Silence = max(w.nextSilence(), r.Periods.FirstOpen(passed))
+	if r.IsTotal() {
+		w.Since = when.began(r.Rule, now)
+	}
+}
+
+// IsPart says that the version was heard from somewhere in the period on that begins at
+// start, or from a later one.
+func (w *Window) IsPart(start int64) bool { return time.Unix(start, 0).Before(w.Since) }
+
+// BeganIn says that the version was heard from somewhere in the period on that begins at
+// start.
+func (w *Window) BeganIn(r *Rule, start int64) bool {
+	return w.IsPart(start) && w.Since.Before(time.Unix(r.Periods.End(start), 0))
 }
 
 // period is the open period that an observation is put into; nil where it comes too
@@ -131,7 +150,7 @@ func (w *Window) Next(silence bool) (start int64, ok bool) {
 // datapoint that is looked at is missing, and that is fine.
 func (w *Window) IsSettled(r *policy.Rule) bool {
 	_, n := r.MOfN()
-	if r.Missing != policy.MissingOK || r.Stat == policy.StatCount || r.Stat == policy.StatSum || len(w.Points) < n {
+	if r.Missing != policy.MissingOK || r.IsTotal() || len(w.Points) < n {
 		return false
 	}
 	for _, p := range w.Points[len(w.Points)-n:] {
