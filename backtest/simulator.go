@@ -24,6 +24,7 @@ type Simulator struct {
 	spans   breachSpans
 
 	now   time.Time // the clock: never goes back
+	wake  time.Time // when time alone changes something next; zero: never
 	stale time.Time // a wake that Tick left as it was; it is not due again
 	look  bool      // a decision fell that may have changed what the machine wants
 
@@ -72,7 +73,7 @@ func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
 	s.calendar(now)
 	s.spans.begin(now)
 	s.machine.Observe(now, event)
-	s.machine.Tick(now) // as the workflow does after what arrived
+	s.wake, _ = s.machine.Tick(now) // as the workflow does after what arrived
 	s.spans.end(event)
 	s.settle(now)
 	if s.result.First.IsZero() {
@@ -87,8 +88,8 @@ func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
 func (s *Simulator) advance(now time.Time) {
 	s.now = now
 	for {
-		wake, due := s.machine.NextWake()
-		due = due && !wake.After(now) && !wake.Equal(s.stale)
+		wake := s.wake
+		due := !wake.IsZero() && !wake.After(now) && !wake.Equal(s.stale)
 		switch {
 		case s.hasLanded(now) && (!due || !wake.Before(s.lands)):
 			s.land()
@@ -97,10 +98,10 @@ func (s *Simulator) advance(now time.Time) {
 		case due:
 			s.calendar(wake)
 			s.machine.FindBounds(wake, s.options.Bounds.Find)
-			s.machine.Tick(wake)
+			s.wake, _ = s.machine.Tick(wake)
 			s.settle(wake)
-			if again, ok := s.machine.NextWake(); ok && !again.After(wake) {
-				s.stale = again
+			if !s.wake.After(wake) {
+				s.stale = s.wake
 			}
 		default:
 			return
@@ -134,6 +135,7 @@ func (s *Simulator) settle(now time.Time) {
 		case s.isAnswered(now):
 			s.approve()
 		}
+		s.wake, _ = s.machine.NextWake()
 	}
 }
 
@@ -168,7 +170,7 @@ func (s *Simulator) land() {
 // has reached.
 func (s *Simulator) Outcome(outcome modelops.Outcome) {
 	s.outcome(s.now, outcome)
-	s.machine.Tick(s.now)
+	s.wake, _ = s.machine.Tick(s.now)
 	s.settle(s.now)
 }
 
@@ -177,6 +179,7 @@ func (s *Simulator) outcome(now time.Time, outcome modelops.Outcome) {
 		s.requestID = ""
 	}
 	s.machine.Outcome(now, outcome)
+	s.look = true
 	s.settle(now)
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
 // outageAfter is how late a wake comes at least for the reason to be that this side was
@@ -17,10 +18,11 @@ const maxPasses = 10
 
 // Tick lets time pass: what is due by now is judged and decided. It is called when
 // NextWake says, and after inputs, once for all at an instant; more often changes
-// nothing. It costs next to nothing while nothing is due.
-func (m *Machine) Tick(now time.Time) {
+// nothing. It costs next to nothing while nothing is due. It returns the next wake, as
+// NextWake does.
+func (m *Machine) Tick(now time.Time) (wake time.Time, ok bool) {
 	now = clock.Plain(now)
-	if wake := m.state.Wake; !wake.IsZero() && now.Sub(wake) > outageAfter { // a timer was armed for it
+	if armed := m.state.Wake; !armed.IsZero() && now.Sub(armed) > outageAfter {
 		m.watch.Outage(now)
 	}
 
@@ -35,7 +37,8 @@ func (m *Machine) Tick(now time.Time) {
 	}
 
 	m.state.Ticked = now
-	m.state.Wake, _ = m.earliest(datapoint)
+	m.state.Wake, ok = m.earliest(datapoint)
+	return m.state.Wake, ok
 }
 
 // passed is until when time has been let pass at now: until now, unless the machine
@@ -64,9 +67,13 @@ func (m *Machine) judgeDue(now time.Time) (datapoint time.Time) {
 	datapoint = m.judgeDatapoints(now)
 	m.JudgeHeld(now)
 	m.ConcludeVerification(now)
-	m.judgeAges(now)
+	if m.watch.HasAges() {
+		m.judgeAges(now)
+	}
 	m.endBlackout(now)
-	m.watch.CheckSilence(now)
+	if m.watch.HasAges() {
+		m.watch.CheckSilence(now)
+	}
 	return datapoint
 }
 
@@ -103,9 +110,6 @@ func (m *Machine) judgeSchedules(due, now time.Time) {
 
 // judgeAges judges the rules on age and silence.
 func (m *Machine) judgeAges(now time.Time) {
-	if !m.watch.HasAges() {
-		return
-	}
 	j := m.watch.Now(now)
 	if j != nil && j.JudgeAges(m.Cooldown(), m.suppression(j) == "") {
 		m.choose(j)
@@ -160,16 +164,25 @@ func (m *Machine) wakes(now, datapoint time.Time, wake func(what string, at time
 	if due, ok := m.state.Verification.Ends(); ok {
 		wake(wakeVerification, due)
 	}
-	if due, ok := m.watch.NextAge(m.state.Ticked, m.Cooldown()); ok {
-		wake(wakeAge, due)
+	if m.watch.HasAges() {
+		if due, ok := m.watch.NextAge(m.state.Ticked, m.Cooldown()); ok {
+			wake(wakeAge, due)
+		}
 	}
-	if due, ok := m.watch.NextInstant(m.state.Calendar); ok {
+	if known := m.state.Calendar; known != nil {
+		m.calendarWakes(now, known, wake)
+	}
+}
+
+// calendarWakes tells of the instants of a calendar, and of when another is needed.
+func (m *Machine) calendarWakes(now time.Time, known *calendar.Calendar, wake func(what string, at time.Time)) {
+	if due, ok := m.watch.NextInstant(known); ok {
 		wake(wakeSchedule, due)
 	}
 	if ends, ok := m.NextCalendar(); ok && ends.After(m.state.Ticked) {
 		wake(wakeCalendar, ends)
 	}
-	if until, in := m.state.Calendar.At(now); in && (m.watch.HasDeferred() || m.hasWaitingAge(now)) {
+	if until, in := known.At(now); in && (m.watch.HasDeferred() || m.hasWaitingAge(now)) {
 		wake(wakeBlackout, until)
 	}
 }

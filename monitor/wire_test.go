@@ -180,15 +180,16 @@ func BenchmarkObserveWindows(b *testing.B) {
 		{"name": "drift", "metric": "drift_score", "stat": "max", "above": 0.9, "period": "1m", "missing": "breaching"}]}`))
 	e := event(noon, 0.95, 120, 0.02)
 	now := noon
+	var next time.Time
 	b.ReportAllocs()
 	for i := range b.N {
 		now = now.Add(time.Second)
 		e.Timestamp, e.LatencyMS = now, metric.Some(100+float64(i%997))
-		if next, ok := m.NextWake(); ok && !next.After(now) {
+		if !next.IsZero() && !next.After(now) {
 			tickUntil(m, now)
 		}
 		m.Observe(now, e)
-		m.Tick(now)
+		next, _ = m.Tick(now)
 	}
 }
 

@@ -21,10 +21,13 @@ const (
 // computed outside and recorded, since time zone data differs between workers. It
 // begins before now where schedules were not judged since.
 func (c *Course) CalendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
-	if !c.policy.NeedsCalendar() {
+	if !c.hasClocks { // said here alone, since each event asks
 		return wanted, false
 	}
-	now = clock.Plain(now)
+	return c.calendarWanted(clock.Plain(now))
+}
+
+func (c *Course) calendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
 	if known := c.all.Calendar; known != nil && now.Before(calendarEnds(known)) {
 		return wanted, false
 	}

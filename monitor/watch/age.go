@@ -196,10 +196,6 @@ func (w *Watch) AgeWaits(now time.Time, c Cooldown) bool {
 
 // NextAge is when an age or a silence is to be looked at next, after what was let pass.
 func (w *Watch) NextAge(passed time.Time, c Cooldown) (next time.Time, ok bool) {
-	if !w.hasAges {
-		return next, false
-	}
-
 	look := func(due time.Time) {
 		if due.After(passed) && (!ok || due.Before(next)) {
 			next = due
@@ -227,10 +223,6 @@ func (w *Watch) NextAge(passed time.Time, c Cooldown) (next time.Time, ok bool) 
 // CheckSilence sets when to look for silence next. An event that ends a silence begins
 // the next, which may be over before what was to be looked at.
 func (w *Watch) CheckSilence(now time.Time) {
-	if !w.hasAges {
-		return
-	}
-
 	earliest := time.Time{}
 	for i := range w.policy.Rules {
 		if w.forms[i] != policy.FormSilence {

@@ -64,17 +64,24 @@ func (w *Watch) tellFindings(j *Moment) {
 		return
 	}
 
+	said := &w.finding
+	said.ModelVersion = j.Version
+	said.At = j.Now
 	for i := range j.Findings {
 		f := &j.Findings[i]
 		if !f.Fresh || w.forms[i] == policy.FormWindow {
 			continue
 		}
 
-		w.judgement = Judgement{Rule: i, ModelVersion: j.Version, At: j.Now, Verdict: f.Verdict, Breach: f.Verdict == verdict.Breaching}
+		said.Rule = i
+		said.Verdict = f.Verdict
+		said.Breach = f.Verdict == verdict.Breaching
+		said.Value = metric.Reading{}
+		said.Threshold = metric.Reading{}
 		if w.forms[i] == policy.FormInstant {
-			w.judgement.Value = j.Seen.Rules[i].Value
-			w.judgement.Threshold = j.Seen.Rules[i].Threshold
+			said.Value = j.Seen.Rules[i].Value
+			said.Threshold = j.Seen.Rules[i].Threshold
 		}
-		(*w.onJudged)(&w.judgement)
+		(*w.onJudged)(said)
 	}
 }

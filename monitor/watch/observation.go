@@ -106,10 +106,12 @@ func (o *Observation) OfEvent(e *metric.Event, now time.Time) {
 	o.When = window.When{First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now}
 	o.metrics = o.metrics[:0]
 	o.categories = o.categories[:0]
-	for name, value := range e.Categories {
-		o.categories = append(o.categories, observedCategory{name: name, value: value})
+	if len(e.Categories) > 0 {
+		for name, value := range e.Categories {
+			o.categories = append(o.categories, observedCategory{name: name, value: value})
+		}
+		o.sortCategories()
 	}
-	o.sortCategories()
 	o.readings = slices.Grow(o.readings[:0], metric.NamedMetrics+len(e.Metrics)) // they must not move while they are filled
 
 	if !e.Accuracy.IsZero() {
@@ -131,8 +133,16 @@ func (o *Observation) OfEvent(e *metric.Event, now time.Time) {
 	slices.SortFunc(o.metrics, func(a, b observed) int { return strings.Compare(a.name, b.name) })
 }
 
-// put adds the reading of one metric.
+// put adds the reading of one metric, where there is room for it.
 func (o *Observation) put(name string, value float64) {
-	o.readings = append(o.readings, metric.Summary{Count: 1, Sum: value, Min: value, Max: value, MinAt: o.Last, MaxAt: o.Last})
-	o.metrics = append(o.metrics, observed{name, &o.readings[len(o.readings)-1]})
+	n := len(o.readings)
+	o.readings = o.readings[:n+1]
+	s := &o.readings[n]
+	s.Count = 1
+	s.Sum = value
+	s.Min = value
+	s.Max = value
+	s.MinAt = o.Last
+	s.MaxAt = o.Last
+	o.metrics = append(o.metrics, observed{name, s})
 }

@@ -35,7 +35,8 @@ type Watch struct {
 	counts *journal.Counters
 
 	onJudged  *func(*Judgement)
-	judgement Judgement // that onJudged hears of
+	judgement Judgement // that onJudged hears of, of rules with a period
+	finding   Judgement // and of those without
 
 	// What follows from the policy.
 	forms      []policy.Form
