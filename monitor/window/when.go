@@ -42,6 +42,9 @@ func (w *When) instant(r *policy.Rule, now time.Time) time.Time {
 			at = at.Add(-1) // the end of folding is exclusive
 		}
 	}
+	if !at.After(now) { // nearly always, and quicker said
+		return at
+	}
 	return clock.Earlier(at, now.Add(r.PeriodLength()))
 }
 
