@@ -60,7 +60,7 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 	per := flags.String("per", "90d", "`TIME` that false alarms are counted per")
 	flags.IntVar(&c.options.Samples, "samples", 1000, "resamples")
 	flags.Uint64Var(&c.options.Seed, "seed", 1, "of the random numbers")
-	points := flags.String("drift-points", "", "instants of drift, after which readings are left out until another version: `T1,T2,…` or a file of them")
+	points := flags.String("drift-points", "", "drifts that are left out, BEGINNING/END or from an instant until another version: `T1,T2,…` or a file of them, as for backtest")
 	block := flags.String("block", "", "mean `LENGTH` of a block (default by how long readings depend on each other and rules look back)")
 	least := flags.String("min-false-alarm-interval", "", "exit code 1 if two false alarms are less than this `TIME` apart on average")
 	command.Args = func(_ *cobra.Command, args []string) error { return c.takeFiles(args) }
@@ -114,9 +114,7 @@ func (c *certifying) takeCertifyFlags(changes []string, per, block, least string
 		faults = append(faults, fmt.Errorf("flag --samples: must be %d to %d, got %d", certify.MinSamples, certify.MaxSamples, c.options.Samples))
 	}
 
-	for _, drift := range c.backtesting.options.Drifts {
-		c.options.DriftPoints = append(c.options.DriftPoints, drift.At)
-	}
+	c.options.Drifts = c.backtesting.options.Drifts
 	return wrongUsage(errors.Join(faults...))
 }
 

@@ -23,10 +23,10 @@ type Options struct {
 	Seed    uint64
 	// Block is the mean length of a block; 0: by what depends on what, see blockOf.
 	Block time.Duration
-	// DriftPoints are instants of known drift: what follows one, until another version,
-	// is left out of what is resampled.
-	DriftPoints []time.Time
-	Changes     []Change
+	// Drifts are known ones, in order: what is of one, until its end or, where it has
+	// none, until another version, is left out of what is resampled.
+	Drifts  []backtest.Drift
+	Changes []Change
 	// Progress, where set, hears of each resample judged, from any goroutine; Work says
 	// of how many.
 	Progress func(resamples int64)
@@ -57,6 +57,9 @@ type Found struct {
 	Found    float64  `json:"found"`     // share of resamples in which an alarm came within Horizon
 	DelayP50 *float64 `json:"delay_p50"` // seconds, of those; nil where there is none
 	DelayP95 *float64 `json:"delay_p95"`
+	// Mean is the delay on average, in seconds, where what is not found within Horizon
+	// counts as so long.
+	Mean float64 `json:"-"`
 }
 
 // Record is how often something raises false alarms and finds changes.
@@ -121,18 +124,19 @@ func ModelOf(recorded *recording.Model) *Model {
 // Run certifies a policy, which must be valid, on a model's recording. The same
 // options give the same certificate, on however many processors.
 func Run(ctx context.Context, model *Model, wanted backtest.Policy, options Options) (*Certificate, error) {
-	certified := stripped(wanted.Policy)
-	p, err := newPool(model, certified, &options)
+	r, err := NewResampler(model, wanted.Policy, options)
 	if err != nil {
 		return nil, err
 	}
 
+	p := r.pool
+	certified := stripped(wanted.Policy)
 	c := &Certificate{
 		Policy: wanted.Label, Document: wanted.Document, ModelName: model.Name, Per: durationText(options.Per),
 		Events: len(p.readings), LeftOut: len(model.Events) - len(p.readings), Length: policy.Duration(p.length),
 		Block: policy.Duration(p.block), Season: policy.Duration(p.season), Samples: options.Samples, Seed: options.Seed,
 	}
-	trials := newTrials(p, certified, &options)
+	trials := newTrials(p, certified, &r.options)
 	c.Record, err = trials.run(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +151,7 @@ func Run(ctx context.Context, model *Model, wanted backtest.Policy, options Opti
 	}
 
 	if standard := stripped(policy.Policy{}); !standard.Equal(certified) && p.measuresAny(standard) {
-		record, err := newTrials(p, standard, &options).run(ctx)
+		record, err := newTrials(p, standard, &r.options).run(ctx)
 		if err != nil {
 			return nil, err
 		}

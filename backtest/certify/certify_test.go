@@ -131,10 +131,18 @@ func TestWhatFollowsADriftIsLeftOut(t *testing.T) {
 	}
 	wanted := `{"rules": [{"metric": "score", "stat": "mean", "below": -2, "period": "12h"}]}`
 	with := certified(t, model, wanted, certify.Options{})
-	without := certified(t, model, wanted, certify.Options{DriftPoints: []time.Time{model.Events[2_000].Timestamp}})
+	without := certified(t, model, wanted, certify.Options{Drifts: []backtest.Drift{{At: model.Events[2_000].Timestamp}}})
 	assert.Greater(t, with.FalseAlarms.Mean, 10.)
 	assert.Zero(t, without.FalseAlarms.Mean)
 	assert.InDelta(t, 500, without.LeftOut, 24)
+
+	for i := range model.Events {
+		model.Events[i].ModelVersion = "v1"
+	}
+	ended := certified(t, model, wanted, certify.Options{Drifts: []backtest.Drift{{At: model.Events[2_000].Timestamp, Until: model.Events[2_499].Timestamp}}})
+	assert.Equal(t, without.FalseAlarms, ended.FalseAlarms, "a drift that has an end is left out until then, whatever version is served")
+	endless := certified(t, model, wanted, certify.Options{Drifts: []backtest.Drift{{At: model.Events[2_000].Timestamp}}})
+	assert.InDelta(t, 2_000, endless.LeftOut, 24)
 }
 
 func TestABinaryMetricChangesByTurningReadings(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -41,7 +43,7 @@ const (
 func newPool(model *Model, wanted policy.Policy, options *Options) (*pool, error) {
 	const fewest = 10
 	p := &pool{modelName: model.Name}
-	events := keep(model.Events, options.DriftPoints)
+	events := keep(model.Events, options.Drifts)
 	if len(events) < fewest || !events[0].Timestamp.Before(events[len(events)-1].Timestamp) {
 		return nil, errTooShort
 	}
@@ -49,7 +51,7 @@ func newPool(model *Model, wanted policy.Policy, options *Options) (*pool, error
 	p.granule = granuleOf(wanted, events)
 	first := events[0].Timestamp
 	p.begins = first.Add(-(time.Duration(first.UnixNano()) % p.granule))
-	p.place(events, options.DriftPoints)
+	p.place(events, options.Drifts)
 	p.season = p.seasonOf(wanted)
 	seasons := max(1, p.length/p.season)
 	p.length = seasons * p.season
@@ -65,20 +67,29 @@ func newPool(model *Model, wanted policy.Policy, options *Options) (*pool, error
 	return p, nil
 }
 
-// keep leaves out what follows a point of drift, until another version than the one
-// that had it.
-func keep(events []metric.Event, points []time.Time) []*metric.Event {
+// keep leaves drifts out: each until its end or, where it has none, until another version
+// than the one that had it.
+func keep(events []metric.Event, drifts []backtest.Drift) []*metric.Event {
 	kept := make([]*metric.Event, 0, len(events))
 	next, isLeftOut, drifted := 0, false, ""
+	until := time.Time{} // of what is left out up to an instant
 	for i := range events {
 		e := &events[i]
-		for next < len(points) && !e.Timestamp.Before(points[next]) {
+		for next < len(drifts) && !e.Timestamp.Before(drifts[next].At) {
+			if end := drifts[next].Until; !end.IsZero() {
+				until = clock.Later(until, end)
+			} else {
+				isLeftOut = true
+				drifted = e.ModelVersion
+			}
 			next++
-			isLeftOut = true
-			drifted = e.ModelVersion
 		}
+
 		if isLeftOut && e.ModelVersion != drifted {
 			isLeftOut = false
+		}
+		if !until.IsZero() && !e.Timestamp.After(until) {
+			continue
 		}
 		if !isLeftOut {
 			kept = append(kept, e)
@@ -110,12 +121,12 @@ func granuleOf(wanted policy.Policy, events []*metric.Event) time.Duration {
 
 // place puts events onto the circle. What is left out, or was silent for a very long
 // time, leaves no hole: whole granules are taken out.
-func (p *pool) place(events []*metric.Event, points []time.Time) {
+func (p *pool) place(events []*metric.Event, drifts []backtest.Drift) {
 	hole := time.Duration(0)
 	last := p.begins
 	for _, e := range events {
 		at := e.Timestamp.Sub(p.begins)
-		if gap := e.Timestamp.Sub(last); gap > p.unit() && isBetween(points, last, e.Timestamp) {
+		if gap := e.Timestamp.Sub(last); gap > p.unit() && isBetween(drifts, last, e.Timestamp) {
 			hole += gap / p.unit() * p.unit()
 		}
 		last = e.Timestamp
@@ -133,8 +144,8 @@ func (p *pool) unit() time.Duration {
 	return p.granule
 }
 
-func isBetween(points []time.Time, from, until time.Time) bool {
-	return slices.ContainsFunc(points, func(at time.Time) bool { return at.After(from) && !at.After(until) })
+func isBetween(drifts []backtest.Drift, from, until time.Time) bool {
+	return slices.ContainsFunc(drifts, func(d backtest.Drift) bool { return d.At.After(from) && !d.At.After(until) })
 }
 
 // seasonOf is what blocks keep their time of: the week where a rule has a season of

@@ -86,35 +86,47 @@ func (t *trials) learning() (longest time.Duration) {
 }
 
 // run makes all trials.
-func (t *trials) run(ctx context.Context) (Record, error) {
-	record := Record{Changes: []Found{}}
+func (t *trials) run(ctx context.Context) (record Record, err error) {
+	record.FalseAlarms, err = t.falseAlarms(ctx)
+	if err != nil {
+		return record, err
+	}
+	record.Changes, err = t.changes(ctx)
+	return record, err
+}
+
+func (t *trials) falseAlarms(ctx context.Context) (Rate, error) {
 	counts := make([]float64, t.options.Samples)
 	err := each(ctx, t.options.Samples, func(i int) {
 		counts[i] = t.alarms(t.random(0, i))
 		t.done()
 	})
 	if err != nil {
-		return record, err
+		return Rate{}, err
 	}
+	return rateOf(counts, t.pool.length, t.options.Per), nil
+}
 
-	record.FalseAlarms = rateOf(counts, t.pool.length, t.options.Per)
+func (t *trials) changes(ctx context.Context) ([]Found, error) {
+	all := []Found{}
 	for number, change := range t.options.Changes {
 		shift, err := t.pool.shiftOf(change)
 		if err != nil {
-			return record, err
+			return nil, err
 		}
+
 		delays := make([]float64, t.options.Samples)
 		err = each(ctx, t.options.Samples, func(i int) {
 			delays[i] = t.delay(t.random(1+number, i), &shift)
 			t.done()
 		})
 		if err != nil {
-			return record, err
+			return nil, err
 		}
-		record.Changes = append(record.Changes, foundOf(change.Text, delays))
+		all = append(all, foundOf(change.Text, delays))
 	}
 
-	return record, nil
+	return all, nil
 }
 
 func (t *trials) done() {
@@ -240,6 +252,7 @@ func foundOf(change string, delays []float64) Found {
 		n++
 	}
 	f.Found = float64(n) / float64(len(delays))
+	f.Mean = mean(append(delays[:n:n], slices.Repeat([]float64{Horizon.Seconds()}, len(delays)-n)...))
 	if n > 0 {
 		p50, p95 := quantile(delays[:n], 0.50), quantile(delays[:n], 0.95)
 		f.DelayP50 = &p50
