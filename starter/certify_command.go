@@ -50,34 +50,45 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 	}
 	c := &certifying{}
 	output := outputFlag(command)
-	flags := command.Flags()
-	flags.StringArrayVar(&c.Files, "events", nil, "`FILE` of events; can be repeated")
-	flags.StringVar(&c.Model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
-	maps := flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field or metric; can be repeated")
-	zone := flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)")
-	flags.StringVar(&c.Decimal, "decimal", "", "`SIGN` that fractions in a CSV stand behind, as in --decimal , by which points part thousands (default a point)")
-	changes := flags.StringArray("change", nil, "`METRIC=CHANGE` to be found; can be repeated")
-	per := flags.String("per", "90d", "`TIME` that false alarms are counted per")
-	flags.IntVar(&c.options.Samples, "samples", 1000, "resamples")
-	flags.Uint64Var(&c.options.Seed, "seed", 1, "of the random numbers")
-	points := flags.String("drift-points", "", "drifts that are left out, BEGINNING/END or from an instant until another version: `T1,T2,…` or a file of them, as for backtest")
-	block := flags.String("block", "", "mean `LENGTH` of a block (default by how long readings depend on each other and rules look back)")
-	least := flags.String("min-false-alarm-interval", "", "exit code 1 if two false alarms are less than this `TIME` apart on average")
+	resampling := resamplingFlags(command, c, 1000)
+	command.Flags().StringVar(&resampling.least, "min-false-alarm-interval", "", "exit code 1 if two false alarms are less than this `TIME` apart on average")
 	command.Args = func(_ *cobra.Command, args []string) error { return c.takeFiles(args) }
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		c.Stdin = command.InOrStdin()
 		c.Stderr = command.ErrOrStderr()
 		c.output = *output
-		if err := c.takeFlags(*maps, *zone, string(backtest.TrainingSucceeds), *points, nil); err != nil {
-			return err
-		}
-		if err := c.takeCertifyFlags(*changes, *per, *block, *least); err != nil {
+		if err := c.take(resampling, nil); err != nil {
 			return err
 		}
 		return c.certify(command.Context(), command.OutOrStdout())
 	}
 
 	return command
+}
+
+// resamplingTexts are flags of how resamples are made, as they are written.
+type resamplingTexts struct {
+	maps, changes            *[]string
+	zone, per, points, block *string
+	least                    string // certify's alone
+}
+
+// resamplingFlags adds the flags that certify and tune share.
+func resamplingFlags(command *cobra.Command, c *certifying, samples int) *resamplingTexts {
+	flags := command.Flags()
+	flags.StringArrayVar(&c.Files, "events", nil, "`FILE` of events; can be repeated")
+	flags.StringVar(&c.Model, "model", "", "`NAME` of the model whose events name none (default the policies', where that is one)")
+	flags.StringVar(&c.Decimal, "decimal", "", "`SIGN` that fractions in a CSV stand behind, as in --decimal , by which points part thousands (default a point)")
+	flags.IntVar(&c.options.Samples, "samples", samples, "resamples")
+	flags.Uint64Var(&c.options.Seed, "seed", 1, "of the random numbers")
+	return &resamplingTexts{
+		maps:    flags.StringArray("map", nil, "`FIELD=COLUMN`: the column of a CSV that holds a field or metric; can be repeated"),
+		zone:    flags.String("zone", "", "`ZONE` of times that say none, such as Europe/Berlin (default UTC)"),
+		changes: flags.StringArray("change", nil, "`METRIC=CHANGE` to be found; can be repeated"),
+		per:     flags.String("per", "90d", "`TIME` that false alarms are counted per"),
+		points:  flags.String("drift-points", "", "drifts that are left out, BEGINNING/END or from an instant until another version: `T1,T2,…` or a file of them, as for backtest"),
+		block:   flags.String("block", "", "mean `LENGTH` of a block (default by how long readings depend on each other and rules look back)"),
+	}
 }
 
 // takeCertifyFlags names every fault of the flags that are certify's own.
@@ -146,21 +157,9 @@ func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
 
 // certificates are those of each policy for each model that it is for.
 func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded, policies []backtest.Policy) (all []*certify.Certificate, err error) {
-	type pair struct {
-		policy backtest.Policy
-		model  *recording.Model
-	}
-	var pairs []pair
-	for _, policy := range policies {
-		of := len(pairs)
-		for i := range recorded.Events.Models {
-			if model := recorded.Events.Models[i]; model.Len() > 0 && (policy.ModelName == "" || policy.ModelName == model.Name) {
-				pairs = append(pairs, pair{policy, model})
-			}
-		}
-		if len(pairs) == of {
-			return nil, fmt.Errorf("%s: there are no events of model %q; they are of %s", plain.Text(policy.Label), policy.ModelName, recorded.ModelNames())
-		}
+	pairs, err := pairsOf(recorded, policies)
+	if err != nil {
+		return nil, err
 	}
 
 	progress := input.ShowProgress(c.Stderr, "resampling", certify.Work(&c.options)*int64(len(pairs)))
@@ -176,6 +175,28 @@ func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded,
 	}
 
 	return all, nil
+}
+
+// pair is a policy, and a model that it is for.
+type pair struct {
+	policy backtest.Policy
+	model  *recording.Model
+}
+
+// pairsOf are each policy with each model that it is for.
+func pairsOf(recorded *input.Recorded, policies []backtest.Policy) (pairs []pair, err error) {
+	for _, policy := range policies {
+		of := len(pairs)
+		for _, model := range recorded.Events.Models {
+			if model.Len() > 0 && (policy.ModelName == "" || policy.ModelName == model.Name) {
+				pairs = append(pairs, pair{policy, model})
+			}
+		}
+		if len(pairs) == of {
+			return nil, fmt.Errorf("%s: there are no events of model %q; they are of %s", plain.Text(policy.Label), policy.ModelName, recorded.ModelNames())
+		}
+	}
+	return pairs, nil
 }
 
 // judge says which policies cry wolf too often.

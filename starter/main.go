@@ -55,6 +55,7 @@ var commands = []func() *cobra.Command{
 	newUnfreezeCommand,
 	newBacktestCommand,
 	newCertifyCommand,
+	newTuneCommand,
 	newProfileCommand,
 	newRehearseCommand,
 	newBenchCommand,

@@ -132,7 +132,7 @@ func Run(ctx context.Context, model *Model, wanted backtest.Policy, options Opti
 	p := r.pool
 	certified := stripped(wanted.Policy)
 	c := &Certificate{
-		Policy: wanted.Label, Document: wanted.Document, ModelName: model.Name, Per: durationText(options.Per),
+		Policy: wanted.Label, Document: wanted.Document, ModelName: model.Name, Per: DurationText(options.Per),
 		Events: len(p.readings), LeftOut: len(model.Events) - len(p.readings), Length: policy.Duration(p.length),
 		Block: policy.Duration(p.block), Season: policy.Duration(p.season), Samples: options.Samples, Seed: options.Seed,
 	}
@@ -191,8 +191,8 @@ func each(ctx context.Context, n int, do func(i int)) error {
 	return group.Wait()
 }
 
-// durationText is a length in days where it is whole days.
-func durationText(d time.Duration) string {
+// DurationText is a length in days where it is whole days.
+func DurationText(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d > 0 && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)

@@ -27,6 +27,13 @@ func NewResampler(model *Model, wanted policy.Policy, options Options) (*Resampl
 // Length is that of the recording, without what is left out, and of a resample.
 func (r *Resampler) Length() time.Duration { return r.pool.length }
 
+// Fewer is the resampler with so many resamples at most: the first of them.
+func (r *Resampler) Fewer(samples int) *Resampler {
+	fewer := *r
+	fewer.options.Samples = min(samples, r.options.Samples)
+	return &fewer
+}
+
 // FalseAlarms is how often a policy cries wolf.
 func (r *Resampler) FalseAlarms(ctx context.Context, wanted policy.Policy) (Rate, error) {
 	return newTrials(r.pool, stripped(wanted), &r.options).falseAlarms(ctx)
@@ -56,4 +63,9 @@ func (r *Resampler) Datapoints(rule *policy.Rule) (sorted []float64) {
 
 	slices.Sort(sorted)
 	return sorted
+}
+
+// Record is both.
+func (r *Resampler) Record(ctx context.Context, wanted policy.Policy) (Record, error) {
+	return newTrials(r.pool, stripped(wanted), &r.options).run(ctx)
 }

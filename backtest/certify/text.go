@@ -34,29 +34,35 @@ func certificateHead(c *Certificate) string {
 
 // certificateRows has a line for the policy and for each that it is held against.
 func certificateRows(c *Certificate) [][]string {
-	head := []string{"", "false alarms per " + c.Per, "95 %"}
-	for _, change := range c.Changes {
-		head = append(head, plain.Text(change.Change)+" found", "delay p50", "p95")
-	}
-	rows := [][]string{head, certificateRow("the policy", &c.Record)}
+	rows := [][]string{Head(c.Per, &c.Record), Row("the policy", &c.Record)}
 	if c.Default != nil {
-		rows = append(rows, certificateRow("the default policy", c.Default))
+		rows = append(rows, Row("the default policy", c.Default))
 	}
 	calendar := c.Calendar
 	calendar.FalseAlarms = Rate{Mean: calendar.FalseAlarms.Mean, Low: calendar.FalseAlarms.Mean, High: calendar.FalseAlarms.Mean}
-	return append(rows, certificateRow("a calendar, as often", &calendar), certificateRow("at every look", &c.Always))
+	return append(rows, Row("a calendar, as often", &calendar), Row("at every look", &c.Always))
 }
 
-func certificateRow(name string, r *Record) []string {
-	row := []string{name, rateText(r.FalseAlarms.Mean), rateText(r.FalseAlarms.Low) + " to " + rateText(r.FalseAlarms.High)}
+// Head is above rows of records.
+func Head(per string, r *Record) []string {
+	head := []string{"", "false alarms per " + per, "95 %"}
+	for _, change := range r.Changes {
+		head = append(head, plain.Text(change.Change)+" found", "delay p50", "p95")
+	}
+	return head
+}
+
+// Row is a record as a row of a table.
+func Row(name string, r *Record) []string {
+	row := []string{name, RateText(r.FalseAlarms.Mean), RateText(r.FalseAlarms.Low) + " to " + RateText(r.FalseAlarms.High)}
 	for _, found := range r.Changes {
 		row = append(row, strconv.FormatFloat(100*found.Found, 'f', 0, 64)+" %", delayText(found.DelayP50), delayText(found.DelayP95))
 	}
 	return row
 }
 
-// rateText has three digits.
-func rateText(rate float64) string {
+// RateText has three digits.
+func RateText(rate float64) string {
 	switch {
 	case rate >= 100:
 		return strconv.FormatFloat(rate, 'f', 0, 64)
