@@ -234,7 +234,7 @@ func (r *Rule) driftText() string {
 	if r.AtLeast > 1 {
 		subject = fmt.Sprintf("at least %d of %s:", r.AtLeast, subject)
 	}
-	text := fmt.Sprintf("%s %s over %s%s against %s", subject, r.Drift.Statistic, r.Period.Value(), r.alignment(), r.Drift.Reference.String())
+	text := fmt.Sprintf("%s %s %s against %s", subject, r.Drift.Statistic, r.span(), r.Drift.Reference.String())
 	if alarms, ok := r.FalseAlarms.Get(); ok {
 		text += ", false alarms " + alarms.String()
 	}

@@ -19,6 +19,7 @@ func TestDriftRulesAreTakenAndToldInWords(t *testing.T) {
 	for text, words := range map[string]string{
 		driftRule(`"metric": "age", "period": "24h", "min_samples": 200, "above": 0.15, "drift": {"statistic": "ks", "reference": {"from": "first", "samples": 5000}}`):                                              "age ks over 24h against the first 5000 above 0.15",
 		driftRule(`"metrics": ["feature.*"], "categories": ["country"], "at_least": 3, "period": "24h", "false_alarms": "1 per 90d", "drift": {"statistic": "js", "reference": {"from": "trailing", "periods": 7}}`): "at least 3 of feature.*, country: js over 24h against the last 7 periods, false alarms 1 per 90d",
+		driftRule(`"category": "label", "period": "168h", "offset": "96h", "time": "arrival", "above": 0.1, "drift": {"statistic": "tvd", "reference": {"from": "first"}}`):                                          "label tvd over 168h from 96h, by arrival, against the first 1000 above 0.1",
 		driftRule(`"metric": "age", "period": "1h", "above": 0, "datapoints": {"breaching": 2, "of": 3}, "drift": {"statistic": "missing", "reference": {"from": "previous"}}`):                                      "age missing over 1h against the previous version's first 1000 above 0, 2 of 3 datapoints",
 		`{"rules": [{"category": "country", "period": "24h", "false_alarms": "2 per 4w", "drift": {"statistic": "psi", "reference": {"from": "profile", "profile": "v7.json"}}}]` + profiled + `}`:                   "country psi over 24h against profile v7.json, false alarms 2 per 28d",
 	} {

@@ -78,14 +78,19 @@ func (r *Rule) subject() string {
 	case r.IsDrift():
 		return r.driftText()
 	case r.IsWindowed():
-		by := ""
-		if r.Time == TimeOfArrival {
-			by = ", by arrival,"
-		}
-		return fmt.Sprintf("%s %s over %s%s%s", r.Metric, r.Stat, r.Period.Value(), r.alignment(), by)
+		return fmt.Sprintf("%s %s %s", r.Metric, r.Stat, r.span())
 	}
 
 	return r.Metric
+}
+
+// span is what a datapoint is made of: `over 168h from 96h, by arrival,`.
+func (r *Rule) span() string {
+	by := ""
+	if r.Time == TimeOfArrival {
+		by = ", by arrival,"
+	}
+	return fmt.Sprintf("over %s%s%s", r.Period.Value(), r.alignment(), by)
 }
 
 // alignment is where periods begin, if not at the epoch: ` from 6h in Europe/Berlin`.

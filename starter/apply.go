@@ -52,7 +52,8 @@ A document is a model's name and what differs from the default policy:
     timeout: 24h
 
 Periods, baselines, approval and all the rest are in docs/policies.md, commented examples
-in examples/policies. A folder is all its *.yaml, *.yml and *.json files.
+in examples/policies. A folder is all its *.yaml, *.yml and *.json files but
+*.profile.json.
 
 A document with defaults is no model's; others inherit from it what they leave out:
 

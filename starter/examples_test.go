@@ -57,12 +57,27 @@ func TestTheExamplePoliciesAreFine(t *testing.T) {
 			"refuses too often: refused mean over 1h above 0.08",
 			"tokens slow: token_latency_ms p95 over 5m above 80, clears at 60, 4 of 6 datapoints (warning)",
 		},
+		"input-drift.yaml": {
+			"credit-risk is fine: 2 rules, cooldown 720h",
+			"inputs drift: at least 2 of feature.*, channel: js over 24h against profile credit-v7.profile.json, false alarms 1 per 365d, 2 of 3 datapoints\n",
+			"a feature is missing: feature.* missing over 1h against profile credit-v7.profile.json above 0.05 (warning)",
+		},
+		"prediction-drift.yaml": {
+			"churn-score is fine: 2 rules, cooldown 168h",
+			"scores drift: score ks over 24h against the first 20000 above 0.1, 3 of 4 datapoints\n",
+			"scores jumped: score ks over 24h against the last 7 periods above 0.15 (warning)",
+		},
+		"label-drift.yaml": {
+			"ticket-router is fine: 2 rules, cooldown 336h",
+			"labels drift: solved_by tvd over 168h from 96h, by arrival, against the first 20000 above 0.1\n",
+			"routes differ from the version before: routed_to tvd over 24h against the previous version's first 5000 above 0.1 (warning)",
+		},
 		"defaults.yaml": {
 			"churn-emea is fine: 2 rules, cooldown 48h\n  auc low: auc mean over 24h below 0.72\n  stale: not retrained for 1440h\n",
 			"uplift-newsletter is fine: 2 rules, cooldown 6h\n",
 		},
 	}
-	files, err := filepath.Glob(filepath.Join(examplePolicies, "*"))
+	files, err := filepath.Glob(filepath.Join(examplePolicies, "*.yaml"))
 	require.NoError(t, err)
 	require.Len(t, files, len(says), "each is held to something")
 	for name, lines := range says {
@@ -84,7 +99,7 @@ func TestTheExamplesTogetherInheritTheirDefaults(t *testing.T) {
 	for _, d := range documents {
 		policies[d.Model] = d.Policy
 	}
-	require.Len(t, policies, 6)
+	require.Len(t, policies, 9)
 
 	hours := func(n int) metric.Optional[policy.Duration] {
 		return metric.Some(policy.Duration(time.Duration(n) * time.Hour))

@@ -1,6 +1,7 @@
 """False alarms, asked for and seen, on streams in which nothing changes."""
 
 import numpy as np
+from scipy.signal import lfilter
 
 import peers
 from product import PROFILE, Stream, rule
@@ -34,7 +35,7 @@ def streams(product, size):
 def looks(product, size):
     """Many looks against one reference, of so much data that its own chance is nothing."""
     rows = [one_reference(product, size.looks, *case) for case in MANY]
-    return rows + [long_period(product, size), *forty(product, size)]
+    return rows + [long_period(product, size), *dependent(product, size), *forty(product, size)]
 
 
 def name_of(shape):
@@ -73,6 +74,24 @@ def long_period(product, size):
     stream = Stream([{"x": random.normal(size=50_000)} for _ in range(size.long)])
     found = product.judge([rule("r", "ks", "x", PROFILE, false_alarms=RATE)], [stream], profile)
     return verdict("ks, normal, 50000 readings, one profile", breaching(found), size.long)
+
+
+def dependent(product, size):
+    """Readings of which each is like the one before: of them there are fewer than are counted."""
+    for memory in 0.5, 0.9:
+        random = np.random.default_rng(5)
+        profile = product.profile({"x": random.normal(size=100_000)})
+        looks = size.looks // 10
+        readings = autoregressive(random, 200 * looks, memory).reshape(looks, 200)
+        found = product.judge([rule("r", "ks", "x", PROFILE, false_alarms=RATE)], [Stream([{"x": look} for look in readings])], profile)
+        row = verdict(f"ks, normal, 200 readings that correlate by {memory} with the one before", breaching(found), looks)
+        row.goal, row.ok = "shown: a rate assumes independent readings", True
+        yield row
+
+
+def autoregressive(random, n, memory):
+    news = random.normal(scale=np.sqrt(1 - memory**2), size=n)
+    return lfilter([1], [1, -memory], news)
 
 
 def forty(product, size):

@@ -10,8 +10,11 @@ import (
 	"strings"
 )
 
+// profileEnd is how the name of a profile ends that lies in a folder of policies.
+const profileEnd = ".profile.json"
+
 // expand puts the files of a folder, those of its folders too, in its place. Hidden
-// ones are passed over.
+// ones are passed over, and so are profiles, which policies name themselves.
 func expand(paths []string) (files []string, err error) {
 	var faults []error
 	for _, path := range paths {
@@ -31,6 +34,9 @@ func expand(paths []string) (files []string, err error) {
 			}
 			if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 				return err
+			}
+			if strings.HasSuffix(file, profileEnd) {
+				return nil
 			}
 			if err := isWithin(path, file); err != nil {
 				faults = append(faults, err)
