@@ -84,6 +84,12 @@ e2e-webhook: ## the webhook backend against a trainer in Python; installs standa
 	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q standardwebhooks==1.1.0 && mv "$$venv.new" "$$venv"; }; \
 	MODELVIGIL_PYTHON="$$venv/bin/python" $(GOTEST) -count=1 -run Python ./activities/webhook
 
+.PHONY: drift-table
+drift-table: build ## drift rules beside scipy, Evidently, NannyML and whylogs, installed once (2.4 GB): ARGS='--quick --only raw'
+	@venv="$${XDG_CACHE_HOME:-$$HOME/.cache}/modelvigil/drift-$$(sha256sum < examples/drift/requirements.txt | cut -c1-12)"; \
+	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q -r examples/drift/requirements.txt && mv "$$venv.new" "$$venv"; }; \
+	"$$venv/bin/python" examples/drift/compare.py --binary bin/modelvigil $(ARGS)
+
 .PHONY: e2e-airflow
 e2e-airflow: ## the airflow backend against a real Airflow, installed once (300 MB)
 	@$(TEMPORAL) >/dev/null; tools/airflow/install.sh >/dev/null
