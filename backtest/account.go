@@ -45,6 +45,10 @@ func (s *Simulator) judged(j *monitor.Judgement) {
 		})
 	}
 
+	if j.Compared != nil && s.options.Datapoints {
+		s.result.look(j)
+	}
+
 	value, measured := j.Value.Get()
 	if rule.IsWindowed() && !measured {
 		account.countUnmeasured(rule, j)

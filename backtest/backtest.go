@@ -55,7 +55,8 @@ type Options struct {
 	ArrivalDelay time.Duration
 	// Drifts are known ones, ascending, that alarms are held against; nil for none.
 	Drifts []Drift
-	// Datapoints says that results keep every datapoint.
+	// Datapoints says that results keep every datapoint, and of drift rules what some of
+	// them looked like.
 	Datapoints bool
 	// Bounds keeps the bounds of drift rules that were found, for all that replay with
 	// these options; nil keeps none.
@@ -102,6 +103,7 @@ type Result struct {
 	Rules      []Account          `json:"rules"` // in the policy's order
 	Decisions  []monitor.Decision `json:"decisions"`
 	Datapoints []Datapoint        `json:"-"` // as they were judged, if Options ask for them
+	looks      map[int]*looks     // by the number of the drift rule, if Options ask for datapoints
 
 	rules []policy.Rule
 }

@@ -20,6 +20,9 @@ var reportHTML string
 //go:embed assets/report.css
 var reportCSS string
 
+//go:embed assets/drift.js
+var driftJS string
+
 //go:embed assets/report.js
 var reportJS string
 
@@ -63,6 +66,7 @@ type pageResult struct {
 	Decisions []monitor.Decision `json:"decisions"`
 	Omitted   int                `json:"omitted,omitempty"` // decisions
 	Seconds   float64            `json:"seconds_in_breach"`
+	Drifts    []pageDrift        `json:"drifts,omitempty"`
 }
 
 type pageSweep struct {
@@ -103,7 +107,7 @@ func WriteReport(w io.Writer, recorded *recording.Recording, policies []Policy, 
 	buffered := bufio.NewWriter(w)
 	_, err = strings.NewReplacer(
 		"{{css}}", uPlotCSS+"\n"+reportCSS, "{{license}}", strings.TrimSpace(uPlotLicense), "{{uplot}}", strings.TrimSpace(code),
-		"{{data}}", string(data), "{{js}}", reportJS,
+		"{{data}}", string(data), "{{js}}", driftJS+"\n"+reportJS,
 	).WriteString(buffered, reportHTML)
 	if err == nil {
 		err = buffered.Flush()
@@ -134,6 +138,7 @@ func newPageResult(wanted policy.Policy, result Result) pageResult {
 		}
 	}
 
+	made.Drifts = newPageDrifts(wanted.Rules, result.looks)
 	made.Decisions = thin(result.Decisions)
 	made.Omitted = len(result.Decisions) - len(made.Decisions)
 	return made

@@ -22,7 +22,7 @@ func report(t *testing.T, policy policy.Policy, events ...metric.Event) (page st
 	t.Helper()
 	recorded := recording.Of(events...)
 	policies := []backtest.Policy{{Label: "</script><b>&.yaml", Policy: policy}}
-	results, err := backtest.Run(t.Context(), recorded, policies, backtest.Options{Drifts: []backtest.Drift{{At: noon}}})
+	results, err := backtest.Run(t.Context(), recorded, policies, backtest.Options{Drifts: []backtest.Drift{{At: noon}}, Datapoints: true})
 	require.NoError(t, err)
 	swept := &backtest.Swept{Grid: backtest.Grid{{Parameter: "cooldown", Values: []string{"1h", "2h"}}}}
 	swept.Results, err = backtest.RunSweep(t.Context(), recorded, policies, swept.Grid, backtest.Options{})

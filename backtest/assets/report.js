@@ -277,6 +277,8 @@
         key("--trigger", "triggered"), key("--suppressed", "suppressed"), key("--good", "succeeded"), key("--bad", "failed"),
         ...(result().detection ? [key("--drift", "known drift")] : [])));
     drawLanes(into);
+    const drawDrift = driftCharts({ make, line, bold, number, count, clock, style, plot, axis, ticks, cursor, hover, zoomTogether, spans, leftOf });
+    (result().drifts || []).filter((d) => d.looks.length).forEach((d) => drawDrift(into, d));
     const zoom = chosen.zoom || whole();
     const judged = (s) => (limitsOf(s.metric).length ? 0 : 1);
     [...model().series].sort((a, b) => judged(a) - judged(b)).forEach((s) => drawMetric(into, s));

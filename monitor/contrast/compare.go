@@ -22,6 +22,8 @@ type Comparison struct {
 	Dropped bool    `json:"dropped,omitempty"`
 	Last    Look    `json:"last,omitzero"`
 	Moved   []Moved `json:"moved,omitempty"` // by what the last look found, the furthest beyond first
+
+	judged []found // in the last look of this run, the furthest beyond first
 }
 
 // Feature is a metric, or a category, that is watched.

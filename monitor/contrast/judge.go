@@ -20,6 +20,8 @@ type Look struct {
 	Unknown     bool           `json:"unknown,omitempty"`     // it could not be said whether enough of them are
 	Approximate bool           `json:"approximate,omitempty"` // counted by sketches, that say no better
 	Readings    int64          `json:"readings,omitempty"`    // of the feature
+	Judged      int            `json:"judged,omitempty"`      // features that were measured
+	Beyond      int            `json:"beyond,omitempty"`      // of those, that are beyond their bounds
 }
 
 // Moved is one feature of a look, in words too.
@@ -39,10 +41,11 @@ const (
 
 // found is what was found of one feature.
 type found struct {
-	feature *Feature
-	tally   *drift.Tally
-	value   float64
-	bound   float64
+	feature   *Feature
+	reference drift.Counts // as it was then
+	tally     *drift.Tally
+	value     float64
+	bound     float64
 }
 
 func (f *found) beyond() float64 { return f.value - f.bound }
@@ -66,7 +69,7 @@ func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
 			continue
 		}
 
-		one := found{feature: f, tally: &drift.Tally{Counts: make(drift.Counts, f.Against.Bins())}}
+		one := found{feature: f, reference: f.Against.Counts, tally: &drift.Tally{Counts: make(drift.Counts, f.Against.Bins())}}
 		if part.Count > 0 && !part.Coarse {
 			one.tally = part.in(f.Against)
 		}
@@ -84,6 +87,7 @@ func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
 	look.fill(r, judged, unknown, lacking > 0 || c.Dropped)
 	c.Last = look
 	c.Moved = tellMoved(judged)
+	c.judged = judged
 	if r.Drift.Reference.From == policy.ReferenceTrailing {
 		c.trail(r, p, end)
 	}
@@ -149,6 +153,8 @@ func (l *Look) fill(r *policy.Rule, judged []found, unknown int, isLacking bool)
 			breaching++
 		}
 	}
+	l.Judged = len(judged)
+	l.Beyond = breaching
 	l.Breach = breaching >= r.Breadth()
 	l.Unknown = !l.Breach && (breaching+unknown >= r.Breadth() && unknown > 0 || len(judged) == 0 && isLacking)
 	if len(judged) > 0 {

@@ -24,6 +24,29 @@ func tellMoved(judged []found) (all []Moved) {
 	return all
 }
 
+// Picture is a feature of the last look as it was counted, bin by bin.
+type Picture struct {
+	Name      string
+	Value     float64
+	Threshold float64
+	Bins      []string // in words
+	Reference drift.Counts
+	Period    drift.Counts
+}
+
+// Pictures are the features that Moved tells of.
+func (c *Comparison) Pictures() (all []Picture) {
+	for i := range c.judged[:min(len(c.judged), mostMoved)] {
+		f := &c.judged[i]
+		made := Picture{Name: f.feature.Name, Value: f.value, Threshold: f.bound, Reference: f.reference, Period: f.tally.Counts}
+		for bin := range f.reference {
+			made.Bins = append(made.Bins, binWords(f.feature.Against, bin))
+		}
+		all = append(all, made)
+	}
+	return all
+}
+
 // movedBins are the bins whose share has changed most, in words: `18 to 24 up from 3 %
 // to 11 %`.
 func movedBins(reference *drift.Reference, counts drift.Counts) (words []string) {

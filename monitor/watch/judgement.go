@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
@@ -25,6 +26,8 @@ type Judgement struct {
 	Readings    int64     // in the period
 	Unknown     bool      // the datapoint could not be judged
 	Approximate bool      // a digest crossed its period's boundary
+	// Compared is what a drift rule has found, until it is judged again; nil for others.
+	Compared *contrast.Comparison
 
 	// Late are readings that came when their period was judged. A judgement that has
 	// some says nothing else.
@@ -41,7 +44,7 @@ func (w *Watch) tellDatapoint(j *Moment, rule int, judged window.Judged) {
 	w.judgement = Judgement{
 		Rule: rule, ModelVersion: j.Version, At: j.due, Verdict: t.Verdict, Value: t.Value, Threshold: t.Threshold,
 		Start: time.Unix(judged.Start, 0).UTC(), End: time.Unix(w.rules[rule].Periods.End(judged.Start), 0).UTC(), Readings: judged.Readings, Approximate: judged.Approximate,
-		Breach: judged.Breach, Unknown: judged.Unknown,
+		Breach: judged.Breach, Unknown: judged.Unknown, Compared: t.Window.Compare,
 	}
 	if w.policy.Rules[rule].Change != nil {
 		w.judgement.Breach = t.Verdict == verdict.Breaching

@@ -28,6 +28,10 @@ type RuleStatus struct {
 	// Drift tells of the metrics of a drift rule that were furthest beyond their
 	// bounds, or nearest to them, when it was last judged.
 	Drift []contrast.Moved `json:"drift,omitempty"`
+	// Judged is how many metrics a drift rule measured then, and Beyond how many of them
+	// were beyond their bounds.
+	Judged int `json:"judged,omitempty"`
+	Beyond int `json:"beyond,omitempty"`
 }
 
 // DatapointStatus is one judged datapoint.
@@ -61,6 +65,8 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 			s.LateAt = recent.LateAt
 			if recent.Compare != nil {
 				s.Drift = recent.Compare.Moved
+				s.Judged = recent.Compare.Last.Judged
+				s.Beyond = recent.Compare.Last.Beyond
 			}
 			if recent.First != nil {
 				s.BaselineSamples = recent.First.Count
