@@ -11,18 +11,25 @@ import (
 // Bounds finds the bounds of drift rules.
 type Bounds struct{}
 
-// FindBounds finds the bounds of null distributions, for periods of all sizes: some
-// seconds of computing each.
+// FindBounds finds the bounds of null distributions, for periods of all sizes: seconds of
+// computing each, and minutes of a rule that watches many metrics. Each heartbeat carries
+// what was found, and an attempt goes on where the one before has ended.
 func (*Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Bounds, error) {
-	found := make([]drift.Bounds, len(nulls))
-	for i := range nulls {
+	var found []drift.Bounds
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &found) != nil {
+		found = nil // of another release: it is found again
+	}
+
+	for len(found) < len(nulls) {
+		var bounds drift.Bounds
 		for _, size := range drift.Sizes() {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			activity.RecordHeartbeat(ctx, i)
-			found[i] = append(found[i], nulls[i].Bound(size))
+			bounds = append(bounds, nulls[len(found)].Bound(size))
+			activity.RecordHeartbeat(ctx, found)
 		}
+		found = append(found, bounds)
 	}
 	return found, nil
 }

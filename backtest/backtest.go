@@ -7,6 +7,7 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,8 @@ type Options struct {
 	// Datapoints says that results keep every datapoint, and of drift rules what some of
 	// them looked like.
 	Datapoints bool
-	// Bounds keeps the bounds of drift rules that were found, for all that replay with
-	// these options; nil keeps none.
+	// Bounds are those of drift rules that were found; default new ones, which all that
+	// one call replays share. A simulator by itself keeps none without.
 	Bounds *Bounds
 	// Progress, where set, hears of each batch of events replayed, from any
 	// goroutine; TotalEvents says of how many.
@@ -156,6 +157,7 @@ func Run(ctx context.Context, recorded *recording.Recording, policies []Policy, 
 		return nil, ErrNoEvents
 	}
 
+	options.Bounds = cmp.Or(options.Bounds, &Bounds{})
 	all := tasks(recorded, policies)
 	results := make([]Result, len(all))
 	group, ctx := errgroup.WithContext(ctx)

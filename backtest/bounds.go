@@ -2,20 +2,22 @@ package backtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/modelvigil/modelvigil/metric/drift"
 )
 
 // Bounds finds the bounds of drift rules and keeps them, for all simulators that share
-// it: a simulation of some tenths of a second each. Its zero value is ready, and nil
+// it: each is a simulation of some tenths of a second. Its zero value is ready, and nil
 // keeps nothing.
 type Bounds struct {
 	mu    sync.Mutex
-	found map[string]float64
+	found map[string]func() float64
 }
 
-// Find returns the bound of a null distribution for a period of some size.
+// Find returns the bound of a null distribution for a period of some size. Of several
+// who ask for the same at once, one finds it.
 func (b *Bounds) Find(null *drift.Null, size int64) float64 {
 	if b == nil {
 		return null.Bound(size)
@@ -23,18 +25,16 @@ func (b *Bounds) Find(null *drift.Null, size int64) float64 {
 
 	key := fmt.Sprint(null.Statistic, null.Counts, null.Level, size)
 	b.mu.Lock()
-	bound, isFound := b.found[key]
+	find, isKnown := b.found[key]
+	if !isKnown {
+		asked := *null
+		asked.Counts = slices.Clone(null.Counts)
+		find = sync.OnceValue(func() float64 { return asked.Bound(size) })
+		if b.found == nil {
+			b.found = map[string]func() float64{}
+		}
+		b.found[key] = find
+	}
 	b.mu.Unlock()
-	if isFound {
-		return bound
-	}
-
-	bound = null.Bound(size)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.found == nil {
-		b.found = map[string]float64{}
-	}
-	b.found[key] = bound
-	return bound
+	return find()
 }

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"runtime"
@@ -43,6 +44,7 @@ type lane struct {
 // NewStream returns a replay of events that are still to come. The policies must be
 // valid.
 func NewStream(policies []Policy, options Options) *Stream {
+	options.Bounds = cmp.Or(options.Bounds, &Bounds{})
 	s := &Stream{policies: policies, options: options, models: map[string]*heard{}}
 	for _, policy := range policies {
 		s.lanes = append(s.lanes, &lane{policy: policy, simulators: map[string]*Simulator{}})

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -272,6 +273,7 @@ func RunSweep(ctx context.Context, recorded *recording.Recording, policies []Pol
 		return nil, err
 	}
 
+	options.Bounds = cmp.Or(options.Bounds, &Bounds{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, t := range all {

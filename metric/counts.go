@@ -65,7 +65,7 @@ func (c Counts) pack(to []byte) []byte {
 // unsigned numbers the whole numbers from 0 on, the nearer to nought the lower.
 func unsigned(n int64) uint64 { return uint64(n)<<1 ^ uint64(n>>63) } //nolint:gosec // bits are moved about
 
-func signed(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) } //nolint:gosec // as unsigned
+func signed(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
 
 // bitWriter appends bits to bytes, the highest bit of each first.
 type bitWriter struct {

@@ -113,3 +113,16 @@ func TestTheDistributionsThatDriftRulesLookAtAreKept(t *testing.T) {
 	assert.False(t, kept.Has("feature.age"), "counts in bins do for a drift rule")
 	assert.False(t, kept.Compares("accuracy"))
 }
+
+func TestARateThatCannotBeSimulatedIsRefused(t *testing.T) {
+	rule := func(rest string) error {
+		_, err := policy.Decode([]byte(`{"rules": [{"name": "inputs", "drift": {"statistic": "psi", "reference": {"from": "first"}}, ` + rest + `}]}`))
+		return err
+	}
+
+	require.NoError(t, rule(`"metric": "age", "period": "1h", "false_alarms": "1 per 365d"`))
+	require.NoError(t, rule(`"metrics": ["feature.*"], "period": "1h", "false_alarms": "1 per 365d"`), "how many there are is not known yet")
+	require.NoError(t, rule(`"metrics": ["a", "b", "c", "d"], "at_least": 2, "period": "1m", "false_alarms": "1 per 365d"`))
+	err := rule(`"metric": "age", "period": "1m", "false_alarms": "1 per 365d"`)
+	require.ErrorContains(t, err, "rules[0].false_alarms: is a chance of 2e-06 for each metric in each period, rarer than the 5e-06 that can be simulated")
+}

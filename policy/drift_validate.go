@@ -113,6 +113,12 @@ func (r *Rule) validateWatched(path string) (faults []error) {
 // validateBound is about what the statistic is held against.
 func (r *Rule) validateBound(path string) (faults []error) {
 	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
+	named := 0 // without those that patterns match
+	for _, name := range slices.Concat(r.Watched(false), r.Watched(true)) {
+		if !strings.Contains(name, "*") {
+			named++
+		}
+	}
 	above, hasAbove := r.Above.Get()
 	alarms, hasAlarms := r.FalseAlarms.Get()
 	if hasAbove == hasAlarms {
@@ -129,10 +135,25 @@ func (r *Rule) validateBound(path string) (faults []error) {
 	if slices.Contains(drift.Statistics(), r.Drift.Statistic) && !r.Drift.Statistic.HasNull() {
 		fault("false_alarms", fmt.Errorf("has no place beside statistic %s, which takes above", r.Drift.Statistic))
 	}
-	if period := r.PeriodLength(); period > 0 && alarms.PerLook(period) >= 1 {
+	period := r.PeriodLength()
+	if period <= 0 {
+		return faults
+	}
+	if alarms.PerLook(period) >= 1 {
 		fault("false_alarms", fmt.Errorf("must be fewer than the periods of %s, got %s", r.Period.Value(), alarms))
 	}
+	if level, ok := r.levelOf(max(named, r.Breadth())); ok && level < drift.LeastLevel {
+		fault("false_alarms", fmt.Errorf("is a chance of %.1g for each metric in each period, rarer than the %.0g that can be simulated, got %s; "+
+			"ask for more of them, take longer periods, or let a breach take more metrics (at_least) or periods (datapoints)", level, drift.LeastLevel, alarms))
+	}
 	return faults
+}
+
+// levelOf is with which chance one metric of so many is to breach in one period, though
+// nothing has changed.
+func (r *Rule) levelOf(metrics int) (level float64, ok bool) {
+	m, n := r.MOfN()
+	return drift.Level(r.FalseAlarms.Value().PerLook(r.PeriodLength()), m, n, r.Breadth(), metrics)
 }
 
 func (r *Reference) validate(path string) (faults []error) {

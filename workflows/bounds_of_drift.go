@@ -62,4 +62,5 @@ func (m *watch) takeBounds(ctx workflow.Context) {
 		return
 	}
 	m.machine.SetBounds(&call.lacking, found)
+	m.gave(ctx, Bounded{call.lacking, found})
 }

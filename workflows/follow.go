@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy/calendar"
@@ -18,8 +19,8 @@ import (
 // and must not change the machine.
 type Follower func(now time.Time, machine *monitor.Machine, given Given)
 
-// Given is a Begun, Computed, Received, Updated, Reinstated, Stopped, Returned, Told or
-// Passed.
+// Given is a Begun, Computed, Bounded, Received, Updated, Reinstated, Stopped, Returned,
+// Told or Passed.
 type Given any
 
 type (
@@ -31,6 +32,12 @@ type (
 		Wanted   calendar.Span
 		Calendar *calendar.Calendar
 		Err      error
+	}
+
+	// Bounded are the bounds of a drift rule that were found, as they were recorded.
+	Bounded struct {
+		Lacking monitor.LackingBounds
+		Bounds  []drift.Bounds
 	}
 
 	// Received is a signal, which Receive hands to a machine.

@@ -19,6 +19,7 @@ type trials struct {
 	pool    *pool
 	policy  policy.Policy
 	options *Options
+	bounds  backtest.Bounds
 	warmUp  time.Duration // before alarms count: whole seasons
 	telling []placed      // of the pool's readings, those that the policy's alarms depend on
 
@@ -212,7 +213,7 @@ func (t *trials) take(event *metric.Event, reading *placed, at time.Duration) {
 // simulator is one that tells of its alarms.
 func (t *trials) simulator(alarm func(at time.Time)) *backtest.Simulator {
 	return backtest.NewSimulator(t.pool.modelName, t.policy, backtest.Options{
-		Training: backtest.TrainingAccepted,
+		Training: backtest.TrainingAccepted, Bounds: &t.bounds,
 		OnDecision: func(d *monitor.Decision) {
 			if d.Kind == policy.Triggered {
 				alarm(d.At)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -23,6 +24,7 @@ import (
 type rival struct {
 	policy  *policy.Policy // nil: the policies as they were recorded
 	book    *book
+	bounds  backtest.Bounds // of drift rules of the other policy
 	machine *monitor.Machine
 	updates []workflows.Update // of machine
 
@@ -89,6 +91,10 @@ func (r *rival) follow(now time.Time, recorded *monitor.Machine, given workflows
 
 	r.calendar(now, spans)
 	switch given := given.(type) {
+	case workflows.Bounded:
+		if r.policy == nil { // else another policy's rules have other bounds
+			r.machine.SetBounds(&given.Lacking, given.Bounds)
+		}
 	case workflows.Received:
 		r.receive(now, given)
 	case workflows.Updated:
@@ -166,6 +172,9 @@ func (r *rival) tick(at time.Time, recorded *monitor.Machine) {
 		r.due = r.due[1:]
 	}
 
+	if r.policy != nil {
+		r.machine.FindBounds(at, r.bounds.Find)
+	}
 	r.machine.Tick(at)
 	r.look(at)
 	for _, c := range r.machine.Wants(at).Cancel {

@@ -201,3 +201,24 @@ func TestWhatIfOfAForgottenMonitor(t *testing.T) {
 	_, err := whatif.Decide(t.Context(), histories{}, whatif.Question{ModelName: "fraud", RunID: "run"})
 	require.ErrorIs(t, err, whatif.ErrNoHistory)
 }
+
+// What a rule on drift breaches by is found by simulation, in a what-if as anywhere.
+func TestAWhatIfFindsTheBoundsOfARateOfFalseAlarms(t *testing.T) {
+	shifted := func(follow workflows.Follower) error {
+		s := newScript(follow)
+		for i := range 5 * 60 {
+			accuracy := 0.93 + float64(i%10)/1000
+			if i >= 3*60 {
+				accuracy += 0.005
+			}
+			s.event(time.Duration(i)*time.Minute, accuracy)
+		}
+		return s.run(6*time.Hour, `{}`)
+	}
+
+	_, lines := decide(t, 6*time.Hour, shifted, `{"rules": [{"metric": "accuracy", "period": "1h", "false_alarms": "1 per 90d",
+		"drift": {"statistic": "ks", "reference": {"from": "first", "samples": 60}}}], "cooldown": "24h"}`)
+
+	require.NotEmpty(t, lines)
+	require.Contains(t, lines[0], "4h0m30s triggered")
+}

@@ -21,11 +21,21 @@ type Null struct {
 
 const (
 	// A bound is the quantile of so many samples that some 200 of them exceed it, and
-	// more samples than mostSamples are not drawn.
+	// where that takes more than manySamples at least 10. The bound of LeastLevel takes
+	// mostSamples: some seconds for each size of a period.
 	exceeding     = 200
 	fewestSamples = 20_000
-	mostSamples   = 200_000
+	manySamples   = 200_000
+	exceedingRare = 10
+	mostSamples   = 2_000_000
+	LeastLevel    = float64(exceedingRare) / mostSamples
 )
+
+// samples are how many are drawn for a level.
+func (n *Null) samples() int {
+	many := min(manySamples, max(fewestSamples, exceeding/n.Level))
+	return int(min(mostSamples, max(many, exceedingRare/n.Level)))
+}
 
 // Sizes are the sizes of a period that bounds are found for, ascending. The bound of
 // another size is between those of its neighbours.
@@ -38,7 +48,7 @@ func Sizes() []int64 {
 // digits of a float32, which is more than the simulation knows.
 func (n *Null) Bound(size int64) float64 {
 	shares := sharesOf(n.Counts)
-	samples := int(min(mostSamples, max(fewestSamples, exceeding/n.Level)))
+	samples := n.samples()
 	values := make([]float64, samples)
 	draw := &sampler{source: rand.NewPCG(1, uint64(size))} //nolint:gosec // a size is positive
 	reference, period := make(Counts, len(shares)), make(Counts, len(shares))

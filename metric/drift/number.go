@@ -11,6 +11,9 @@ const (
 	ln2Low  = 1.90821492927058770002e-10
 )
 
+// oddReciprocals are those of 23, 21, and so on to 3.
+var oddReciprocals = [...]float64{1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3}
+
 // logarithm is the natural logarithm of a positive float, within 2 units of its last
 // place, from sums, products and quotients alone.
 func logarithm(x float64) float64 {
@@ -24,8 +27,8 @@ func logarithm(x float64) float64 {
 	s := (mantissa - 1) / (mantissa + 1)
 	square := float64(s * s)
 	sum := 0.0
-	for term := 23; term >= 3; term -= 2 {
-		sum = float64((sum + 1/float64(term)) * square)
+	for _, reciprocal := range oddReciprocals {
+		sum = float64((sum + reciprocal) * square)
 	}
 	series := float64(2*s) + float64(float64(2*s)*sum)
 	exponent := float64(power)
