@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/modelvigil/modelvigil/demo/stream"
 	"github.com/modelvigil/modelvigil/demo/trainer"
+	"github.com/modelvigil/modelvigil/e2e/elec2"
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
@@ -42,11 +42,11 @@ func TestRetrainingKeepsARealModelUseful(t *testing.T) {
 	t.Parallel()
 	const (
 		queue, model = "elec", "elec2"
-		week         = stream.ELEC2Week
+		week         = elec2.Week
 		trainedOn    = 8 * week
 		fresh        = 6 * week
 	)
-	samples, err := stream.OpenELEC2(elecData(t))
+	samples, err := elec2.Open(elecData(t))
 	require.NoError(t, err)
 	service, err := trainer.New(trainer.Config{
 		ModelName: model, Initial: samples[:trainedOn], FreshSamples: fresh, Logger: slog.New(slog.DiscardHandler),

@@ -62,11 +62,11 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds one call to Airflow, from connecting to the last byte of
+	// defaultTimeout bounds one call to Airflow, from connecting to the last byte of
 	// the answer. One that fails is made again by the activity's retries.
-	DefaultTimeout = 30 * time.Second
-	// DefaultModelVersionKey is the XCom that tells the new model version.
-	DefaultModelVersionKey = "model_version"
+	defaultTimeout = 30 * time.Second
+	// defaultModelVersionKey is the XCom that tells the new model version.
+	defaultModelVersionKey = "model_version"
 )
 
 // Config says which DAG retrains models, and where.
@@ -82,9 +82,9 @@ type Config struct {
 	Username, Password string
 	// ModelVersionKey is the key of the XCom that tells the new model version, of
 	// whichever task pushed it last, or "task_id/key"; empty means
-	// DefaultModelVersionKey.
+	// model_version.
 	ModelVersionKey string
-	// Timeout of one call; zero means DefaultTimeout.
+	// Timeout of one call; zero means 30 s.
 	Timeout time.Duration
 	// Transport carries requests; nil means one of the backend's own, which verifies
 	// certificates and heeds HTTPS_PROXY and its kin.
@@ -125,7 +125,7 @@ func New(config Config) (*Backend, error) {
 	}
 
 	faults = append(faults, credentialFaults(config)...)
-	task, key := splitKey(cmp.Or(config.ModelVersionKey, DefaultModelVersionKey))
+	task, key := splitKey(cmp.Or(config.ModelVersionKey, defaultModelVersionKey))
 	if key == "" {
 		faults = append(faults, fmt.Errorf("model_version_key: must be an XCom's key, or task_id/key, got %q", plain.Excerpt(config.ModelVersionKey, maxExcerptBytes)))
 	}

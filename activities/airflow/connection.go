@@ -42,7 +42,7 @@ func newConnection(base *url.URL, config Config) *connection {
 	return &connection{
 		base: base,
 		client: &http.Client{
-			Transport: transport, Timeout: cmp.Or(config.Timeout, DefaultTimeout),
+			Transport: transport, Timeout: cmp.Or(config.Timeout, defaultTimeout),
 			// A redirect leads to another server, or to a page where people log in.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

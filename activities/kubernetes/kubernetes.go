@@ -46,8 +46,8 @@ import (
 )
 
 const (
-	// DefaultTTL is how long a Job that has ended stays, where its template doesn't say.
-	DefaultTTL = 7 * 24 * time.Hour
+	// defaultTTL is how long a Job that has ended stays, where its template doesn't say.
+	defaultTTL = 7 * 24 * time.Hour
 	// MinTTL is how long it stays at least: its outcome must be read before it goes.
 	MinTTL = 10 * time.Minute
 )
@@ -68,7 +68,7 @@ type Config struct {
 	// model version into; empty means modelvigil.ai/new-model-version.
 	ModelVersionAnnotation string
 	// TTL is how long a Job that has ended stays, in whole seconds, MinTTL at least;
-	// zero means what the template says, MinTTL at least, or DefaultTTL.
+	// zero means what the template says, MinTTL at least, or a week.
 	TTL time.Duration
 }
 

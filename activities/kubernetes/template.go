@@ -146,7 +146,7 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 var generatedLabels = []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
 
 func (b *Backend) ttl(templates *int32) *int32 {
-	ttl := int32(DefaultTTL / time.Second)
+	ttl := int32(defaultTTL / time.Second)
 	switch {
 	case b.config.TTL > 0:
 		ttl = int32(b.config.TTL / time.Second) //nolint:gosec // New has checked that it fits

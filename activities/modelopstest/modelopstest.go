@@ -69,13 +69,13 @@ type Harness struct {
 
 	// Secrets are texts that no error may hold.
 	Secrets []string
-	// Timeout ends a wait for what does not come; zero means DefaultTimeout. It is no
+	// Timeout ends a wait for what does not come; zero means minutes. It is no
 	// bound of how long the system may take, which depends on the machine.
 	Timeout time.Duration
 }
 
-// DefaultTimeout is minutes more than a system takes on a busy machine.
-const DefaultTimeout = patience.Limit
+// defaultTimeout is minutes more than a system takes on a busy machine.
+const defaultTimeout = patience.Limit
 
 // TestModelOps runs the suite, a subtest for each demand. A backend that isn't an
 // modelops.Follower or an modelops.Canceller isn't held to what these promise.
@@ -84,7 +84,7 @@ func TestModelOps(t *testing.T, h Harness) {
 		t.Fatal("modelopstest: Harness.New and Harness.Jobs must be given")
 	}
 	if h.Timeout <= 0 {
-		h.Timeout = DefaultTimeout
+		h.Timeout = defaultTimeout
 	}
 	t.Run("one job", h.testOneJob)
 	t.Run("follow", h.testFollow)

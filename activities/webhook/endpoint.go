@@ -17,9 +17,9 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 )
 
-// DefaultTimeout bounds one attempt, from connecting to the last byte of the
+// defaultTimeout bounds one attempt, from connecting to the last byte of the
 // answer. Standard Webhooks recommends 15 to 30 s.
-const DefaultTimeout = 30 * time.Second
+const defaultTimeout = 30 * time.Second
 
 // Config says where requests go.
 type Config struct {
@@ -32,7 +32,7 @@ type Config struct {
 	// StatusOrigins are those that a status_url may be at besides URL's own: scheme,
 	// host and port, such as https://jobs.example.com. Any other is not asked.
 	StatusOrigins []string
-	// Timeout of one attempt; zero means DefaultTimeout.
+	// Timeout of one attempt; zero means 30 s.
 	Timeout time.Duration
 	// Transport carries requests; nil means one of the backend's own, which
 	// verifies certificates and heeds HTTPS_PROXY and its kin.
@@ -86,7 +86,7 @@ func NewEndpoint(config Config) (*Endpoint, error) {
 		url: address, statusOrigins: origins, signer: signer,
 		client: &http.Client{
 			Transport: transport, CheckRedirect: followWithin,
-			Timeout: cmp.Or(config.Timeout, DefaultTimeout),
+			Timeout: cmp.Or(config.Timeout, defaultTimeout),
 		},
 	}, nil
 }

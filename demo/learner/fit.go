@@ -12,9 +12,9 @@ import (
 	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
-// DefaultL2 keeps the weights finite where a line parts the classes, and is too
+// defaultL2 keeps the weights finite where a line parts the classes, and is too
 // weak to be seen elsewhere.
-const DefaultL2 = 1e-3
+const defaultL2 = 1e-3
 
 const (
 	// maxIterations is far above what a fit takes, which is 10 to about 100.
@@ -34,7 +34,7 @@ type Options struct {
 	// Quadratic adds the inputs' squares and products of two to the features.
 	Quadratic bool
 	// L2 is the penalty on the squared weights, half of it per sample's loss; above
-	// 0, and 0 means DefaultL2. The bias is not penalised.
+	// 0, and 0 means 0.001. The bias is not penalised.
 	L2 float64
 }
 
@@ -44,7 +44,7 @@ type Options struct {
 // lengths or with values that are not finite are errors, which say which sample.
 func Fit(samples []stream.Sample, options Options) (*Model, error) {
 	if options.L2 == 0 {
-		options.L2 = DefaultL2
+		options.L2 = defaultL2
 	}
 	if !(options.L2 > 0) || math.IsInf(options.L2, 0) {
 		return nil, fmt.Errorf("fit: l2: must be a finite number above 0, got %v", options.L2)

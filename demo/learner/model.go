@@ -29,10 +29,6 @@ type Model struct {
 // Inputs returns how many inputs the model takes.
 func (m *Model) Inputs() int { return len(m.Means) }
 
-// Probability returns the probability, 0 to 1, that the class of x is true. Like
-// an index out of range, an x of another length than Inputs panics.
-func (m *Model) Probability(x []float64) float64 { return sigmoid(m.logOdds(x)) }
-
 // Predict returns the likelier class of x. Like an index out of range, an x of
 // another length than Inputs panics.
 func (m *Model) Predict(x []float64) bool { return m.logOdds(x) >= 0 }

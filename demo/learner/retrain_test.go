@@ -11,6 +11,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/demo/learner"
 	"github.com/modelvigil/modelvigil/demo/stream"
+	"github.com/modelvigil/modelvigil/e2e/elec2"
 )
 
 // TestRetrainingPaysOnSEA serves whole streams, watches accuracy in windows as a
@@ -84,9 +85,9 @@ func serveSEA(t *testing.T, seed uint64) tally {
 // on a real market, and shows what was gained and what would have been gained by
 // simpler means.
 func TestRetrainingPaysOnELEC2(t *testing.T) {
-	samples := elec2(t)
+	samples := market(t)
 	const (
-		week        = stream.ELEC2Week
+		week        = elec2.Week
 		training    = 8 * week
 		minAccuracy = 0.75
 		cooldown    = 4 // weeks
@@ -123,8 +124,8 @@ func serveWeeks(t *testing.T, samples []stream.Sample, training int, due func(ac
 	model, err := learner.Fit(samples[:training], learner.Options{Version: "v1"})
 	require.NoError(t, err)
 	right, weeks, refits, since := 0.0, 0.0, 0, 1_000
-	for from := training; from+stream.ELEC2Week <= len(samples); from += stream.ELEC2Week {
-		to := from + stream.ELEC2Week
+	for from := training; from+elec2.Week <= len(samples); from += elec2.Week {
+		to := from + elec2.Week
 		got := accuracy(t, model, samples[from:to])
 		right += got
 		weeks++
@@ -138,16 +139,16 @@ func serveWeeks(t *testing.T, samples []stream.Sample, training int, due func(ac
 	return right / weeks, refits
 }
 
-// elec2 reads the stream from the directory in MODELVIGIL_DATA, or else from
+// market reads the stream from the directory in MODELVIGIL_DATA, or else from
 // shared/data beside the checkout, and skips the test where it isn't there.
-func elec2(t *testing.T) []stream.Sample {
+func market(t *testing.T) []stream.Sample {
 	t.Helper()
 	directory := os.Getenv("MODELVIGIL_DATA")
 	if directory == "" {
 		directory = filepath.Join("..", "..", "..", "..", "shared", "data")
 	}
 	path := filepath.Join(directory, "elec.csv.gz")
-	samples, err := stream.OpenELEC2(path)
+	samples, err := elec2.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("the ELEC2 data are not there: %s is missing; set MODELVIGIL_DATA to the directory that holds elec.csv.gz", path)
 	}

@@ -34,8 +34,8 @@ import (
 
 // Defaults of a Config.
 const (
-	DefaultFreshSamples = 1_500
-	DefaultCapacity     = 10_000
+	defaultFreshSamples = 1_500
+	defaultCapacity     = 10_000
 )
 
 const (
@@ -64,13 +64,13 @@ type Config struct {
 	Initial []stream.Sample
 	// FreshSamples is how many samples must have come since a request before its
 	// model is fitted, on those alone: just after an abrupt drift, what was held
-	// before is mostly of the old concept. 0 means DefaultFreshSamples; at most
+	// before is mostly of the old concept. 0 means 1,500; at most
 	// Capacity.
 	FreshSamples int
 	// LateSamples is how many samples that come after a request were predicted before
 	// it, since their labels come late; they are no fresh ones. 0 or more.
 	LateSamples int
-	// Capacity is how many samples are held, the newest; 0 means DefaultCapacity.
+	// Capacity is how many samples are held, the newest; 0 means 10,000.
 	Capacity int
 	// Fit are the learner's options; its Version is overwritten.
 	Fit learner.Options
@@ -113,10 +113,10 @@ type published struct {
 // of the Config.
 func New(config Config) (*Trainer, error) {
 	if config.FreshSamples == 0 {
-		config.FreshSamples = DefaultFreshSamples
+		config.FreshSamples = defaultFreshSamples
 	}
 	if config.Capacity == 0 {
-		config.Capacity = DefaultCapacity
+		config.Capacity = defaultCapacity
 	}
 	if config.Logger == nil {
 		config.Logger = slog.Default()

@@ -22,15 +22,15 @@ import (
 
 // Defaults of a File.
 const (
-	DefaultInterval = 30 * time.Second
-	DefaultTimeout  = 10 * time.Second
+	defaultInterval = 30 * time.Second
+	defaultTimeout  = 10 * time.Second
 )
 
 // File says what is asked of which Prometheus server, and what the answers are.
 type File struct {
 	Prometheus Server `json:"prometheus"`
 	// Interval is from one round of queries to the next, at multiples of itself.
-	// Default DefaultInterval.
+	// Default 30 s.
 	Interval policy.Duration `json:"interval"`
 	// StateFile, where it is given, remembers over restarts what was published.
 	StateFile string  `json:"state_file"`
@@ -42,7 +42,7 @@ type Server struct {
 	Address     string          `json:"address"`      // http or https, with a path where it is behind one
 	BearerToken *Secret         `json:"bearer_token"` // one of these two, or none
 	BasicAuth   *BasicAuth      `json:"basic_auth"`
-	Timeout     policy.Duration `json:"timeout"` // of one query; default DefaultTimeout
+	Timeout     policy.Duration `json:"timeout"` // of one query; default 10 s
 }
 
 // BasicAuth is a login by name and password.
@@ -126,10 +126,10 @@ func ReadFile(path string) (f File, err error) {
 	}
 
 	if f.Interval == 0 {
-		f.Interval = policy.Duration(DefaultInterval)
+		f.Interval = policy.Duration(defaultInterval)
 	}
 	if f.Prometheus.Timeout == 0 {
-		f.Prometheus.Timeout = policy.Duration(DefaultTimeout)
+		f.Prometheus.Timeout = policy.Duration(defaultTimeout)
 	}
 	faults := f.faults()
 	for i, fault := range faults {

@@ -148,9 +148,6 @@ func (c *ControlPlane) Stop() {
 	_ = os.RemoveAll(c.dir)
 }
 
-// Address is the API server's, host:port.
-func (c *ControlPlane) Address() string { return c.address }
-
 // Admin is the connection of one who may do everything.
 func (c *ControlPlane) Admin() *rest.Config {
 	return &rest.Config{

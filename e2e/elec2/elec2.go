@@ -1,4 +1,6 @@
-package stream
+// Package elec2 reads the Electricity Market stream, the data of a real market whose
+// concept drifts, for tests.
+package elec2
 
 import (
 	"bufio"
@@ -10,33 +12,32 @@ import (
 	"os"
 	"slices"
 	"strconv"
+
+	"github.com/modelvigil/modelvigil/demo/stream"
 )
 
-// ELEC2Week is a week of ELEC2 in samples, which are half-hours.
-const ELEC2Week = 7 * 48
+// Week is a week of ELEC2 in samples, which are half-hours.
+const Week = 7 * 48
 
-// elecColumns are the file's columns as scikit-multiflow/streaming-datasets has
+// columns are the file's columns as scikit-multiflow/streaming-datasets has
 // them; all but the last are inputs.
-var elecColumns = []string{"period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer", "class"}
+var columns = []string{"period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer", "class"}
 
-// ELEC2Inputs returns the names of the inputs, in the order of Sample.X.
-func ELEC2Inputs() []string { return slices.Clone(elecColumns[:len(elecColumns)-1]) }
-
-// OpenELEC2 reads the file at the path, as ReadELEC2 does.
-func OpenELEC2(path string) ([]Sample, error) {
+// Open reads the file at the path, as Read does.
+func Open(path string) ([]stream.Sample, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open elec2 data: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	samples, err := ReadELEC2(file)
+	samples, err := Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("read elec2 data from %s: %w", path, err)
 	}
 	return samples, nil
 }
 
-// ReadELEC2 reads the Electricity Market stream, as CSV or gzipped CSV with a
+// Read reads the Electricity Market stream, as CSV or gzipped CSV with a
 // header: half-hours of the New South Wales market, 1996 to 1998, in order. The
 // inputs are the time of day, prices and demands of two states and the transfer
 // between them, each in 0 to 1; the class is whether the price is above its
@@ -45,7 +46,7 @@ func OpenELEC2(path string) ([]Sample, error) {
 // The data are from M. Harries, "Splice-2 comparative evaluation: Electricity
 // pricing", UNSW, 1999. Neighbouring classes are alike: to repeat the last one is
 // right 85 % of the time, so that a figure below that is no feat in itself.
-func ReadELEC2(r io.Reader) ([]Sample, error) {
+func Read(r io.Reader) ([]stream.Sample, error) {
 	plain := bufio.NewReader(r)
 	if magic, _ := plain.Peek(2); string(magic) == "\x1f\x8b" {
 		zipped, err := gzip.NewReader(plain)
@@ -65,11 +66,11 @@ func ReadELEC2(r io.Reader) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(header, elecColumns) {
-		return nil, fmt.Errorf("line 1: must be the header %q, got %q", elecColumns, header)
+	if !slices.Equal(header, columns) {
+		return nil, fmt.Errorf("line 1: must be the header %q, got %q", columns, header)
 	}
 
-	var samples []Sample
+	var samples []stream.Sample
 	for {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -95,13 +96,13 @@ func ReadELEC2(r io.Reader) ([]Sample, error) {
 	return samples, nil
 }
 
-func elecSample(row []string) (Sample, error) {
-	inputs := len(elecColumns) - 1
-	sample := Sample{X: make([]float64, inputs)}
+func elecSample(row []string) (stream.Sample, error) {
+	inputs := len(columns) - 1
+	sample := stream.Sample{X: make([]float64, inputs)}
 	for i, text := range row[:inputs] {
 		x, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(x >= 0 && x <= 1) {
-			return Sample{}, fmt.Errorf("%s: must be a number in 0 to 1, got %q", elecColumns[i], text)
+			return stream.Sample{}, fmt.Errorf("%s: must be a number in 0 to 1, got %q", columns[i], text)
 		}
 		sample.X[i] = x
 	}
@@ -111,7 +112,7 @@ func elecSample(row []string) (Sample, error) {
 	case "1":
 		sample.Y = true
 	default:
-		return Sample{}, fmt.Errorf("%s: must be 0 or 1, got %q", elecColumns[inputs], row[inputs])
+		return stream.Sample{}, fmt.Errorf("%s: must be 0 or 1, got %q", columns[inputs], row[inputs])
 	}
 
 	return sample, nil
