@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -125,12 +125,12 @@ func (n *naive) budgetUntil() (until time.Time) {
 }
 
 // budget is what a status shows of it.
-func (n *naive) budget(now time.Time) *monitor.Budget {
+func (n *naive) budget(now time.Time) *retraining.BudgetStatus {
 	b := n.policy.Budget
 	if b == nil {
 		return nil
 	}
-	shown := &monitor.Budget{Budget: *b}
+	shown := &retraining.BudgetStatus{Budget: *b}
 	all := slices.Clone(n.wentOut)
 	if n.policy.DryRun {
 		all = append(all, n.heldAt...)

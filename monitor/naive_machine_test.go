@@ -8,6 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -33,9 +34,9 @@ type naive struct {
 	returned    time.Time // from its last outage
 
 	stopped, paused *monitor.Control
-	pending         *monitor.Pending
+	pending         *retraining.Pending
 	flight          *monitor.Flight
-	verification    *monitor.Verification
+	verification    *retraining.Verification
 	ages            map[string]*age    // what was found of rules on age and silence, by name
 	ended           []ending           // retrainings that are in flight no more, the oldest first
 	cancelling      []modelops.Request // that their backends are to be told to end

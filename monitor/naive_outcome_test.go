@@ -6,6 +6,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -138,7 +139,7 @@ func (n *naive) verify(now time.Time, id, version string) {
 		n.endRow()
 		return
 	}
-	n.verification = &monitor.Verification{RequestID: id, Version: version, Since: now}
+	n.verification = &retraining.Verification{RequestID: id, Version: version, Since: now}
 	if version == "" {
 		n.conclude(now, policy.Unverified, "the outcome names no model version")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -291,7 +292,7 @@ func (x *trial) compareVersion(v *naiveVersion, s monitor.VersionStatus) error {
 
 // pendingStatus is the trigger that waits, until a blackout's end where that holds no
 // answer up.
-func (x *trial) pendingStatus() *monitor.Pending {
+func (x *trial) pendingStatus() *retraining.Pending {
 	if x.naive.pending == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -101,7 +102,7 @@ func (n *naive) ask(now time.Time, request modelops.Request, by string) {
 		n.decide(n.about(now, policy.Held, request))
 	case n.asks():
 		until := now.Add(time.Duration(n.policy.Approval.Timeout.Or(policy.Duration(24 * time.Hour))))
-		n.pending = &monitor.Pending{Request: request, By: by, Since: now, Until: until}
+		n.pending = &retraining.Pending{Request: request, By: by, Since: now, Until: until}
 		d := n.about(now, policy.AwaitingApproval, request)
 		d.By = by
 		n.decide(d)

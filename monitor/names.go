@@ -36,8 +36,6 @@ type (
 	Counters = journal.Counters
 	// RetrainingCounters are the retrainings, by what became of them.
 	RetrainingCounters = journal.RetrainingCounters
-	// NoticeCounters are the notices, by what became of them.
-	NoticeCounters = journal.NoticeCounters
 )
 
 type (
@@ -45,12 +43,6 @@ type (
 	Control = retraining.Control
 	// Flight is the retraining in flight.
 	Flight = retraining.Flight
-	// Pending is a trigger that waits for an operator's word.
-	Pending = retraining.Pending
-	// Budget is how much of the policy's is used.
-	Budget = retraining.BudgetStatus
-	// Verification is under way for a version that a retraining has made.
-	Verification = retraining.Verification
 	// Cancelling is a retraining that its backend is to be told to end.
 	Cancelling = retraining.Cancelling
 )

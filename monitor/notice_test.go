@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -80,7 +81,7 @@ func TestNoticesThatWaitAreBoundedAndTheRestIsCounted(t *testing.T) {
 	last := m.Wants(noon).Notices[49]
 	m.NoticeTold(last.ID, errors.New("no such room"))
 	m.NoticeTold(last.ID, nil) // a late word of a call that was made again
-	assert.Equal(t, monitor.NoticeCounters{Requested: 80, Failed: 31, LastFailure: "chat: no such room"}, m.Status(noon).Notices)
+	assert.Equal(t, journal.NoticeCounters{Requested: 80, Failed: 31, LastFailure: "chat: no such room"}, m.Status(noon).Notices)
 }
 
 func TestAMonitorThatStopsSaysSoFirst(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -21,12 +22,12 @@ type Status struct {
 	Publishers    int                      `json:"publishers"`     // remembered ones
 	BatchVersions []int                    `json:"batch_versions"` // that it takes, oldest first
 	Current       *Flight                  `json:"current,omitempty"`
-	Pending       *Pending                 `json:"pending,omitempty"` // the trigger that waits for an operator's word
+	Pending       *retraining.Pending      `json:"pending,omitempty"` // the trigger that waits for an operator's word
 	Paused        *Control                 `json:"paused,omitempty"`
-	Verification  *Verification            `json:"verification,omitempty"`
+	Verification  *retraining.Verification `json:"verification,omitempty"`
 	Failures      int                      `json:"failures,omitempty"`      // retrainings in a row that failed
 	BlackoutUntil time.Time                `json:"blackout_until,omitzero"` // while one is on
-	Budget        *Budget                  `json:"budget,omitempty"`        // of the policy, and what is left of it
+	Budget        *retraining.BudgetStatus `json:"budget,omitempty"`        // of the policy, and what is left of it
 	NextWake      time.Time                `json:"next_wake,omitzero"`      // when time alone changes something next
 	Next          []Next                   `json:"next"`                    // what time alone brings, the earliest first
 	Versions      map[string]VersionStatus `json:"versions"`

@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -160,9 +161,9 @@ func TestARuleIsExplained(t *testing.T) {
 				s.Phase = contract.PhasePaused
 				s.Paused = &monitor.Control{By: "ada", Reason: "move", At: noon.Add(-time.Hour)}
 				s.Current = &monitor.Flight{Request: modelops.Request{Reason: "slow", TriggeredAt: noon}, Deadline: noon.Add(time.Hour)}
-				s.Pending = &monitor.Pending{Request: modelops.Request{Reason: "decay"}, Since: noon, Until: noon.Add(time.Minute)}
+				s.Pending = &retraining.Pending{Request: modelops.Request{Reason: "decay"}, Since: noon, Until: noon.Add(time.Minute)}
 				s.BlackoutUntil = noon.Add(time.Hour)
-				s.Verification = &monitor.Verification{Version: "v2", Since: noon, Samples: 1, Broken: "slow", Reason: "too slow"}
+				s.Verification = &retraining.Verification{Version: "v2", Since: noon, Samples: 1, Broken: "slow", Reason: "too slow"}
 			},
 			want: []string{
 				"fraud: paused\n", "held back now: paused since 11:00:00 by ada: move; `modelvigil resume` ends that",
