@@ -89,7 +89,7 @@ func TestAPolicyNamesEveryFault(t *testing.T) {
 		{"metric":"accuracy"},{"metric":"auc","below":1,"above":2},{"metric":"","above":1},{"metric":"a","above":1e101},
 		{"metric":"a","above":1},{"metric":"b","abov":1}],"retraining":{"timeout":"soon","retries":3}}`))
 	for _, fault := range []string{
-		"colour: unknown field; the fields are approval, blackout, budget, cooldown, dry_run, keep_distributions, max_failures, notify, owner, profiles, report_every, retraining, rules, superseded, team, verify",
+		"colour: unknown field; the fields are approval, blackout, budget, certificate, cooldown, dry_run, keep_distributions, max_failures, notify, owner, profiles, report_every, retraining, rules, superseded, team, verify",
 		"cooldown: must be 0s to 8760h, got -1h",
 		"rules[0]: must have exactly one of below and above", "rules[1]: must have exactly one of below and above",
 		"rules[2].metric: must be 1 to 100 bytes", "rules[3].above: must be a finite number",

@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy/calendar"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Defaults of a policy, those of the original's RetrainTrigger.
@@ -72,6 +73,8 @@ type Policy struct {
 	Blackout   []calendar.Blackout `json:"blackout,omitempty"`
 	Notify     []Notify            `json:"notify,omitempty"` // who is told of which decisions
 	Retraining Retraining          `json:"retraining,omitzero"`
+	// Certificate is what was found of this policy on a recording; see Fingerprint.
+	Certificate *certificate.Certificate `json:"certificate,omitempty"`
 	// Profiles are those that drift rules name, by name.
 	Profiles map[string]*drift.Profile `json:"profiles,omitempty"`
 }
@@ -177,6 +180,16 @@ func (p Policy) Equal(other Policy) bool {
 	return strict.Equal(p, other)
 }
 
+// Fingerprint tells policies apart by what decides when they trigger: rules, cooldown,
+// budget, blackouts and what becomes of superseded versions.
+func (p Policy) Fingerprint() string {
+	p = p.WithDefaults()
+	encoded, _ := json.Marshal(Policy{ // a policy that is valid can be encoded
+		Rules: p.Rules, Cooldown: p.Cooldown, Budget: p.Budget, Blackout: p.Blackout, Superseded: p.Superseded, Profiles: p.Profiles,
+	})
+	return certificate.Fingerprint(encoded)
+}
+
 // UnmarshalJSON reads a policy; unknown fields are refused by name. Whether the
 // values make sense, Validate says.
 func (p *Policy) UnmarshalJSON(data []byte) error {
@@ -192,9 +205,10 @@ func (p *Policy) decodeAt(data []byte, path string) error {
 		"dry_run": &p.DryRun, "superseded": &p.Superseded, "approval": strict.Object(&p.Approval, (*Approval).decodeAt),
 		"budget": strict.Object(&p.Budget, (*Budget).decodeAt),
 		"verify": strict.Object(&p.Verify, (*Verify).decodeAt), "blackout": strict.List(&p.Blackout, (*calendar.Blackout).DecodeAt),
-		"profiles":   strict.Nested(p.decodeProfiles),
-		"notify":     strict.List(&p.Notify, (*Notify).decodeAt),
-		"retraining": strict.Nested(p.Retraining.decodeAt),
+		"certificate": strict.Object(&p.Certificate, (*certificate.Certificate).DecodeAt),
+		"profiles":    strict.Nested(p.decodeProfiles),
+		"notify":      strict.List(&p.Notify, (*Notify).decodeAt),
+		"retraining":  strict.Nested(p.Retraining.decodeAt),
 	})
 }
 

@@ -89,6 +89,9 @@ func (p Policy) validateControl() (faults []error) {
 	if p.MaxFailures < 0 || p.MaxFailures > maxFailures {
 		fault("max_failures", fmt.Errorf("must be 0 to %d, got %d", maxFailures, p.MaxFailures))
 	}
+	if p.Certificate != nil {
+		faults = append(faults, p.Certificate.Validate(p.Fingerprint())...)
+	}
 	if p.Budget != nil {
 		faults = append(faults, p.Budget.validate()...)
 	}

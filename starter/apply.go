@@ -73,6 +73,7 @@ replaced as a whole, the fields of retraining one by one.`,
 	flags := command.Flags()
 	flags.BoolVar(&options.dryRun, "dry-run", false, "change nothing; ask a worker, and show what would be done, field by field")
 	flags.StringVar(&options.owner, "owner", "", "who applies these policies; kept with the monitors, for --prune")
+	flags.StringVar(&options.certificate, "certificate", "", "`FILE` that certify -o json has written of these policies: what it says is shown by status while they are in force")
 	flags.BoolVar(&options.prune, "prune", false, "stop the owner's monitors that are in none of the files, after asking")
 	flags.BoolVar(&options.yes, "yes", false, "prune without asking")
 	command.RunE = func(command *cobra.Command, files []string) error {
@@ -91,6 +92,10 @@ replaced as a whole, the fields of retraining one by one.`,
 					return wrongUsage(fmt.Errorf("--owner: %w", err))
 				}
 			}
+		}
+
+		if err := options.certify(documents); err != nil {
+			return wrongUsage(err)
 		}
 
 		s, err := connect(command, *timeout)
@@ -117,7 +122,7 @@ replaced as a whole, the fields of retraining one by one.`,
 
 type applyOptions struct {
 	dryRun, prune, yes bool
-	owner              string
+	owner, certificate string
 }
 
 // What apply has done.

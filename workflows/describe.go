@@ -149,6 +149,9 @@ func (p *page) why(s monitor.Status) {
 	if !s.BlackoutUntil.IsZero() {
 		p.line("- **Blackout** until %s", clock(s.BlackoutUntil))
 	}
+	if c := s.Policy.Certificate; c != nil {
+		p.line("- **Certified** %s", markdown.Escape(c.String()))
+	}
 	if b := s.Budget; b != nil {
 		until := ""
 		if !b.Until.IsZero() {

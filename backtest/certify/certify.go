@@ -14,6 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Options say how to certify.
@@ -74,6 +75,8 @@ type Certificate struct {
 	Document  int    `json:"document,omitempty"`
 	ModelName string `json:"model_name"`
 	Per       string `json:"per"`
+	// Fingerprint is that of the policy, which `modelvigil apply --certificate` goes by.
+	Fingerprint string `json:"fingerprint"`
 	Record
 	// Always is an alarm at every look that the cooldown allows, and Calendar one as
 	// often as the policy's, evenly spaced; Default is the default policy, nil where it
@@ -132,7 +135,7 @@ func Run(ctx context.Context, model *Model, wanted backtest.Policy, options Opti
 	p := r.pool
 	certified := stripped(wanted.Policy)
 	c := &Certificate{
-		Policy: wanted.Label, Document: wanted.Document, ModelName: model.Name, Per: DurationText(options.Per),
+		Policy: wanted.Label, Document: wanted.Document, ModelName: model.Name, Per: DurationText(options.Per), Fingerprint: wanted.Fingerprint(),
 		Events: len(p.readings), LeftOut: len(model.Events) - len(p.readings), Length: policy.Duration(p.length),
 		Block: policy.Duration(p.block), Season: policy.Duration(p.season), Samples: options.Samples, Seed: options.Seed,
 	}
@@ -167,6 +170,7 @@ func stripped(wanted policy.Policy) policy.Policy {
 	wanted.DryRun = false
 	wanted.Approval = nil
 	wanted.Verify = nil
+	wanted.Certificate = nil
 	wanted.MaxFailures = 0
 	return wanted
 }
@@ -212,4 +216,17 @@ func value(event *metric.Event, name string) (float64, bool) {
 	}
 	value, measured := event.Metrics[name]
 	return value, measured
+}
+
+// Carried is what a policy carries of its certificate.
+func (c *Certificate) Carried() *certificate.Certificate {
+	carried := &certificate.Certificate{Of: c.Fingerprint, Per: c.Per, FalseAlarms: certificate.Rate(c.FalseAlarms)}
+	for _, found := range c.Changes[:min(len(c.Changes), certificate.MaxChanges)] {
+		kept := certificate.Found{Change: found.Change, Found: found.Found}
+		if found.DelayP50 != nil {
+			kept.DelayP50 = metric.Some(*found.DelayP50)
+		}
+		carried.Changes = append(carried.Changes, kept)
+	}
+	return carried
 }

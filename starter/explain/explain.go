@@ -121,6 +121,9 @@ func (e *explainer) notes() (notes []string) {
 		}
 		notes = append(notes, text)
 	}
+	if c := s.Policy.Certificate; c != nil {
+		say("certified: %s", c)
+	}
 	if b := s.Budget; b != nil && b.Until.IsZero() {
 		say("%d of the budget of %s used", b.Used, b)
 	}

@@ -107,6 +107,9 @@ func policyLines(policy policy.Policy) string {
 	if policy.Budget != nil {
 		how += ", at most " + policy.Budget.String()
 	}
+	if policy.Certificate != nil {
+		how += ";\n  certified: " + policy.Certificate.String()
+	}
 	if policy.Approval != nil && policy.Approval.Required {
 		how += ", once approved"
 	}

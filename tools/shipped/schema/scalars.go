@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Patterns of what is written as text.
@@ -62,7 +63,7 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return words(policy.ReferenceFirst, policy.ReferencePrevious, policy.ReferenceTrailing, policy.ReferenceProfile)
 	case reflect.TypeFor[drift.Statistic]():
 		return words(drift.Statistics()...)
-	case reflect.TypeFor[map[string]*drift.Profile]():
+	case reflect.TypeFor[map[string]*drift.Profile](), reflect.TypeFor[certificate.Certificate]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "object"}}
 	case reflect.TypeFor[policy.Detector]():
 		return words(policy.DetectorADWIN, policy.DetectorCUSUM)

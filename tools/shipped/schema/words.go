@@ -111,6 +111,7 @@ var descriptions = map[string]string{
 
 	"Notify.rules": "Names of rules: only of their decisions, and of what settles them; left out, all, and those that name no rule.",
 
+	"Policy.certificate": "What modelvigil certify has found of this policy. apply --certificate FILE writes it, so nobody does here.",
 	"Policy.budget":      "A hard bound: in no time as long as per are there more retrainings, but for those that an operator forces.",
 	"Budget.retrainings": "How many, at most 1000. What an operator forced is counted, and never refused.",
 	"Budget.per":         "In any time as long as this; at most 8760h.",
