@@ -187,9 +187,9 @@ bench: build ## benchmarks: in process, then against a Temporal dev server
 
 .PHONY: picture
 picture: build ## docs/picture.png, the README's, and docs/ui/*.png and docs/top.png; needs a Chromium and tmux
-	tools/picture/make.sh
-	tools/picture/ui.sh
-	tools/picture/top.sh
+	tools/shipped/picture/make.sh
+	tools/shipped/picture/ui.sh
+	tools/shipped/picture/top.sh
 
 .PHONY: clean
 clean: ## remove what was built here; the cached Temporal CLI stays

@@ -2,8 +2,8 @@
 # Makes docs/top.png: a small fleet, as modelvigil top shows it. Needs a Chromium and
 # tmux on PATH; `make picture` calls it.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/tools/picture/fleet.sh"
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+. "$root/tools/shipped/picture/fleet.sh"
 # Some values, so that there is a trend to see.
 for drift in 0.051 0.053 0.052 0.056 0.055 0.061 0.064 0.072; do
 	publish ranking r41 0.93 140 $drift
@@ -17,5 +17,5 @@ wait $values
 sleep 6
 tmux -L "modelvigil-$$" capture-pane -e -p >"$scratch/top"
 tmux -L "modelvigil-$$" kill-server
-cd "$root/tools/picture"
+cd "$root/tools/shipped/picture"
 go run . -terminal "$scratch/top" -width 1150 -height 285 -out "$root/docs/top.png"

@@ -2,10 +2,10 @@
 # Makes docs/ui/*.png: a small fleet on a dev server, as the Temporal UI shows it.
 # Needs a Chromium on PATH; `make picture` calls it.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/tools/picture/fleet.sh"
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+. "$root/tools/shipped/picture/fleet.sh"
 
-cd "$root/tools/picture"
+cd "$root/tools/shipped/picture"
 picture() { go run . "$@"; }
 mkdir -p "$root/docs/ui"
 run=$("$temporal" workflow describe -w model-monitor/fraud-eu -o json | grep -o '"runId": "[^"]*"' | head -1 | cut -d'"' -f4)

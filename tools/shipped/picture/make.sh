@@ -2,7 +2,7 @@
 # Makes docs/picture.png: runs the demo to its end and takes a picture of its
 # monitor in the Temporal UI. Needs a Chromium on PATH; `make picture` calls it.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "$(dirname "$0")/../../.." && pwd)
 temporal=$("$root/tools/temporal.sh")
 log=$(mktemp)
 MODELVIGIL_TEMPORAL="$temporal" "$root/bin/modelvigil" demo --keep >"$log" 2>&1 &
@@ -16,6 +16,6 @@ ui=$(grep -o 'http://[0-9.:]*' "$log" | head -1)
 address=$(grep -o 'TEMPORAL_ADDRESS=[0-9.:]*' "$log" | head -1 | cut -d= -f2)
 run=$("$temporal" workflow describe --address "$address" -w model-monitor/sea -o json |
 	grep -o '"runId": "[^"]*"' | head -1 | cut -d'"' -f4)
-cd "$root/tools/picture"
+cd "$root/tools/shipped/picture"
 go run . -height 800 -wait 'Current Details' -out "$root/docs/picture.png" \
 	-url "$ui/namespaces/default/workflows/model-monitor%2Fsea/$run/user-metadata"
