@@ -1,6 +1,8 @@
 package backtest_test
 
 import (
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,9 +79,9 @@ func TestEachRuleAccountsForWhatItHasJudgedAndWhatNot(t *testing.T) {
 			rule:   `{"metric": "latency_ms", "stat": "mean", "period": "1m", "above": 50, "datapoints": {"breaching": 3, "of": 5}}`,
 			events: measured(100, 10), want: backtest.Account{Judged: 2, Breaching: 1, Min: metric.Some(10.0), Max: metric.Some(100.0), Lacks: "it has 2 of the 3 datapoints that must breach"},
 		},
-		"readings that span too much for a percentile are not known, rather than wrong": {
-			rule:   `{"metric": "latency_ms", "stat": "p50", "period": "5m", "above": 40}`,
-			events: measured(20, 20.1, 20.2, 20.3, 2e6), want: backtest.Account{Unknown: 1},
+		"a percentile that moves among what was merged before is not known, rather than wrong": {
+			rule:   `{"metric": "latency_ms", "stat": "p50", "period": "168h", "above": 40}`,
+			events: measured(append(growing(1.05, 500), slices.Repeat([]float64{0.5}, 400)...)...), want: backtest.Account{Unknown: 1},
 		},
 		"an age is shown each event": {rule: `{"max_age": "1m"}`, events: measured(1, 1, 1), want: backtest.Account{Judged: 3, Breaching: 2}},
 	} {
@@ -89,6 +91,14 @@ func TestEachRuleAccountsForWhatItHasJudgedAndWhatNot(t *testing.T) {
 			assert.Equal(t, []backtest.Account{c.want}, replay(t, wanted, c.options, c.events...).Rules)
 		})
 	}
+}
+
+// growing are n readings, each so many times the one before.
+func growing(factor float64, n int) (readings []float64) {
+	for i := range n {
+		readings = append(readings, math.Pow(factor, float64(i)))
+	}
+	return readings
 }
 
 func TestDatapointsAreKeptWhereTheyAreAskedFor(t *testing.T) {
