@@ -23,6 +23,8 @@ type Glance struct {
 	Owner         string    `json:"owner,omitempty"` // who applied the policy
 	// Last is the last decision that is neither Suppressed nor Warned.
 	Last *GlanceDecision `json:"last,omitempty"`
+	// Failure is the last retraining that failed or timed out, while none has gone well since.
+	Failure *GlanceDecision `json:"failure,omitempty"`
 }
 
 // GlanceDecision is the part of a decision that a list has room for.
@@ -55,10 +57,16 @@ func (m *Machine) Glance(now time.Time) Glance {
 		g.Waits = Queued
 	}
 
-	if d := s.Notable; d != nil {
-		g.Last = &GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
-	}
+	g.Last = atAGlance(s.Notable)
+	g.Failure = atAGlance(s.Failure)
 	return g
+}
+
+func atAGlance(d *Decision) *GlanceDecision {
+	if d == nil {
+		return nil
+	}
+	return &GlanceDecision{At: d.At, Kind: d.Kind, Reason: d.Reason, RequestID: d.RequestID}
 }
 
 // Guidance returns what publishers should know at now. A budget that is used up is to

@@ -16,6 +16,7 @@ import (
 type Status struct {
 	ModelName     string         `json:"model_name"`
 	Phase         contract.Phase `json:"phase"`
+	ModelVersion  string         `json:"model_version,omitempty"` // the live one: heard of last
 	Policy        policy.Policy  `json:"policy"`                  // in force, nothing left out
 	CooldownUntil time.Time      `json:"cooldown_until,omitzero"` // of the last trigger; may have passed
 	Counters
@@ -26,6 +27,7 @@ type Status struct {
 	Paused        *Control                 `json:"paused,omitempty"`
 	Verification  *retraining.Verification `json:"verification,omitempty"`
 	Failures      int                      `json:"failures,omitempty"`      // retrainings in a row that failed
+	LastFailure   *Decision                `json:"last_failure,omitempty"`  // while no retraining has gone well since
 	BlackoutUntil time.Time                `json:"blackout_until,omitzero"` // while one is on
 	Budget        *retraining.BudgetStatus `json:"budget,omitempty"`        // of the policy, and what is left of it
 	NextWake      time.Time                `json:"next_wake,omitzero"`      // when time alone changes something next
@@ -92,7 +94,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
 		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: metric.BatchVersions(), Current: s.Flight, Paused: s.Pause,
-		Verification: s.Verification, Failures: s.Failures,
+		Verification: s.Verification, Failures: s.Failures, LastFailure: s.Failure, ModelVersion: s.Latest,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),
 	}

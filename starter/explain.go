@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/starter/explain"
 )
@@ -42,7 +43,13 @@ could not be judged, and ^ under a bar says that it breaches.`,
 		if err := json.Unmarshal(answer.wire, &status); err != nil {
 			return fmt.Errorf("read the status of %q: %w; the worker is newer than this modelvigil: upgrade it", args[0], err)
 		}
-		explained := explain.Status(status, answer.ended, time.Now())
+		explained := explain.Status(status, answer.Ended, time.Now())
+		if answer.Word != "" {
+			explained.Notes = append(explained.Notes, "the backend's latest word: "+plain.Text(answer.Word))
+		}
+		if f := status.LastFailure; f != nil {
+			explained.Notes = append(explained.Notes, fmt.Sprintf("last failure on %s: %s", plain.Time(f.At), plain.Text(f.Reason)))
+		}
 		if *output == asJSON {
 			return writeJSON(command.OutOrStdout(), explained)
 		}

@@ -142,17 +142,24 @@ func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonit
 	return entry
 }
 
+// shownReason is how much of a failure's reason a list has room for, in bytes.
+const shownReason = 100
+
 func printList(w io.Writer, monitors []listedMonitor) error {
 	if len(monitors) == 0 {
 		_, err := fmt.Fprintln(w, "no monitors; `modelvigil apply` starts one, and so does a model's first event")
 		return err
 	}
 
-	rows := [][]string{{"MODEL", "STATE", "RUN STARTED", "CLOSED"}}
+	rows := [][]string{{"MODEL", "STATE", "LIVE VERSION", "RUN STARTED", "CLOSED", "LAST FAILURE"}}
 	for _, m := range monitors {
-		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), plain.Words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Time(m.Started), ""}
+		row := []string{plain.Text(cmp.Or(m.ModelName, "("+m.WorkflowID+")")), plain.Words(cmp.Or(m.Waits, string(m.Phase), m.State)), plain.Text(m.ModelVersion), plain.Time(m.Started), "", ""}
 		if !m.Closed.IsZero() {
-			row[1], row[3] = plain.Words(m.State), plain.Time(m.Closed)
+			row[1] = plain.Words(m.State)
+			row[4] = plain.Time(m.Closed)
+		}
+		if f := m.Failure; f != nil {
+			row[5] = plain.Excerpt(cmp.Or(f.Reason, string(f.Kind)), shownReason)
 		}
 		rows = append(rows, row)
 	}
@@ -175,13 +182,21 @@ func completeModels(command *cobra.Command, args []string, _ string) ([]string, 
 	}
 
 	defer s.Close()
-	monitors, _ := s.list(command.Context(), false)
 	var names []string
-	for _, m := range monitors {
-		if plain.Text(m.ModelName) == m.ModelName {
-			names = append(names, m.ModelName)
+	for _, name := range s.watched(command.Context()) {
+		if plain.Text(name) == name {
+			names = append(names, name)
 		}
 	}
 
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// watched are the models whose monitors run; none where the server can't say.
+func (s *server) watched(ctx context.Context) (names []string) {
+	monitors, _ := s.list(ctx, false)
+	for _, m := range monitors {
+		names = append(names, m.ModelName)
+	}
+	return names
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/strict"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/starter/input"
+	"github.com/modelvigil/modelvigil/starter/notes"
 )
 
 func newPublishCommand() *cobra.Command {
@@ -28,7 +29,7 @@ func newPublishCommand() *cobra.Command {
 		Long: `Publish metric events: one from flags, or any number from a file of JSON, one event to
 a line; - is standard input. It returns when all is durable, with the number of events
 on its last line. A model that isn't watched yet gets a monitor with the default
-policy; with --enrol observe a dry run of it, with --enrol refuse its events are refused.
+policy, which is told, with the watched models whose names are near; with --enrol observe a dry run of it, with --enrol refuse its events are refused.
 
 Of a file the good lines are published; each bad one is reported with its number and
 every fault, and makes the exit code 1. Ctrl-C publishes what was read. A metric that
@@ -78,6 +79,13 @@ is left out was not measured, and isn't judged.`,
 		}
 
 		p.server = s
+		p.notes = notes.Notes{To: p.stderr, IsNew: s.isNew, Watched: s.watched, With: "the default policy"}
+		switch p.enrolment {
+		case hub.EnrolRefuse:
+			p.notes.IsNew = nil
+		case hub.EnrolObserve:
+			p.notes.With = "a dry run of the default policy"
+		}
 		p.open()
 		if *file == "" {
 			err = p.publish(command.Context(), event)
@@ -86,6 +94,9 @@ is left out was not measured, and isn't judged.`,
 		}
 
 		p.deliver()
+		if p.missing == 0 {
+			p.notes.Tell(command.Context())
+		}
 		_, outErr := fmt.Fprintf(command.OutOrStdout(), "published %s\n", plain.Count(p.accepted-p.missing, "event"))
 		return errors.Join(append(p.faults, err, outErr)...)
 	}
@@ -111,8 +122,9 @@ type publishing struct {
 
 	hub      *hub.Hub
 	models   map[string]struct{} // that hub has seen
-	accepted int64               // events that a hub has taken
-	missing  int64               // of those, the ones that are not durable
+	notes    notes.Notes
+	accepted int64 // events that a hub has taken
+	missing  int64 // of those, the ones that are not durable
 	faults   []error
 }
 
@@ -127,6 +139,7 @@ func (p *publishing) open() {
 // or versions than it holds at once; then what it has is made durable, and
 // another one goes on.
 func (p *publishing) publish(ctx context.Context, event metric.Event) error {
+	p.notes.Look(ctx, &event)
 	err := p.hub.Publish(ctx, event)
 	if err != nil && ctx.Err() == nil {
 		p.deliver()

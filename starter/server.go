@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
@@ -107,13 +108,37 @@ var errNoAnswer = errors.New("gave no answer")
 // find returns what the server knows of a model's latest monitor. It needs no
 // worker.
 func (s *server) find(ctx context.Context, model string) (*workflowpb.WorkflowExecutionInfo, error) {
+	described, err := s.describe(ctx, model)
+	return described.GetWorkflowExecutionInfo(), err
+}
+
+// describe is find, with the calls that are under way.
+func (s *server) describe(ctx context.Context, model string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	answer, err := s.DescribeWorkflowExecution(bounded, contract.WorkflowID(model), "")
 	if err != nil {
-		return nil, s.explain(ctx, model, "", err)
+		return nil, s.nearTo(ctx, model, s.explain(ctx, model, "", err))
 	}
-	return answer.GetWorkflowExecutionInfo(), nil
+	return answer, nil
+}
+
+// isNew says that a model has no monitor, nor had one; no, where the server can't say.
+func (s *server) isNew(ctx context.Context, model string) bool {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	_, err := s.DescribeWorkflowExecution(bounded, contract.WorkflowID(model), "")
+	notFound := new(serviceerror.NotFound)
+	return errors.As(err, &notFound)
+}
+
+// nearTo adds the watched models that may have been meant to what is said of one that
+// has no monitor.
+func (s *server) nearTo(ctx context.Context, model string, err error) error {
+	if !errors.Is(err, errNoMonitor) {
+		return err
+	}
+	return fmt.Errorf("%w%s", err, near.Hint(model, s.watched(ctx)))
 }
 
 // explain says what an error means for an operator, and what to do. taskQueue is

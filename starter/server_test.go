@@ -25,6 +25,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/starter/notes"
 )
 
 // fakeServer is a server whose client answers as told.
@@ -93,11 +94,11 @@ func TestListShowsEachModelOnceAndRunningOnesFirst(t *testing.T) {
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, printList(&text, monitors))
-	require.Equal(t, `MODEL    STATE       RUN STARTED              CLOSED
-b        running     2026-03-01 12:05:00 UTC
-z z      running     2026-03-01 12:03:00 UTC
-(stray)  terminated  2026-03-01 12:06:00 UTC  2026-03-01 12:06:00 UTC
-a        stopped     2026-03-01 12:02:00 UTC  2026-03-01 12:02:00 UTC
+	require.Equal(t, `MODEL    STATE       LIVE VERSION  RUN STARTED              CLOSED                   LAST FAILURE
+b        running                   2026-03-01 12:05:00 UTC
+z z      running                   2026-03-01 12:03:00 UTC
+(stray)  terminated                2026-03-01 12:06:00 UTC  2026-03-01 12:06:00 UTC
+a        stopped                   2026-03-01 12:02:00 UTC  2026-03-01 12:02:00 UTC
 `, text.String())
 	encoded, err := json.Marshal(monitors[0])
 	require.NoError(t, err)
@@ -120,7 +121,7 @@ func publishTo(t *testing.T, file string, answer func(*metric.Batch) error) (p *
 		}).Maybe()
 	c.On("QueryWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, errors.New("no worker")).Maybe()
 	var messages bytes.Buffer
-	p = &publishing{server: fakeServer(c), stderr: &messages, timeout: 5 * time.Second}
+	p = &publishing{server: fakeServer(c), stderr: &messages, timeout: 5 * time.Second, notes: notes.Notes{To: &messages}}
 	p.open()
 	err = p.publishLines(t.Context(), "events.ndjson", strings.NewReader(file))
 	p.deliver()
@@ -145,9 +146,9 @@ null
 	require.EqualError(t, err, "events.ndjson: 5 lines are bad, named above; mend and publish only what was bad")
 	require.Equal(t, `events.ndjson: line 2: accuracy: must be a finite number of magnitude at most 1e+100, got 1e+200
 events.ndjson: line 2: metrics.accuracy: is a field of the event itself; set it there
-events.ndjson: line 3: not JSON: invalid character '{' after top-level value, at byte 25
+events.ndjson: line 3: not JSON: '{' stands at byte 25, behind the end, in {"model_name": "fraud"} {"model_name": "lost"}
 events.ndjson: line 5: accuracy: must be a number, got a string
-events.ndjson: line 5: acuracy: unknown field; the fields are accuracy, categories, drift_score, latency_ms, metrics, model_name, model_version, timestamp
+events.ndjson: line 5: acuracy: unknown field; did you mean accuracy?
 events.ndjson: line 6: model_name: must be 1 to 200 bytes of UTF-8, is missing or empty
 events.ndjson: line 7: is not UTF-8 text
 `, stderr)

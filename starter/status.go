@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
@@ -48,7 +53,7 @@ retains it.`,
 			return fmt.Errorf("read the status of %q: %w; the worker is newer than this modelvigil: upgrade it, or ask with -o json", args[0], err)
 		}
 
-		return status.Print(command.OutOrStdout(), answered, answer.ended, time.Now())
+		return status.Print(command.OutOrStdout(), answered, answer.Aside, time.Now())
 	}
 
 	return command
@@ -56,19 +61,21 @@ retains it.`,
 
 // statusAnswer is the answer to the status query, as it came.
 type statusAnswer struct {
-	wire  json.RawMessage
-	ended string // how the monitor has ended and when; empty while it runs
+	wire json.RawMessage
+	status.Aside
 }
 
 // status asks a model's monitor.
 func (s *server) status(ctx context.Context, model string) (answer statusAnswer, err error) {
-	found, err := s.find(ctx, model)
+	described, err := s.describe(ctx, model)
 	if err != nil {
 		return answer, err
 	}
 
+	found := described.GetWorkflowExecutionInfo()
+	answer.Word = s.latestWord(described.GetPendingActivities())
 	if found.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		answer.ended = fmt.Sprintf("%s on %s", plain.Words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
+		answer.Ended = fmt.Sprintf("%s on %s", plain.Words(state(found.GetStatus())), plain.Time(found.GetCloseTime().AsTime()))
 	}
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
@@ -77,4 +84,20 @@ func (s *server) status(ctx context.Context, model string) (answer statusAnswer,
 		err = value.Get(&answer.wire)
 	}
 	return answer, s.explain(ctx, model, found.GetTaskQueue(), err)
+}
+
+// latestWord is what the backend of the retraining in flight has said last, where a
+// call of it is about to be made again.
+func (s *server) latestWord(pending []*workflowpb.PendingActivityInfo) string {
+	failures := cmp.Or(s.temporal.FailureConverter, temporal.GetDefaultFailureConverter())
+	for _, call := range pending {
+		isRetraining := strings.HasSuffix(call.GetActivityType().GetName(), "Retraining")
+		if failure := call.GetLastFailure(); isRetraining && failure != nil {
+			var told *temporal.ApplicationError
+			if errors.As(failures.FailureToError(failure), &told) {
+				return told.Message()
+			}
+		}
+	}
+	return ""
 }

@@ -141,7 +141,10 @@ func (p *page) why(s monitor.Status) {
 		p.line("- **Waits for approval** since %s%s: %s\n- `modelvigil approve` or `reject` answers", clock(q.Since), of(q.ModelVersion), markdown.Escape(q.Reason))
 	}
 	if f := s.Current; f != nil {
-		p.line("- **Retraining** since %s%s: %s\n- %s, as %s", clock(f.TriggeredAt), of(f.ModelVersion), markdown.Escape(f.Reason), taken(f), markdown.Code(f.RequestID))
+		p.line("- **Retraining** since %s%s: %s\n- %s, as %s; what the backend has said last stands in the tab *Pending Activities*", clock(f.TriggeredAt), of(f.ModelVersion), markdown.Escape(f.Reason), taken(f), markdown.Code(f.RequestID))
+	}
+	if f := s.LastFailure; f != nil {
+		p.line("- **Last failure** %s%s", clock(f.At), because(f.Reason))
 	}
 	if s.Phase == contract.PhaseCoolingDown || s.Phase == contract.PhaseWatching {
 		p.last(s.Decisions)

@@ -12,10 +12,13 @@ import (
 
 // Entries are the part of a monitor's state that is written down.
 type Entries struct {
-	Counters   Counters    `json:"counters"`
-	Notices    []Notice    `json:"notices,omitempty"` // to be delivered
-	Decisions  []Decision  `json:"decisions,omitempty"`
-	Notable    *Decision   `json:"notable,omitempty"` // the last notable one
+	Counters  Counters   `json:"counters"`
+	Notices   []Notice   `json:"notices,omitempty"` // to be delivered
+	Decisions []Decision `json:"decisions,omitempty"`
+	Notable   *Decision  `json:"notable,omitempty"` // the last notable one
+	// Failure is the last retraining that failed or timed out, until one succeeds or is
+	// accepted.
+	Failure    *Decision   `json:"failure,omitempty"`
 	Rejections []Rejection `json:"rejections,omitempty"`
 }
 
@@ -83,6 +86,7 @@ func (j *Journal) DecideUntil(decision Decision, until time.Time) {
 		notable := decision // a copy, so that the others don't escape to the heap
 		j.entries.Notable = &notable
 		j.notables++
+		j.entries.noteFailure(&notable)
 	}
 
 	j.notify(decision, until)
@@ -93,6 +97,16 @@ func (j *Journal) DecideUntil(decision Decision, until time.Time) {
 	j.Settle()
 	clear(j.streaks) // each is to be looked for again, since the log has changed
 	j.entries.Decisions = KeepLast(append(j.entries.Decisions, decision), maxDecisions)
+}
+
+// noteFailure keeps a retraining's failure until a later one goes well.
+func (e *Entries) noteFailure(decision *Decision) {
+	switch decision.Kind {
+	case policy.Failed, policy.TimedOut:
+		e.Failure = decision
+	case policy.Succeeded, policy.Accepted:
+		e.Failure = nil
+	}
 }
 
 // Moment is when rules were judged, as far as a journal has to know.

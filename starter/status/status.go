@@ -20,11 +20,20 @@ import (
 // shownDecisions is how many of the last decisions the text shows; -o json has all.
 const shownDecisions = 10
 
-// Print shows a status as of now. ended says how the monitor has ended;
-// empty while it runs.
-func Print(w io.Writer, s monitor.Status, ended string, now time.Time) error {
+// Aside is what the server knows of a monitor, and the monitor itself does not say.
+type Aside struct {
+	// Ended says how the monitor has ended; empty while it runs.
+	Ended string
+	// Word is what the backend of the retraining in flight has said last; empty where
+	// it has said nothing that is wrong or unusual.
+	Word string
+}
+
+// Print shows a status as of now.
+func Print(w io.Writer, s monitor.Status, aside Aside, now time.Time) error {
+	ended := aside.Ended
 	parts := []string{
-		headLines(s, ended, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
+		headLines(s, aside, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
 		decisionLines(s.Decisions), rejectionLines(s.Rejections),
 	}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
@@ -32,10 +41,10 @@ func Print(w io.Writer, s monitor.Status, ended string, now time.Time) error {
 	return err
 }
 
-func headLines(s monitor.Status, ended string, now time.Time) string {
+func headLines(s monitor.Status, aside Aside, now time.Time) string {
 	head := plain.Text(s.ModelName) + ": "
-	if ended != "" {
-		head += ended
+	if aside.Ended != "" {
+		head += aside.Ended
 	} else {
 		head += plain.Words(s.Phase)
 		if left := s.CooldownUntil.Sub(now); left > 0 {
@@ -44,6 +53,12 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 	}
 
 	head += "\n"
+	if s.ModelVersion != "" {
+		head += "live version " + plain.Text(s.ModelVersion) + "\n"
+	}
+	if f := s.LastFailure; f != nil {
+		head += fmt.Sprintf("last failure on %s: %s\n", plain.Time(f.At), plain.Text(cmp.Or(f.Reason, plain.Words(f.Kind))))
+	}
 	if s.Paused != nil {
 		head += "paused on " + plain.Time(s.Paused.At) + plain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
@@ -75,6 +90,9 @@ func headLines(s monitor.Status, ended string, now time.Time) string {
 
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
 			explain.Span(now.Sub(f.TriggeredAt)), plain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
+		if aside.Word != "" {
+			head += "  its latest word: " + plain.Text(aside.Word) + "\n"
+		}
 	}
 
 	return head

@@ -40,8 +40,9 @@ func lived(t *testing.T) monitor.Status {
 
 func TestStatusForPeople(t *testing.T) {
 	var text strings.Builder
-	require.NoError(t, status.Print(&text, lived(t), "", noon.Add(6*time.Minute)))
+	require.NoError(t, status.Print(&text, lived(t), status.Aside{}, noon.Add(6*time.Minute)))
 	require.Equal(t, `fraud: paused, cooldown for another 58m until 2026-03-01 13:04:00 UTC
+live version v8
 paused on 2026-03-01 12:05:00 UTC by ada
 retraining in flight for 2m by ada: new labels
   model-monitor/fraud/run/2, not taken yet by the worker's default backend, times out on 2026-03-02 12:04:00 UTC
@@ -77,7 +78,7 @@ DECIDED ON               WHAT                      VERSION  WHY
 2026-03-01 12:00:01 UTC  triggered                 v7       accuracy 0.8300 below threshold 0.9000
 
 REJECTED ON              SIGNAL  WHY
-2026-03-01 12:03:00 UTC  metric  not JSON: invalid character '\x1b' in string literal, in {"accuracy": "\x1b[31m"}
+2026-03-01 12:03:00 UTC  metric  not JSON: '\x1b' stands at byte 15, in a text, where it must be escaped, in {"accuracy": "\x1b[31m"}
                                  {"accuracy": "\x1b[31m"}
 `, text.String())
 }
@@ -85,7 +86,7 @@ REJECTED ON              SIGNAL  WHY
 func TestStatusOfANewMonitorIsShort(t *testing.T) {
 	var text strings.Builder
 	s := monitor.NewMachine("a\nb", "base", policy.Policy{}).Status(noon)
-	require.NoError(t, status.Print(&text, s, "", noon))
+	require.NoError(t, status.Print(&text, s, status.Aside{}, noon))
 	require.True(t, strings.HasPrefix(text.String(), "a\\nb: watching\n\nRETRAINED WHEN\n"), text.String())
 	require.NotContains(t, text.String(), "DECIDED")
 	require.NotContains(t, text.String(), "VERSION")
@@ -93,7 +94,7 @@ func TestStatusOfANewMonitorIsShort(t *testing.T) {
 
 func TestStatusOfAnEndedMonitorSaysHowItEnded(t *testing.T) {
 	var text strings.Builder
-	require.NoError(t, status.Print(&text, lived(t), "stopped on 2026-03-01 12:07:00 UTC", noon))
+	require.NoError(t, status.Print(&text, lived(t), status.Aside{Ended: "stopped on 2026-03-01 12:07:00 UTC"}, noon))
 	require.True(t, strings.HasPrefix(text.String(), "fraud: stopped on 2026-03-01 12:07:00 UTC\n"), text.String())
 }
 
@@ -103,9 +104,27 @@ func TestOnlyTheLastDecisionsAreShown(t *testing.T) {
 		s.Decisions = append(s.Decisions, monitor.Decision{At: noon.Add(time.Duration(i) * time.Minute), Kind: policy.Resumed})
 	}
 	var text strings.Builder
-	require.NoError(t, status.Print(&text, s, "", noon))
+	require.NoError(t, status.Print(&text, s, status.Aside{}, noon))
 	require.Contains(t, text.String(), "12:13:00")
 	require.Contains(t, text.String(), "12:04:00")
 	require.NotContains(t, text.String(), "12:03:00")
 	require.Contains(t, text.String(), "and 4 earlier")
+}
+
+// What a backend has answered last is seen long before the retraining times out.
+func TestAFailureAndABackendsLatestWordAreTold(t *testing.T) {
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{})
+	control := monitor.Control{By: "ada", Force: true}
+	m.Retrain(noon, control)
+	m.Failed(noon.Add(time.Minute), "model-monitor/fraud/run/1", "no such DAG")
+	m.Retrain(noon.Add(2*time.Minute), control)
+	var text strings.Builder
+	require.NoError(t, status.Print(&text, m.Status(noon.Add(3*time.Minute)), status.Aside{Word: "answered with HTML: <html>"}, noon.Add(3*time.Minute)))
+	require.Contains(t, text.String(), "last failure on 2026-03-01 12:01:00 UTC: no such DAG\n")
+	require.Contains(t, text.String(), "  its latest word: answered with HTML: <html>\n")
+
+	m.Outcome(noon.Add(4*time.Minute), modelops.Outcome{RequestID: "model-monitor/fraud/run/2", State: modelops.Succeeded})
+	text.Reset()
+	require.NoError(t, status.Print(&text, m.Status(noon.Add(5*time.Minute)), status.Aside{}, noon.Add(5*time.Minute)))
+	require.NotContains(t, text.String(), "last failure", "a success is over it")
 }

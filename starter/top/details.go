@@ -58,6 +58,9 @@ func why(s *monitor.Status) (lines []string) {
 	if f := s.Current; f != nil {
 		say("retrains", f.TriggeredAt, f.By, f.Reason)
 	}
+	if f := s.LastFailure; f != nil {
+		say("failed", f.At, f.By, f.Reason)
+	}
 	return lines
 }
 

@@ -148,7 +148,7 @@ func TestTheFleetAtAGlance(t *testing.T) {
 	v.beat(0)
 	assert.Equal(t, `3 models  1 awaiting approval  1 cooling down  1 watching  here, 0s ago
 
-MODEL    PHASE              TEAM      VERSION  RULE      VALUE  LIMIT  TREND  LAST DECISION            COOLDOWN  BACKEND
+MODEL    PHASE              TEAM      VERSION  RULE      VALUE  LIMIT  TREND  LAST DECISION            COOLDOWN  LAST FAILURE  BACKEND
 churn    awaiting approval  growth    v7       accuracy  0.85   0.9    ▅      awaiting approval 1m00s  1h30m
 fraud    cooling down       payments  v7       accuracy  0.85   0.9    ▅      failed 1m00s             1h30m
 ranking  watching           search    v7       accuracy  0.85   0.9    ▅      succeeded 1m00s          1h30m`,

@@ -188,6 +188,12 @@ var columns = []column{
 		}
 		return "", normal
 	}},
+	{"LAST FAILURE", 40, 1, func(_ *Model, r *Row, _ *reading) (string, style) {
+		if r.Failure == nil {
+			return "", normal
+		}
+		return r.Failure.Reason, red
+	}},
 	{"BACKEND", 14, 1, func(_ *Model, r *Row, _ *reading) (string, style) { return r.Backend, dim }},
 }
 
