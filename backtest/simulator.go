@@ -22,6 +22,7 @@ type Simulator struct {
 	policy  policy.Policy // nothing left out
 	result  Result
 	spans   breachSpans
+	sent    metric.Batch // the last, whose memory the next one takes
 
 	now   time.Time // the clock: never goes back
 	wake  time.Time // when time alone changes something next; zero: never
@@ -75,6 +76,26 @@ func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
 	s.machine.Observe(now, event)
 	s.wake, _ = s.machine.Tick(now) // as the workflow does after what arrived
 	s.spans.end(event)
+	s.settle(now)
+	if s.result.First.IsZero() {
+		s.result.First = now
+	}
+	s.result.Last = now
+}
+
+// ObserveDigest lets the clock go on to an instant and judges a valid digest that arrives
+// then, as one publisher would send it.
+func (s *Simulator) ObserveDigest(digest *metric.Digest, now time.Time) {
+	now = latest(now, s.now)
+	s.advance(now)
+	s.calendar(now)
+	s.sent.Version = metric.BatchVersion
+	s.sent.ModelName = s.result.ModelName
+	s.sent.Publisher = "recorded"
+	s.sent.Sequence++
+	s.sent.Digests = append(s.sent.Digests[:0], digest)
+	s.machine.ObserveBatch(now, &s.sent)
+	s.wake, _ = s.machine.Tick(now)
 	s.settle(now)
 	if s.result.First.IsZero() {
 		s.result.First = now

@@ -3,6 +3,7 @@ package certify_test
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -161,6 +162,36 @@ func TestABinaryMetricChangesByTurningReadings(t *testing.T) {
 	assert.Zero(t, c.Changes[1].Found)
 	c = certified(t, model, `{"rules": [{"metric": "score", "stat": "mean", "period": "24h", "below": 0.6}]}`, certify.Options{}, "score=-0.3")
 	assert.Greater(t, c.Changes[0].Found, 0.9)
+}
+
+// What periods sum up is folded before it is resampled. A rule that never breaches, and
+// judges each event, keeps that from being done.
+func TestPeriodsThatAreFoldedAreDecidedAsTheirEvents(t *testing.T) {
+	t.Parallel()
+	model := recorded(autoregressive(0.5), 6_000, 9)
+	random := rand.New(rand.NewPCG(9, 21))
+	for i := range model.Events {
+		model.Events[i].Timestamp = monday.Add(time.Duration(i)*11*time.Minute + time.Duration(random.Int64N(int64(10*time.Minute))))
+		if i%7 == 0 {
+			model.Events[i].Metrics["auc"] = random.Float64()
+		}
+		if i%900 < 40 { // and now and then nothing for hours
+			delete(model.Events[i].Metrics, "score")
+		}
+	}
+	for _, rules := range []string{
+		`{"metric": "score", "stat": "mean", "below": -0.9, "period": "1h"}`,
+		`{"metric": "score", "stat": "min", "below": -2, "period": "1h", "datapoints": {"breaching": 2, "of": 3}, "min_samples": 5}`,
+		`{"metric": "auc", "stat": "max", "above": 0.95, "period": "2h", "grace": "10m"}, {"name": "few", "metric": "score", "stat": "count", "below": 5, "period": "2h"}`,
+		`{"metric": "score", "stat": "mean", "period": "1h", "above_baseline_by": 1.2, "baseline": {"from": "trailing", "periods": 20}, "missing": "breaching"}`,
+		`{"metric": "score", "stat": "mean", "change": {"detector": "cusum"}, "period": "1h"}`,
+	} {
+		options := certify.Options{Block: 30 * time.Hour}
+		folded := certified(t, model, `{"rules": [`+rules+`]}`, options, "score=-1")
+		one := certified(t, model, `{"rules": [`+rules+`, {"name": "never", "metric": "auc", "above": 9}]}`, options, "score=-1")
+		assert.Equal(t, one.Record, folded.Record, rules)
+		assert.Positive(t, folded.FalseAlarms.Mean, rules)
+	}
 }
 
 func TestTheWireFormOfACertificate(t *testing.T) {

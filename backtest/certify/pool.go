@@ -27,8 +27,9 @@ type pool struct {
 
 // placed is an event at its place on the circle.
 type placed struct {
-	at    time.Duration
-	event *metric.Event
+	at     time.Duration
+	event  *metric.Event
+	digest *metric.Digest // in place of an event: those of a granule, at the last of them
 }
 
 const (
@@ -130,7 +131,7 @@ func (p *pool) place(events []*metric.Event, drifts []backtest.Drift) {
 			hole += gap / p.unit() * p.unit()
 		}
 		last = e.Timestamp
-		p.readings = append(p.readings, placed{at - hole, e})
+		p.readings = append(p.readings, placed{at: at - hole, event: e})
 	}
 
 	p.length = (p.readings[len(p.readings)-1].at/p.granule + 1) * p.granule

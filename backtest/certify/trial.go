@@ -34,6 +34,9 @@ func newTrials(p *pool, wanted policy.Policy, options *Options) *trials {
 	t := &trials{pool: p, policy: wanted, options: options, judged: map[string]int64{}}
 	t.warmUp = (t.learning() + p.season - 1) / p.season * p.season
 	t.telling = t.tellingReadings()
+	if t.isFoldable() {
+		t.telling = t.pool.folded(wanted)
+	}
 	return t
 }
 
@@ -150,7 +153,12 @@ func (t *trials) alarms(random *rand.Rand) (count float64) {
 		}
 	})
 	event := metric.Event{}
+	digest := metric.Digest{}
 	t.pool.walk(random, t.warmUp+t.pool.length, t.telling, func(reading *placed, at time.Duration) bool {
+		if reading.digest != nil {
+			simulator.ObserveDigest(t.takeDigest(&digest, reading, at), t.pool.begins.Add(at))
+			return true
+		}
 		t.take(&event, reading, at)
 		simulator.Observe(&event, time.Time{})
 		return true
