@@ -11,11 +11,12 @@ import (
 var namedMetrics = [3]string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
 
 // compartment says what is folded together: one version's events, late ones
-// apart, of the seconds between two ends of periods.
+// apart, of the seconds between two ends of periods, and before or after a baseline was full.
 type compartment struct {
 	from, until int64 // Unix seconds, the end exclusive
 	late        bool
 	version     string
+	part        int // of the version's baselines, how many were full
 }
 
 // distance is how far a second lies outside.
@@ -41,6 +42,8 @@ type accumulator struct {
 	categories  map[string]*metric.Values
 	readings    []reading // of the event at hand
 	bytes       int       // of memory
+	isFilling   bool      // its readings are counted
+	isSealed    bool      // what was folded made a baseline full; what follows is folded apart
 }
 
 // reading is one of an event, and what it is folded into.

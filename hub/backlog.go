@@ -42,7 +42,7 @@ func (p *pipe) pending() int64 {
 func (p *pipe) unsettled() int64 {
 	events := p.fold.pending()
 	for _, parcel := range p.waiting {
-		events += parcel.digest.Events
+		events += parcel.Events
 	}
 	if p.batch != nil {
 		events += eventsIn(p.batch.Digests)

@@ -69,7 +69,7 @@ func (p *publisher) send(t require.TestingT, m *monitor.Machine, now time.Time) 
 		return
 	}
 	p.sequence++
-	encoded, err := json.Marshal(&metric.Batch{Version: metric.BatchVersion, ModelName: "fraud", Publisher: p.name, Sequence: p.sequence, Digests: digests})
+	encoded, err := json.Marshal(&metric.Batch{Version: metric.BatchVersion, ModelName: "fraud", Publisher: p.name, Sequence: p.sequence, Digests: digestsIn(digests)})
 	require.NoError(t, err)
 	m.TakeBatch(now, encoded)
 }
@@ -290,7 +290,7 @@ func TestADigestOfFortyFeaturesIsSmall(t *testing.T) {
 
 	encoded, err := json.Marshal(&metric.Batch{
 		Version: metric.BatchVersion, ModelName: "fraud", Publisher: p.name, Sequence: 12,
-		Digests: p.fold.cut(now, false, func(time.Time) time.Time { return now.Add(time.Minute) }),
+		Digests: digestsIn(p.fold.cut(now, false, func(time.Time) time.Time { return now.Add(time.Minute) })),
 	})
 
 	require.NoError(t, err)

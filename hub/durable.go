@@ -109,7 +109,7 @@ func (p *pipe) pendingSince() time.Duration {
 	defer p.mu.Unlock()
 	since := p.fold.since()
 	for _, parcel := range p.waiting {
-		since = earliest(since, parcel.digest.FoldedFrom)
+		since = earliest(since, parcel.FoldedFrom)
 	}
 	if p.batch != nil {
 		for _, digest := range p.batch.Digests {

@@ -173,6 +173,7 @@ func TestADigestOfThreeMetricsIsAtMostTwoKiB(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			f := newFold(newHub(newFakeCarrier(), quiet).own, time.Now())
+			f.counts.SetRules(nil)
 			for range 100_000 {
 				event := metric.NewEvent("fraud", "2026-11-23-candidate", 0.9+0.05*random.Float64(), latency(random), 0.03*math.Exp(0.3*random.NormFloat64()))
 				_, err := f.add(&event, time.Now)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/hub/baseline"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -37,8 +39,9 @@ type fold struct {
 	mu       sync.Mutex // taken inside a shard's, to open an accumulator
 	periods  *periods
 	wanted   *wanted
-	wantedOf map[string]*wanted       // by version, of those heard of since the last send
-	versions map[string]struct{}      // heard of since the last send
+	wantedOf map[string]*wanted  // by version, of those heard of since the last send
+	versions map[string]struct{} // heard of since the last send
+	counts   baseline.Counts
 	open     map[compartment]struct{} // since the last cut
 }
 
@@ -76,10 +79,21 @@ func newFold(of *Account, now time.Time) *fold {
 // add folds a valid event, and says whether it opened an accumulator. It fails
 // when the fold is closed or when the event names more versions or metrics than fit.
 func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err error) {
-	s := f.lock()
+	opened, isElsewhere, err := f.addIn(f.lock(), event, now)
+	if isElsewhere {
+		first := &f.shards[0]
+		first.mu.Lock()
+		opened, _, err = f.addIn(first, event, now)
+	}
+	return opened, err
+}
+
+// addIn folds an event into a shard that is locked, unless its version is counted: in the
+// first shard alone.
+func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opened, isElsewhere bool, err error) {
 	defer s.mu.Unlock()
 	if s.closed {
-		return false, ErrClosed
+		return false, false, ErrClosed
 	}
 
 	stamp := event.Timestamp
@@ -89,10 +103,16 @@ func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err 
 	second, late := stamp.Unix(), stamp.Before(s.lateBefore)
 	a := s.find(event.ModelVersion, late, second)
 	if a == nil {
+		isFilling := f.counts.IsOpen(event.ModelVersion)
+		if isFilling && s != &f.shards[0] {
+			return false, true, nil
+		}
+
 		a, err = f.openIn(s, event.ModelVersion, late, second, now())
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
+		a.isFilling = isFilling
 		opened = a.events == 0
 	}
 
@@ -100,11 +120,18 @@ func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err 
 	a.bytes += grown
 	f.account.hold(int64(grown))
 	if err != nil {
-		return opened, err
+		return opened, false, err
 	}
 
+	if a.isFilling {
+		isFull, isOpen := f.counts.Add(event)
+		a.isFilling = isOpen
+		if isFull {
+			s.seal(event.ModelVersion)
+		}
+	}
 	s.published++
-	return opened, nil
+	return opened, false, nil
 }
 
 // lock takes this core's shard, or another that is free, or waits for this one.
@@ -124,11 +151,18 @@ func (f *fold) lock() *shard {
 // find returns the accumulator of an event, or nil if there is none yet.
 func (s *shard) find(version string, late bool, second int64) *accumulator {
 	for _, a := range s.accumulators {
-		if second >= a.from && second < a.until && a.late == late && a.version == version {
+		if second >= a.from && second < a.until && a.late == late && a.version == version && !a.isSealed {
 			return a
 		}
 	}
 	return nil
+}
+
+// seal lets what follows of a version be folded apart: a baseline is full. s.mu is held.
+func (s *shard) seal(version string) {
+	for _, a := range s.accumulators {
+		a.isSealed = a.isSealed || a.version == version
+	}
 }
 
 // openIn opens an accumulator in a shard, or finds the nearest of its kind where
@@ -166,7 +200,7 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 		f.versions[version] = struct{}{}
 	}
 
-	own := compartment{late: late, version: version}
+	own := compartment{late: late, version: version, part: f.counts.Part(version)}
 	own.from, own.until = f.periods.around(second)
 	if _, isOpen := f.open[own]; isOpen {
 		return own, f.wantedFor(version), nil
@@ -175,7 +209,7 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	if len(f.open) >= maxOpen {
 		found, nearest := false, own
 		for c := range f.open {
-			if c.version == version && c.late == late && (!found || c.isNearer(&nearest, second)) {
+			if c.version == version && c.late == late && c.part == own.part && (!found || c.isNearer(&nearest, second)) {
 				found = true
 				nearest = c
 			}
@@ -217,12 +251,14 @@ func (f *fold) setPeriods(p *periods) {
 	f.periods = p
 }
 
-// setWanted says what accumulators hold that are opened from now on.
-func (f *fold) setWanted(w *wanted) {
+// setWanted says what accumulators hold that are opened from now on, and whether they
+// have to end with other readings than before.
+func (f *fold) setWanted(w *wanted) (areOther bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.wanted = w
 	clear(f.wantedOf)
+	return f.counts.SetRules(w.guidance.Rules)
 }
 
 // forgetVersions forgets those that were heard of since the last send.
@@ -238,16 +274,22 @@ func (f *fold) rememberVersions(waiting []parcel) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range waiting {
-		f.versions[p.digest.ModelVersion] = struct{}{}
+		f.versions[p.ModelVersion] = struct{}{}
 	}
 }
 
+// folded is a digest, and how many of its version's baselines were full before it.
+type folded struct {
+	*metric.Digest
+	part int
+}
+
 // cut takes out what was folded until now, as digests, one per compartment, in
-// the order of their last events. until says when folding ended that began at an
+// the order of their last events, those before a baseline was full first. until says when folding ended that began at an
 // instant. With last set nothing can be added any more.
-func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Time) []*metric.Digest {
+func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Time) []folded {
 	var whole []*accumulator
-	var digests []*metric.Digest
+	var digests []folded
 	for _, a := range f.take(now, last) {
 		if a.events == 0 { // its first event had too many metrics
 			continue
@@ -261,10 +303,10 @@ func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Ti
 		}
 
 		whole = append(whole, a)
-		digests = append(digests, d)
+		digests = append(digests, folded{d, a.part})
 	}
 
-	slices.SortStableFunc(digests, func(a, b *metric.Digest) int { return a.Last.Compare(b.Last) })
+	slices.SortStableFunc(digests, func(a, b folded) int { return cmp.Or(cmp.Compare(a.part, b.part), a.Last.Compare(b.Last)) })
 	return digests
 }
 

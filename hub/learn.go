@@ -96,9 +96,9 @@ func (p *pipe) learn(ctx context.Context, run string, now time.Time) {
 func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 	p.align(now)
 	periods := newPeriods(guidance)
-	p.fold.setWanted(newWanted(&guidance))
-	if !reflect.DeepEqual(periods.spans, p.periods.spans) {
-		p.fold.setPeriods(periods)
+	areOther := p.fold.setWanted(newWanted(&guidance))
+	p.fold.setPeriods(periods)
+	if areOther || !reflect.DeepEqual(periods.spans, p.periods.spans) {
 		p.cut(now) // before they hold: what was folded until now may cross them
 	}
 	if guidance.Phase != p.guidance.Phase || !guidance.CooldownUntil.Equal(p.guidance.CooldownUntil) {

@@ -288,22 +288,22 @@ func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
 	p.periods = newPeriods(contract.Guidance{Rules: []policy.Rule{over("a", time.Minute, "")}, CooldownUntil: now})
 	after := now.Add(time.Second)
 	for range 2 * maxWaiting { // one period, before and after the cooldown's end
-		p.put(parcel{digest: minute(0, now), cut: 1}, now)
-		p.put(parcel{digest: minute(0, after), cut: 2}, now)
+		p.put(parcel{folded: folded{Digest: minute(0, now)}, cut: 1}, now)
+		p.put(parcel{folded: folded{Digest: minute(0, after)}, cut: 2}, now)
 	}
 	require.Len(t, p.waiting, maxWaiting)
 	for m := range maxApart {
-		p.put(parcel{digest: minute(m, after), cut: 3}, now)
+		p.put(parcel{folded: folded{Digest: minute(m, after)}, cut: 3}, now)
 	}
 	require.Len(t, p.waiting, maxApart)
-	p.put(parcel{digest: minute(-60, after), cut: 4}, now)
-	p.put(parcel{digest: minute(-61, after), cut: 5}, now)
+	p.put(parcel{folded: folded{Digest: minute(-60, after)}, cut: 4}, now)
+	p.put(parcel{folded: folded{Digest: minute(-61, after)}, cut: 5}, now)
 	require.Len(t, p.waiting, maxApart)
 	total := int64(0)
 	for _, w := range p.waiting {
-		total += w.digest.Events
-		assert.False(t, w.digest.FoldedFrom.Before(now) && w.digest.FoldedUntil.After(now) && w.digest.Events > 1 && w.digest.FoldedFrom.Add(time.Second).Before(w.digest.FoldedUntil),
-			"crosses the cooldown's end: %+v", w.digest)
+		total += w.Events
+		assert.False(t, w.FoldedFrom.Before(now) && w.FoldedUntil.After(now) && w.Events > 1 && w.FoldedFrom.Add(time.Second).Before(w.FoldedUntil),
+			"crosses the cooldown's end: %+v", w.Digest)
 	}
 	assert.EqualValues(t, 4*maxWaiting+maxApart+2, total)
 }

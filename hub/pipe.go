@@ -213,7 +213,7 @@ func (p *pipe) cut(now time.Time) {
 		return now
 	})
 	for _, digest := range digests {
-		p.put(parcel{digest: digest, cut: p.cuts}, now)
+		p.put(parcel{folded: digest, cut: p.cuts}, now)
 	}
 	if !p.boundary.IsZero() && !now.Before(p.boundary) {
 		p.setBoundary(now)

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -21,14 +19,14 @@ const (
 
 // parcel is a digest and the cut that it came from.
 type parcel struct {
-	digest *metric.Digest
-	cut    int64
-	bytes  int64 // that are counted for it
+	folded
+	cut   int64
+	bytes int64 // that are counted for it
 }
 
 // put adds a digest to those that wait. p.mu is held.
 func (p *pipe) put(added parcel, now time.Time) {
-	added.bytes = bytesOf(added.digest)
+	added.bytes = bytesOf(added.Digest)
 	p.account.hold(added.bytes)
 	p.waiting = append(p.waiting, added)
 	for len(p.waiting) > maxWaiting && p.mergeWaiting(now) {
@@ -51,13 +49,13 @@ func (p *pipe) mergeWaiting(now time.Time) bool {
 	best, a, b := math.MaxInt, 0, 0
 	for j := from; j < len(p.waiting) && best > 0; j++ {
 		for i := 0; i < j && best > 0; i++ {
-			x, y := p.waiting[i].digest, p.waiting[j].digest
+			x, y := p.waiting[i].Digest, p.waiting[j].Digest
 			if x.ModelVersion != y.ModelVersion || x.Late != y.Late {
 				continue
 			}
 
 			price := p.periods.price(x, y, now)
-			if price < best && !x.KeepsAll(y) {
+			if price < best && (p.waiting[i].part != p.waiting[j].part || !x.KeepsAll(y)) {
 				price += openPrice
 			}
 			if price < best {
@@ -72,8 +70,8 @@ func (p *pipe) mergeWaiting(now time.Time) bool {
 		return false
 	}
 
-	p.waiting[a].digest.Merge(p.waiting[b].digest)
-	merged := bytesOf(p.waiting[a].digest)
+	p.waiting[a].Merge(p.waiting[b].Digest)
+	merged := bytesOf(p.waiting[a].Digest)
 	p.account.hold(merged - p.waiting[a].bytes - p.waiting[b].bytes)
 	p.waiting[a].bytes = merged
 	p.waiting = slices.Delete(p.waiting, b, b+1)
@@ -95,7 +93,7 @@ func (p *pipe) oldest() int64 {
 // hurry. p.mu is held.
 func (p *pipe) due() (due time.Time) {
 	for _, w := range p.waiting {
-		since, last := w.digest.FoldedFrom, w.digest.Last
+		since, last := w.FoldedFrom, w.Last
 		due = earliest(due, p.periods.due(since, last, p.share, p.again()))
 	}
 	return due

@@ -96,6 +96,18 @@ func (e *Event) Validate(now time.Time) error {
 	return faults.Err()
 }
 
+// EachReading tells of the readings that an event has, in any order.
+func (e *Event) EachReading(tell func(name string, value float64)) {
+	for _, named := range e.named() {
+		if value, taken := named.reading.Get(); taken {
+			tell(named.metric, value)
+		}
+	}
+	for name, value := range e.Metrics {
+		tell(name, value)
+	}
+}
+
 // validateCategories names the faults of the readings that are names.
 func (e *Event) validateCategories(faults *strict.Faults) {
 	if len(e.Categories) > MaxCategories {

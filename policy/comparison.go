@@ -137,6 +137,12 @@ func (r *Rule) BaselineOf() (b Baseline) {
 // BaselineSamples is how many readings make the rule's baseline.
 func (r *Rule) BaselineSamples() int64 { return r.BaselineOf().Samples }
 
+// IsOfFirstReadings says that so many first readings of a version make the baseline,
+// however long they take.
+func (b Baseline) IsOfFirstReadings() bool {
+	return b.Period.IsZero() && (b.From == BaselineFirst || b.From == BaselinePrevious)
+}
+
 // MeasuresPrevious says that the rule measures against the version before.
 func (r *Rule) MeasuresPrevious() bool { return r.BaselineOf().From == BaselinePrevious }
 
