@@ -63,7 +63,7 @@ cron; without a state_file each call publishes anew what Prometheus answers.`,
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
 		if *check {
-			return scraper.Check(command.Context(), command.OutOrStdout(), time.Now())
+			return scraper.Check(command.Context(), command.OutOrStdout(), command.ErrOrStderr(), time.Now())
 		}
 
 		s, err := connect(command, *timeout)

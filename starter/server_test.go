@@ -160,7 +160,7 @@ events.ndjson: line 7: is not UTF-8 text
 func TestMoreVersionsThanAHubHoldsAreAllPublished(t *testing.T) {
 	var file strings.Builder
 	for i := range 1000 {
-		_, _ = fmt.Fprintf(&file, "{\"model_name\": \"fraud\", \"model_version\": \"v%d\"}\n", i)
+		_, _ = fmt.Fprintf(&file, "{\"model_name\": \"fraud\", \"model_version\": \"v%d\", \"accuracy\": 0.95}\n", i)
 	}
 	events := int64(0)
 	p, stderr, err := publishTo(t, file.String(), func(batch *metric.Batch) error {

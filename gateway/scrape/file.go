@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,10 +42,12 @@ type File struct {
 
 // Server is where Prometheus, or what speaks its API, is.
 type Server struct {
-	Address     string          `json:"address"`      // http or https, with a path where it is behind one
-	BearerToken *Secret         `json:"bearer_token"` // one of these two, or none
-	BasicAuth   *BasicAuth      `json:"basic_auth"`
-	Timeout     policy.Duration `json:"timeout"` // of one query; default 10 s
+	Address     string     `json:"address"`      // http or https, with a path where it is behind one
+	BearerToken *Secret    `json:"bearer_token"` // one of these two, or none
+	BasicAuth   *BasicAuth `json:"basic_auth"`
+	// Headers are added to each request, such as a tenant's X-Scope-OrgID.
+	Headers map[string]Header `json:"headers"`
+	Timeout policy.Duration   `json:"timeout"` // of one query; default 10 s
 }
 
 // BasicAuth is a login by name and password.
@@ -111,6 +116,48 @@ func (s Secret) value() (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), err
 }
 
+// Header is the value of a header: a text, or where it is a secret, a reference.
+type Header struct {
+	Literal string
+	Secret
+}
+
+// UnmarshalJSON reads a text, or a Secret.
+func (h *Header) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, &h.Literal) == nil {
+		return nil
+	}
+	return strict.Struct(text, "", &h.Secret)
+}
+
+func (h Header) value() (string, error) {
+	if h.Secret != (Secret{}) {
+		return h.Secret.value()
+	}
+	return h.Literal, nil
+}
+
+// headerName is what RFC 9110 takes for one.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// fault says why a header can't be sent.
+func (h Header) fault(name string) error {
+	value, err := h.value()
+	switch {
+	case err != nil:
+		return err
+	case !headerName.MatchString(name):
+		return errors.New("must be the name of a header, such as X-Scope-OrgID")
+	case strings.EqualFold(name, "Authorization"):
+		return errors.New("give it as bearer_token or basic_auth")
+	case h.Env != "" && h.File != "":
+		return errors.New("must be a text, {env: VARIABLE} or {file: PATH}")
+	case value == "" || strings.ContainsAny(value, "\r\n"):
+		return errors.New("must be one line, and not empty")
+	}
+	return nil
+}
+
 // ReadFile reads a file of YAML, and names every fault of it.
 func ReadFile(path string) (f File, err error) {
 	text, err := os.ReadFile(path)
@@ -169,6 +216,11 @@ func (f File) faults() (faults []error) {
 	}
 	if f.Prometheus.BasicAuth != nil {
 		secret("prometheus.basic_auth.password", f.Prometheus.BasicAuth.Password)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Prometheus.Headers)) {
+		if err := f.Prometheus.Headers[name].fault(name); err != nil {
+			fault("prometheus.headers.%s: %w", plain.Text(name), err)
+		}
 	}
 	if f.Interval < policy.Duration(time.Second) {
 		fault("interval: must be 1s or more, got %v", f.Interval)

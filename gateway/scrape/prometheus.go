@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // prometheus asks a server.
@@ -52,6 +55,14 @@ func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.SetBasicAuth(a.server.BasicAuth.Username, password)
 	}
 
+	for name, header := range a.server.Headers {
+		value, err := header.value()
+		if err != nil {
+			return nil, fmt.Errorf("headers.%s: %w", name, err)
+		}
+		r.Header.Set(name, value)
+	}
+
 	return a.next.RoundTrip(r)
 }
 
@@ -61,9 +72,19 @@ func (p *prometheus) ask(ctx context.Context, query string, at time.Time) (model
 	defer cancel()
 	value, warnings, _, err := p.api.Query(ctx, query, at)
 	if err != nil {
-		return nil, warnings, fmt.Errorf("ask Prometheus at %s for %s: %w", p.server.Address, query, err)
+		return nil, warnings, fmt.Errorf("ask Prometheus at %s for %s: %w%s", p.server.Address, query, err, wordsOf(err))
 	}
 	return value, warnings, nil
+}
+
+// wordsOf are what the server itself has said of an error, which the client leaves out.
+func wordsOf(err error) string {
+	const most = 200
+	var answer *v1.Error
+	if !errors.As(err, &answer) || strings.TrimSpace(answer.Detail) == "" {
+		return ""
+	}
+	return ": " + plain.Excerpt(strings.Join(strings.Fields(answer.Detail), " "), most)
 }
 
 // passes says whether an error may pass by itself: nobody answers, or a server

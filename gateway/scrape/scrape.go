@@ -175,13 +175,17 @@ func (s *Scraper) askUntil(ctx context.Context, q Query, at time.Time) ([]sample
 }
 
 // Check asks each query once, and writes the events that would be published, one
-// to a line. The error says which queries give none, and which samples are skipped.
-func (s *Scraper) Check(ctx context.Context, out io.Writer, at time.Time) error {
+// to a line, and what the server warns of. The error says which queries give none, and
+// which samples are skipped.
+func (s *Scraper) Check(ctx context.Context, out, notes io.Writer, at time.Time) error {
 	var faults []error
 	encoder := json.NewEncoder(out)
 	for i, q := range s.file.Queries {
 		where := fmt.Sprintf("queries[%d]", i)
-		answer, _, err := s.prometheus.ask(ctx, q.PromQL, at)
+		answer, warnings, err := s.prometheus.ask(ctx, q.PromQL, at)
+		for _, warning := range warnings {
+			_, _ = fmt.Fprintf(notes, "%s: Prometheus warns: %s\n", where, plain.Text(warning))
+		}
 		var samples []sample
 		if err == nil {
 			samples, err = q.samplesOf(answer)

@@ -127,3 +127,45 @@ func TestTheExampleIsAFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, file.Queries, 3)
 }
+
+// Mimir, Cortex and tenanted Thanos say by a header whose the data are.
+func TestAServerOfTenantsIsAskedWithTheirHeadersAndItsWordsAreTold(t *testing.T) {
+	t.Setenv("TENANT", "fraud-team")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Scope-OrgID") != "fraud-team" {
+			http.Error(w, "no org id", http.StatusUnauthorized)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"status": "success", "data": {"resultType": "scalar", "result": [%d, "0.93"]}, "warnings": ["partial answer"]}`, time.Now().Unix())
+	}))
+	t.Cleanup(server.Close)
+	check := func(headers string) (events, notes string, err error) {
+		file, err := scrape.ReadFile(write(t, "prometheus: {address: '"+server.URL+"', headers: {"+headers+"}}\nqueries: [{query: x, metric: accuracy, model_name: fraud}]"))
+		require.NoError(t, err)
+		scraper, err := scrape.New(file, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		var out, told strings.Builder
+		err = scraper.Check(t.Context(), &out, &told, time.Now())
+		return out.String(), told.String(), err
+	}
+
+	for _, headers := range []string{"X-Scope-OrgID: fraud-team", "x-scope-orgid: {env: TENANT}"} {
+		events, notes, err := check(headers)
+		require.NoError(t, err)
+		assert.Contains(t, events, `"accuracy":0.93`)
+		assert.Equal(t, "queries[0]: Prometheus warns: partial answer\n", notes)
+	}
+	_, _, err := check("")
+	require.ErrorContains(t, err, "401: no org id", "the server's own words")
+
+	for headers, fault := range map[string]string{
+		"'a b': c":                   "prometheus.headers.a b: must be the name of a header",
+		"authorization: Bearer x":    "prometheus.headers.authorization: give it as bearer_token or basic_auth",
+		"X-A: {env: NOWHERE_AT_ALL}": "prometheus.headers.X-A: the environment has no NOWHERE_AT_ALL",
+		"X-A: {evn: B}":              "evn: unknown field; did you mean env?",
+		"X-A: ''":                    "prometheus.headers.X-A: must be one line, and not empty",
+	} {
+		_, err := scrape.ReadFile(write(t, "prometheus: {address: 'http://p', headers: {"+headers+"}}\nqueries: [{query: x, metric: accuracy, model_name: fraud}]"))
+		assert.ErrorContains(t, err, fault)
+	}
+}
