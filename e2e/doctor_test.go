@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,4 +46,13 @@ func TestTheDoctorNamesWhatIsToBeMended(t *testing.T) {
 		return code == 0
 	})
 	require.Contains(t, mustStarter(t, queue, "", "doctor"), "ok    backend webhook: ready")
+
+	policy := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(policy, []byte("model_name: doctor-patient\nretraining: {backend: webhook}"), 0o600))
+	mustStarter(t, queue, "", "apply", policy)
+	t.Setenv("MODELOPS_WEBHOOK_URL", "")
+	patience.Until(t, "a backend that a monitor wants is missed", func() bool {
+		told, _, _ := starter(t, queue, "", "doctor")
+		return strings.Contains(told, "MEND  backend webhook: is not in this environment, and the monitors of 1 model want it, such as doctor-patient; set it, or apply")
+	})
 }

@@ -33,12 +33,12 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Say what would keep retrainings from working, and what to mend",
 		Long: `Say what would keep retrainings from working, and what to mend: the cluster and its
 namespace, its search attributes, workers at the task queues, freezes, every backend that the environment and
-MODELOPS_BACKENDS_FILE set, and every channel of NOTIFICATIONS_FILE. Give it the worker's environment, and run it where the
+MODELOPS_BACKENDS_FILE set or that running monitors want, and every channel of NOTIFICATIONS_FILE. Give it the worker's environment, and run it where the
 worker runs: the network and the credentials are what it looks at. It starts nothing.
 
 The exit code is 1 if something is to be mended.`,
 		Example: `  modelvigil doctor
-  kubectl exec deploy/modelvigil-worker -- modelvigil doctor`,
+  kubectl exec deploy/modelvigil-worker -- /modelvigil doctor`,
 		Args: noArguments,
 	}
 	timeout, output := timeoutFlag(command), outputFlag(command)
@@ -113,7 +113,7 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 		add("freezes", says, err)
 	}
 
-	checks = append(checks, s.examineBackends(ctx)...)
+	checks = append(checks, s.examineBackends(ctx, s.wantedBackends(ctx))...)
 	checks = append(checks, s.examineChannels(ctx)...)
 	slices.SortStableFunc(checks[2:], func(a, b check) int { return strings.Compare(a.Name, b.Name) })
 	return checks
@@ -179,8 +179,22 @@ func livingWorkers(pollers []*taskqueuepb.PollerInfo, now time.Time) map[string]
 	return workers
 }
 
-// examineBackends opens what the worker's environment sets, and asks each.
-func (s *server) examineBackends(ctx context.Context) (checks []check) {
+// wantedBackends are the backends that the policies of monitors at our task queue name,
+// or that took their last retrainings, each with its models.
+func (s *server) wantedBackends(ctx context.Context) map[string][]string {
+	wanted := map[string][]string{}
+	monitors, _ := s.list(ctx, false)
+	for _, m := range monitors {
+		if m.Backend != "" && m.TaskQueue == string(s.settings.TaskQueue) {
+			wanted[m.Backend] = append(wanted[m.Backend], m.ModelName)
+		}
+	}
+	return wanted
+}
+
+// examineBackends opens what the worker's environment sets, and asks each. A backend
+// that monitors want has to be there.
+func (s *server) examineBackends(ctx context.Context, wanted map[string][]string) (checks []check) {
 	environment := env.ToMap(os.Environ())
 	var settings backends.Settings
 	err := env.ParseWithOptions(&settings, env.Options{Environment: environment})
@@ -200,6 +214,14 @@ func (s *server) examineBackends(ctx context.Context) (checks []check) {
 			c.Name += ", the default"
 		}
 		checks = append(checks, s.examineOne(ctx, c, opened[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if _, isThere := opened[name]; !isThere && err == nil {
+			models := wanted[name]
+			says := fmt.Sprintf("is not in this environment, and the monitors of %s want it, such as %s; set it, or apply policies that name another",
+				plain.Count(len(models), "model"), plain.Text(models[0]))
+			checks = append(checks, check{"backend " + name, false, says})
+		}
 	}
 
 	return checks
