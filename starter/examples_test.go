@@ -60,7 +60,7 @@ func TestTheExamplePoliciesAreFine(t *testing.T) {
 		"input-drift.yaml": {
 			"credit-risk is fine: 2 rules, cooldown 720h",
 			"inputs drift: at least 2 of feature.*, channel: js over 24h against profile credit-v7.profile.json, false alarms 1 per 365d, 2 of 3 datapoints\n",
-			"a feature is missing: feature.* missing over 1h against profile credit-v7.profile.json above 0.05 (warning)",
+			"a feature is missing: feature.* missing over 24h against profile credit-v7.profile.json above 0.05 (warning)",
 		},
 		"prediction-drift.yaml": {
 			"churn-score is fine: 2 rules, cooldown 168h",
