@@ -15,15 +15,15 @@ const (
 	WorkflowType     = "MonitorWorkflow"
 	DefaultTaskQueue = "model-monitor"
 
-	SignalMetric            = "metric"             // one event, or an array of events
-	SignalMetricDigest      = "metric-digest"      // one Batch
-	SignalRetrainingOutcome = "retraining-outcome" // one Outcome
+	SignalMetric            = "metric"             // one metric.Event, or an array of them
+	SignalMetricDigest      = "metric-digest"      // one metric.Batch
+	SignalRetrainingOutcome = "retraining-outcome" // one modelops.Outcome
 
-	QueryStatus   = "status"   // answers with a Status
+	QueryStatus   = "status"   // answers with a monitor.Status
 	QueryGuidance = "guidance" // answers with a Guidance
 
-	UpdateSetPolicy = "set-policy" // a Policy
-	UpdatePause     = "pause"      // this and all below: a Control
+	UpdateSetPolicy = "set-policy" // a policy.Policy
+	UpdatePause     = "pause"      // this and all below: a monitor.Control
 	UpdateResume    = "resume"
 	UpdateRetrain   = "retrain"
 	UpdateApprove   = "approve"

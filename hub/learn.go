@@ -98,7 +98,7 @@ func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 	periods := newPeriods(guidance)
 	areOther := p.fold.setWanted(newWanted(&guidance))
 	p.fold.setPeriods(periods)
-	if areOther || !reflect.DeepEqual(periods.spans, p.periods.spans) {
+	if areOther || !reflect.DeepEqual(periods.grids, p.periods.grids) {
 		p.cut(now) // before they hold: what was folded until now may cross them
 	}
 	if guidance.Phase != p.guidance.Phase || !guidance.CooldownUntil.Equal(p.guidance.CooldownUntil) {

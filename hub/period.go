@@ -22,12 +22,12 @@ const (
 // periods are what the rules of a monitor put events into, and the end of its
 // cooldown: what digests must not cross. They are never changed.
 type periods struct {
-	spans    []span
+	grids    []grid
 	cooldown time.Time // the end of the one last learnt; zero if there was none
 }
 
-// span are the periods of rules that have them alike.
-type span struct {
+// grid are the periods that some rules have alike.
+type grid struct {
 	calendar.Periods
 	like   alike
 	grace  time.Duration // the smallest of the rules
@@ -50,29 +50,29 @@ func newPeriods(g contract.Guidance) *periods {
 		}
 
 		like := alike{r.Period, r.Offset, r.Zone, r.Time == policy.TimeOfArrival}
-		if i := slices.IndexFunc(p.spans, func(s span) bool { return s.like == like }); i >= 0 {
-			known := &p.spans[i]
+		if i := slices.IndexFunc(p.grids, func(s grid) bool { return s.like == like }); i >= 0 {
+			known := &p.grids[i]
 			known.grace = min(known.grace, r.GraceLength())
 			known.judged = max(known.judged, r.GraceLength())
 			continue
 		}
 
-		p.spans = append(p.spans, span{r.Periods(g.Zones), like, r.GraceLength(), r.GraceLength()})
+		p.grids = append(p.grids, grid{r.Periods(g.Zones), like, r.GraceLength(), r.GraceLength()})
 	}
 
 	return p
 }
 
 // end is the end of the period that an instant is in.
-func (s *span) end(at time.Time) time.Time { return time.Unix(s.End(s.Of(at)), 0) }
+func (s *grid) end(at time.Time) time.Time { return time.Unix(s.End(s.Of(at)), 0) }
 
 // around returns the seconds that lie in the same period as one does, of every
 // length by timestamp; until is exclusive.
 func (p *periods) around(second int64) (from, until int64) {
 	from = math.MinInt64
 	until = math.MaxInt64
-	for i := range p.spans {
-		if s := &p.spans[i]; !s.like.arrival {
+	for i := range p.grids {
+		if s := &p.grids[i]; !s.like.arrival {
 			start := s.Of(time.Unix(second, 0))
 			from = max(from, start)
 			until = min(until, s.End(start))
@@ -87,8 +87,8 @@ func (p *periods) boundaryAfter(at time.Time) (boundary time.Time) {
 	if at.Before(p.cooldown) {
 		boundary = p.cooldown
 	}
-	for i := range p.spans {
-		if s := &p.spans[i]; s.like.arrival {
+	for i := range p.grids {
+		if s := &p.grids[i]; s.like.arrival {
 			boundary = earliest(boundary, s.end(at))
 		}
 	}
@@ -101,8 +101,8 @@ func (p *periods) boundaryAfter(at time.Time) (boundary time.Time) {
 // that is called a second time shortly before the grace ends, and from then on
 // goes as often as again says. It is zero when there is no hurry any more.
 func (p *periods) due(since, last time.Time, share float64, again time.Time) (due time.Time) {
-	for i := range p.spans {
-		s := &p.spans[i]
+	for i := range p.grids {
+		s := &p.grids[i]
 		at := last
 		if s.like.arrival {
 			at = since
@@ -133,8 +133,8 @@ const (
 
 // price is what merging two digests of one kind costs.
 func (p *periods) price(a, b *metric.Digest, now time.Time) (price int) {
-	for i := range p.spans {
-		s := &p.spans[i]
+	for i := range p.grids {
+		s := &p.grids[i]
 		x, y := s.Of(s.instant(a)), s.Of(s.instant(b))
 		switch later := time.Unix(s.End(max(x, y)), 0).Add(s.judged + settledAfter); {
 		case x == y:
@@ -152,7 +152,7 @@ func (p *periods) price(a, b *metric.Digest, now time.Time) (price int) {
 }
 
 // instant is what puts a digest into its period, as the monitor has it.
-func (s *span) instant(d *metric.Digest) time.Time {
+func (s *grid) instant(d *metric.Digest) time.Time {
 	switch {
 	case !s.like.arrival:
 		return d.Last

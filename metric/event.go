@@ -40,6 +40,11 @@ const (
 // which is never judged. A present reading is finite and at most MaxMagnitude.
 type Reading = Optional[float64]
 
+// MaxObservations bounds the events, or the digests, of one signal. 10,000 are
+// judged in some 50 ms, and a workflow that computes for a second is taken for
+// deadlocked by the SDK, again at each replay.
+const MaxObservations = 10_000
+
 // Event is one measurement of a model in production.
 type Event struct {
 	Timestamp    time.Time // when it was measured; zero means when it is handled

@@ -84,7 +84,7 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 		say("paused since %s%s; `modelvigil resume` ends that", e.at(p.At), plain.WhoAndWhy(p.By, p.Reason))
 	}
 	if left := s.CooldownUntil.Sub(e.now); left > 0 {
-		say("cooldown until %s, for another %s", e.at(s.CooldownUntil), Span(left))
+		say("cooldown until %s, for another %s", e.at(s.CooldownUntil), HowLong(left))
 	}
 	if f := s.Current; f != nil {
 		say("a retraining is in flight since %s%s; it times out on %s", e.at(f.TriggeredAt), plain.WhoAndWhy(f.By, f.Reason), e.at(f.Deadline))
@@ -96,7 +96,7 @@ func (e *explainer) allHeldBack(ended string) (reasons []string) {
 		say("blackout until %s; what still breaches then triggers", e.at(s.BlackoutUntil))
 	}
 	if b := s.Budget; b != nil && b.Until.After(e.now) {
-		say("the budget of %s is used up until %s, for another %s", b, e.at(b.Until), Span(b.Until.Sub(e.now)))
+		say("the budget of %s is used up until %s, for another %s", b, e.at(b.Until), HowLong(b.Until.Sub(e.now)))
 	}
 	if s.Policy.DryRun {
 		say("the policy is a dry run: a trigger is recorded as held, and asks for nothing")
@@ -178,7 +178,7 @@ func (x Explained) Print(w io.Writer) error {
 	return err
 }
 
-// Span is a duration as people say it, to the second.
-func Span(d time.Duration) string {
+// HowLong is a duration as people say it, to the second.
+func HowLong(d time.Duration) string {
 	return policy.Duration(max(0, d).Round(time.Second)).String()
 }

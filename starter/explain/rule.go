@@ -227,7 +227,7 @@ func (e *explainer) age(s monitor.RuleStatus, what, unless string, due time.Time
 	case s.Verdict == monitor.Unknown:
 		say("unknown: there was no event yet")
 	case due.After(e.now):
-		say("breaches on %s, in %s, unless %s", e.at(due), Span(due.Sub(e.now)), unless)
+		say("breaches on %s, in %s, unless %s", e.at(due), HowLong(due.Sub(e.now)), unless)
 	default:
 		say("counted from the last success, else from the first event")
 	}

@@ -48,7 +48,7 @@ func headLines(s monitor.Status, aside Aside, now time.Time) string {
 	} else {
 		head += plain.Words(s.Phase)
 		if left := s.CooldownUntil.Sub(now); left > 0 {
-			head += fmt.Sprintf(", cooldown for another %s until %s", explain.Span(left), plain.Time(s.CooldownUntil))
+			head += fmt.Sprintf(", cooldown for another %s until %s", explain.HowLong(left), plain.Time(s.CooldownUntil))
 		}
 	}
 
@@ -64,7 +64,7 @@ func headLines(s monitor.Status, aside Aside, now time.Time) string {
 	}
 	if p := s.Pending; p != nil {
 		head += fmt.Sprintf("waits for approval for %s%s\n  modelvigil approve or reject it until %s\n",
-			explain.Span(now.Sub(p.Since)), plain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
+			explain.HowLong(now.Sub(p.Since)), plain.WhoAndWhy(p.By, p.Reason), plain.Time(p.Until))
 	}
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
 		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
@@ -89,7 +89,7 @@ func headLines(s monitor.Status, aside Aside, now time.Time) string {
 		}
 
 		head += fmt.Sprintf("retraining in flight for %s%s\n  %s, %s, times out on %s\n",
-			explain.Span(now.Sub(f.TriggeredAt)), plain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
+			explain.HowLong(now.Sub(f.TriggeredAt)), plain.WhoAndWhy(f.By, f.Reason), plain.Text(f.RequestID), job, plain.Time(f.Deadline))
 		if aside.Word != "" {
 			head += "  its latest word: " + plain.Text(aside.Word) + "\n"
 		}
