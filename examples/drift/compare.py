@@ -46,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, required=True, help="the built modelvigil")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="this section; can be repeated")
-    parser.add_argument("--quick", action="store_true", help="a minute's worth of it")
+    parser.add_argument("--quick", action="store_true", help="a little of everything")
     chosen = parser.parse_args()
 
     product = Product(chosen.binary.resolve())
