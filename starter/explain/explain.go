@@ -161,7 +161,7 @@ func (x Explained) Print(w io.Writer) error {
 			if len(r.Says) > 0 {
 				line(6, strings.Join(r.Says, "; "))
 			}
-			for _, row := range r.Chart {
+			for _, row := range append(r.Moved, r.Chart...) {
 				line(6, row)
 			}
 			held := r.HeldBack

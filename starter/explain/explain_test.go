@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -118,6 +119,39 @@ func TestARuleIsExplained(t *testing.T) {
 			policy: `{"rules": [{"metric": "accuracy", "below": 0.9, "condition": true}, ` + slow + `, "condition": true}, {"name": "both", "all_of": ["accuracy", "slow"]}]}`,
 			rules:  []monitor.RuleStatus{{Verdict: monitor.Breaching}, {}, {}},
 			want:   []string{"both  all of accuracy, slow: unknown", "accuracy is breaching (it must breach in the same observation); slow is unknown\n"},
+		},
+		"on drift, of one metric": {
+			policy: `{"rules": [{"name": "age", "metric": "age", "period": "24h", "above": 0.15, "drift": {"statistic": "ks", "reference": {"from": "first", "samples": 5000}}}]}`,
+			rules: []monitor.RuleStatus{{
+				Verdict: monitor.Breaching, Value: some(0.1832), Threshold: some(0.15), Datapoints: points(t, "0.05 0.1832!"), Judged: 1, Beyond: 1,
+				Drift: []contrast.Moved{{Name: "age", Value: 0.1832, Threshold: 0.15, Readings: 1204, Reference: 5000, Bins: []string{"18 to 24 up from 3 % to 11 %", "65 and above down from 9 % to 4 %"}}},
+			}},
+			want: []string{
+				"age  age ks over 24h against the first 5000 above 0.15: breaching\n",
+				"      age ks 0.1832 beyond its bound 0.1500, 1,204 readings against 5,000: 18 to 24 up from 3 % to 11 %, 65 and above down from 9 % to 4 %\n",
+			},
+			absent: []string{"more within"},
+		},
+		"on drift, of forty metrics": {
+			policy: `{"rules": [{"name": "inputs", "metrics": ["f*"], "period": "24h", "false_alarms": "1 per 90d", "drift": {"statistic": "js", "reference": {"from": "trailing"}}}]}`,
+			rules: []monitor.RuleStatus{{
+				Verdict: monitor.Healthy, Value: some(0.05), Threshold: some(0.09), Datapoints: points(t, "0.05"), Judged: 40,
+				Drift: []contrast.Moved{{Name: "f1", Value: 0.05, Threshold: 0.09}, {Name: "f2", Value: 0.04, Threshold: 0.09}, {Name: "f3", Value: 0.03, Threshold: 0.09}},
+			}},
+			want: []string{"f1 js 0.0500 within its bound 0.0900, ", "f3 js 0.0300 within", "\n      and 37 more within their bounds\n"},
+		},
+		"on drift, of forty metrics of which most have moved": {
+			policy: `{"rules": [{"name": "inputs", "metrics": ["f*"], "period": "24h", "above": 0.09, "drift": {"statistic": "js", "reference": {"from": "trailing"}}}]}`,
+			rules: []monitor.RuleStatus{{
+				Verdict: monitor.Breaching, Value: some(0.5), Threshold: some(0.09), Datapoints: points(t, "0.5!"), Judged: 40, Beyond: 30,
+				Drift: []contrast.Moved{{Name: "f1", Value: 0.5, Threshold: 0.09}, {Name: "f2", Value: 0.4, Threshold: 0.09}, {Name: "f3", Value: 0.3, Threshold: 0.09}},
+			}},
+			want: []string{"f1 js 0.5000 beyond its bound 0.0900", "\n      and 37 more, of which 27 beyond their bounds\n"},
+		},
+		"on drift, whose reference fills": {
+			policy: `{"rules": [{"name": "age", "metric": "age", "period": "24h", "above": 0.15, "drift": {"statistic": "ks", "reference": {"from": "first", "samples": 5000}}}]}`,
+			rules:  []monitor.RuleStatus{{Datapoints: points(t, "? ?")}},
+			want:   []string{"unknown: no period could be held against the first 5000 yet"},
 		},
 		"about age, counted from the last success": {
 			policy: `{"rules": [{"name": "stale", "max_age": "720h"}]}`, rules: []monitor.RuleStatus{{Verdict: monitor.Healthy}},

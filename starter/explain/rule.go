@@ -25,6 +25,7 @@ type Rule struct {
 	// the healthy side.
 	Distance metric.Reading `json:"distance,omitzero"`
 	Says     []string       `json:"says"`                // in words
+	Moved    []string       `json:"moved,omitempty"`     // what a drift rule found, in words
 	HeldBack []string       `json:"held_back,omitempty"` // what keeps a breach from triggering
 	Chart    []string       `json:"chart,omitempty"`
 }
@@ -79,6 +80,9 @@ func (e *explainer) window(r *policy.Rule, x *Rule, say func(string, ...any)) {
 		e.change(r, s, say)
 	}
 
+	if r.IsDrift() {
+		x.Moved = moved(r, &s)
+	}
 	x.Chart = chart(s.Datapoints, threshold)
 	if value, measured := s.Value.Get(); measured {
 		say("last %s%s", plain.Number(value), besides(s.Value, threshold))
@@ -146,6 +150,8 @@ func (e *explainer) unknown(r *policy.Rule, s monitor.RuleStatus, say func(strin
 		say("unknown: no datapoint is judged yet")
 	case slices.ContainsFunc(s.Datapoints, func(p monitor.DatapointStatus) bool { return !p.Unknown && !p.Value.IsZero() }):
 		say("unknown: its datapoints are too old")
+	case r.IsDrift():
+		say("unknown: no period could be held against %s yet", plain.Text(r.Drift.Reference.String()))
 	default:
 		say("unknown: no datapoint could be judged")
 	}

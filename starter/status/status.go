@@ -34,7 +34,7 @@ func Print(w io.Writer, s monitor.Status, aside Aside, now time.Time) error {
 	ended := aside.Ended
 	parts := []string{
 		headLines(s, aside, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
-		decisionLines(s.Decisions), rejectionLines(s.Rejections),
+		driftLines(&s), decisionLines(s.Decisions), rejectionLines(s.Rejections),
 	}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	_, err := io.WriteString(w, strings.Join(parts, "\n"))

@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/status"
 )
@@ -81,6 +82,28 @@ REJECTED ON              SIGNAL  WHY
 2026-03-01 12:03:00 UTC  metric  not JSON: '\x1b' stands at byte 15, in a text, where it must be escaped, in {"accuracy": "\x1b[31m"}
                                  {"accuracy": "\x1b[31m"}
 `, text.String())
+}
+
+func TestTheDriftOfTheVersionHeardOfLastIsShown(t *testing.T) {
+	inputs := policy.Rule{Name: "inputs", Metrics: []string{"*"}, Drift: &policy.Drift{Statistic: "ks"}}
+	s := monitor.Status{
+		ModelName: "fraud", Policy: policy.Policy{Rules: []policy.Rule{policy.Below("auc", 0.75), inputs}},
+		Versions: map[string]monitor.VersionStatus{"v8": {Rules: []monitor.RuleStatus{{Name: "auc"}, {
+			Name: "inputs", Judged: 40, Beyond: 1,
+			Drift: []contrast.Moved{
+				{Name: "age", Value: 0.1832, Threshold: 0.15, Readings: 1204, Reference: 5000, Bins: []string{"18 to 24 up from 3 % to 11 %", "others"}},
+				{Name: "amount", Value: 0.02, Threshold: 0.15, Readings: 90, Reference: 5000},
+			},
+		}}}},
+	}
+	var text strings.Builder
+	require.NoError(t, status.Print(&text, s, status.Aside{}, noon))
+	require.Contains(t, text.String(), `
+DRIFT OF v8  METRIC  FOUND      BOUND   READINGS  AGAINST  MOVED MOST
+inputs       age     ks 0.1832  0.1500  1,204     5,000    18 to 24 up from 3 % to 11 %
+             amount  ks 0.0200  0.1500  90        5,000
+             and 38 more within their bounds
+`)
 }
 
 func TestStatusOfANewMonitorIsShort(t *testing.T) {
