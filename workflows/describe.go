@@ -14,6 +14,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/markdown"
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -117,6 +118,7 @@ func details(s monitor.Status, policy string) string {
 		p.line("- %s %s: %s", [2]string{"**Next**", "**Then**"}[min(i, 1)], clock(next.At), markdown.Escape(next.What))
 	}
 	p.rules(s)
+	p.drift(s)
 	p.decisions(s.Decisions)
 	p.counts(s)
 	_, _ = p.WriteString(policy)
@@ -222,6 +224,30 @@ func (p *page) rules(s monitor.Status) {
 			at = short(r.At)
 		}
 		p.row(markdown.Escape(r.Name), says, number(r.Value), number(r.Threshold), at)
+	}
+}
+
+// drift is what the drift rules found of the version heard of last: of each the three
+// metrics furthest beyond their bounds, or nearest to them.
+func (p *page) drift(s monitor.Status) {
+	latest, rules := s.LatestRules()
+	isBegun := false
+	for _, r := range rules {
+		for _, m := range r.Drift {
+			if !isBegun {
+				p.table("Drift"+of(latest), "rule", "metric", "found", "bound", "readings", "against", "moved most")
+				isBegun = true
+			}
+			bins := ""
+			if len(m.Bins) > 0 {
+				bins = m.Bins[0]
+			}
+			p.row(markdown.Escape(r.Name), markdown.Escape(m.Name), plain.Number(m.Value), plain.Number(m.Threshold),
+				plain.Thousands(m.Readings), plain.Thousands(m.Reference), markdown.Escape(bins))
+		}
+		if more := r.Judged - len(r.Drift); isBegun && more > 0 {
+			p.row(markdown.Escape(r.Name), fmt.Sprintf("%d more", more), "", "", "", "", "")
+		}
 	}
 }
 
