@@ -120,7 +120,8 @@ func (s *story) serve(t *testing.T) *hub.Hub {
 func (s *story) happen(t *testing.T, gateway string, trainer *pipeline, serving *hub.Hub) {
 	t.Helper()
 	mustStarter(t, s.queue, strings.Join([]string{
-		"{model_name: story-fraud, cooldown: 1s}",
+		"{model_name: story-fraud, cooldown: 1s, rules: [{metric: accuracy, below: 0.9}, " +
+			"{name: inputs, metric: latency_ms, period: 1s, above: 0.5, drift: {statistic: ks, reference: {from: first, samples: 1}}}]}",
 		"{model_name: story-long, cooldown: 1h}",
 		"{model_name: story-away, retraining: {backend: away}}",
 		"{model_name: story-refused, retraining: {backend: refuses}, max_failures: 1}",
@@ -135,6 +136,8 @@ func (s *story) happen(t *testing.T, gateway string, trainer *pipeline, serving 
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusOK, response.StatusCode)
 	}
+	// What it is held against came before all else.
+	mustStarter(t, s.queue, "", "publish", "--model", "story-fraud", "--version", "v7", "--latency-ms", "90", "--timestamp", time.Now().Add(-time.Hour).Format(time.RFC3339))
 	for _, model := range []string{"story-fraud", "story-long", "story-away", "story-refused", "story-asks", "story-paused"} {
 		breach(model)
 	}

@@ -39,6 +39,7 @@ func modelDesc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	modelReadingDesc   = modelDesc("reading", "What a rule has judged last, of the version heard of last.", "model_version", "rule")
 	modelThresholdDesc = modelDesc("threshold", "The threshold that it was held against.", "model_version", "rule")
+	modelBeyondDesc    = modelDesc("metrics_beyond", "How many metrics of a drift rule were beyond their bounds when it was judged last.", "model_version", "rule")
 	modelPhaseDesc     = modelDesc("phase", "1 for the monitor's phase.", "phase")
 	modelCooldownDesc  = modelDesc("cooldown_until_timestamp_seconds", "When the last trigger's cooldown ends, or ended.")
 	modelDecisionDesc  = modelDesc("last_decision_timestamp_seconds", "When the last decision of any kind fell.", "kind")
@@ -50,7 +51,7 @@ var (
 // Describe implements prometheus.Collector.
 func (m *models) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		modelReadingDesc, modelThresholdDesc, modelPhaseDesc, modelCooldownDesc, modelDecisionDesc, modelEventsDesc, modelBreachesDesc, modelsUnshownDesc,
+		modelReadingDesc, modelThresholdDesc, modelBeyondDesc, modelPhaseDesc, modelCooldownDesc, modelDecisionDesc, modelEventsDesc, modelBreachesDesc, modelsUnshownDesc,
 	} {
 		descriptions <- desc
 	}
@@ -134,6 +135,9 @@ func seriesOf(s monitor.Status) (seen []prometheus.Metric) {
 		}
 		if threshold, ok := r.Threshold.Get(); ok {
 			put(modelThresholdDesc, prometheus.GaugeValue, threshold, version, r.Name)
+		}
+		if r.Judged > 0 {
+			put(modelBeyondDesc, prometheus.GaugeValue, float64(r.Beyond), version, r.Name)
 		}
 	}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -49,6 +50,25 @@ func TestAModelHasSeriesOfItsOwn(t *testing.T) {
 		# TYPE modelvigil_models_unshown gauge
 		modelvigil_models_unshown 0
 		`)))
+}
+
+// However many metrics a drift rule watches, it has three series.
+func TestADriftRuleHasASeriesForItselfAndNoneForItsMetrics(t *testing.T) {
+	m := newModels()
+	run := &modelSeries{models: m}
+	rule := monitor.RuleStatus{Name: "inputs", Value: metric.Some(0.1832), Threshold: metric.Some(0.15), Judged: 40, Beyond: 3, Drift: []contrast.Moved{{Name: "age"}, {Name: "amount"}}}
+	run.Described(nil, monitor.Status{ModelName: "fraud", Versions: map[string]monitor.VersionStatus{"v7": {Rules: []monitor.RuleStatus{rule, {Name: "accuracy"}}}}})
+	require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(`
+		# HELP modelvigil_model_metrics_beyond How many metrics of a drift rule were beyond their bounds when it was judged last.
+		# TYPE modelvigil_model_metrics_beyond gauge
+		modelvigil_model_metrics_beyond{model_name="fraud",model_version="v7",rule="inputs"} 3
+		# HELP modelvigil_model_reading What a rule has judged last, of the version heard of last.
+		# TYPE modelvigil_model_reading gauge
+		modelvigil_model_reading{model_name="fraud",model_version="v7",rule="inputs"} 0.1832
+		# HELP modelvigil_model_threshold The threshold that it was held against.
+		# TYPE modelvigil_model_threshold gauge
+		modelvigil_model_threshold{model_name="fraud",model_version="v7",rule="inputs"} 0.15
+		`), "modelvigil_model_metrics_beyond", "modelvigil_model_reading", "modelvigil_model_threshold"))
 }
 
 func TestTheSeriesOfAModelAreItsLatestRuns(t *testing.T) {

@@ -108,7 +108,11 @@ func New(r *policy.Rule, profiles map[string]*drift.Profile) *Comparison {
 		}
 	}
 
-	c.HoldProfile(r, profiles)
+	if reference.From == policy.ReferenceProfile {
+		for _, f := range c.Features {
+			f.hold(profiles[reference.Profile].Reference(f.Name, f.Category), 0)
+		}
+	}
 	return c
 }
 
