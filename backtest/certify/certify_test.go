@@ -84,6 +84,17 @@ func TestChangesAreFoundLaterTheSmallerTheyAre(t *testing.T) {
 	assert.Equal(t, "score:-1sd over 7d", slow.Change)
 }
 
+func TestAChangeComesWhenRulesHaveLearntWhatTheyMeasureAgainst(t *testing.T) {
+	t.Parallel()
+	model := recorded(autoregressive(0), 6_000, 10)
+	for _, detector := range []string{`{"detector": "adwin"}`, `{"detector": "cusum"}`, `{"detector": "cusum", "samples": 1000}`} {
+		wanted := `{"rules": [{"metric": "score", "stat": "mean", "period": "1h", "change": ` + detector + `}]}`
+		found := certified(t, model, wanted, certify.Options{Samples: 40}, "score=-1.5").Changes[0]
+		assert.InDelta(t, 1, found.Found, 0, detector)
+		assert.Less(t, *found.DelayP50, (3 * day).Seconds(), detector)
+	}
+}
+
 func TestWhatStandsBesideThePolicy(t *testing.T) {
 	t.Parallel()
 	model := recorded(autoregressive(0), 3_000, 4)

@@ -67,26 +67,46 @@ func (t *trials) tellingReadings() (breaching []placed) {
 	return breaching
 }
 
+// settledADWIN is how many datapoints ADWIN has seen when it is as sure of a change as it
+// gets: it holds those since against those before, and of a few it is never sure.
+const settledADWIN = 1000
+
 // learning is how long the rules take to learn what they measure against: a long-run
-// rate begins after it.
+// rate begins after it, and so does a change.
 func (t *trials) learning() (longest time.Duration) {
 	for i := range t.policy.Rules {
-		r := &t.policy.Rules[i]
-		if !r.HasBaseline() || r.Baseline == nil {
-			continue
-		}
-
-		length := time.Duration(r.Baseline.Period.Or(0))
-		if n := r.Baseline.Samples; n > 0 || length == 0 && r.Baseline.Periods == 0 {
-			if n == 0 {
-				n = policy.DefaultBaselineSamples
-			}
-			length = max(length, time.Duration(float64(n)/float64(len(t.pool.readings))*float64(t.pool.length)))
-		}
-		step := max(r.PeriodLength(), time.Duration(r.Baseline.Season.Or(0)))
-		longest = max(longest, length, time.Duration(r.Baseline.Periods)*step)
+		longest = max(longest, t.learns(&t.policy.Rules[i]))
 	}
 	return min(longest, t.pool.length)
+}
+
+// learns is how long a rule takes to.
+func (t *trials) learns(r *policy.Rule) time.Duration {
+	readings := func(n int64) time.Duration {
+		return time.Duration(float64(n) / float64(len(t.pool.readings)) * float64(t.pool.length))
+	}
+	switch {
+	case r.Change != nil && r.Change.Method() == policy.DetectorADWIN:
+		return settledADWIN * r.PeriodLength()
+	case r.Change != nil:
+		return time.Duration(r.Change.WithDefaults().Samples) * r.PeriodLength()
+	case r.IsDrift() && r.Drift.Reference.From == policy.ReferenceTrailing:
+		return time.Duration(r.Drift.Reference.PeriodCount()) * r.PeriodLength()
+	case r.IsDrift() && r.Drift.Reference.From != policy.ReferenceProfile:
+		return readings(r.Drift.Reference.SampleCount())
+	case !r.HasBaseline() || r.Baseline == nil:
+		return 0
+	}
+
+	length := time.Duration(r.Baseline.Period.Or(0))
+	if n := r.Baseline.Samples; n > 0 || length == 0 && r.Baseline.Periods == 0 {
+		if n == 0 {
+			n = policy.DefaultBaselineSamples
+		}
+		length = max(length, readings(n))
+	}
+	step := max(r.PeriodLength(), time.Duration(r.Baseline.Season.Or(0)))
+	return max(length, time.Duration(r.Baseline.Periods)*step)
 }
 
 // run makes all trials.

@@ -21,8 +21,8 @@ func pooled(records []certify.Record) (all certify.Record) {
 	for _, r := range records {
 		rate := r.FalseAlarms
 		all.FalseAlarms.Mean += rate.Mean / n
-		below += math.Pow((rate.Mean-rate.Low)/n, 2)
-		above += math.Pow((rate.High-rate.Mean)/n, 2)
+		below += (rate.Mean - rate.Low) * (rate.Mean - rate.Low) / (n * n)
+		above += (rate.High - rate.Mean) * (rate.High - rate.Mean) / (n * n)
 	}
 	all.FalseAlarms.Low = max(0, all.FalseAlarms.Mean-math.Sqrt(below))
 	all.FalseAlarms.High = all.FalseAlarms.Mean + math.Sqrt(above)

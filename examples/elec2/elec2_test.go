@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/backtest/certify"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -215,5 +217,42 @@ func TestALoopAsksOnceAndTakesTheOutcome(t *testing.T) {
 	loop.Retrained(firstDay.Add(time.Minute), id, "2")
 	if !loop.machine.Wants(firstDay).Wakes[0].At.Equal(firstDay.Add(time.Hour)) {
 		t.Error("the cooldown goes on")
+	}
+}
+
+// What a certificate says on one stationary stream is what happens on twenty.
+func TestACertificatePredictsThatNothingRetrainsOnStationarySEA(t *testing.T) {
+	stream := seaStream("stationary", 0, SEASize{Stationary: 150_000})
+	recorded := &certify.Model{Name: "sea"}
+	stream.Observed = func(event *metric.Event) { recorded.Events = append(recorded.Events, *event) }
+	change, err := certify.ParseChange("accuracy=-0.10")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, name := range seaPolicies[:3] {
+		policy, err := ReadPolicy(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recorded.Events == nil {
+			if _, err := stream.Watch(policy); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		options := certify.Options{Per: 90 * 24 * time.Hour, Samples: certify.MinSamples, Changes: []certify.Change{change}}
+		certificate, err := certify.Run(t.Context(), recorded, backtest.Policy{Label: name, Policy: policy}, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if certificate.FalseAlarms.Mean != 0 || certificate.Unjudged != nil {
+			t.Errorf("%s: %v false alarms, %q have judged nothing", name, certificate.FalseAlarms, certificate.Unjudged)
+		}
+		if found := certificate.Changes[0]; found.Found < 1 {
+			t.Errorf("%s: %s is found in %v of the resamples", name, found.Change, found.Found)
+		} else {
+			t.Logf("%s: no false alarm, up to %.1f in 90 days not ruled out; %s is found after %.0f s", name, certificate.FalseAlarms.High, found.Change, *found.DelayP50)
+		}
 	}
 }

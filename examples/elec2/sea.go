@@ -37,6 +37,8 @@ type SEAStream struct {
 	Events int
 	Theta  float64 // of the first concept
 	Drifts []Drift // ascending
+	// Observed, where set, hears of each event that the policy does.
+	Observed func(*metric.Event)
 }
 
 // theta is an event's concept. In a gradual drift the next concept comes ever more often.
@@ -112,6 +114,9 @@ func (s *SEAStream) Watch(policy policy.Policy) (*SEACourse, error) {
 
 		observed.Accuracy = metric.Some(hit)
 		loop.Observe(&observed)
+		if s.Observed != nil {
+			s.Observed(&observed)
+		}
 	}
 
 	course.Accuracy = float64(right) / float64(s.Events)
