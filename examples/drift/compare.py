@@ -8,6 +8,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import alarms
 import delays
@@ -49,12 +50,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a little of everything")
     chosen = parser.parse_args()
 
-    product = Product(chosen.binary.resolve())
     size = QUICK if chosen.quick else Size()
     holds = True
-    for name in chosen.only or SECTIONS:
-        section, title = SECTIONS[name]
-        holds = show(title, section(product, size)) and holds
+    with TemporaryDirectory(prefix="modelvigil-drift-") as folder:
+        product = Product(chosen.binary.resolve(), Path(folder))
+        for name in chosen.only or SECTIONS:
+            section, title = SECTIONS[name]
+            holds = show(title, section(product, size)) and holds
     return 0 if holds else 1
 
 

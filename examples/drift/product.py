@@ -4,9 +4,8 @@ import csv
 import json
 import math
 import subprocess
-import tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -38,7 +37,7 @@ class Point:
 @dataclass
 class Product:
     binary: Path
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="drift-")))
+    folder: Path  # where it puts its files
 
     def profile(self, data):
         """The profile of training data, as the program writes it."""
