@@ -121,3 +121,36 @@ func TestAFeatureThatVanishedIsSeenByItsMissingReadings(t *testing.T) {
 	assert.Equal(t, []string{"2026-03-05: age missing 0.5000 above threshold 0.1000 over 24h against the first 1000"},
 		decisionsOf(t, `{"name": "age", "metric": "age", "period": "24h", "above": 0.1, "drift": {"statistic": "missing", "reference": {"from": "first"}}}`, events))
 }
+
+// BenchmarkDriftOverFortyFeatures replays events of forty readings each, in memory, by
+// one rule.
+func BenchmarkDriftOverFortyFeatures(b *testing.B) {
+	p, err := policy.Decode([]byte(`{"rules": [{"name": "inputs", "metrics": ["feature.*"], "period": "1h", "above": 10,
+		"drift": {"statistic": "psi", "reference": {"from": "first", "samples": 1000}}}]}`))
+	require.NoError(b, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	events := make([]metric.Event, 10_000)
+	for i := range events {
+		events[i] = metric.Event{ModelName: "m", ModelVersion: "v1", Metrics: map[string]float64{}}
+		for f := range 40 {
+			events[i].Metrics[fmt.Sprintf("feature.%d", f)] = random.NormFloat64()
+		}
+	}
+	simulator := backtest.NewSimulator("m", p, backtest.Options{})
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	observe := func(i int) {
+		event := &events[i%len(events)]
+		event.Timestamp = at.Add(time.Duration(i) * time.Second)
+		simulator.Observe(event, time.Time{})
+	}
+	for i := range 8000 { // learnt, and judged once
+		observe(i)
+	}
+
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		observe(8000 + i)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mevents/s")
+}

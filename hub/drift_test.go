@@ -31,7 +31,9 @@ func newBystander(p policy.Policy) *bystander {
 	b := &bystander{machine: monitor.NewMachine("fraud", "model-monitor/fraud/run", p), judged: map[string]monitor.Judgement{}}
 	b.machine.OnJudged = func(j *monitor.Judgement) {
 		if !j.Start.IsZero() {
-			b.judged[fmt.Sprintf("%d of %s at %s", j.Rule, j.ModelVersion, j.Start.Format(time.TimeOnly))] = *j
+			judged := *j
+			judged.Compared = nil // moments of what is learnt are rounded as it came
+			b.judged[fmt.Sprintf("%d of %s at %s", j.Rule, j.ModelVersion, j.Start.Format(time.TimeOnly))] = judged
 		}
 	}
 	return b

@@ -2,13 +2,17 @@ package monitor_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Training data that is replaced under its name is another reference: nothing is
@@ -50,4 +54,32 @@ func TestWhatHasNoReadingOfADriftRuleIsNotLateForIt(t *testing.T) {
 			assert.Equal(t, late+1, m.Status(noon.Add(10 * time.Minute)).Versions["v1"].Rules[0].Late)
 		})
 	}
+}
+
+// A state has training data once, in its policy, and a new run judges by it all the same.
+func TestARunThatIsHandedOnGoesOnJudgingByTrainingData(t *testing.T) {
+	wanted := policy.Policy{
+		Rules: []policy.Rule{{
+			Name: "age", Metric: "age", Period: metric.Some(policy.Duration(time.Hour)), Above: metric.Some(0.5),
+			Drift: &policy.Drift{Statistic: drift.KS, Reference: policy.Reference{From: policy.ReferenceProfile, Profile: "p.json"}},
+		}},
+		Profiles: map[string]*drift.Profile{"p.json": profileOf([]string{"age"}, false)},
+	}
+	m := newMachine(wanted)
+	m.Observe(noon, reading(noon, "v1", "age", 3.4))
+
+	encoded := encode(t, m.State())
+	assert.Equal(t, 1, strings.Count(encoded, `"edges"`), encoded)
+	state, err := monitor.DecodeState([]byte(encoded))
+	require.NoError(t, err)
+	again := monitor.Restore(state)
+	for _, m := range []*monitor.Machine{m, again} {
+		m.Observe(noon.Add(time.Minute), reading(noon.Add(time.Minute), "v1", "age", 100))
+		m.Observe(noon.Add(2*time.Minute), reading(noon.Add(2*time.Minute), "v1", "age", 100))
+		m.Tick(noon.Add(2 * time.Hour))
+	}
+
+	require.Len(t, m.Status(noon).Versions["v1"].Rules, 1)
+	assert.NotZero(t, m.Status(noon).Versions["v1"].Rules[0].Value)
+	assert.Equal(t, encode(t, m.State()), encode(t, again.State()))
 }

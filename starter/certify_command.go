@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/certify"
 	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/backtest/tune"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/starter/input"
 )
@@ -45,11 +46,12 @@ many retrainings, and the default policy. POLICY and events are as for backtest.
 		Example: `  modelvigil certify policy.yaml --events metrics.csv
   modelvigil certify policy.yaml --events metrics.csv --change accuracy=-0.03 --change "latency_ms=+20% over 7d"
   modelvigil certify policy.yaml --events metrics.csv --min-false-alarm-interval 60d   # for CI: exit code 1 if it is shorter
-  modelvigil certify policy.yaml --events metrics.csv -o json > policy.certificate.json`,
+  modelvigil certify policy.yaml --events metrics.csv -o json > policy.certificate.json
+  modelvigil certify policy.yaml --events metrics.csv --change accuracy=-0.03 -o html > operating-curve.html`,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json", "csv", "ndjson", "jsonl", "gz"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	c := &certifying{}
-	output := outputFlag(command)
+	output := pageFlag(command)
 	resampling := resamplingFlags(command, c, 1000)
 	command.Flags().StringVar(&resampling.least, "min-false-alarm-interval", "", "exit code 1 if two false alarms are less than this `TIME` apart on average")
 	command.Args = func(_ *cobra.Command, args []string) error { return c.takeFiles(args) }
@@ -138,12 +140,14 @@ func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	certificates, err := c.certificates(ctx, recorded, policies)
+	certificates, curves, err := c.certificates(ctx, recorded, policies)
 	if err != nil {
 		return err
 	}
 
 	switch {
+	case c.output == asHTML:
+		err = tune.WritePage(stdout, curves, c.options.Per)
 	case c.output == asJSON && len(certificates) == 1:
 		err = writeJSON(stdout, certificates[0])
 	case c.output == asJSON:
@@ -155,11 +159,12 @@ func (c *certifying) certify(ctx context.Context, stdout io.Writer) error {
 	return errors.Join(err, c.judge(certificates))
 }
 
-// certificates are those of each policy for each model that it is for.
-func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded, policies []backtest.Policy) (all []*certify.Certificate, err error) {
+// certificates are those of each policy for each model that it is for; for a page with
+// their curves.
+func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded, policies []backtest.Policy) (all []*certify.Certificate, curves []tune.Certified, err error) {
 	pairs, err := pairsOf(recorded, policies)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	progress := input.ShowProgress(c.Stderr, "resampling", certify.Work(&c.options)*int64(len(pairs)))
@@ -167,14 +172,27 @@ func (c *certifying) certificates(ctx context.Context, recorded *input.Recorded,
 	options := c.options
 	options.Progress = progress.Add
 	for _, pair := range pairs {
-		certificate, err := certify.Run(ctx, certify.ModelOf(pair.model), pair.policy, options)
+		fault := func(err error) error {
+			return fmt.Errorf("%s over %s: %w", plain.Text(pair.policy.Label), plain.Text(pair.model.Name), err)
+		}
+		model := certify.ModelOf(pair.model)
+		certificate, err := certify.Run(ctx, model, pair.policy, options)
 		if err != nil {
-			return nil, fmt.Errorf("%s over %s: %w", plain.Text(pair.policy.Label), plain.Text(pair.model.Name), err)
+			return nil, nil, fault(err)
 		}
 		all = append(all, certificate)
+		if c.output != asHTML {
+			continue
+		}
+
+		curve, err := tune.CurveOf(ctx, model, pair.policy, tune.Options{Resampling: c.options})
+		if err != nil {
+			return nil, nil, fault(err)
+		}
+		curves = append(curves, tune.Certified{Certificate: certificate, Curve: curve})
 	}
 
-	return all, nil
+	return all, curves, nil
 }
 
 // pair is a policy, and a model that it is for.

@@ -60,6 +60,16 @@ func TestCertifySaysHowOftenAPolicyCriesWolf(t *testing.T) {
 	}
 }
 
+func TestCertifyMakesAPage(t *testing.T) {
+	files := map[string]string{"policy.yaml": "{}", "metrics.csv": hours()}
+	code, out, stderr := inFolder(t, files, "", "certify", "policy.yaml", "--events", "metrics.csv", "--samples", "40", "--change", "accuracy=-0.06", "-o", "html")
+	require.Zero(t, code, stderr)
+	assert.Contains(t, out, "accuracy=-0.06: delay against false alarms")
+	code, _, stderr = inFolder(t, files, "", "backtest", "policy.yaml", "--events", "metrics.csv", "-o", "html")
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, stderr, "must be text or json")
+}
+
 func TestCertifyFailsAPolicyThatCriesWolf(t *testing.T) {
 	files := map[string]string{"policy.yaml": "{}", "metrics.csv": hours()}
 	args := []string{"certify", "policy.yaml", "--events", "metrics.csv", "--samples", "40", "--min-false-alarm-interval"}

@@ -14,6 +14,7 @@ type format string
 const (
 	asText format = "text"
 	asJSON format = "json"
+	asHTML format = "html" // a page, of few
 )
 
 // outputFlag adds -o to a command that shows something.
@@ -22,6 +23,29 @@ func outputFlag(command *cobra.Command) *format {
 	command.Flags().VarP(&f, "output", "o", "text, or json in the wire form")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(asText), string(asJSON)}, cobra.ShellCompDirectiveNoFileComp))
 	return &f
+}
+
+// pageFlag adds -o to a command that makes a page, too.
+func pageFlag(command *cobra.Command) *format {
+	f := pageFormat{asText}
+	command.Flags().VarP(&f, "output", "o", "text, json in the wire form, or html: a page with charts")
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(asText), string(asJSON), string(asHTML)}, cobra.ShellCompDirectiveNoFileComp))
+	return &f.format
+}
+
+// pageFormat is a format that may be html.
+type pageFormat struct{ format }
+
+// Set implements pflag.Value.
+func (f *pageFormat) Set(text string) error {
+	if format(text) == asHTML {
+		f.format = asHTML
+		return nil
+	}
+	if f.format.Set(text) != nil {
+		return fmt.Errorf("must be text, json or html")
+	}
+	return nil
 }
 
 // Set implements pflag.Value.

@@ -118,3 +118,34 @@ func TestTheAnswerIsAPolicyThatCanBeApplied(t *testing.T) {
 	assert.Equal(t, "fraud", documents[0].Model)
 	assert.True(t, documents[0].Policy.Equal(found.TunedPolicy))
 }
+
+func TestAPageHasTheOperatingCurve(t *testing.T) {
+	t.Parallel()
+	wanted, err := policy.Decode([]byte(sensitive))
+	require.NoError(t, err)
+	change, err := certify.ParseChange("accuracy=-0.02")
+	require.NoError(t, err)
+	model, options := hours(1_500), certify.Options{Per: 90 * day, Samples: 40, Changes: []certify.Change{change}}
+	certificate, err := certify.Run(t.Context(), model, backtest.Policy{Label: "<p>", Policy: wanted}, options)
+	require.NoError(t, err)
+	curve, err := tune.CurveOf(t.Context(), model, backtest.Policy{Policy: wanted}, tune.Options{Resampling: options})
+	require.NoError(t, err)
+	require.Greater(t, len(curve.Points), 15)
+	first, last := curve.Points[0], curve.Points[len(curve.Points)-1]
+	assert.Greater(t, first.FalseAlarms.Mean, 50., "a quarter of the datapoints breach")
+	assert.Zero(t, last.FalseAlarms.Mean, "beyond all of them")
+	assert.Less(t, first.Changes[0].Mean, last.Changes[0].Mean)
+
+	var page strings.Builder
+	require.NoError(t, tune.WritePage(&page, []tune.Certified{{Certificate: certificate, Curve: curve}}, 90*day))
+	assert.Contains(t, page.String(), "&lt;p&gt; over fraud")
+	assert.Equal(t, 1+len(curve.Points), strings.Count(page.String(), "<circle"))
+	assert.NotContains(t, page.String(), "NaN")
+	assert.NotContains(t, page.String(), "http")
+
+	none, err := tune.CurveOf(t.Context(), model, backtest.Policy{Policy: policy.Policy{Rules: []policy.Rule{}}.With(policy.Below("auc", 0.5))}, tune.Options{Resampling: options})
+	require.NoError(t, err)
+	page.Reset()
+	require.NoError(t, tune.WritePage(&page, []tune.Certified{{Certificate: certificate, Curve: none}}, 90*day))
+	assert.Contains(t, page.String(), "No operating curve: ")
+}

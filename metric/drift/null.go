@@ -19,16 +19,18 @@ type Null struct {
 	Level  float64 `json:"level"` // how often the bound may be exceeded, more than 0 and less than 1
 }
 
+// LeastLevel is the lowest level that a bound can be found for: it takes mostSamples,
+// some seconds for each size of a period.
+const LeastLevel = float64(exceedingRare) / mostSamples
+
 const (
 	// A bound is the quantile of so many samples that some 200 of them exceed it, and
-	// where that takes more than manySamples at least 10. The bound of LeastLevel takes
-	// mostSamples: some seconds for each size of a period.
+	// where that takes more than manySamples at least 10.
 	exceeding     = 200
 	fewestSamples = 20_000
 	manySamples   = 200_000
 	exceedingRare = 10
 	mostSamples   = 2_000_000
-	LeastLevel    = float64(exceedingRare) / mostSamples
 )
 
 // samples are how many are drawn for a level.

@@ -108,11 +108,7 @@ func New(r *policy.Rule, profiles map[string]*drift.Profile) *Comparison {
 		}
 	}
 
-	if reference.From == policy.ReferenceProfile {
-		for _, f := range c.Features {
-			f.hold(profiles[reference.Profile].Reference(f.Name, f.Category), 0)
-		}
-	}
+	c.HoldProfile(r, profiles)
 	return c
 }
 

@@ -35,6 +35,19 @@ func (w *Watch) comparison(rule int, name string, recent *window.Window) {
 	}
 }
 
+// holdProfiles lets what is compared with training data have it: a state has it in its
+// policy alone.
+func (w *Watch) holdProfiles() {
+	for _, seen := range w.tracked {
+		for i, t := range seen.Rules[:min(len(seen.Rules), len(w.policy.Rules))] {
+			r := &w.policy.Rules[i]
+			if w.policy.ProfileOf(r) != nil && t.Window != nil && t.Window.Compare != nil {
+				t.Window.Compare.HoldProfile(r, w.policy.Profiles)
+			}
+		}
+	}
+}
+
 // dropComparisons keeps the distributions of those versions alone that were heard of
 // last: what is packed of more of them would not fit a state.
 func (w *Watch) dropComparisons() {

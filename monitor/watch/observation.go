@@ -17,6 +17,7 @@ type Observation struct {
 	metrics    []observed         // by name
 	categories []observedCategory // by name
 	readings   []metric.Summary
+	next       int // in metrics, after the one that was asked for last
 }
 
 // observed is one metric of an observation.
@@ -56,14 +57,21 @@ func (o *Observation) sortCategories() {
 	slices.SortFunc(o.categories, func(a, b observedCategory) int { return strings.Compare(a.name, b.name) })
 }
 
-// Metric returns what was seen of a metric, or nil.
+// Metric returns what was seen of a metric, or nil. Who asks by name, one after another,
+// has each without a search.
 func (o *Observation) Metric(name string) *metric.Summary {
+	if o.next < len(o.metrics) && o.metrics[o.next].name == name {
+		o.next++
+		return o.metrics[o.next-1].Summary
+	}
+
 	const few = 8
 	if len(o.metrics) > few {
 		i, found := slices.BinarySearchFunc(o.metrics, name, func(m observed, name string) int { return strings.Compare(m.name, name) })
 		if !found {
 			return nil
 		}
+		o.next = i + 1
 		return o.metrics[i].Summary
 	}
 
@@ -82,6 +90,7 @@ func (o *Observation) OfDigest(d *metric.Digest) {
 	o.Events = d.Events
 	o.When = window.When{First: d.First, Last: d.Last, FoldedFrom: d.FoldedFrom, FoldedUntil: d.FoldedUntil}
 	o.metrics = o.metrics[:0]
+	o.next = 0
 	o.categories = o.categories[:0]
 	for name, values := range d.Categories {
 		o.categories = append(o.categories, observedCategory{name: name, values: values})
@@ -105,6 +114,7 @@ func (o *Observation) OfEvent(e *metric.Event, now time.Time) {
 	o.Events = 1
 	o.When = window.When{First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now}
 	o.metrics = o.metrics[:0]
+	o.next = 0
 	o.categories = o.categories[:0]
 	if len(e.Categories) > 0 {
 		for name, value := range e.Categories {

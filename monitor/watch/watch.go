@@ -129,6 +129,7 @@ func (w *Watch) Follow() {
 	}
 	w.SetZones(w.zones)
 	w.followSchedules()
+	w.holdProfiles()
 }
 
 // Forget drops what is kept of the versions for speed: the next signal begins, or
