@@ -83,3 +83,29 @@ func TestARunThatIsHandedOnGoesOnJudgingByTrainingData(t *testing.T) {
 	assert.NotZero(t, m.Status(noon).Versions["v1"].Rules[0].Value)
 	assert.Equal(t, encode(t, m.State()), encode(t, again.State()))
 }
+
+// Whoever changes what a drift rule is about hears that what it had learnt is gone.
+func TestARuleOnOtherMetricsOrCategoriesTellsThatItBeginsAnew(t *testing.T) {
+	against := func(subject, statistic string) policy.Policy {
+		return policyOf(t, fmt.Sprintf(`{"rules": [{"name": "inputs", %s, "period": "1m", "above": 0.5,
+			"drift": {"statistic": %q, "reference": {"from": "first", "samples": 2}}}]}`, subject, statistic))
+	}
+	for name, after := range map[string]policy.Policy{
+		"another metric":    against(`"metric": "height"`, "js"),
+		"a list of metrics": against(`"metrics": ["age", "height"]`, "js"),
+		"a category":        against(`"category": "age"`, "js"),
+		"another statistic": against(`"metric": "age"`, "tvd"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(against(`"metric": "age"`, "js"))
+			m.Observe(noon, reading(noon, "v1", "age", 10))
+			m.SetPolicy(noon, after)
+			decisions := m.Status(noon).Decisions
+			assert.Equal(t, "dropped what was measured for inputs", decisions[len(decisions)-1].Reason)
+		})
+	}
+	m := newMachine(against(`"metrics": ["age"]`, "js"))
+	m.Observe(noon, reading(noon, "v1", "age", 10))
+	m.SetPolicy(noon, against(`"metrics": ["height"]`, "js"))
+	assert.Equal(t, "dropped what was measured for inputs", m.Status(noon).Decisions[0].Reason)
+}

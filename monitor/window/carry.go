@@ -22,7 +22,7 @@ func (w *Window) Carry(o *policy.Rule, r *Rule, now time.Time) (dropped bool) {
 	}
 
 	if !sameDrift(o, r.Rule) {
-		dropped = len(w.Points) > 0
+		dropped = len(w.Points) > 0 || w.Compare != nil && !w.Compare.Dropped
 		*w = Window{Through: w.Through, Silence: w.Silence, Late: w.Late, LateAt: w.LateAt}
 	}
 	if o.Time != r.Time { // readings were put into other periods
