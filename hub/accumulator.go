@@ -63,7 +63,7 @@ func newAccumulator(c compartment, since time.Time, w *wanted) *accumulator {
 // add folds an event. grown is how many bytes of memory that took, be it in vain.
 func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err error) {
 	if len(event.Metrics) > 0 { // before anything is folded: it may fail
-		grown, err = a.addFurther(event.Metrics, stamp)
+		grown, err = a.addFurther(event, stamp)
 		if err != nil {
 			return grown, err
 		}
@@ -97,10 +97,18 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 	return grown, nil
 }
 
-func (a *accumulator) addFurther(metrics map[string]float64, stamp time.Time) (grown int, err error) {
+func (a *accumulator) addFurther(event *metric.Event, stamp time.Time) (grown int, err error) {
+	isValid := false
 	a.readings = a.readings[:0]
-	for name, value := range metrics { // once: ranging is most of what this costs
+	for name, value := range event.Metrics { // once: ranging is most of what this costs
 		t := a.further[name]
+		if !isValid && (t == nil || metric.CheckReading(value) != nil) { // else the name is known to be good
+			err := event.Validate(stamp)
+			if err != nil {
+				return grown, err
+			}
+			isValid = true
+		}
 		if t == nil {
 			if len(a.further) >= metric.MaxExtraMetrics {
 				return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)

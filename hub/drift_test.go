@@ -247,7 +247,7 @@ func TestWhatIsCountedByASketchStaysApartFromWhatIsCountedInBins(t *testing.T) {
 		a, err := f.fold.openIn(s, "v1", false, now.Unix(), now)
 		require.NoError(t, err)
 		for i := range 3 {
-			_, err := a.add(&metric.Event{Metrics: map[string]float64{"age": float64(i)}}, now)
+			_, err := a.add(&metric.Event{ModelName: "fraud", Metrics: map[string]float64{"age": float64(i)}}, now)
 			require.NoError(t, err)
 		}
 	}

@@ -149,7 +149,7 @@ func (h *Hub) PublishDurable(ctx context.Context, event metric.Event) error {
 }
 
 func (h *Hub) publish(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
-	if !event.Passes(*h.latest.Load()) {
+	if !event.Passes(*h.latest.Load()) || len(event.Metrics) > 0 && h.models.get(event.ModelName) == nil {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
 			return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)

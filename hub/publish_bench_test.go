@@ -82,7 +82,7 @@ func BenchmarkPublishFeatures(b *testing.B) {
 
 // tenFeatures is what a monitor tells that watches ten of them.
 func tenFeatures(isBinned bool) contract.Guidance {
-	rules := []policy.Rule{{Name: "inputs", Metrics: []string{"feature.*"}, Drift: &policy.Drift{Statistic: drift.KS}}}
+	rules := []policy.Rule{{Name: "inputs", Metrics: []string{"feature.*"}, Period: metric.Some(policy.Duration(time.Hour)), Drift: &policy.Drift{Statistic: drift.KS}}}
 	g := contract.Guidance{Phase: contract.PhaseWatching, Rules: rules, Publishers: 1}
 	if !isBinned {
 		return g
@@ -114,7 +114,7 @@ func benchmarkFeatures(b *testing.B, guidance contract.Guidance) {
 	h := newHub(guidedCarrier{guidance: guidance}, Options{})
 	defer func() { _ = h.Close(context.Background()) }()
 	random := rand.New(rand.NewPCG(1, 2))
-	events := make([]metric.Event, 4096)
+	events := make([]metric.Event, 256)
 	now := time.Now().UTC()
 	for i := range events {
 		events[i] = metric.Event{Timestamp: now.Add(time.Duration(i)), ModelName: "m", ModelVersion: "v1", Metrics: map[string]float64{}}

@@ -159,13 +159,14 @@ func isNamedMetric(name string) bool {
 	return name == Accuracy || name == LatencyMS || name == DriftScore
 }
 
-// Passes is Validate for the common event at the price of a few comparisons, and some
-// more for each further metric. It is false for every event that Validate has to look
-// at, and does not look at the names of models and versions. latest is the latest
-// timestamp that is not far in the future.
+// Passes is Validate for the common event at the price of a few comparisons. It is
+// false for every event that Validate has to look at, but does not look at the names of
+// models and versions, nor at further metrics: whoever folds these looks at each anyway.
+// latest is the latest timestamp that is not far in the future.
 func (e *Event) Passes(latest time.Time) bool {
-	return inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) &&
-		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime)) && e.hasValidFurther()
+	return inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) && len(e.Metrics) <= MaxExtraMetrics &&
+		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime)) &&
+		(len(e.Categories) == 0 || e.hasValidCategories())
 }
 
 // hasValidFurther is whether Validate finds no fault of further metrics and categories.
