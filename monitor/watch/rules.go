@@ -6,6 +6,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
+	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -41,6 +42,16 @@ type DatapointStatus struct {
 	Breach      bool           `json:"breach,omitempty"`
 	Unknown     bool           `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
 	Approximate bool           `json:"approximate,omitempty"` // a digest crossed its period's boundary
+}
+
+// CountBreaching says how many of the last N datapoints of a rule breach, and how many there
+// are, as far as a status has them.
+func CountBreaching(r *policy.Rule, datapoints []DatapointStatus) (breaching, of int) {
+	points := make([]window.Point, len(datapoints))
+	for i, d := range datapoints {
+		points[i] = window.Point{Value: d.Value, Breach: d.Breach, Unknown: d.Unknown}
+	}
+	return window.Count(r, points)
 }
 
 // shownDatapoints is how many of a rule's datapoints a status has.

@@ -64,7 +64,7 @@ func (t *Track) driftReason(r *policy.Rule) string {
 	look := &t.Window.Compare.Last
 	suffix := ""
 	if _, n := r.MOfN(); n > 1 {
-		breaching, of := t.Window.count(r)
+		breaching, of := Count(r, t.Window.Points)
 		suffix = fmt.Sprintf(", %d of %d periods", breaching, of)
 	}
 

@@ -41,7 +41,7 @@ func (p *Point) judge(r *policy.Rule, threshold metric.Reading) {
 
 // conclude says what a rule says by its datapoints, of which p is the one judged last.
 func (w *Window) conclude(r *policy.Rule, p Point) verdict.Finding {
-	breaching, of := w.count(r)
+	breaching, of := Count(r, w.Points)
 	mOf, _ := r.MOfN()
 	f := verdict.Finding{Verdict: verdict.Healthy, Fresh: true, Hit: p.Breach && breaching >= mOf}
 	value, measured := p.Value.Get()
@@ -64,11 +64,12 @@ func (w *Window) conclude(r *policy.Rule, p Point) verdict.Finding {
 	return f
 }
 
-// count says how many of the last N datapoints breach, and how many there are.
-func (w *Window) count(r *policy.Rule) (breaching, of int) {
+// Count says how many of the last N datapoints of a rule breach, and how many there are.
+// points are the judged ones, oldest first.
+func Count(r *policy.Rule, points []Point) (breaching, of int) {
 	_, n := r.MOfN()
-	for i := len(w.Points) - 1; i >= 0 && of < n; i-- {
-		p := &w.Points[i]
+	for i := len(points) - 1; i >= 0 && of < n; i-- {
+		p := &points[i]
 		if p.Unknown || p.Value.IsZero() && r.IgnoresMissing() {
 			continue // earlier ones are looked at instead
 		}

@@ -25,7 +25,7 @@ func (t *Track) Reason(r *policy.Rule) string {
 
 	suffix := ""
 	if _, n := r.MOfN(); n > 1 {
-		breaching, of := w.count(r)
+		breaching, of := Count(r, w.Points)
 		suffix = fmt.Sprintf(", %d of %d periods of %s", breaching, of, r.Period.Value())
 	} else {
 		suffix = fmt.Sprintf(" over %s", r.Period.Value())

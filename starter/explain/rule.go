@@ -11,6 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -105,7 +106,7 @@ func (e *explainer) window(r *policy.Rule, x *Rule, say func(string, ...any)) {
 func (e *explainer) datapoints(r *policy.Rule, x *Rule, say func(string, ...any)) {
 	n := 0
 	x.Needed, n = r.MOfN()
-	x.Breaches, x.Of = counted(r, x.Datapoints)
+	x.Breaches, x.Of = watch.CountBreaching(r, x.Datapoints)
 	x.Distance = distance(r, x.RuleStatus)
 	switch {
 	case len(x.Datapoints) == 0, n == 1: // the last value says it all
@@ -171,28 +172,6 @@ func (e *explainer) doubts(s monitor.RuleStatus, say func(string, ...any)) {
 	if s.Late > 0 {
 		say("%s came too late to count, the last one of %s", plain.Count(s.Late, "event"), e.at(s.LateAt))
 	}
-}
-
-// counted says how many of the last N datapoints breach, as the machine counts: it
-// looks past what could not be judged, and past missing ones where the rule does.
-func counted(r *policy.Rule, points []monitor.DatapointStatus) (breaching, of int) {
-	_, n := r.MOfN()
-	for _, p := range slices.Backward(points) {
-		isPassed := p.Value.IsZero() && r.Missing != policy.MissingBreaching && r.Missing != policy.MissingOK
-		if of == n {
-			break
-		}
-		if p.Unknown || isPassed {
-			continue
-		}
-
-		of++
-		if p.Breach {
-			breaching++
-		}
-	}
-
-	return breaching, of
 }
 
 // composite explains a rule by its members.
