@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,4 +118,32 @@ func TestAChannelForOneRuleIsToldOfWhatThatLeadsToAndOfWhatSettlesIt(t *testing.
 	m = newMachine(policy.Policy{Notify: []policy.Notify{{Channel: "pager", Kinds: []policy.Kind{policy.Triggered}, Rules: []string{"accuracy"}}}})
 	breach(m, noon, "v1")
 	assert.Equal(t, []string{"pager: triggered"}, told(m, noon))
+}
+
+func TestEveryRuleThatWarnsIsToldOfOnceHoweverManyWarnAtOnce(t *testing.T) {
+	p := policy.Policy{Notify: []policy.Notify{
+		{Channel: "pager", Kinds: []policy.Kind{policy.Warned}, Rules: []string{"r24"}}, {Channel: "chat", Kinds: []policy.Kind{policy.Warned}},
+	}}
+	var want []string
+	for i := range 25 {
+		r := policy.Below("accuracy", 0.9)
+		r.Name = fmt.Sprintf("r%02d", i)
+		r.Severity = policy.Warning
+		p.Rules = append(p.Rules, r)
+		want = append(want, r.Name)
+	}
+	m := newMachine(p)
+	heard := map[string][]string{}
+	for range 3 { // cut by a round trip of the state
+		for range 5 {
+			observe(m, noon, event(noon, 0.5, 0, 0))
+		}
+		for _, n := range slices.Clone(m.Wants(noon).Notices) {
+			heard[n.Channel] = append(heard[n.Channel], n.Decision.Rule)
+			m.NoticeTold(n.ID, nil)
+		}
+		m = cut(t, m)
+	}
+	assert.Equal(t, []string{"r24"}, heard["pager"])
+	assert.ElementsMatch(t, want, heard["chat"])
 }

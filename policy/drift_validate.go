@@ -285,7 +285,7 @@ func (p Policy) Warnings() (warnings []string) {
 				"whose own chance then decides; let the reference be larger", r.named().Name, reference))
 		}
 	}
-	return warnings
+	return append(warnings, p.warnOfCadence()...)
 }
 
 // parseLength reads a time such as 90d, 2w or 36h.

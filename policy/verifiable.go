@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -83,4 +84,33 @@ func (p Policy) Unverifiable() []string {
 // Length is how long a verification takes.
 func (v *Verify) Length() time.Duration {
 	return time.Duration(v.Within.Or(Duration(DefaultVerifyWithin)))
+}
+
+// cadenceOf is from which period on it matters that the next datapoint is suppressed: of
+// shorter ones another comes soon.
+const cadenceOf = day
+
+// warnOfCadence names the rules of which the datapoint after one that triggers is always
+// suppressed, and never looked at again. It is due a period later, to the instant, and a
+// cooldown as long begins with the retraining that the first one led to: moments after it
+// was judged, or when an operator has answered.
+func (p *Policy) warnOfCadence() (warnings []string) {
+	cooldown := time.Duration(p.Cooldown.Or(Duration(DefaultCooldown)))
+	length := cooldown
+	what := "the cooldown"
+	if p.AsksApproval() {
+		length += time.Duration(p.Approval.Timeout.Or(Duration(DefaultApprovalTimeout)))
+		what = "approval.timeout and cooldown together"
+	}
+
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		period := r.PeriodLength()
+		if !r.CanTrigger() || period < cadenceOf || cooldown > period || length < period {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("rule %q: the datapoint after one that triggers is suppressed for good, since %s, %s, may end after it, %s later; "+
+			"let them be shorter than a period", r.named().Name, what, Duration(length), Duration(period)))
+	}
+	return warnings
 }

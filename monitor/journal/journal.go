@@ -20,6 +20,9 @@ type Entries struct {
 	// accepted.
 	Failure    *Decision   `json:"failure,omitempty"`
 	Rejections []Rejection `json:"rejections,omitempty"`
+	// Sharing are the rules, by number, that have warned since the last notable decision in
+	// the streak that names no rule.
+	Sharing []int `json:"sharing,omitempty"`
 }
 
 // Journal writes entries.
@@ -87,6 +90,7 @@ func (j *Journal) DecideUntil(decision Decision, until time.Time) {
 		j.entries.Notable = &notable
 		j.notables++
 		j.entries.noteFailure(&notable)
+		j.entries.Sharing = nil
 	}
 
 	j.notify(decision, until)

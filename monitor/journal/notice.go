@@ -34,7 +34,8 @@ func (j *Journal) notify(decision Decision, until time.Time) {
 	if len(j.policy.Notify) == 0 {
 		return
 	}
-	if !decision.IsNotable() && j.hasBegun(&decision) {
+	isShared := decision.Kind == policy.Warned && decision.Rule == "" // see share
+	if isShared || !decision.IsNotable() && j.hasBegun(&decision) {
 		return
 	}
 

@@ -43,6 +43,9 @@ func (j *Journal) Repeat(now time.Time, version string, kind policy.Kind, by Sup
 	}
 
 	j.repeated = repeated{now: now, version: version, kind: kind, by: by, name: name, rule: rule, moment: moment}
+	if isShared {
+		j.share(rule)
+	}
 	if s.entry == 0 {
 		j.Decide(j.Repeated())
 		return
@@ -64,6 +67,17 @@ func (j *Journal) Repeat(now time.Time, version string, kind policy.Kind, by Sup
 	s.owed, s.value = moment.Keep(rule)
 	s.rule = rule
 	j.owes = true
+}
+
+// share lets channels be told of a rule's first warning in the streak that names none.
+func (j *Journal) share(rule int) {
+	if slices.Contains(j.entries.Sharing, rule) {
+		return
+	}
+	j.entries.Sharing = append(j.entries.Sharing, rule)
+	d := j.Repeated()
+	d.Rule = j.policy.Rules[rule].Name
+	j.notify(d, time.Time{})
 }
 
 // streak finds the streak that a decision continues; its entry is 0 where the
