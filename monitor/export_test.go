@@ -29,7 +29,7 @@ func DecodeEvents(payload []byte, now time.Time) (events []metric.Event, faults 
 			events = append(events, *event)
 			continue
 		}
-		faults = append(faults, EventFault{max(0, int(path)), strict.At(path.String(), m.explainEvent(now, &reader, element))})
+		faults = append(faults, EventFault{max(0, int(path)), strict.At(path.String(), explainEvent(now, &reader, element, m.state.ModelName))})
 	}
 	return events, faults
 }

@@ -53,12 +53,12 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	}
 
 	m.refuse(now, &refused, func(r refusedElement) error {
-		return strict.At(r.path.String(), m.explainEvent(now, reader, r.element))
+		return strict.At(r.path.String(), explainEvent(now, reader, r.element, m.state.ModelName))
 	})
 }
 
-// explainEvent says why an element was not observed.
-func (m *Machine) explainEvent(now time.Time, reader *metric.EventReader, element []byte) error {
+// explainEvent says why an element was not observed by the machine of a model.
+func explainEvent(now time.Time, reader *metric.EventReader, element []byte, mine string) error {
 	event, err := reader.Read(element)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (m *Machine) explainEvent(now time.Time, reader *metric.EventReader, elemen
 	if err != nil {
 		return err
 	}
-	return m.stray(event.ModelName)
+	return stray(mine, event.ModelName)
 }
 
 // TakeBatch takes the payload of a `metric-digest` signal.
@@ -171,11 +171,11 @@ func (m *Machine) isMine(now time.Time, source, modelName string) bool {
 	if modelName == m.state.ModelName {
 		return true
 	}
-	m.Reject(now, source, m.stray(modelName), nil)
+	m.Reject(now, source, stray(m.state.ModelName, modelName), nil)
 	return false
 }
 
-// stray says what is wrong with what is meant for another model.
-func (m *Machine) stray(modelName string) error {
-	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", m.state.ModelName, modelName, contract.WorkflowID(modelName))
+// stray says what is wrong with what is meant for another model than the machine's.
+func stray(mine, modelName string) error {
+	return fmt.Errorf("model_name: this is the monitor of %q, got %q; send it to %s", mine, modelName, contract.WorkflowID(modelName))
 }
