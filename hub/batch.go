@@ -148,7 +148,7 @@ func (p *pipe) freeze() *metric.Batch {
 	p.attempts = 0
 	p.isBreach = p.hastens
 	metrics := 0
-	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].Digest.Metrics) <= maxBatchMetrics) {
+	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].Metrics) <= maxBatchMetrics) {
 		digest := p.waiting[0].Digest
 		p.batchCut = min(p.batchCut, p.waiting[0].cut)
 		p.batch.Digests = append(p.batch.Digests, digest)
