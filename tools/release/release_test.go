@@ -144,7 +144,7 @@ func build(t *testing.T, source, cache string) string {
 	built := t.TempDir()
 	cmd := exec.CommandContext(context.Background(), "sh", "-euc", strings.ReplaceAll(command, "/out/", built+"/"))
 	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "TARGETOS="+runtime.GOOS, "TARGETARCH="+runtime.GOARCH, "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "TARGETOS="+runtime.GOOS, "TARGETARCH="+runtime.GOARCH, "VERSION=test", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly", "GOWORK=off")
 	if cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+cache)
 	}
