@@ -5,7 +5,10 @@ SHELL := bash
 MODULE   := github.com/modelvigil/modelvigil
 PINNED   := go tool -modfile=$(CURDIR)/tools/lint/go.mod
 GOTEST   := $(PINNED) gotestsum --format=pkgname-and-test-fails --hide-summary=skipped -- -timeout=2h
-TEMPORAL := $(CURDIR)/tools/temporal.sh
+# The Temporal server that tests run against: cli, the official CLI's, or newest, the
+# newest that can be had as a module. test-long is for that one, soak for both.
+SERVER   ?= cli
+TEMPORAL  = $(CURDIR)/tools/$(if $(filter newest,$(SERVER)),devserver/build.sh,temporal.sh)
 
 # RACE= runs the tests without the race detector, which needs a C compiler.
 RACE ?= -race
@@ -47,6 +50,7 @@ test: ## in minutes, on however slow and busy a machine: unit and workflow tests
 	MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./e2e/...
 
 .PHONY: test-long
+test-long: SERVER = newest
 test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
 	@$(TEMPORAL) >/dev/null
 	MONITOR_STEPS=1000000 $(GOTEST) -timeout=40m $(PURE)
@@ -56,7 +60,8 @@ test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade,
 
 .PHONY: soak soak-machine soak-programs soak-chaos soak-fuzz
 soak: ## in a night, before a release: ten million steps, an hour of everything, chaos of 50 seeds, each fuzz target for ten minutes
-	$(MAKE) --keep-going soak-machine soak-programs soak-chaos soak-fuzz
+	$(MAKE) --keep-going soak-machine soak-programs soak-chaos soak-fuzz SERVER=newest
+	$(MAKE) soak-programs SERVER=cli
 
 soak-machine:
 	MONITOR_STEPS=10000000 $(GOTEST) -count=1 -timeout=14h $(PURE)

@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/modelvigil/modelvigil/hub"
@@ -40,31 +42,41 @@ type faultProxy struct {
 
 func startFaultProxy(t *testing.T) *faultProxy {
 	t.Helper()
-	upstream, err := grpc.NewClient(server.FrontendHostPort(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	service, err := proxy.NewWorkflowServiceProxyServer(proxy.WorkflowServiceProxyOptions{
-		Client: workflowservice.NewWorkflowServiceClient(upstream),
-	})
-	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &faultProxy{
 		address: listener.Addr().String(), random: rand.New(rand.NewPCG(4, 2)),
 		dealt: map[string]int{}, conns: map[net.Conn]bool{},
 	}
-	front := grpc.NewServer(grpc.UnaryInterceptor(p.intercept))
+	serveProxy(t, &trackingListener{listener, p}, p.intercept)
+	return p
+}
+
+// serveProxy hands calls on to the real server, through an interceptor.
+func serveProxy(t *testing.T, listener net.Listener, intercept grpc.UnaryServerInterceptor) {
+	t.Helper()
+	upstream, err := grpc.NewClient(server.FrontendHostPort(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	service, err := proxy.NewWorkflowServiceProxyServer(proxy.WorkflowServiceProxyOptions{
+		Client: workflowservice.NewWorkflowServiceClient(upstream),
+	})
+	require.NoError(t, err)
+
+	front := grpc.NewServer(grpc.UnaryInterceptor(intercept))
 	workflowservice.RegisterWorkflowServiceServer(front, service)
+	healthy := health.NewServer()
+	healthy.SetServingStatus(workflowservice.WorkflowService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+	healthpb.RegisterHealthServer(front, healthy)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = front.Serve(&trackingListener{listener, p})
+		_ = front.Serve(listener)
 	}()
 	t.Cleanup(func() {
 		front.Stop()
 		<-done
 		_ = upstream.Close()
 	})
-	return p
 }
 
 var faults = [...]string{"drop request", "drop answer", "delay", "reset before", "reset after"}
