@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,9 @@ const (
 var (
 	// errUnseen says that of a cumulative point it is not known how much is new.
 	errUnseen = errors.New("the stream began before")
-	errFull   = errors.New("too many cumulative streams; export deltas, or fewer attributes")
+	// errFell says that a stream has fallen, and so began anew without saying so.
+	errFell = fmt.Errorf("%w, and has fallen since", errUnseen)
+	errFull = errors.New("too many cumulative streams; export deltas, or fewer attributes")
 )
 
 // streams turn cumulative points into what is new since the last of their stream.
@@ -73,6 +76,8 @@ type last struct {
 	time  uint64 // of the point
 	heard time.Time
 	bytes int64
+
+	falls, rises uint8
 }
 
 // advance replaces the last point of a stream by p, which has so many buckets, and
@@ -138,14 +143,19 @@ func (s *streamsOf) forget(now time.Time) {
 func (s *streamsOf) number(stream identity, p *metrics.NumberDataPoint, value float64) (float64, error) {
 	before, err := advance(s, stream, p, value, 0)
 	if err == nil && value < before {
-		err = errUnseen // it began anew, and did not say so
+		err = errFell
 	}
-	return value - before, err
+	return value - before, s.judge(stream, err)
 }
 
 // histogram is what a cumulative histogram has counted since its last point. Its
 // min and max are known only where they are new.
 func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*metrics.HistogramDataPoint, error) {
+	since, err := s.histogramSince(stream, p)
+	return since, s.judge(stream, err)
+}
+
+func (s *streamsOf) histogramSince(stream identity, p *metrics.HistogramDataPoint) (*metrics.HistogramDataPoint, error) {
 	kept := &metrics.HistogramDataPoint{ // without exemplars and attributes
 		Count: p.GetCount(), Sum: p.Sum, Min: p.Min, Max: p.Max, //nolint:protogetter // what is not there stays so
 		BucketCounts: slices.Clone(p.GetBucketCounts()), ExplicitBounds: slices.Clone(p.GetExplicitBounds()),
@@ -157,7 +167,10 @@ func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*
 
 	since := &metrics.HistogramDataPoint{ExplicitBounds: p.GetExplicitBounds()}
 	since.Count, err = less(p.GetCount(), before.GetCount())
-	if err != nil || !slices.Equal(p.GetExplicitBounds(), before.GetExplicitBounds()) {
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(p.GetExplicitBounds(), before.GetExplicitBounds()) {
 		return nil, errUnseen
 	}
 	since.BucketCounts, err = lessEach(p.GetBucketCounts(), before.GetBucketCounts())
@@ -174,6 +187,11 @@ func (s *streamsOf) histogram(stream identity, p *metrics.HistogramDataPoint) (*
 // exponential is histogram for exponential ones. A stream's scale only shrinks:
 // buckets of the last point are merged to those of this one.
 func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogramDataPoint) (*metrics.ExponentialHistogramDataPoint, error) {
+	since, err := s.exponentialSince(stream, p)
+	return since, s.judge(stream, err)
+}
+
+func (s *streamsOf) exponentialSince(stream identity, p *metrics.ExponentialHistogramDataPoint) (*metrics.ExponentialHistogramDataPoint, error) {
 	kept := proto.CloneOf(p)
 	kept.Attributes = nil
 	kept.Exemplars = nil
@@ -185,7 +203,10 @@ func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogram
 	shrunk := before.GetScale() - p.GetScale()
 	since := proto.CloneOf(kept)
 	since.Count, err = less(p.GetCount(), before.GetCount())
-	if err != nil || shrunk < 0 {
+	if err != nil {
+		return nil, err
+	}
+	if shrunk < 0 {
 		return nil, errUnseen
 	}
 	since.ZeroCount, err = less(p.GetZeroCount(), before.GetZeroCount())
@@ -222,7 +243,7 @@ func (s *streamsOf) exponential(stream identity, p *metrics.ExponentialHistogram
 
 func less(now, before uint64) (uint64, error) {
 	if now < before {
-		return 0, errUnseen
+		return 0, errFell
 	}
 	return now - before, nil
 }
