@@ -80,10 +80,10 @@ func TestAStructIsReadWithEveryFaultAtItsPath(t *testing.T) {
 	require.NoError(t, strict.Struct([]byte(`{"may":{"name":"c"}}`), "", &read))
 	assert.Equal(t, &inner{Name: "c"}, read.May)
 
-	err := strict.Struct([]byte(`{"one":{"nmae":"a","tags":1},"many":[{},{"name":2}],"rates":1,"rate":"x","may":[]}`), "file", &read)
+	err := strict.Struct([]byte(`{"one":{"nome":"a","tags":1},"many":[{},{"name":2}],"rates":1,"rate":"x","may":[]}`), "file", &read)
 	assert.EqualError(t, err, "file.many[1].name: must be a string, got a number\n"+
 		"file.may: must be a JSON object, got a list\n"+
-		"file.one.nmae: unknown field; did you mean name?\n"+
+		"file.one.nome: unknown field; did you mean name?\n"+
 		"file.one.tags: must be a list, got a number\n"+
 		"file.rate: must be a number, got a string\n"+
 		"file.rates: unknown field; did you mean rate?")
