@@ -103,6 +103,8 @@ def datapoints(data, rule, got):
     margin = rule.get("below_baseline_by", rule.get("above_baseline_by"))
     t["threshold"] = rule.get("below", rule.get("above", np.nan))
 
+    t["base"] = 0.0  # what an error of the threshold is measured by
+
     def away(base):
         by = abs(base) * float(margin[:-1]) / 100 if isinstance(margin, str) else margin
         return base - by if low else base + by
@@ -112,7 +114,7 @@ def datapoints(data, rule, got):
         if len(first) == rule["baseline"]["samples"]:
             base = statistic(pd.Series(first).groupby(np.zeros(len(first))), rule["stat"]).iloc[0]
             judged = t.index + pd.Timedelta(seconds=length + min(30, length / 10))
-            t.loc[judged >= first.index[-1], "threshold"] = away(base)
+            t.loc[judged >= first.index[-1], ["threshold", "base"]] = away(base), base
     t["exact_threshold"] = t.threshold
     if is_percentile and "samples" in rule.get("baseline", {}):
         t["threshold"] = got.threshold.reindex(t.index).where(t.threshold.notna()).fillna(t.threshold)
@@ -125,7 +127,8 @@ def datapoints(data, rule, got):
             trail = kept.setdefault(phase, [])
             breaches = False
             if len(trail) == room:
-                t.loc[start, ["threshold", "exact_threshold"]] = away(np.mean(trail))
+                base = np.mean(trail)
+                t.loc[start, ["threshold", "exact_threshold", "base"]] = away(base), away(base), base
                 breaches = value < t.threshold[start] if low else value > t.threshold[start]
             if breaches and passed[phase] < room:
                 passed[phase] += 1
@@ -190,7 +193,7 @@ def differences(rule, want, got, result):
             found.append(f"{start}: value {p.value}, pandas has {w.exact}")
         if "change" in rule:
             continue
-        if p.state in ("healthy", "breaching") and not w.missing and not near(p.threshold, w.exact_threshold, within * 1.3 if "baseline" in rule else 1e-9):
+        if p.state in ("healthy", "breaching") and not w.missing and abs(p.threshold - w.exact_threshold) > max(1.3 * within * abs(w.base), 1e-9 * abs(w.exact_threshold)):
             found.append(f"{start}: threshold {p.threshold}, pandas has {w.exact_threshold}")
         if p.state != w.state:
             found.append(f"{start}: {p.state}, pandas has {w.state}")
