@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Rights are those of deploy/kubernetes/rbac.yaml, for its service account in a
-// namespace of the test's.
+// Rights are those of deploy/kubernetes/rbac.yaml, with the service account and the
+// Jobs in one namespace, which is the test's.
 type Rights struct {
 	Account corev1.ServiceAccount
 	Role    rbacv1.Role
@@ -33,7 +33,7 @@ func ReadRights(path, namespace string) (Rights, error) {
 		return rights, err
 	}
 
-	for _, document := range strings.Split(strings.ReplaceAll(string(text), "namespace: modelvigil", "namespace: "+namespace), "\n---\n") {
+	for _, document := range strings.Split(string(text), "\n---\n") {
 		var kind metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 			return rights, err
@@ -45,6 +45,13 @@ func ReadRights(path, namespace string) (Rights, error) {
 		if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
 			return rights, fmt.Errorf("%s: %w", path, err)
 		}
+	}
+
+	rights.Account.Namespace = namespace
+	rights.Role.Namespace = namespace
+	rights.Binding.Namespace = namespace
+	for i := range rights.Binding.Subjects {
+		rights.Binding.Subjects[i].Namespace = namespace
 	}
 
 	return rights, nil

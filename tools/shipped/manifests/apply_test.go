@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
 )
 
 // The API server takes every object, knows every field, and warns of nothing; and
@@ -26,12 +27,11 @@ func TestAnAPIServerTakesAllOfIt(t *testing.T) {
 		t.Run(directory, func(t *testing.T) {
 			objects := render(t, directory)
 			namespace := objects[0].GetNamespace()
-			if !made[namespace] {
-				a.namespace(t, namespace)
-				made[namespace] = true
-			}
 			for _, object := range objects {
-				require.Equal(t, namespace, object.GetNamespace(), "%s %s", object.GetKind(), object.GetName())
+				if at := object.GetNamespace(); !made[at] {
+					a.namespace(t, at)
+					made[at] = true
+				}
 				require.NoError(t, a.apply(t.Context(), object, metav1.DryRunAll), "%s %s", object.GetKind(), object.GetName())
 			}
 			for name, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
@@ -65,11 +65,52 @@ func TestTheStandardIsEnforced(t *testing.T) {
 
 func TestAnOverlaysNamespaceIsEverywhere(t *testing.T) {
 	objects := render(t, "deploy/overlays/own-cluster")
-	for _, binding := range all[rbacv1.RoleBinding](t, objects, "RoleBinding") {
-		require.Equal(t, "ml-watch", binding.Subjects[0].Namespace)
+	for _, object := range objects {
+		if object.GetName() != "modelvigil-retraining" {
+			require.Equal(t, "ml-watch", object.GetNamespace(), "%s %s", object.GetKind(), object.GetName())
+		}
 	}
 	for _, deployment := range all[appsv1.Deployment](t, objects, "Deployment") {
 		require.Equal(t, "registry.example.com/modelvigil:1.0.0", deployment.Spec.Template.Spec.Containers[0].Image)
+	}
+}
+
+// Who may create a Job mounts whatever Secret is in its namespace: so a worker makes
+// them in another one than that of its own secrets, has its rights there alone, and
+// is told of that namespace by every setting that makes Jobs.
+func TestJobsAreMadeApartFromTheWorkersSecrets(t *testing.T) {
+	for _, directory := range []string{"deploy/kubernetes", "deploy/overlays/own-cluster"} {
+		t.Run(directory, func(t *testing.T) {
+			objects := render(t, directory)
+			worker := all[appsv1.Deployment](t, objects, "Deployment")["modelvigil-worker"]
+			settings := environmentOf(t, objects, worker.Spec.Template.Spec.Containers[0])
+			roles := all[rbacv1.Role](t, objects, "Role")
+			require.Contains(t, roles, "modelvigil-retraining")
+			jobs := roles["modelvigil-retraining"].Namespace
+			require.Equal(t, worker.Namespace+"-jobs", jobs)
+			if settings["MODELOPS_BACKEND"] == "kubernetes" {
+				require.Equal(t, jobs, settings["MODELOPS_KUBERNETES_NAMESPACE"])
+			}
+
+			for name, role := range roles {
+				require.Equal(t, jobs, role.Namespace, name)
+			}
+			for name, binding := range all[rbacv1.RoleBinding](t, objects, "RoleBinding") {
+				require.Equal(t, jobs, binding.Namespace, name)
+				require.Contains(t, roles, binding.RoleRef.Name)
+				require.Len(t, binding.Subjects, 1)
+				require.Equal(t, worker.Namespace, binding.Subjects[0].Namespace, name)
+				require.Equal(t, worker.Spec.Template.Spec.ServiceAccountName, binding.Subjects[0].Name)
+			}
+
+			backends := map[string]struct{ Kind, Namespace string }{}
+			require.NoError(t, yaml.Unmarshal([]byte(filesOf(t, objects, worker)[settings["MODELOPS_BACKENDS_FILE"]]), &backends))
+			for name, backend := range backends {
+				if backend.Kind == "kubernetes" {
+					require.Equal(t, jobs, backend.Namespace, name)
+				}
+			}
+		})
 	}
 }
 

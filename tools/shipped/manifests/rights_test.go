@@ -22,9 +22,11 @@ var verbs = []string{"get", "list", "watch", "create", "update", "patch", "delet
 // may do what is listed here, and no more than any account may.
 func TestServiceAccountsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 	a := newApplier(t)
-	const namespace = "modelvigil"
-	if _, err := a.typed.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
-		a.namespace(t, namespace)
+	const namespace, jobs = "modelvigil", "modelvigil-jobs"
+	for _, name := range []string{namespace, jobs} {
+		if _, err := a.typed.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); err != nil {
+			a.namespace(t, name)
+		}
 	}
 	for _, object := range render(t, "deploy/kubernetes") {
 		switch object.GetKind() {
@@ -45,9 +47,11 @@ func TestServiceAccountsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 		}
 		return extra
 	}
-	patience.Until(t, "the role counts", func() bool { return len(beyond(namespace, "modelvigil-worker")) >= len(needs) })
-	require.Equal(t, needs, beyond(namespace, "modelvigil-worker"))
+	patience.Until(t, "the role counts", func() bool { return len(beyond(jobs, "modelvigil-worker")) >= len(needs) })
+	require.Equal(t, needs, beyond(jobs, "modelvigil-worker"))
+	require.Empty(t, beyond(namespace, "modelvigil-worker"), "where its own secrets are")
 	require.Empty(t, beyond(namespace, "modelvigil-gateway"))
+	require.Empty(t, beyond(jobs, "modelvigil-gateway"))
 	require.Empty(t, beyond("kube-system", "modelvigil-worker"), "in another namespace")
 	require.Empty(t, beyond(metav1.NamespaceAll, "modelvigil-worker"), "in all namespaces at once")
 }
