@@ -113,6 +113,7 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 		listen(m, hear)
 		periods := map[int][]float64{}
 		now := noon
+		var began time.Time // when the version was first heard
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 9, 10, 35}).Draw(t, "wait")) * time.Second)
 			tickUntil(m, now)
@@ -123,6 +124,9 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 			value := float64(rapid.IntRange(0, 4).Draw(t, "value"))
 			m.Observe(now, reading(now, "v1", "m", value))
 			m.Tick(now)
+			if began.IsZero() {
+				began = now
+			}
 			k := int(now.Sub(noon) / period)
 			periods[k] = append(periods[k], value)
 		}
@@ -131,16 +135,20 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 		tickUntil(m, end)
 
 		var expected []time.Time
-		type outcome struct{ measured, breach bool }
+		type outcome struct{ measured, unknown, breach bool }
 		var judged []outcome
 		first := slices.Min(slices.Collect(maps.Keys(periods)))
 		for k := first; k <= last; k++ {
 			values := periods[k]
 			o := outcome{measured: knowsNoMissing || len(values) >= max(1, int(rule.MinSamples))}
-			if o.measured {
+			// A version that began within a period has a count and a sum of a part of it only.
+			o.unknown = knowsNoMissing && began.After(noon.Add(time.Duration(k)*period))
+			switch {
+			case o.unknown:
+			case o.measured:
 				s := statistic(stat, values)
 				o.breach = falls && s < threshold || !falls && s > threshold
-			} else {
+			default:
 				o.breach = rule.Missing == policy.MissingBreaching
 			}
 			judged = append(judged, o)
@@ -148,7 +156,7 @@ func TestPeriodsAreJudgedAsABruteForceOverSingleEventsDoes(t *testing.T) {
 			ignores := rule.Missing == "" || rule.Missing == policy.MissingIgnored
 			for back := 0; back < len(judged) && looked < n && back < 3*n; back++ {
 				p := judged[len(judged)-1-back]
-				if !p.measured && ignores {
+				if p.unknown || !p.measured && ignores {
 					continue
 				}
 				looked++
