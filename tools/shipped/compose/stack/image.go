@@ -33,6 +33,11 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 		return l, err
 	}
 
+	volumes, err := s.volumes(service)
+	if err != nil {
+		return l, err
+	}
+
 	for name, value := range service.Environment {
 		if value == nil {
 			continue
@@ -41,7 +46,7 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 		if path, ok := mounted[resolved]; ok {
 			resolved = path
 		}
-		l.environment = append(l.environment, name+"="+resolved)
+		l.environment = append(l.environment, name+"="+volumes.Replace(resolved))
 	}
 
 	l.arguments = append(l.arguments, service.Entrypoint...)
@@ -49,6 +54,9 @@ func (s *Stack) launch(service types.ServiceConfig, arguments []string) (launch,
 		arguments = service.Command
 	}
 	l.arguments = append(l.arguments, arguments...)
+	for i, argument := range l.arguments {
+		l.arguments[i] = volumes.Replace(argument)
+	}
 	if err := s.image(service, &l); err != nil {
 		return l, err
 	}
@@ -71,15 +79,44 @@ func (s *Stack) configs(service types.ServiceConfig) (map[string]string, error) 
 	return mounted, nil
 }
 
+// volumes makes the directories of a service's volumes, and puts their paths here in
+// place of those that they have in the container.
+func (s *Stack) volumes(service types.ServiceConfig) (*strings.Replacer, error) {
+	var paths []string
+	for _, volume := range service.Volumes {
+		path := s.Volume(volume.Source)
+		if volume.Target == postgresData {
+			continue // which postgres makes, for whom it runs as
+		}
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return nil, err
+		}
+		paths = append(paths, volume.Target, path)
+	}
+	return strings.NewReplacer(paths...), nil
+}
+
+// Volume is the directory of a named volume.
+func (s *Stack) Volume(name string) string { return filepath.Join(s.dir, name) }
+
+// postgresData is where the official image keeps a database.
+const postgresData = "/var/lib/postgresql/data"
+
 // image adds what a container has from its image.
 func (s *Stack) image(service types.ServiceConfig, l *launch) error {
 	switch image, _, _ := strings.Cut(service.Image, ":"); image {
 	case "postgres":
+		if len(service.Entrypoint) > 0 {
+			return nil // a job that needs its shell alone
+		}
 		return s.postgres(service, l)
 	case "temporalio/server":
 		l.path = s.programs.Server
 		// Written for Alpine's shell, which knows pipefail, as Debian's does not.
-		l.arguments = []string{"bash", filepath.Join(s.programs.Server, "entrypoint.sh")}
+		entrypoint := "bash " + filepath.Join(s.programs.Server, "entrypoint.sh")
+		for i, argument := range l.arguments {
+			l.arguments[i] = strings.ReplaceAll(argument, "/etc/temporal/entrypoint.sh", entrypoint)
+		}
 	case "temporalio/admin-tools":
 		l.path = s.programs.Server + ":" + filepath.Dir(s.programs.Temporal)
 	case "modelvigil":
@@ -101,7 +138,7 @@ func (s *Stack) postgres(service types.ServiceConfig, l *launch) error {
 	l.path = s.programs.PostgreSQL
 	l.stop = syscall.SIGINT
 	l.crash = syscall.SIGQUIT
-	data := filepath.Join(s.dir, "postgresql")
+	data := s.Volume("postgresql")
 	l.arguments = append([]string{
 		filepath.Join(s.programs.PostgreSQL, "postgres"), "-D", data, "-k", data, "-c", "listen_addresses=" + s.network.address(service.Name),
 	}, l.arguments...)
@@ -117,16 +154,14 @@ func (s *Stack) postgres(service types.ServiceConfig, l *launch) error {
 		return err
 	}
 
-	password := filepath.Join(data, "..", "password")
-	if err := os.WriteFile(password, []byte(*service.Environment["POSTGRES_PASSWORD"]), 0o600); err != nil {
+	volumes, err := s.volumes(service)
+	if err != nil {
 		return err
 	}
-
+	password := volumes.Replace(*service.Environment["POSTGRES_PASSWORD_FILE"])
 	if l.credential != nil {
-		for _, path := range []string{data, password} {
-			if err := os.Chown(path, int(l.credential.Uid), int(l.credential.Gid)); err != nil {
-				return err
-			}
+		if err := os.Chown(data, int(l.credential.Uid), int(l.credential.Gid)); err != nil {
+			return err
 		}
 	}
 

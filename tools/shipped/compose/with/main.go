@@ -66,13 +66,17 @@ func run(ctx context.Context, arguments []string) error {
 	}
 
 	database := project.Services["postgresql"].Environment
+	password, err := os.ReadFile(filepath.Join(s.Volume("password"), "postgresql"))
+	if err != nil {
+		return err
+	}
 	host, port := s.Address("postgresql", 5432), s.Address("temporal", 7233)
 	cmd := exec.CommandContext(ctx, arguments[1], arguments[2:]...)
 	cmd.Stdin = os.Stdin
 	cmd.Stdout = os.Stdout
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+port, "PGHOST="+host[:len(host)-len(":5432")],
-		"PGUSER="+*database["POSTGRES_USER"], "PGPASSWORD="+*database["POSTGRES_PASSWORD"],
+		"PGUSER="+*database["POSTGRES_USER"], "PGPASSWORD="+string(password),
 		fmt.Sprintf("SERVER_PIDS=%d %d", s.PID("postgresql"), s.PID("temporal")))
 	return cmd.Run()
 }
