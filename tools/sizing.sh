@@ -3,17 +3,20 @@
 # database and worker, for each monitor, each signal and each retraining, and the
 # memory of a worker that has them in its cache. For docs/scaling.md:
 #
-#   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS]]    PostgreSQL
-#   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS]]     the dev server's SQLite
+#   tools/with-compose.sh tools/sizing.sh [MODELS [ROUNDS [DURATION]]]    PostgreSQL
+#   tools/with-server.sh tools/sizing.sh [MODELS [ROUNDS [DURATION]]]     the dev server's SQLite
+#
+# At last it lets as many models be healthy for DURATION, by the default policy, and
+# says what that costs the server beside what `modelvigil bench --cost` counts.
 #
 # Wants bin/modelvigil-worker and bin/modelvigil (make build), and psql for PostgreSQL.
 set -euo pipefail
 
-models=${1:-100} rounds=${2:-20}
+models=${1:-100} rounds=${2:-20} duration=${3:-5m}
 scratch=$(mktemp -d)
 export TASK_QUEUE=sizing
 LISTEN_ADDRESS=127.0.0.1:0 LOG_LEVEL=error bin/modelvigil-worker &
-worker=$!
+worker=$! measured=$!
 trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 sql() { psql --no-psqlrc -qAtX -d "$1" -c "$2"; } # DATABASE STATEMENT
@@ -51,9 +54,9 @@ publish() { # ACCURACY: 50 events of each model, of which a digest or two are ma
         i % models, accuracy, 60 + 80*rand(), 0.02 + 0.04*rand()}' >"$scratch/events"
   bin/modelvigil publish --timeout 10m --file "$scratch/events" >/dev/null
 }
-worked() { # processor time of the worker
+worked() { # processor time of the process that works
   local all
-  read -r -a all < <(sed 's/.*) //' "/proc/$worker/stat")
+  read -r -a all < <(sed 's/.*) //' "/proc/$measured/stat")
   echo $((all[11] + all[12]))
 }
 look() { bytes=$(disk) rows=$(nodes) kept=$(history) used=$(ticks) own=$(worked); }
@@ -80,3 +83,15 @@ if [[ -n ${PGHOST:-} ]]; then
   sql temporal "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  /'
   sql temporal_visibility "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  visibility: /'
 fi
+
+mkfifo "$scratch/said"
+bin/modelvigil bench --cost --models "$models" --duration "$duration" >"$scratch/cost" 2>"$scratch/said" &
+measured=$! # it has a worker and two hubs
+while read -r line; do
+  case $line in
+    counting*) look ;;
+    counted) say "healthy for $duration" $((models + 1)) ;;
+  esac
+done <"$scratch/said"
+wait "$measured"
+cat "$scratch/cost"

@@ -196,7 +196,11 @@ func (r *runner) startWorker() (stop func(), err error) {
 }
 
 func (r *runner) newHub(budget float64) *hub.Hub {
-	return hub.New(r.client, hub.Options{TaskQueue: r.queue, Budget: budget, Logger: slog.New(slog.DiscardHandler)})
+	return hub.New(r.client, r.hubOptions(budget))
+}
+
+func (r *runner) hubOptions(budget float64) hub.Options {
+	return hub.Options{TaskQueue: r.queue, Budget: budget, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // models names n models of this run, whose monitors cleanUp will end.

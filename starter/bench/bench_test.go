@@ -19,10 +19,9 @@ import (
 	"github.com/modelvigil/modelvigil/starter/bench"
 )
 
-// A short run against a real server: its figures mean nothing, that they are
-// there and add up does.
-func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
-	patience.Long(t)
+// A server of its own for a test; without a Temporal CLI the test is skipped.
+func startServer(t *testing.T) client.Client {
+	t.Helper()
 	temporal := os.Getenv("MODELVIGIL_TEMPORAL")
 	if temporal == "" {
 		t.Skip("MODELVIGIL_TEMPORAL names no Temporal CLI; `make test` sets it")
@@ -33,9 +32,17 @@ func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
 		Stdout:        io.Discard, Stderr: io.Discard,
 	})
 	require.NoError(t, err)
-	defer func() { _ = server.Stop() }()
+	t.Cleanup(func() { _ = server.Stop() })
+	return server.Client()
+}
 
-	report, err := bench.Run(context.Background(), server.Client(), bench.Options{
+// A short run against a real server: its figures mean nothing, that they are
+// there and add up does.
+func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
+	patience.Long(t)
+	server := startServer(t)
+
+	report, err := bench.Run(context.Background(), server, bench.Options{
 		Duration: 3 * time.Second, Models: 5, Breaches: 5, Publishers: 2, Load: 1000, Progress: t.Output(),
 	})
 	require.NoError(t, err)
@@ -49,7 +56,7 @@ func TestARunMeasuresEverythingAndCleansUp(t *testing.T) {
 	assert.Len(t, report.Latency.All, 5)
 	require.NoError(t, report.Latency.WritePlot(io.Discard))
 
-	through, err := bench.RunGateway(context.Background(), server.Client(), bench.Options{Duration: time.Second, Models: 5, Batch: 50, Progress: t.Output()})
+	through, err := bench.RunGateway(context.Background(), server, bench.Options{Duration: time.Second, Models: 5, Batch: 50, Progress: t.Output()})
 	require.NoError(t, err)
 	require.NoError(t, through.Print(t.Output()))
 	require.Len(t, through.Forms, 4)
