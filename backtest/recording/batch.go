@@ -18,6 +18,7 @@ type Batch struct {
 
 	rejected []rejectedRow
 	zoneless int64 // times that said no zone
+	twofold  int64 // of these, how many the zone's clocks show twice
 	passed   map[string]bool
 }
 
@@ -56,7 +57,16 @@ func (b *Batch) reset() {
 	b.labels = b.labels[:0]
 	b.rejected = b.rejected[:0]
 	b.zoneless = 0
+	b.twofold = 0
 	clear(b.passed)
+}
+
+// countZoneless counts an instant whose text named no zone and was taken for one of zone's.
+func (b *Batch) countZoneless(at int64, zone *time.Location) {
+	b.zoneless++
+	if isTwofold(time.Unix(0, at).In(zone)) {
+		b.twofold++
+	}
 }
 
 // number is what stands for a name in the batch.

@@ -117,6 +117,38 @@ func TestOfTimesWithoutAZoneIsWarned(t *testing.T) {
 	assert.Empty(t, read(recording.Reader{}, "timestamp,model_name,auc\n1772366400,m,1\n").notes)
 }
 
+func TestOfTimesThatClocksShowTwiceIsWarned(t *testing.T) {
+	const row = "timestamp,model_name,auc\n%s,m,1\n"
+	for zone, c := range map[string]struct{ once, twice []string }{
+		"Europe/Berlin": {
+			once:  []string{"2026-10-25 01:59:59", "2026-10-25 03:00:00", "2026-03-29 01:30:00", "2026-03-29 03:30:00", "2026-10-25T02:30:00+02:00"},
+			twice: []string{"2026-10-25 02:00:00", "2026-10-25 02:30:00", "2026-10-25 02:59:59"},
+		},
+		"America/New_York": {
+			once:  []string{"2026-11-01 00:59:59", "2026-11-01 02:00:00", "2026-03-08 01:30:00", "2026-03-08 03:30:00"},
+			twice: []string{"2026-11-01 01:00:00", "2026-11-01 01:59:59"},
+		},
+		"Australia/Lord_Howe": { // whose clocks are put back by half an hour
+			once:  []string{"2026-04-05 01:29:59", "2026-04-05 02:00:00"},
+			twice: []string{"2026-04-05 01:30:00", "2026-04-05 01:59:59"},
+		},
+		"UTC": {once: []string{"2026-10-25 02:30:00"}},
+	} {
+		location, err := time.LoadLocation(zone)
+		require.NoError(t, err)
+		reader := recording.Reader{Zone: location}
+
+		for _, written := range c.once {
+			assert.Empty(t, read(reader, fmt.Sprintf(row, written)).notes, "%s in %s", written, zone)
+		}
+		for _, written := range c.twice {
+			notes := read(reader, fmt.Sprintf(row, written)).notes
+			require.Len(t, notes, 1, "%s in %s", written, zone)
+			assert.Contains(t, notes[0], "1 time is of an hour that the clocks of "+zone+" show twice")
+		}
+	}
+}
+
 func TestWhatWasUnderstoodOfAFileIsOutlined(t *testing.T) {
 	reader := recording.Reader{Wanted: func(name string) bool { return name == "auc" || name == "f1" }}
 	for _, text := range []string{

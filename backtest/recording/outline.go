@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,6 +23,7 @@ type Outline struct {
 
 	listed  map[string]bool
 	seen    map[*Batch]int // how many of a batch's names were looked at
+	twofold int64          // times that say none, and that the zone's clocks show twice
 	given   string         // the zone that was given
 	version string         // the last
 	model   string
@@ -70,6 +72,7 @@ func (o *Outline) add(b *Batch) {
 	o.Events += int64(len(b.rows))
 	o.Rejected += int64(len(b.rejected))
 	o.Zoneless += b.zoneless
+	o.twofold += b.twofold
 	o.passOver(sortedKeys(b.passed)...)
 	if len(b.rows) == 0 {
 		return
@@ -110,4 +113,15 @@ func (o *Outline) end(r *Reader) {
 		o.Zone = "UTC"
 		r.note("times say no zone and are taken for UTC; --zone, as in --zone Europe/Berlin, names another")
 	}
+	if o.twofold > 0 {
+		r.note("%s of an hour that the clocks of %s show twice, as they are put back, and taken for one of the two; "+
+			"times with their offset, such as 2026-10-25T02:30:00+02:00, are told apart", times(o.twofold), o.Zone)
+	}
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "1 time is"
+	}
+	return fmt.Sprintf("%d times are", n)
 }

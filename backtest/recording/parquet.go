@@ -252,7 +252,7 @@ func (c *parquetCursor) put(p *parser, b *Batch, i int) {
 			p.faults = append(p.faults, err)
 		}
 		if zoneless {
-			b.zoneless++
+			b.countZoneless(at, p.zone)
 		}
 		p.instant(c.field, at)
 	default:

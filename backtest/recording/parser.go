@@ -78,7 +78,7 @@ func (p *parser) time(b *Batch, cell []byte) int64 {
 		p.faults = append(p.faults, err)
 	}
 	if zoneless {
-		b.zoneless++
+		b.countZoneless(at, p.zone)
 	}
 	return at
 }

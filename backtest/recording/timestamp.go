@@ -52,6 +52,26 @@ func parseTime(text []byte, zone *time.Location) (at int64, zoneless bool, err e
 	return stamp.UnixNano(), zoneless, nil
 }
 
+// isTwofold says that the clocks at an instant's location show its time twice: they
+// are put back within as long after it as they are put back by, or were so before.
+func isTwofold(stamp time.Time) bool {
+	start, end := stamp.ZoneBounds()
+	_, offset := stamp.Zone()
+
+	if !end.IsZero() {
+		_, next := end.Zone()
+		if back := time.Duration(offset-next) * time.Second; !stamp.Before(end.Add(-back)) {
+			return true
+		}
+	}
+	if !start.IsZero() {
+		_, previous := start.Add(-time.Nanosecond).Zone()
+		back := time.Duration(previous-offset) * time.Second
+		return stamp.Before(start.Add(back))
+	}
+	return false
+}
+
 func unusualTime(text []byte, zone *time.Location) (stamp time.Time, zoneless bool, err error) {
 	const utc = " UTC"
 	if n := len(text) - len(utc); n > 0 && string(text[n:]) == utc {
