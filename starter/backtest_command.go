@@ -157,6 +157,9 @@ func (b *backtesting) takeFlags(maps []string, zone, outcome, points string, swe
 	var err error
 	if zone != "" {
 		b.Zone, err = time.LoadLocation(zone)
+		if err != nil {
+			err = fmt.Errorf("must be a name of the IANA time zone database, such as Europe/Berlin, got %q", zone)
+		}
 		fault("zone", err)
 	}
 	for _, text := range sweeps {

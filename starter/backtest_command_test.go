@@ -83,6 +83,8 @@ func TestBacktestSaysInTheWireFormWhatAPolicyWouldHaveDone(t *testing.T) {
 func TestBacktestForms(t *testing.T) {
 	files := map[string]string{
 		"policy.yaml": anyModel, "metrics.csv": recorded, "fraud.yaml": "model_name: fraud\n", "spam.yaml": "model_name: spam\n", "absent.yaml": "model_name: absent\n",
+		"auc.yaml": "rules: [{metric: auc, below: 0.8}]\n", "gini.yaml": "rules: [{metric: gini, below: 0.5}]\n",
+		"empty.csv": "timestamp,model_name,auc,acc\n2026-03-01 12:00:00,m,NaN,0.9\n",
 		"two.yaml":  "rules: [{metric: accuracy, below: 0.9}]\n---\nrules: [{metric: accuracy, below: 0.5}]\n",
 		"bad.csv":   recorded + "soon,fraud,1,1\n" + strings.Repeat("2026-03-01,fraud,high,1\n", 7),
 		"one.csv":   "when,acc\n2026-03-01 12:00:00,0.5\n",
@@ -150,6 +152,19 @@ func TestBacktestForms(t *testing.T) {
 				"flag --training-time: must be 0s or more", "flag --sweep: must be PARAMETER=VALUE", "flag --drift-points: timestamp: must be", "nor is it a file", "-h",
 			},
 		},
+		"a metric that no column is called": {
+			args:   []string{"gini.yaml", "one.csv", "--map", "timestamp=when", "--model", "m"},
+			stdout: []string{`rule "gini" has judged nothing: no event measures "gini"; there are acc; --map gini=COLUMN names the column that holds it`},
+		},
+		"a metric whose name is near a column's": {
+			args:   []string{"auc.yaml", "one.csv", "--map", "timestamp=when", "--model", "m"},
+			stdout: []string{`no event measures "auc"; did you mean acc?; --map auc=COLUMN names the column that holds it`},
+		},
+		"a metric whose column is empty": {
+			args:   []string{"auc.yaml", "empty.csv"},
+			stdout: []string{`no event measures "auc", whose column holds no value`},
+		},
+		"a zone that is none":         {args: []string{"policy.yaml", "metrics.csv", "--zone", "Berlin"}, code: 2, stderr: []string{`flag --zone: must be a name of the IANA time zone database, such as Europe/Berlin, got "Berlin"`, "-h"}},
 		"a sweep of what no rule has": {args: []string{"policy.yaml", "metrics.csv", "--sweep", "auc.below=1,2"}, code: 2, stderr: []string{"flag --sweep: policy.yaml: auc.below=1: auc: unknown field", "the rules are accuracy, latency, drift", "-h"}},
 	} {
 		t.Run(name, func(t *testing.T) {

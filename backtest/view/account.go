@@ -134,17 +134,30 @@ func unjudged(a *backtest.Account, rule *policy.Rule, outlines []*recording.Outl
 	if rule == nil || rule.Metric == "" || len(reasons) > 0 {
 		return text
 	}
+	return text + unmeasured(rule.Metric, outlines)
+}
 
-	var all []string
+// unmeasured says why no event measures a metric: its column is empty, or is called
+// something else.
+func unmeasured(name string, outlines []*recording.Outline) string {
+	var taken, passedOver []string
 	for _, o := range outlines {
-		all = append(all, o.Taken...)
-		all = append(all, o.PassedOver...)
+		taken = append(taken, o.Taken...)
+		passedOver = append(passedOver, o.PassedOver...)
 	}
-	text += fmt.Sprintf(": no event measures %q", plain.Text(rule.Metric))
-	if hint := near.Hint(rule.Metric, all); hint != "" {
-		text += hint
-	} else if len(all) > 0 {
-		text += "; there are " + names(all)
+	all := slices.Concat(taken, passedOver)
+
+	text := fmt.Sprintf(": no event measures %q", plain.Text(name))
+	switch {
+	case len(all) == 0:
+		return text
+	case slices.Contains(taken, name):
+		return text + ", whose column holds no value"
 	}
-	return text
+
+	hint := near.Hint(name, all)
+	if hint == "" {
+		hint = "; there are " + names(all)
+	}
+	return text + hint + fmt.Sprintf("; --map %s=COLUMN names the column that holds it", plain.Text(name))
 }
