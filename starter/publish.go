@@ -29,7 +29,8 @@ func newPublishCommand() *cobra.Command {
 		Long: `Publish metric events: one from flags, or any number from a file of JSON, one event to
 a line; - is standard input. It returns when all is durable, with the number of events
 on its last line. A model that isn't watched yet gets a monitor with the default
-policy, which is told, with the watched models whose names are near; with --enrol observe a dry run of it, with --enrol refuse its events are refused.
+policy, which is told, with the watched models whose names are near; with --enrol observe
+it gets a dry run of it, with --enrol refuse its events are refused.
 
 Of a file the good lines are published; each bad one is reported with its number and
 every fault, and makes the exit code 1. Ctrl-C publishes what was read. A metric that

@@ -23,7 +23,11 @@ func Flag(command *cobra.Command, err error) error {
 		var known []string
 		command.Flags().VisitAll(func(flag *pflag.Flag) { known = append(known, "--"+flag.Name) })
 		name := "--" + unknown.GetSpecifiedName()
-		return fmt.Errorf("unknown flag %s%s", name, near.Hint(name, known))
+		hint := near.Hint(name, known)
+		if hint == "" && command.Flags().Lookup("metric") != nil {
+			hint = fmt.Sprintf("; a metric without a flag of its own is published by --metric %s=VALUE", unknown.GetSpecifiedName())
+		}
+		return fmt.Errorf("unknown flag %s%s", name, hint)
 	case errors.As(err, &wrong):
 		return fmt.Errorf("flag --%s: %s, got %q", wrong.GetFlag().Name, form(wrong), wrong.GetValue())
 	}

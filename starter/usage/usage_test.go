@@ -16,7 +16,8 @@ func TestAWrongCommandLineIsExplainedToWhoTypedIt(t *testing.T) {
 		want string
 	}{
 		{[]string{"publish", "--acuracy", "0.9"}, "unknown flag --acuracy; did you mean --accuracy?"},
-		{[]string{"publish", "--colour", "red"}, "unknown flag --colour"},
+		{[]string{"publish", "--auc", "0.77"}, "unknown flag --auc; a metric without a flag of its own is published by --metric auc=VALUE"},
+		{[]string{"list", "--colour", "red"}, "unknown flag --colour"},
 		{[]string{"publish", "--accuracy", "high"}, `flag --accuracy: must be a number, got "high"`},
 		{[]string{"publish", "--timeout", "soon"}, `flag --timeout: must be a duration such as 90s or 1h30m, got "soon"`},
 		{[]string{"publish", "--seed", "1.5"}, `flag --seed: must be a whole number, got "1.5"`},
@@ -30,7 +31,9 @@ func TestAWrongCommandLineIsExplainedToWhoTypedIt(t *testing.T) {
 		publish.Flags().Duration("timeout", time.Second, "")
 		publish.Flags().Int("seed", 0, "")
 		publish.Flags().Bool("force", false, "")
-		root.AddCommand(publish)
+		publish.Flags().StringArray("metric", nil, "")
+		list := &cobra.Command{Use: "list", RunE: func(*cobra.Command, []string) error { return nil }}
+		root.AddCommand(publish, list)
 		root.SetFlagErrorFunc(usage.Flag)
 		root.SetArgs(c.args)
 
