@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"path"
 	"strings"
 	"testing"
 
@@ -112,6 +113,29 @@ func TestJobsAreMadeApartFromTheWorkersSecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Tokens don't cross the network in the clear where Temporal and serving code share a cluster.
+func TestTheGatewaySpeaksTLS(t *testing.T) {
+	objects := render(t, "deploy/overlays/own-cluster")
+	gateway := all[appsv1.Deployment](t, objects, "Deployment")["modelvigil-gateway"]
+	pod := gateway.Spec.Template.Spec
+	settings := environmentOf(t, objects, pod.Containers[0])
+	mounted := map[string]string{}
+	for _, mount := range pod.Containers[0].VolumeMounts {
+		mounted[mount.Name] = mount.MountPath
+	}
+
+	var secret string
+	for _, volume := range pod.Volumes {
+		if volume.Secret != nil && mounted[volume.Name] == path.Dir(settings["GATEWAY_TLS_CERT_FILE"]) {
+			require.Nil(t, volume.Secret.Optional, "without a certificate no pod starts")
+			secret = volume.Secret.SecretName
+		}
+	}
+	require.Equal(t, "modelvigil-gateway-tls", secret)
+	require.Equal(t, corev1.TLSCertKey, path.Base(settings["GATEWAY_TLS_CERT_FILE"]))
+	require.Equal(t, corev1.TLSPrivateKeyKey, path.Base(settings["GATEWAY_TLS_KEY_FILE"]))
 }
 
 // What selects finds what it is for, and ports are there by name.

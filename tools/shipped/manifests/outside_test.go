@@ -55,13 +55,13 @@ func TestAnOverlayOutsideTheTreeRendersTheSame(t *testing.T) {
 	rendered, err := outside.AsYaml()
 	require.NoError(t, err)
 	assert.Equal(t, string(same), string(rendered))
-	for _, file := range []string{"tokens", "payments"} {
+	for _, file := range []string{"tokens", "payments", "tls.crt", "tls.key"} {
 		assert.FileExists(t, filepath.Join(clone, file), "a secret is made of it")
 	}
 }
 
 var (
-	secretMade = regexp.MustCompile(`kubectl -n (\S+) create secret generic (\S+)`)
+	secretMade = regexp.MustCompile(`kubectl -n (\S+) create secret (?:generic|tls) (\S+)`)
 	objectUsed = regexp.MustCompile(`kubectl -n (\S+) (?:rollout status|exec) deploy/(\S+)`)
 )
 

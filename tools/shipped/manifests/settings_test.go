@@ -3,6 +3,9 @@ package manifests
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +105,7 @@ func starts(t *testing.T, program string, arguments []string, environment, files
 		require.NoError(t, os.WriteFile(filepath.Join(secrets, filepath.Base(path)), []byte(content), 0o600))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(secrets, "payments"), []byte(webhookSecret), 0o600))
+	certificate, key := selfSigned(t)
 	cmd := exec.Command(program, arguments...)
 	cmd.Env = []string{"KUBECONFIG=" + filepath.Join(secrets, "kubeconfig")} // instead of the pod's service account
 	require.NoError(t, os.WriteFile(filepath.Join(secrets, "kubeconfig"), []byte(noCluster), 0o600))
@@ -114,8 +118,13 @@ func starts(t *testing.T, program string, arguments []string, environment, files
 				break
 			}
 			content := "serving 0123456789abcdef0123456789abcdef\n"
-			if strings.HasSuffix(name, "_SECRET_FILE") {
+			switch {
+			case strings.HasSuffix(name, "_SECRET_FILE"):
 				content = webhookSecret
+			case strings.HasSuffix(name, "_TLS_CERT_FILE"):
+				content = certificate
+			case strings.HasSuffix(name, "_TLS_KEY_FILE"):
+				content = key
 			}
 			require.NoError(t, os.WriteFile(value, []byte(content), 0o600))
 		case strings.HasPrefix(value, "0.0.0.0:"):
@@ -142,6 +151,18 @@ func starts(t *testing.T, program string, arguments []string, environment, files
 	}
 	_ = cmd.Process.Kill()
 	<-ended.Done()
+}
+
+// selfSigned is a certificate and its key, in PEM.
+func selfSigned(t *testing.T) (certificate, key string) {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	pair := server.TLS.Certificates[0]
+	secret, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	require.NoError(t, err)
+	certificate = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	return certificate, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
 const webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"
