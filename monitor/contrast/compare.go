@@ -47,8 +47,9 @@ type Feature struct {
 	Frozen int64        `json:"frozen,omitempty"`
 	Bounds drift.Bounds `json:"bounds,omitempty"`
 
-	grid  drift.Grid   // of Against, once it was asked for
-	nulls drift.Counts // of the reference as it was frozen, where bounds are found one by one
+	grid   drift.Grid    // of Against, once it was asked for
+	finder *drift.Finder // of its bins, once a number was counted
+	nulls  drift.Counts  // of the reference as it was frozen, where bounds are found one by one
 }
 
 // Past is a judged period of a trailing reference: as it was learnt, or, once the
@@ -124,6 +125,7 @@ func (c *Comparison) join(r *policy.Rule, name string, isCategory bool) {
 func (f *Feature) hold(reference *drift.Reference, since int64) {
 	f.Against = reference
 	f.grid = drift.Grid{}
+	f.finder = nil
 	f.Since = since
 	f.Frozen = reference.Counts.Total()
 }
@@ -143,9 +145,12 @@ func (c *Comparison) Feed(r *policy.Rule, p *Period, start int64, at time.Time, 
 	}
 
 	p.Events += events
-	bins := r.LearningBins()
+	bins := 0 // of what is learnt
 	for i, f := range c.Features {
 		reading := f.of(o)
+		if bins == 0 && f.isLearning() {
+			bins = r.LearningBins()
+		}
 		if f.Own != nil {
 			f.learn(c, r, reading, events, at, bins)
 		}
@@ -170,6 +175,9 @@ func (f *Feature) counts(r *policy.Rule, start int64) bool {
 	}
 	return f.Since == 0 || start*int64(time.Second) > f.Since
 }
+
+// isLearning says that readings are kept whose bins are not known yet.
+func (f *Feature) isLearning() bool { return f.Own != nil || f.Against == nil }
 
 func (c *Comparison) has(name string, isCategory bool) bool {
 	for _, f := range c.Features {

@@ -34,6 +34,15 @@ func (c *Comparison) Wants(r *policy.Rule, name string) (grid *drift.Grid, sketc
 	return nil, !c.Closed
 }
 
+// bin is the bin of a number in the reference that the feature is held against.
+func (f *Feature) bin(value float64) int {
+	if f.finder == nil {
+		f.edgesID()
+		f.finder = drift.NewFinder(&f.grid)
+	}
+	return f.finder.Bin(value)
+}
+
 // edgesID names the edges of the reference that the feature is held against.
 func (f *Feature) edgesID() string {
 	if f.grid.ID == "" {

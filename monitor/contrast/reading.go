@@ -123,7 +123,7 @@ func (p *Part) add(f *Feature, r reading, bins int) {
 	case r.values != nil:
 		p.Tally.Add(f.Against.CountValues(r.values))
 	case r.summary.Count == 1:
-		p.Tally.Counts[f.Against.Bin(r.summary.Min)]++
+		p.Tally.Counts[f.bin(r.summary.Min)]++
 	case r.summary.Bins != nil && len(r.summary.BinsOf(f.edgesID())) == len(p.Tally.Counts):
 		p.Tally.Counts.Add(r.summary.BinsOf(f.edgesID()))
 	default:

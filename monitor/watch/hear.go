@@ -72,7 +72,7 @@ func (w *Watch) count(now time.Time, o *Observation) *Version {
 	kept := -1
 	for i := range o.metrics {
 		metric := &o.metrics[i]
-		s := seen.Metrics[metric.name]
+		s := seen.statistics(i, metric.name)
 		if s == nil {
 			if kept < 0 {
 				kept = w.makeRoom(seen, o)

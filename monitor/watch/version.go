@@ -31,7 +31,33 @@ type Version struct {
 	// version is none of the maxTracked last heard of.
 	Rules []*window.Track `json:"rules,omitempty"`
 
-	name string // while it has tracks
+	name   string    // while it has tracks
+	lately []counted // of Metrics, what observations had, each in its place
+}
+
+// counted is one of a version's metrics.
+type counted struct {
+	metric string
+	*Statistics
+}
+
+// statistics are those of the metric that an observation has in a place; nil where there
+// are none yet. Observations mostly have the same metrics in the same places, and to look
+// there first spares a search by name.
+func (v *Version) statistics(place int, metric string) *Statistics {
+	if place < len(v.lately) && v.lately[place].metric == metric {
+		return v.lately[place].Statistics
+	}
+
+	s := v.Metrics[metric]
+	switch {
+	case s == nil || place > len(v.lately):
+	case place == len(v.lately):
+		v.lately = append(v.lately, counted{metric, s})
+	default:
+		v.lately[place] = counted{metric, s}
+	}
+	return s
 }
 
 // beganBefore orders versions by their first events, those handled at the same
@@ -71,6 +97,7 @@ func (w *Watch) makeRoom(seen *Version, o *Observation) (kept int) {
 		}
 		kept -= len(oldest.Metrics)
 		oldest.Metrics = nil
+		oldest.lately = nil
 	}
 
 	return kept

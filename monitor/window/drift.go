@@ -16,12 +16,13 @@ import (
 func (w *Window) FeedDrift(r *Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
 	w.hearSilence(r, when, now, passed)
 	at := when.instant(r.Rule, now)
-	readings := events // of which those without a reading are what is counted
-	if r.Drift.Statistic != drift.Missing {
-		readings = w.Compare.Readings(o)
-	}
-	b := w.period(r, when, now, passed, readings)
+	b := w.period(r, when, now, passed)
 	if b == nil {
+		readings := events // of which those without a reading are what is counted
+		if r.Drift.Statistic != drift.Missing {
+			readings = w.Compare.Readings(o)
+		}
+		w.hearLate(when, readings)
 		w.Compare.Feed(r.Rule, &contrast.Period{}, r.Periods.Of(at), at, events, o)
 		return
 	}

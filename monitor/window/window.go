@@ -58,10 +58,12 @@ func (w *Window) Feed(r *Rule, measured *metric.Summary, when *When, now, passed
 	}
 
 	w.fillBaseline(r.Rule, measured, when.instant(r.Rule, now))
-	b := w.period(r, when, now, passed, measured.Count)
-	if b != nil {
-		b.add(measured, r.Stat, when.beganBefore(r.Rule, b.Start))
+	b := w.period(r, when, now, passed)
+	if b == nil {
+		w.hearLate(when, measured.Count)
+		return
 	}
+	b.add(measured, r.Stat, when.beganBefore(r.Rule, b.Start))
 }
 
 // hearSilence begins to count the silence of a version.
@@ -92,17 +94,13 @@ func (w *Window) BeganIn(r *Rule, start int64) bool {
 }
 
 // period is the open period that an observation is put into; nil where it comes too
-// late, with so many readings.
-func (w *Window) period(r *Rule, when *When, now, passed time.Time, readings int64) *Bucket {
+// late.
+func (w *Window) period(r *Rule, when *When, now, passed time.Time) *Bucket {
 	start := r.Periods.Of(when.instant(r.Rule, now))
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
 		return w.Open[n-1]
 	}
 	if start < w.Through || !r.Periods.Due(start).After(passed) {
-		if readings > 0 {
-			w.Late += readings
-			w.LateAt = clock.Later(w.LateAt, when.Last)
-		}
 		return nil
 	}
 
@@ -111,6 +109,14 @@ func (w *Window) period(r *Rule, when *When, now, passed time.Time, readings int
 		w.Open = slices.Insert(w.Open, i, &Bucket{Start: start})
 	}
 	return w.Open[i]
+}
+
+// hearLate counts the readings of an observation that comes too late.
+func (w *Window) hearLate(when *When, readings int64) {
+	if readings > 0 {
+		w.Late += readings
+		w.LateAt = clock.Later(w.LateAt, when.Last)
+	}
 }
 
 // Rest passes over the silence that nobody was woken for since it changed nothing, see
