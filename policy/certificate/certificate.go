@@ -72,9 +72,9 @@ func (c *Certificate) Validate(fingerprint string) (faults []error) {
 	if len(c.Changes) > MaxChanges {
 		fault(".changes", fmt.Errorf("must be at most %d, got %d", MaxChanges, len(c.Changes)))
 	}
-	for field, x := range map[string]float64{".mean": c.FalseAlarms.Mean, ".low": c.FalseAlarms.Low, ".high": c.FalseAlarms.High} {
+	for i, x := range []float64{c.FalseAlarms.Mean, c.FalseAlarms.Low, c.FalseAlarms.High} {
 		if x < 0 || x > metric.MaxMagnitude || math.IsNaN(x) {
-			fault(".false_alarms"+field, errors.New("must be a number that is not below 0"))
+			fault(".false_alarms."+[]string{"mean", "low", "high"}[i], errors.New("must be a number that is not below 0"))
 		}
 	}
 	for i, f := range c.Changes {
