@@ -54,6 +54,7 @@ func TestBinary(t *testing.T) {
 		"apply with standard input twice":        {args: []string{"apply", "-", "-"}, code: 2, stderr: []string{"read only once", "-h"}},
 		"publish without an event":               {args: []string{"publish"}, code: 2, stderr: []string{"--model", "-h"}},
 		"publish with an event and a file":       {args: []string{"publish", "--accuracy", "1", "--file", "-"}, code: 2, stderr: []string{"--accuracy can't be given with --file", "-h"}},
+		"publish of a table":                     {args: []string{"publish", "--file", "metrics.CSV.gz"}, code: 2, stderr: []string{"metrics.CSV.gz: publish takes JSON, one event to a line", "-h"}},
 		"publish of a reading that is no number": {args: []string{"publish", "--model", "m", "--accuracy", "high"}, code: 2, stderr: []string{`"high"`, "-h"}},
 		"publish names every fault of the flags": {
 			args: []string{"publish", "--model", "m", "--metric", "auc", "--metric", "f1=x", "--metric", "a=1", "--metric", "a=2", "--timestamp", "soon"}, code: 2,

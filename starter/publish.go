@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -61,6 +63,8 @@ is left out was not measured, and isn't judged.`,
 			if err != nil {
 				return err
 			}
+		case isTable(*file):
+			return wrongUsage(fmt.Errorf("%s: publish takes JSON, one event to a line; backtest, certify and tune read tables", document.Called(*file)))
 		case *file != "-":
 			opened, err := os.Open(*file)
 			if err != nil {
@@ -103,6 +107,11 @@ is left out was not measured, and isn't judged.`,
 	}
 
 	return command
+}
+
+// isTable says that a file is called as one of rows and columns is.
+func isTable(file string) bool {
+	return slices.Contains([]string{".csv", ".tsv", ".parquet"}, filepath.Ext(strings.TrimSuffix(strings.ToLower(file), ".gz")))
 }
 
 // enrolFlag adds --enrol to a command that publishes.
