@@ -43,6 +43,10 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET = do_DELETE = handle_signed
 
+    def do_HEAD(self):  # modelvigil doctor asks whether anybody is there, unsigned
+        self.send_response(204)
+        self.end_headers()
+
     def answer(self, status, body):
         self.send_response(status)
         self.end_headers()
