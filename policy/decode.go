@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/strict"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 func (r *Rule) decodeAt(data []byte, path string) error {
@@ -20,12 +21,23 @@ func (r *Rule) decodeAt(data []byte, path string) error {
 		"drift": strict.Object(&r.Drift, (*Drift).decodeAt), "false_alarms": &r.FalseAlarms,
 		"below_baseline_by": &r.BelowBaselineBy, "above_baseline_by": &r.AboveBaselineBy,
 		"baseline": strict.Object(&r.Baseline, (*Baseline).decodeAt), "change": strict.Object(&r.Change, (*Change).decodeAt),
-		"period": &r.Period, "offset": &r.Offset, "zone": &r.Zone, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
+		"period": strict.Nested(r.decodePeriod), "offset": &r.Offset, "zone": &r.Zone, "time": &r.Time, "datapoints": strict.Object(&r.Datapoints, (*Datapoints).decodeAt),
 		"min_samples": &r.MinSamples, "missing": &r.Missing, "grace": &r.Grace,
 		"all_of": &r.AllOf, "any_of": &r.AnyOf, "not": &r.Not, "at_least": &r.AtLeast, "of": &r.Of,
 		"max_age": &r.MaxAge, "silent_for": &r.SilentFor, "new_readings": &r.NewReadings, "schedule": &r.Schedule,
 		"severity": &r.Severity, "condition": &r.Condition,
 	})
+}
+
+// decodePeriod reads the period. A rule whose period can't be read is refused; until
+// then it has the longest, so that what needs a period isn't said to lack one and its
+// other faults are named too.
+func (r *Rule) decodePeriod(data []byte, path string) error {
+	err := json.Unmarshal(data, &r.Period)
+	if err != nil {
+		r.Period = metric.Some(Duration(maxPeriod))
+	}
+	return strict.At(path, err)
 }
 
 func (d *Datapoints) decodeAt(data []byte, path string) error {
@@ -99,7 +111,11 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %q`, plain.Cut(text, 40))
+		err = fmt.Errorf(`must be a duration such as "90s" or "1h30m", got %q`, plain.Cut(text, 40))
+		if strings.ContainsAny(text, "dw") {
+			err = fmt.Errorf(`%w; a day is "24h", a week "168h"`, err)
+		}
+		return err
 	}
 	*d = Duration(parsed)
 	return nil

@@ -81,6 +81,20 @@ func TestAPeriodsOffsetIsLessThanThePeriodAndAZoneHasWholeDays(t *testing.T) {
 	})
 }
 
+func TestOfAPeriodThatCannotBeReadNoRuleIsSaidToLackIt(t *testing.T) {
+	for text, want := range map[string]string{
+		windowed(`"period": "1d", "offset": "96h", "grace": "1h", "datapoints": {"breaching": 2, "of": 3}`): `rules[0].period: must be a duration such as "90s" or "1h30m", got "1d"; a day is "24h", a week "168h"`,
+		windowed(`"period": "soon"`): `rules[0].period: must be a duration such as "90s" or "1h30m", got "soon"`,
+		windowed(`"period": 60`):     `rules[0].period: must be a duration such as "90s" or "1h30m", got 60`,
+		windowed(`"period": [1]`):    `rules[0].period: must be a duration such as "90s" or "1h30m", got [1]`,
+		rules(`{"metric": "m", "below": 1, "stat": "avg", "period": "1 h"}`): `rules[0].period: must be a duration such as "90s" or "1h30m", got "1 h"
+rules[0].stat: must be min, max, mean, sum, count, or a percentile from p0.1 to p99.9, got "avg"`,
+	} {
+		_, err := policy.Decode([]byte(text))
+		require.EqualError(t, err, want, text)
+	}
+}
+
 func against(baseline string) string {
 	return rules(`{"name": "r", "metric": "m", "stat": "mean", "period": "1h", "below_baseline_by": "3%", "baseline": ` + baseline + `}`)
 }
