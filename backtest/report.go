@@ -20,6 +20,9 @@ var reportHTML string
 //go:embed assets/report.css
 var reportCSS string
 
+//go:embed assets/line.js
+var lineJS string
+
 //go:embed assets/drift.js
 var driftJS string
 
@@ -66,6 +69,7 @@ type pageResult struct {
 	Decisions []monitor.Decision `json:"decisions"`
 	Omitted   int                `json:"omitted,omitempty"` // decisions
 	Seconds   float64            `json:"seconds_in_breach"`
+	Lines     []pageLine         `json:"lines,omitempty"` // of rules with a period, but drift rules
 	Drifts    []pageDrift        `json:"drifts,omitempty"`
 }
 
@@ -77,19 +81,25 @@ type pageSweep struct {
 	Delay   *float64 `json:"delay"` // seconds until detection, mean; nil if never
 }
 
-// WriteReport writes one HTML page that needs nothing beside itself: the metrics
-// over time with the thresholds, decisions and cooldowns of each policy, and the
-// curves of a sweep. results are Run's for this recording and these policies;
-// swept may be nil.
+// WriteReport writes one HTML page that needs nothing beside itself: over time, what
+// rules with a period judged and the readings of what other rules are about, with the
+// thresholds, decisions and cooldowns of each policy, and the curves of a sweep. results
+// are Run's for this recording and these policies, with Options.Datapoints; swept may be
+// nil.
 func WriteReport(w io.Writer, recorded *recording.Recording, policies []Policy, results []Result, swept *Swept) error {
 	p := page{Models: []pageModel{}, Results: []pageResult{}}
+	drawn := map[string]bool{} // of metrics, their readings
+	for i, t := range tasks(recorded, policies) {
+		wanted := t.policy.WithDefaults()
+		for k := range wanted.Rules {
+			drawn[wanted.Rules[k].Metric] = drawn[wanted.Rules[k].Metric] || wanted.Rules[k].IsInstant()
+		}
+		p.Results = append(p.Results, newPageResult(wanted, results[i]))
+	}
 	for _, model := range recorded.Models {
-		p.Models = append(p.Models, pageModel{model.Name, model.Len(), downsample(model)})
+		p.Models = append(p.Models, pageModel{model.Name, model.Len(), downsample(model, drawn)})
 	}
 
-	for i, t := range tasks(recorded, policies) {
-		p.Results = append(p.Results, newPageResult(t.policy.WithDefaults(), results[i]))
-	}
 	if swept != nil {
 		p.Parameter = swept.Parameter()
 		for _, result := range swept.Results {
@@ -107,7 +117,7 @@ func WriteReport(w io.Writer, recorded *recording.Recording, policies []Policy, 
 	buffered := bufio.NewWriter(w)
 	_, err = strings.NewReplacer(
 		"{{css}}", uPlotCSS+"\n"+reportCSS, "{{license}}", strings.TrimSpace(uPlotLicense), "{{uplot}}", strings.TrimSpace(code),
-		"{{data}}", string(data), "{{js}}", driftJS+"\n"+reportJS,
+		"{{data}}", string(data), "{{js}}", lineJS+"\n"+driftJS+"\n"+reportJS,
 	).WriteString(buffered, reportHTML)
 	if err == nil {
 		err = buffered.Flush()
@@ -138,6 +148,7 @@ func newPageResult(wanted policy.Policy, result Result) pageResult {
 		}
 	}
 
+	made.Lines = newPageLines(wanted.Rules, result.Datapoints)
 	made.Drifts = newPageDrifts(wanted.Rules, result.looks)
 	made.Decisions = thin(result.Decisions)
 	made.Omitted = len(result.Decisions) - len(made.Decisions)

@@ -64,12 +64,11 @@ func TestAReportKeepsTheExtremesOfManyEvents(t *testing.T) {
 	page, data := report(t, policy.Policy{}, events...)
 	assert.Less(t, len(page), 1<<20)
 	series := data["models"].([]any)[0].(map[string]any)["series"].([]any)
-	require.Len(t, series, 3)
+	require.Len(t, series, 2, "nothing is about auc")
 	latency := series[1].(map[string]any)
 	assert.Equal(t, "latency_ms", latency["metric"])
 	assert.Contains(t, latency["max"], 999.0)
 	assert.LessOrEqual(t, len(latency["at"].([]any)), 1201)
-	assert.Equal(t, "auc", series[2].(map[string]any)["metric"])
 }
 
 func TestAReportOfAStormLeavesOutSuppressionsFirst(t *testing.T) {

@@ -21,11 +21,14 @@ type series struct {
 	Mean   []shortened `json:"mean"`
 }
 
-// shortened is a number of which a chart needs six digits.
+// shortened is a number of which a chart needs six digits; NaN where there is none.
 type shortened float64
 
-// MarshalJSON writes six digits.
+// MarshalJSON writes six digits, and null where there is no number.
 func (s shortened) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(s)) {
+		return []byte("null"), nil
+	}
 	return strconv.AppendFloat(nil, float64(s), 'g', 6, 64), nil
 }
 
@@ -44,9 +47,12 @@ func (b *bucket) add(value float64) {
 	b.min, b.max, b.sum = math.Min(b.min, value), math.Max(b.max, value), b.sum+value
 }
 
-// downsample makes the series of a model's metrics: the three of the event
-// first, then further ones by name.
-func downsample(model *recording.Model) []series {
+// mean is NaN where there is no reading.
+func (b *bucket) mean() shortened { return shortened(b.sum / float64(b.count)) }
+
+// downsample makes the series of those of a model's metrics that are drawn: the three
+// of the event first, then further ones by name.
+func downsample(model *recording.Model, drawn map[string]bool) []series {
 	made := []series{}
 	if model.Len() == 0 {
 		return made
@@ -62,6 +68,9 @@ func downsample(model *recording.Model) []series {
 	}
 	width := max(last.Sub(first)/buckets+1, time.Second)
 	for _, column := range model.Columns() {
+		if !drawn[column.Name] {
+			continue
+		}
 		all := make([]bucket, buckets+1)
 		for i := range model.Len() {
 			if value, measured := column.At(i); measured {
@@ -77,7 +86,7 @@ func downsample(model *recording.Model) []series {
 			s.At = append(s.At, first.Add(time.Duration(i)*width+width/2).Unix())
 			s.Min = append(s.Min, shortened(b.min))
 			s.Max = append(s.Max, shortened(b.max))
-			s.Mean = append(s.Mean, shortened(b.sum/float64(b.count)))
+			s.Mean = append(s.Mean, b.mean())
 		}
 
 		made = append(made, s)

@@ -2,7 +2,8 @@
 // What drift rules have found: the statistic over time with its bound, and of a chosen
 // period the reference and the period as two histograms. tools are the report's own.
 const driftCharts = (tools) => {
-  const { make, line, bold, number, count, clock, style, plot, axis, ticks, cursor, hover, zoomTogether, spans, leftOf } = tools;
+  const { make, line, bold, number, count, clock, style } = tools;
+  const statisticChart = statisticCharts(tools);
   const svg = (tag, attributes, ...children) => {
     const node = document.createElementNS(document.getElementById("empty").namespaceURI, tag);
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
@@ -71,39 +72,15 @@ const driftCharts = (tools) => {
     const below = make("div", { class: "look" });
     into.append(box);
     const x = looks.map((l) => l.end), values = looks.map((l) => l.value), bounds = looks.map((l) => l.threshold);
-    const all = values.concat(bounds).filter((v) => v !== null);
-    const high = all.reduce((a, b) => Math.max(a, b), 0) || 1;
+    const high = values.concat(bounds).reduce((a, b) => Math.max(a, b), 0) || 1;
+    const breaches = looks.flatMap((l, i) => (l.breach ? [{ point: i, value: l.value }] : []));
     let at = first(looks);
-    const dot = (c, u, i, size, fill) => {
-      if (values[i] === null) return;
-      c.fillStyle = fill;
-      c.beginPath();
-      c.arc(u.valToPos(x[i], "x", true), u.valToPos(values[i], "y", true), size * devicePixelRatio, 0, 7);
-      c.fill();
-    };
-    const u = plot(box, 200, {
-      cursor, scales: { x: { range: (u, a, b) => [a, b] }, y: { range: () => [0, high * 1.08] } },
-      axes: [axis({ values: ticks }), axis({ size: leftOf(), values: (u, ticks) => ticks.map((v) => number(v)) })],
-      series: [{}, { stroke: () => style("--mean"), width: 1.5, points: { show: looks.length < 60, size: 4, fill: () => style("--mean") } },
-        { stroke: () => style("--limit"), width: 1.5, dash: [6, 4], points: { show: looks.length < 3, size: 4, fill: () => style("--limit") } }],
-      hooks: {
-        drawClear: [spans], setScale: [zoomTogether],
-        draw: [(u) => {
-          const c = u.ctx;
-          c.save();
-          c.beginPath(); c.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height); c.clip();
-          looks.forEach((l, i) => { if (l.breach) dot(c, u, i, 3.5, style("--trigger")); });
-          dot(c, u, at, 6, style("--drift"));
-          c.restore();
-        }],
-        setCursor: [hover((u) => {
-          const look = looks[u.cursor.idx];
-          return look ? [line(bold(rule.rule), " " + rule.statistic + " " + number(look.value)), line("bound " + number(look.threshold)),
-            line(look.features.map((f) => f.name).join(", ")), line(clock(look.start) + " UTC")] : [];
-        })],
-      },
-    }, [x, values, bounds]);
-    u.overTime = true;
+    const u = statisticChart(box, [x, values, bounds], {
+      range: [0, high * 1.08], breaches,
+      above: (u, dot) => dot(x[at], values[at], 6, style("--drift")),
+      says: (i) => [line(bold(rule.rule), " " + rule.statistic + " " + number(values[i])), line("bound " + number(bounds[i])),
+        line(looks[i].features.map((f) => f.name).join(", ")), line(clock(looks[i].start) + " UTC")],
+    });
     const show = (i) => { at = i; drawLook(below, rule, at, show); u.redraw(false); };
     u.over.addEventListener("click", (e) => show(u.posToIdx(e.clientX - u.over.getBoundingClientRect().left)));
     box.append(make("div", { class: "legend" }, make("span", {}, make("i", { style: "background:var(--suppressed)" }), "reference"), make("span", {}, make("i", { style: "background:var(--mean)" }), "period")), below);

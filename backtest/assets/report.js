@@ -210,11 +210,14 @@
     zoomTogether.busy = false;
   };
   const cursor = { sync: { key: "time", setSeries: false }, drag: { x: true, y: false }, points: { show: false }, y: false };
+  // The readings of rules without a period are drawn; of the others, their datapoints.
+  const drawn = () => model().series.filter((s) => limitsOf(s.metric).length);
   // leftOf is how wide the axis on the left must be, the same for all charts over time.
   const leftOf = () => result().decisions.reduce((most, d) => Math.max(most, d.kind.length * 7 + 14), 64);
   const whole = () => {
     const r = result();
-    const ends = model().series.flatMap((s) => [s.at[0], s.at[s.at.length - 1]]).concat(r.decisions.map((d) => d.x));
+    const ends = drawn().concat(r.lines || []).filter((s) => s.at.length).flatMap((s) => [s.at[0], s.at[s.at.length - 1]])
+      .concat((r.drifts || []).flatMap((d) => d.looks.map((l) => l.end)), r.decisions.map((d) => d.x), r.first ? [seconds(r.first), seconds(r.last)] : []);
     const first = ends.reduce((a, b) => Math.min(a, b), Infinity), last = ends.reduce((a, b) => Math.max(a, b), -Infinity);
     return first < last ? [first, last] : [first - 1, last + 1];
   };
@@ -235,14 +238,12 @@
     u.overTime = true;
   };
 
-  const limitsOf = (metric) => result().rules.filter((r) => r.metric === metric).flatMap((r) =>
-    [["below", "<"], ["above", ">"]].filter(([side]) => r[side] !== undefined).map(([side, sign]) => ({
-      value: r[side], text: r.name + ": " + (r.stat ? r.stat + " " : "") + sign + " " + number(r[side]) + (r.period ? " in " + r.period : ""),
-    })));
+  const limitsOf = (metric) => result().rules.filter((r) => r.metric === metric && !r.period).flatMap((r) =>
+    [["below", "<"], ["above", ">"]].filter(([side]) => r[side] !== undefined).map(([side, sign]) => ({ value: r[side], text: r.name + ": " + sign + " " + number(r[side]) })));
 
   const drawMetric = (into, s) => {
     const limits = limitsOf(s.metric);
-    const rules = new Set(result().rules.filter((r) => r.metric === s.metric).map((r) => r.name));
+    const rules = new Set(result().rules.filter((r) => r.metric === s.metric && !r.period).map((r) => r.name));
     const decisions = result().decisions.filter((d) => rules.has(d.rule) && d.value !== undefined).sort((a, b) => weight(a) - weight(b));
     const box = make("div", { class: "chart" }, make("h3", {}, s.metric, ...limits.map((l) => make("span", { class: "limit" }, l.text))));
     into.append(box);
@@ -274,14 +275,15 @@
     into.replaceChildren(
       make("h2", {}, name(result()), make("small", {}, "drag to zoom, double-click to see all; times are UTC")),
       make("div", { class: "legend" }, key("--mean", "mean"), key("--band", "min to max"), key("--limit", "threshold"), key("--cooldown", "cooldown"),
-        key("--trigger", "triggered"), key("--suppressed", "suppressed"), key("--good", "succeeded"), key("--bad", "failed"),
+        key("--trigger", "breaching period, triggered"), key("--suppressed", "suppressed"), key("--good", "succeeded"), key("--bad", "failed"),
         ...(result().detection ? [key("--drift", "known drift")] : [])));
     drawLanes(into);
-    const drawDrift = driftCharts({ make, line, bold, number, count, clock, style, plot, axis, ticks, cursor, hover, zoomTogether, spans, leftOf });
+    const tools = { make, line, bold, number, count, clock, style, plot, axis, ticks, cursor, hover, zoomTogether, spans, leftOf };
+    const drawLine = lineCharts(tools), drawDrift = driftCharts(tools);
+    (result().lines || []).forEach((l) => drawLine(into, l));
     (result().drifts || []).filter((d) => d.looks.length).forEach((d) => drawDrift(into, d));
     const zoom = chosen.zoom || whole();
-    const judged = (s) => (limitsOf(s.metric).length ? 0 : 1);
-    [...model().series].sort((a, b) => judged(a) - judged(b)).forEach((s) => drawMetric(into, s));
+    drawn().forEach((s) => drawMetric(into, s));
     // A double click shows all again: of every chart, from the first to the last.
     const show = ([min, max]) => plots.filter((p) => p.overTime).forEach((p) => p.setScale("x", { min, max }));
     into.ondblclick = () => show(whole());
