@@ -15,6 +15,7 @@ const maxColumns = 1200
 // periods or, where they are more than maxColumns, for each of as many spans of time. A
 // point holds several datapoints, too, where several model versions were judged for one
 // period. All lists but Breaches are as long as At; NaN, null on the page, is a gap.
+// Periods that are judged by nobody, as silent ones mostly are, are one point of gap.
 type pageLine struct {
 	Rule      string       `json:"rule"`
 	Words     string       `json:"words"`         // the rule's
@@ -54,6 +55,7 @@ func newPageLine(rule *policy.Rule, judged []Datapoint) pageLine {
 	width := columnWidth(judged)
 	first := judged[0].End
 	areSingle := true
+	over := judged[0].Start // what was judged so far
 	for from := 0; from < len(judged); {
 		column := judged[from].End.Sub(first) / width
 		until := from + 1
@@ -62,7 +64,11 @@ func newPageLine(rule *policy.Rule, judged []Datapoint) pageLine {
 		}
 
 		areSingle = areSingle && until == from+1
+		if start := judged[from].Start; start.After(over) {
+			line.add([]Datapoint{{End: start}}, false)
+		}
 		line.add(judged[from:until], rule.BreachesLow())
+		over = latest(over, judged[until-1].End)
 		from = until
 	}
 

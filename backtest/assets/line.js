@@ -7,13 +7,13 @@
 // the bottom. says are the tooltip's lines of a point; above draws upon all else.
 const statisticCharts = (tools) => (box, values, { range, breaches, above, says }) => {
   const { number, style, plot, axis, ticks, cursor, hover, zoomTogether, spans, leftOf } = tools;
-  const [x] = values, few = x.length < 60, hidden = { stroke: "transparent", points: { show: false } };
+  const [x] = values, few = x.length < 60, hidden = () => ({ stroke: "transparent", points: { show: false } });
   const u = plot(box, 200, {
     cursor, scales: { x: { range: (u, a, b) => [a, b] }, y: { range: () => range } },
     axes: [axis({ values: ticks }), axis({ size: leftOf(), values: (u, all) => all.map((v) => number(v)) })],
     series: [{}, { stroke: () => style("--mean"), width: 1.5, points: { show: few, size: 4, fill: () => style("--mean") } },
       { stroke: () => style("--limit"), width: 1.5, dash: [6, 4], points: { show: x.length < 3, size: 4, fill: () => style("--limit") } },
-      ...(values.length > 3 ? [hidden, hidden] : [])],
+      ...(values.length > 3 ? [hidden(), hidden()] : [])],
     bands: values.length > 3 ? [{ series: [4, 3], fill: () => style("--band") }] : [],
     hooks: {
       drawClear: [spans], setScale: [zoomTogether],

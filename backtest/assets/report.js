@@ -274,7 +274,7 @@
     const key = (variable, text) => make("span", {}, make("i", { style: "background:var(" + variable + ")" }), text);
     into.replaceChildren(
       make("h2", {}, name(result()), make("small", {}, "drag to zoom, double-click to see all; times are UTC")),
-      make("div", { class: "legend" }, key("--mean", "mean"), key("--band", "min to max"), key("--limit", "threshold"), key("--cooldown", "cooldown"),
+      make("div", { class: "legend" }, key("--mean", "value, or the mean of several"), key("--band", "min to max"), key("--limit", "threshold"), key("--cooldown", "cooldown"),
         key("--trigger", "breaching period, triggered"), key("--suppressed", "suppressed"), key("--good", "succeeded"), key("--bad", "failed"),
         ...(result().detection ? [key("--drift", "known drift")] : [])));
     drawLanes(into);
