@@ -319,6 +319,9 @@ func (x *trial) ruleStatus(r *policy.Rule, v *naiveVersion, l *ledger) monitor.R
 	if start, comes := x.naive.nextPeriod(r, v, l); comes {
 		s.NextAt = dueOf(r, start)
 	}
+	if r.Change == nil {
+		s.Breaches, s.Of = l.count(r)
+	}
 	for _, p := range l.points[max(0, len(l.points)-30):] {
 		s.Datapoints = append(s.Datapoints, monitor.DatapointStatus{
 			Start: time.Unix(p.start, 0).UTC(), Value: p.value, Breach: p.breach, Unknown: p.unknown, Approximate: p.approximate,

@@ -234,6 +234,24 @@ func TestADigestThatCrossesABoundaryIsApproximate(t *testing.T) {
 	assert.True(t, points[0].Approximate)
 }
 
+func TestAStatusCountsTheDatapointsThatItDoesNotShow(t *testing.T) {
+	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9, "datapoints": {"breaching": 38, "of": 40}}]}`))
+	for hour := range 45 {
+		accuracy := 0.8
+		if hour%10 == 9 {
+			accuracy = 0.95
+		}
+		at := noon.Add(time.Duration(hour)*time.Hour + time.Minute)
+		tickUntil(m, at)
+		m.Observe(at, reading(at, "v1", metric.Accuracy, accuracy))
+	}
+
+	tickUntil(m, noon.Add(45*time.Hour+time.Minute))
+	rule := m.Status(noon).Versions["v1"].Rules[0]
+	assert.Len(t, rule.Datapoints, 30)
+	assert.Equal(t, []int{36, 40}, []int{rule.Breaches, rule.Of})
+}
+
 func TestAfterAnOutageOnOurSideAGapIsUnknown(t *testing.T) {
 	for name, stat := range map[string]string{
 		"missing counts as breaching": `"stat": "mean", "missing": "breaching", "below": 0.9`,

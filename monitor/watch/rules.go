@@ -17,10 +17,15 @@ type RuleStatus struct {
 	At        time.Time       `json:"at,omitzero"`       // when it was last judged
 	Value     metric.Reading  `json:"value,omitzero"`    // then
 	Threshold metric.Reading  `json:"threshold,omitzero"`
-	// Datapoints are the last judged, oldest first.
+	// Datapoints are the last judged, oldest first; a status shows no more than 30, fewer
+	// where it would grow too large.
 	Datapoints []DatapointStatus `json:"datapoints,omitempty"`
-	NextAt     time.Time         `json:"next_at,omitzero"` // when the next datapoint is judged
-	Baseline   metric.Reading    `json:"baseline,omitzero"`
+	// Breaches is how many of the last N datapoints breach, and Of how many there are,
+	// whether they are shown or not; 0 of a rule on a change, which counts none.
+	Breaches int            `json:"breaches,omitempty"`
+	Of       int            `json:"of,omitempty"`
+	NextAt   time.Time      `json:"next_at,omitzero"` // when the next datapoint is judged
+	Baseline metric.Reading `json:"baseline,omitzero"`
 	// BaselineSamples is how many readings the baseline has while it fills up.
 	BaselineSamples int64 `json:"baseline_samples,omitempty"`
 	// Late counts the events that came when their period was judged already.
@@ -42,16 +47,6 @@ type DatapointStatus struct {
 	Breach      bool           `json:"breach,omitempty"`
 	Unknown     bool           `json:"unknown,omitempty"`     // it could not be judged: no baseline yet, or an outage of the monitor
 	Approximate bool           `json:"approximate,omitempty"` // a digest crossed its period's boundary
-}
-
-// CountBreaching says how many of the last N datapoints of a rule breach, and how many there
-// are, as far as a status has them.
-func CountBreaching(r *policy.Rule, datapoints []DatapointStatus) (breaching, of int) {
-	points := make([]window.Point, len(datapoints))
-	for i, d := range datapoints {
-		points[i] = window.Point{Value: d.Value, Breach: d.Breach, Unknown: d.Unknown}
-	}
-	return window.Count(r, points)
 }
 
 // shownDatapoints is how many of a rule's datapoints a status has.
@@ -87,6 +82,9 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 			}
 			for _, p := range recent.Points[max(0, len(recent.Points)-shownDatapoints):] {
 				s.Datapoints = append(s.Datapoints, DatapointStatus{time.Unix(p.Start, 0).UTC(), p.Value, p.Breach, p.Unknown, p.Approximate})
+			}
+			if r.Change == nil {
+				s.Breaches, s.Of = window.Count(r, recent.Points)
 			}
 		}
 

@@ -55,7 +55,7 @@ func TestARuleIsExplained(t *testing.T) {
 			policy: `{"rules": [` + slow + `}]}`,
 			rules: []monitor.RuleStatus{{
 				Verdict: monitor.Healthy, Value: some(231), Threshold: some(250), NextAt: noon.Add(5*time.Minute + 30*time.Second),
-				Datapoints: points(t, "100 150 300! 260! 231"),
+				Datapoints: points(t, "100 150 300! 260! 231"), Breaches: 2, Of: 5,
 			}},
 			want: []string{
 				"slow  latency_ms p99 over 5m above 250, 3 of 5 datapoints: healthy\n",
@@ -66,12 +66,17 @@ func TestARuleIsExplained(t *testing.T) {
 		},
 		"of M of N, breaching in a cooldown": {
 			policy: `{"rules": [` + slow + `}]}`,
-			rules:  []monitor.RuleStatus{{Verdict: monitor.Breaching, Value: some(300), Threshold: some(250), Datapoints: points(t, "300! - 300! ? 300!")}},
+			rules:  []monitor.RuleStatus{{Verdict: monitor.Breaching, Value: some(300), Threshold: some(250), Datapoints: points(t, "300! - 300! ? 300!"), Breaches: 3, Of: 3}},
 			change: func(s *monitor.Status) { s.CooldownUntil = noon.Add(32*time.Minute + 10*time.Second) },
 			want: []string{
 				"3 of 3 datapoints so far breach, 3 of 5 needed", "50 (20.0 %) above the threshold", "█·█?█  250 to 300",
 				"held back: cooldown until 12:32:10, for another 32m10s\n",
 			},
+		},
+		"of more datapoints than its status shows": {
+			policy: `{"rules": [{"name": "slow", "metric": "latency_ms", "stat": "mean", "above": 250, "period": "5m", "datapoints": {"breaching": 36, "of": 40}}]}`,
+			rules:  []monitor.RuleStatus{{Verdict: monitor.Healthy, Value: some(300), Threshold: some(250), Datapoints: points(t, strings.Repeat("300! ", 30)), Breaches: 35, Of: 40}},
+			want:   []string{"35 of 40 datapoints breach, 36 needed"},
 		},
 		"held beyond its clear threshold": {
 			policy: `{"rules": [` + slow + `, "clear_above": 200}]}`,

@@ -11,17 +11,14 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
-	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Rule is what is said of one rule, of one model version.
 type Rule struct {
 	monitor.RuleStatus
-	Rule     string `json:"rule"`               // in words
-	Breaches int    `json:"breaches,omitempty"` // of the datapoints that count
-	Of       int    `json:"of,omitempty"`       // datapoints that count
-	Needed   int    `json:"needed,omitempty"`   // breaching ones until it breaches
+	Rule   string `json:"rule"`             // in words
+	Needed int    `json:"needed,omitempty"` // breaching datapoints until it breaches
 	// Distance is how far the value is from the threshold; negative while it is on
 	// the healthy side.
 	Distance metric.Reading `json:"distance,omitzero"`
@@ -106,10 +103,10 @@ func (e *explainer) window(r *policy.Rule, x *Rule, say func(string, ...any)) {
 func (e *explainer) datapoints(r *policy.Rule, x *Rule, say func(string, ...any)) {
 	n := 0
 	x.Needed, n = r.MOfN()
-	x.Breaches, x.Of = watch.CountBreaching(r, x.Datapoints)
 	x.Distance = distance(r, x.RuleStatus)
 	switch {
-	case len(x.Datapoints) == 0, n == 1: // the last value says it all
+	case x.Of == 0: // none that counts
+	case n == 1: // the last value says it all
 	case x.Of < n:
 		say("%d of %s so far breach, %d of %d needed", x.Breaches, plain.Count(x.Of, "datapoint"), x.Needed, n)
 	default:
