@@ -54,6 +54,13 @@ func TestAFolderOfPoliciesIsAppliedAndPruned(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(mustStarter(t, queue, "", "apply", dir, "--owner", "payments-repo", "-o", "json")), &answer))
 	require.Len(t, answer.Results, 2)
 
+	const weekly = "model_name: apply-other\ncooldown: 168h\nrules: [{name: decay, metric: accuracy, stat: mean, below: 0.8, period: 168h}]\n"
+	const note = `note: rule "decay": the datapoint after one that triggers is suppressed for good`
+	assert.Contains(t, mustStarter(t, queue, weekly, "validate", "-"), note)
+	assert.Contains(t, mustStarter(t, queue, weekly, "apply", "-", "--owner", "somebody else", "--dry-run"), note)
+	assert.Contains(t, mustStarter(t, queue, weekly, "apply", "-", "--owner", "somebody else"), note)
+	assert.Contains(t, mustStarter(t, queue, weekly, "apply", "-", "--owner", "somebody else", "-o", "json"), "is suppressed for good")
+
 	require.NoError(t, os.Remove(filepath.Join(dir, "churn.yaml")))
 	_, stderr, code := starter(t, queue, "", "apply", dir, "--prune")
 	assert.Equal(t, 2, code, stderr)

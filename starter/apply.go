@@ -138,6 +138,7 @@ type applied struct {
 	Result    string              `json:"result,omitempty"`
 	Phase     contract.Phase      `json:"phase,omitempty"`
 	Changes   []difference.Change `json:"changes,omitempty"` // by field, where a policy is replaced
+	Notes     []string            `json:"notes,omitempty"`   // on the policy, as validate has them
 	Error     string              `json:"error,omitempty"`
 	err       error
 }
@@ -211,6 +212,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 			printChanges(out, *r)
 		default:
 			_, _ = fmt.Fprintf(out, "%s: %s, %s\n", plain.Text(r.ModelName), plain.Words(r.Result), plain.Words(r.Phase))
+			printNotes(out, r.Notes)
 		}
 	}
 
@@ -229,7 +231,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 
 // apply puts a policy in force, on a new monitor where the model has none.
 func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) applied {
-	result := applied{ModelName: d.Model}
+	result := applied{ModelName: d.Model, Notes: notesOf(d.Policy)}
 	before, err := s.before(ctx, d.Model)
 	if err == nil && before.running {
 		result.Changes, err = difference.Of(before.policy, d.Policy)
@@ -338,4 +340,5 @@ func printChanges(out io.Writer, r applied) {
 	for _, c := range r.Changes {
 		_, _ = fmt.Fprintf(out, "  %s\n", c)
 	}
+	printNotes(out, r.Notes)
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 func newValidateCommand() *cobra.Command {
@@ -33,23 +35,36 @@ in its verification, since they can't be judged of a new version in that time.`,
 
 		out := command.OutOrStdout()
 		for _, d := range documents {
-			policy := d.Policy.WithDefaults()
-			_, _ = fmt.Fprintf(out, "%s: %s is fine: %s, cooldown %s\n", d.Where, plain.Text(d.Model), plain.Count(len(policy.Rules), "rule"), policy.Cooldown.Or(0))
-			for _, rule := range policy.Rules {
+			p := d.Policy.WithDefaults()
+			_, _ = fmt.Fprintf(out, "%s: %s is fine: %s, cooldown %s\n", d.Where, plain.Text(d.Model), plain.Count(len(p.Rules), "rule"), p.Cooldown.Or(0))
+			for _, rule := range p.Rules {
 				_, _ = fmt.Fprintf(out, "  %s: %s\n", plain.Text(rule.Name), plain.Text(rule.String()))
 			}
-			for _, warning := range policy.Warnings() {
-				_, _ = fmt.Fprintf(out, "  note: %s\n", plain.Text(warning))
-			}
-			if without := policy.Unverifiable(); len(without) > 0 {
-				_, _ = fmt.Fprintf(out, "  note: a new version can't be judged within verify.within by %s\n", plain.Text(strings.Join(without, ", ")))
-			}
+			printNotes(out, notesOf(d.Policy))
 		}
 
 		return nil
 	}
 
 	return command
+}
+
+// notesOf are what a valid policy says and hardly means, and what it can't do.
+func notesOf(p policy.Policy) []string {
+	p = p.WithDefaults()
+	notes := p.Warnings()
+	if without := p.Unverifiable(); len(without) > 0 {
+		notes = append(notes, "a new version can't be judged within verify.within by "+strings.Join(without, ", "))
+	}
+
+	return notes
+}
+
+// printNotes prints the notes below what is said of their policy.
+func printNotes(out io.Writer, notes []string) {
+	for _, note := range notes {
+		_, _ = fmt.Fprintf(out, "  note: %s\n", plain.Text(note))
+	}
 }
 
 // policyFiles takes at least one file or folder, and standard input once.
