@@ -86,7 +86,7 @@ chaos: build ## kill, freeze and cut off everything under load, and check that n
 .PHONY: e2e-webhook
 e2e-webhook: ## the webhook backend against a trainer in Python; installs standardwebhooks
 	@venv="$${XDG_CACHE_HOME:-$$HOME/.cache}/modelvigil/standardwebhooks-1.1.0"; \
-	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q standardwebhooks==1.1.0 && mv "$$venv.new" "$$venv"; }; \
+	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q --require-hashes -r tools/standardwebhooks/requirements.txt && mv "$$venv.new" "$$venv"; }; \
 	MODELVIGIL_PYTHON="$$venv/bin/python" $(GOTEST) -count=1 -run Python ./activities/webhook
 
 .PHONY: compare

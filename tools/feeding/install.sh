@@ -9,7 +9,7 @@ set -euo pipefail
 
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/feeding" && pwd)
 lists=("$examples"/{python,otlp}/requirements.txt "$examples"/node/package{,-lock}.json)
-version() { sed -n "s|^$1==||p" "$examples/$2/requirements.txt"; }
+version() { sed -n "s|^$1==\([^ ]*\).*|\1|p" "$examples/$2/requirements.txt"; }
 client=$(sed -n 's|.*"@temporalio/client": "\([0-9.]*\)".*|\1|p' "$examples/node/package.json")
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/modelvigil"
 home="$cache/feeding-python-$(version temporalio python)-node-$client-otel-$(version opentelemetry-sdk otlp)"
@@ -27,7 +27,7 @@ if ! is_complete; then
   rm -rf "$home"
   mkdir -p "$home/node"
   "${PYTHON:-python3}" -m venv "$home/python" >&2
-  "$home/python/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+  "$home/python/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
     --requirement "$examples/python/requirements.txt" --requirement "$examples/otlp/requirements.txt" >&2
   "$home/python/bin/pip" check >&2
   cp "$examples"/node/package{,-lock}.json "$home/node/"

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-version=$(sed -n 's|^schemathesis==||p' "$tools/requirements.txt")
+version=$(sed -n 's|^schemathesis==\([^ ]*\).*|\1|p' "$tools/requirements.txt")
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/modelvigil"
 venv="$cache/schemathesis-$version"
 
@@ -24,7 +24,7 @@ fi
 if ! is_complete; then
   rm -rf "$venv"
   "${PYTHON:-python3}" -m venv "$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$tools/requirements.txt" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$tools/requirements.txt" >&2
   "$venv/bin/pip" check >&2
   cp "$tools/requirements.txt" "$venv/requirements.txt" # last: it says that all went well
 fi
