@@ -88,10 +88,14 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 	}
 
 	a.events++
-	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
-		if value, taken := reading.Get(); taken {
-			grown += a.named[i].add(value, stamp)
-		}
+	if value, taken := event.Accuracy.Get(); taken { // one after the other: an array would be a copy
+		grown += a.named[0].add(value, stamp)
+	}
+	if value, taken := event.LatencyMS.Get(); taken {
+		grown += a.named[1].add(value, stamp)
+	}
+	if value, taken := event.DriftScore.Get(); taken {
+		grown += a.named[2].add(value, stamp)
 	}
 
 	return grown, nil

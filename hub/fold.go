@@ -137,15 +137,20 @@ func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opene
 // lock takes this core's shard, or another that is free, or waits for this one.
 func (f *fold) lock() *shard {
 	p := places.Get().(*place)
-	own := p.number % len(f.shards)
+	number := p.number % len(f.shards)
 	places.Put(p)
+	own := &f.shards[number]
+	if own.mu.TryLock() {
+		return own
+	}
+
 	for i := range f.shards {
-		if s := &f.shards[(own+i)%len(f.shards)]; s.mu.TryLock() {
+		if s := &f.shards[(number+i)%len(f.shards)]; s.mu.TryLock() {
 			return s
 		}
 	}
-	f.shards[own].mu.Lock()
-	return &f.shards[own]
+	own.mu.Lock()
+	return own
 }
 
 // find returns the accumulator of an event, or nil if there is none yet.

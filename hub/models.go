@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
-	"maps"
+	"math/bits"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,31 +25,77 @@ const shardsOfModels = 256
 // models is the table of a hub's pipes. Writers hold Hub.adding.
 type models struct {
 	seed  maphash.Seed
-	parts [shardsOfModels]atomic.Pointer[map[string]*pipe] // replaced, never changed
+	parts [shardsOfModels]atomic.Pointer[modelTable] // replaced, never changed
 	count atomic.Int64
+}
+
+// modelTable is one part: a hash table with linear probing, of a power of two of slots,
+// of which at least half are empty. A map would hash the name a second time, which every
+// event would pay for.
+type modelTable []modelSlot
+
+type modelSlot struct {
+	hash uint64
+	pipe *pipe // nil where it is empty
+}
+
+// newModelTable makes one of pipes that are all different models'.
+func newModelTable(slots []modelSlot) *modelTable {
+	size := 1 << bits.Len(uint(2*len(slots)))
+	table := make(modelTable, size)
+	for _, slot := range slots {
+		i := table.home(slot.hash)
+		for table[i].pipe != nil {
+			i = (i + 1) & (size - 1)
+		}
+		table[i] = slot
+	}
+	return &table
+}
+
+// home is where a hash belongs: which part it is in was said by other bits of it.
+func (t modelTable) home(hash uint64) int { return int(hash>>32) & (len(t) - 1) }
+
+func (t modelTable) get(hash uint64, model string) *pipe {
+	for i := t.home(hash); t[i].pipe != nil; i = (i + 1) & (len(t) - 1) {
+		if t[i].hash == hash && t[i].pipe.model == model {
+			return t[i].pipe
+		}
+	}
+	return nil
+}
+
+// others are the slots in use but for a pipe's.
+func (t modelTable) others(p *pipe) []modelSlot {
+	return slices.DeleteFunc(slices.Clone(t), func(slot modelSlot) bool { return slot.pipe == nil || slot.pipe == p })
 }
 
 func newModels() *models {
 	m := &models{seed: maphash.MakeSeed()}
 	for i := range m.parts {
-		m.parts[i].Store(&map[string]*pipe{})
+		m.parts[i].Store(newModelTable(nil))
 	}
 	return m
 }
 
-func (m *models) part(model string) *atomic.Pointer[map[string]*pipe] {
-	return &m.parts[maphash.String(m.seed, model)%shardsOfModels]
+// part is where a model is, and its hash there.
+func (m *models) part(model string) (*atomic.Pointer[modelTable], uint64) {
+	hash := maphash.String(m.seed, model)
+	return &m.parts[hash%shardsOfModels], hash
 }
 
 // get returns the pipe of a model; nil if there is none.
-func (m *models) get(model string) *pipe { return (*m.part(model).Load())[model] }
+func (m *models) get(model string) *pipe {
+	part, hash := m.part(model)
+	return part.Load().get(hash, model)
+}
 
 // all are the pipes that there are.
 func (m *models) all() iter.Seq[*pipe] {
 	return func(yield func(*pipe) bool) {
 		for i := range m.parts {
-			for _, p := range *m.parts[i].Load() {
-				if !yield(p) {
+			for _, slot := range *m.parts[i].Load() {
+				if slot.pipe != nil && !yield(slot.pipe) {
 					return
 				}
 			}
@@ -57,18 +104,14 @@ func (m *models) all() iter.Seq[*pipe] {
 }
 
 func (m *models) put(p *pipe) {
-	part := m.part(p.model)
-	grown := maps.Clone(*part.Load())
-	grown[p.model] = p
-	part.Store(&grown)
+	part, hash := m.part(p.model)
+	part.Store(newModelTable(append(part.Load().others(p), modelSlot{hash, p})))
 	m.count.Add(1)
 }
 
 func (m *models) remove(p *pipe) {
-	part := m.part(p.model)
-	shrunk := maps.Clone(*part.Load())
-	delete(shrunk, p.model)
-	part.Store(&shrunk)
+	part, _ := m.part(p.model)
+	part.Store(newModelTable(part.Load().others(p)))
 	m.count.Add(-1)
 }
 

@@ -77,11 +77,22 @@ func (w *wanted) ofBinned(name string, bins *contract.MetricBins) want {
 // tally is one metric of a digest in the making.
 type tally struct {
 	metric.Summary
-	want want
+	want    want
+	isPlain bool // it has begun, and has neither bins nor a sketch
 }
 
 // add folds a reading, and returns by how many bytes that grew.
 func (t *tally) add(value float64, stamp time.Time) (grown int) {
+	if t.isPlain && value > t.Min && value < t.Max { // nearly each reading of most models
+		t.Count++
+		t.Sum += value
+		return 0
+	}
+	return t.addAny(value, stamp)
+}
+
+// addAny is add for every reading.
+func (t *tally) addAny(value float64, stamp time.Time) (grown int) {
 	if t.Count == 0 {
 		grown = t.start(value, stamp)
 	}
@@ -127,5 +138,6 @@ func (t *tally) start(value float64, stamp time.Time) int {
 	if t.want.distribution {
 		t.Sketch = metric.NewSketch()
 	}
+	t.isPlain = len(t.Bins) == 0 && t.Sketch == nil
 	return t.Bytes() - before
 }
