@@ -134,6 +134,7 @@ func policyLines(policy policy.Policy) string {
 	if policy.DryRun {
 		how += ", in a dry run: nothing is asked for"
 	}
+	how += "\n  reported every " + explain.HowLong(policy.ReportInterval()) + " by each publisher, while it is healthy"
 	return "RETRAINED WHEN\n" + plain.Table(rows) + how + "\n"
 }
 

@@ -58,6 +58,7 @@ RETRAINED WHEN
   drift_score above 0.1  rule drift
   auc below 0.75
   by the worker's default backend, cooldown 1h, timeout 24h
+  reported every 1m by each publisher, while it is healthy
 
 events       4
 breaches     2
