@@ -40,6 +40,10 @@ var tried = []Family{
 	{File: "tried/older-is-stricter", Sweeps: []string{
 		"bad day.below=0.4:0.72:0.04", "dull day.below=0.5:0.9:0.04", "old.max_age=71h,119h,167h",
 	}},
+	{File: "tried/cusum", Sweeps: []string{"bad day.below=0.4:0.72:0.04", "decay.change.decision=0.5:4:0.5"}},
+	{File: "tried/last-days", Sweeps: []string{"bad day.below=0.4:0.72:0.04", "worse.below_baseline_by=4%:40%:4%"}},
+	{File: "tried/season", Sweeps: []string{"bad day.below=0.4:0.72:0.04", "worse than last week.below_baseline_by=2%:30%:4%"}},
+	{File: "tried/budget", Sweeps: []string{"bad day.below=0.4:0.9:0.02", "budget.retrainings=4,5,6"}},
 }
 
 //go:embed policies
