@@ -27,7 +27,7 @@ var fresh = strings.Fields(`
 // isReady asks whether a program in a terminal of its own does what the next block needs.
 var isReady = map[string]string{
 	"server start-dev":  "(: </dev/tcp/127.0.0.1/7233)",
-	"modelvigil-worker": `said=$(bin/modelvigil doctor 2>&1 || true); ! grep "no worker" <<<"$said"`,
+	"modelvigil-worker": `test -x bin/modelvigil && said=$(bin/modelvigil doctor 2>&1 || true) && ! grep "no worker" <<<"$said"`,
 	"gateway":           "curl -fsS http://127.0.0.1:9465/readyz",
 	"webhook.py":        "(: </dev/tcp/127.0.0.1/8000)",
 }
