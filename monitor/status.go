@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -56,6 +57,17 @@ func (s *Status) LatestRules() (version string, rules []RuleStatus) {
 		}
 	}
 	return version, rules
+}
+
+// Measured are the metrics that events of any version have measured, in order.
+func (s *Status) Measured() []string {
+	measured := map[string]struct{}{}
+	for _, version := range s.Versions {
+		for name := range version.Metrics {
+			measured[name] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(measured))
 }
 
 // MetricStatus sums up one metric of a version.

@@ -145,19 +145,14 @@ func unmeasured(name string, outlines []*recording.Outline) string {
 		taken = append(taken, o.Taken...)
 		passedOver = append(passedOver, o.PassedOver...)
 	}
+	if slices.Contains(taken, name) {
+		return fmt.Sprintf(": no event measures %q, whose column holds no value", plain.Text(name))
+	}
+
 	all := slices.Concat(taken, passedOver)
-
-	text := fmt.Sprintf(": no event measures %q", plain.Text(name))
-	switch {
-	case len(all) == 0:
-		return text
-	case slices.Contains(taken, name):
-		return text + ", whose column holds no value"
+	text := ": " + near.Unmeasured(name, all)
+	if len(all) > 0 {
+		text += fmt.Sprintf("; --map %s=COLUMN names the column that holds it", plain.Text(name))
 	}
-
-	hint := near.Hint(name, all)
-	if hint == "" {
-		hint = "; there are " + names(all)
-	}
-	return text + hint + fmt.Sprintf("; --map %s=COLUMN names the column that holds it", plain.Text(name))
+	return text
 }

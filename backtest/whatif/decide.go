@@ -53,6 +53,8 @@ type Answer struct {
 	From      time.Time          `json:"from"`            // when the first of them began
 	Until     time.Time          `json:"until"`           // now, or when the monitor ended
 	Notes     []string           `json:"notes,omitempty"` // what to know about the comparison
+	// Unjudged are rules of the other policy that have judged nothing, and why, in words.
+	Unjudged []string `json:"unjudged,omitempty"`
 }
 
 // ErrNoHistory says that the server retains nothing of a monitor.
@@ -109,6 +111,7 @@ func decide(q Question, play func(*life) error) (Answer, error) {
 		From:      again.from,
 		Until:     until,
 		Notes:     append(recording.notes, again.rival.notes...),
+		Unjudged:  again.rival.unjudged(until),
 	}, nil
 }
 

@@ -35,6 +35,7 @@ type rival struct {
 
 	decisions []monitor.Decision
 	notes     []string
+	judged    map[int]bool // the rules that have judged something, by number
 }
 
 // due is an answer that comes at a time.
@@ -74,6 +75,7 @@ func (r *rival) begin(state monitor.State, at time.Time) error {
 func (r *rival) take(state monitor.State) {
 	r.machine = monitor.Restore(state)
 	r.machine.OnDecision = r.hear
+	r.machine.OnJudged = r.noteJudged
 	r.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { r.hear(r.machine.Repeated()) }
 	r.updates = workflows.Updates(r.machine)
 }

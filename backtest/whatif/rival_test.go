@@ -222,3 +222,24 @@ func TestAWhatIfFindsTheBoundsOfARateOfFalseAlarms(t *testing.T) {
 	require.NotEmpty(t, lines)
 	require.Contains(t, lines[0], "4h0m30s triggered")
 }
+
+func TestRulesOfTheOtherPolicyThatHaveJudgedNothingAreNamed(t *testing.T) {
+	answer, _ := decide(t, 4*time.Hour, recording, `{"rules": [
+		{"name": "good", "metric": "accuracy", "below": 0.1},
+		{"name": "mean", "metric": "accuracy", "stat": "mean", "period": "10m", "below": 0.1},
+		{"name": "case", "metric": "Accuracy", "below": 0.1},
+		{"name": "other", "metric": "auc", "stat": "mean", "period": "10m", "below": 0.1},
+		{"name": "early", "metric": "accuracy", "stat": "mean", "period": "10m", "below_baseline_by": 0.1, "baseline": {"samples": 1000}},
+		{"name": "old", "max_age": "300h"}
+	]}`)
+
+	require.Equal(t, []string{
+		`rule "case" has judged nothing: no event measures "Accuracy"; did you mean accuracy?`,
+		`rule "other" has judged nothing: no event measures "auc"; there are accuracy`,
+		`rule "early" has judged nothing`,
+	}, answer.Unjudged)
+	require.Contains(t, answer.Text(), "\nwarning: rule \"early\" has judged nothing\n")
+
+	answer, _ = decide(t, 4*time.Hour, recording, "")
+	require.Empty(t, answer.Unjudged, "the policies as recorded are not asked about")
+}

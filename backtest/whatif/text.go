@@ -21,11 +21,14 @@ func (a *Answer) Text() string {
 	if len(a.Recorded)+len(a.WhatIf) > 0 {
 		text += "\n" + plain.Table(a.rows())
 	}
-	for i, note := range a.Notes {
-		if i == 0 {
-			text += "\n"
-		}
+	if len(a.Notes)+len(a.Unjudged) > 0 {
+		text += "\n"
+	}
+	for _, note := range a.Notes {
 		text += "note: " + plain.Text(note) + "\n"
+	}
+	for _, rule := range a.Unjudged {
+		text += "warning: " + plain.Text(rule) + "\n"
 	}
 
 	return text

@@ -3,13 +3,18 @@
 package near
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-// maxNear is how many names are suggested for one.
-const maxNear = 3
+const (
+	maxNear  = 3  // names that are suggested for one
+	maxNamed = 10 // names that there are, where none is near
+)
 
 // Names are the names that somebody may have meant who wrote another: they differ in
 // case or in what parts their words, or by few letters. The nearest come first.
@@ -43,6 +48,22 @@ func Hint(name string, names []string) string {
 		return ""
 	}
 	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// Unmeasured says that no event measures a metric, and which may have been meant: those
+// near to it, else what there is. It is one line, whatever the names hold.
+func Unmeasured(metric string, measured []string) string {
+	shown := make([]string, 0, len(measured))
+	for _, name := range measured {
+		shown = append(shown, plain.Text(name))
+	}
+
+	text := fmt.Sprintf("no event measures %q", plain.Text(metric))
+	hint := Hint(plain.Text(metric), shown)
+	if hint == "" && len(shown) > 0 {
+		return text + "; there are " + strings.Join(shown[:min(len(shown), maxNamed)], ", ") + plain.AndMore(len(shown)-maxNamed)
+	}
+	return text + hint
 }
 
 // letters are a name's letters and digits in small letters.

@@ -1,6 +1,7 @@
 package near_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,4 +22,12 @@ func TestNearNamesAreThoseThatSomebodyMayHaveMeant(t *testing.T) {
 func TestAHintAsksForWhatIsNearAndIsSilentOtherwise(t *testing.T) {
 	assert.Equal(t, "; did you mean f1 or f2?", near.Hint("f3", []string{"f1", "f2", "auc"}))
 	assert.Empty(t, near.Hint("precision", []string{"f1", "f2", "auc"}))
+}
+
+func TestWhatNoEventMeasuresIsNamedBesideWhatMayHaveBeenMeant(t *testing.T) {
+	assert.Equal(t, `no event measures "AUC"; did you mean auc?`, near.Unmeasured("AUC", []string{"auc", "f1"}))
+	assert.Equal(t, `no event measures "recall"; there are auc, f1`, near.Unmeasured("recall", []string{"auc", "f1"}))
+	assert.Equal(t, `no event measures "recall"; there are a, b, c, d, e, f, g, h, i, j and 2 more`, near.Unmeasured("recall", strings.Split("abcdefghijkl", "")))
+	assert.Equal(t, `no event measures "recall"`, near.Unmeasured("recall", nil))
+	assert.NotContains(t, near.Unmeasured("re\ncall", []string{"x\ny"}), "\n")
 }

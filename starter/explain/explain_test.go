@@ -265,3 +265,13 @@ func TestAChartNeedsNoSpread(t *testing.T) {
 	require.Equal(t, []string{"▅▅  3 to 3"}, chart(points(t, "3 3"), metric.Reading{}))
 	require.Equal(t, []string{"▁█  -1e+100 to 1e+100, the threshold 0 is ▅"}, chart(points(t, "-1e100 1e100"), metric.Some(0.0)))
 }
+
+func TestARuleAboutWhatNoEventMeasuresNamesWhatMayHaveBeenMeant(t *testing.T) {
+	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{Rules: []policy.Rule{policy.Below("AUC", 0.75), policy.Below("auc", 0.75)}})
+	m.Observe(noon, &metric.Event{Timestamp: noon, ModelName: "fraud", ModelVersion: "v1", Metrics: map[string]float64{"auc": 0.8}})
+
+	rules := Status(m.Status(noon), "", noon).Versions[0].Rules
+
+	require.Contains(t, rules[0].Says, `no event measures "AUC"; did you mean auc?`)
+	require.NotContains(t, strings.Join(rules[1].Says, "; "), "no event measures")
+}

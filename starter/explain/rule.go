@@ -62,6 +62,9 @@ func (e *explainer) rule(r *policy.Rule, s monitor.RuleStatus, version monitor.V
 		}
 	}
 
+	if unmeasured := Unmeasured(&e.status, r); unmeasured != "" {
+		say("%s", unmeasured)
+	}
 	x.HeldBack = e.heldBack(r, version)
 	return x
 }

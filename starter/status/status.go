@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -33,7 +34,7 @@ type Aside struct {
 func Print(w io.Writer, s monitor.Status, aside Aside, now time.Time) error {
 	ended := aside.Ended
 	parts := []string{
-		headLines(s, aside, now), nextLines(s.Next, ended), policyLines(s.Policy), countLines(s), versionLines(s.Versions),
+		headLines(s, aside, now), nextLines(s.Next, ended), policyLines(s.Policy), unjudgedLines(&s), countLines(s), versionLines(s.Versions),
 		driftLines(&s), decisionLines(s.Decisions), rejectionLines(s.Rejections),
 	}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
@@ -136,6 +137,24 @@ func policyLines(policy policy.Policy) string {
 	}
 	how += "\n  reported every " + explain.HowLong(policy.ReportInterval()) + " by each publisher, while it is healthy"
 	return "RETRAINED WHEN\n" + plain.Table(rows) + how + "\n"
+}
+
+// unjudgedLines warn of rules that can't judge anything, since nothing measures what
+// they are about. Few models measure all that the default rules are about, so of those
+// only what seems to have another name is worth a word.
+func unjudgedLines(s *monitor.Status) (text string) {
+	defaults := policy.Policy{}.WithDefaults().Rules
+	for i := range s.Policy.Rules {
+		rule := &s.Policy.Rules[i]
+		isDefault := slices.ContainsFunc(defaults, func(d policy.Rule) bool { return d.String() == rule.String() })
+		if isDefault && len(near.Names(rule.Metric, s.Measured())) == 0 {
+			continue
+		}
+		if unmeasured := explain.Unmeasured(s, rule); unmeasured != "" {
+			text += fmt.Sprintf("warning: rule %q has judged nothing: %s\n", plain.Text(rule.Name), unmeasured)
+		}
+	}
+	return text
 }
 
 func backend(name string) string { return plain.Text(cmp.Or(name, "the worker's default backend")) }

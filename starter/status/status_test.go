@@ -152,3 +152,25 @@ func TestAFailureAndABackendsLatestWordAreTold(t *testing.T) {
 	require.NoError(t, status.Print(&text, m.Status(noon.Add(5*time.Minute)), status.Aside{}, noon.Add(5*time.Minute)))
 	require.NotContains(t, text.String(), "last failure", "a success is over it")
 }
+
+func TestRulesAboutWhatNoEventMeasuresAreNamed(t *testing.T) {
+	asked := lived(t)
+	asked.Policy = policy.Policy{Rules: []policy.Rule{policy.Below("AUC", 0.75), policy.Below("auc", 0.75), policy.Below("recall", 0.5)}}
+	var text strings.Builder
+	require.NoError(t, status.Print(&text, asked, status.Aside{}, noon))
+	require.Contains(t, text.String(), "\nwarning: rule \"AUC\" has judged nothing: no event measures \"AUC\"; did you mean auc?\n"+
+		"warning: rule \"recall\" has judged nothing: no event measures \"recall\"; there are accuracy, auc\n\n")
+	require.NotContains(t, text.String(), "rule \"auc\" has judged nothing")
+
+	asked = lived(t)
+	asked.Versions["v9"] = monitor.VersionStatus{Metrics: map[string]monitor.MetricStatus{"latencyMs": {Count: 1}}}
+	text.Reset()
+	require.NoError(t, status.Print(&text, asked, status.Aside{}, noon))
+	require.Contains(t, text.String(), "\nwarning: rule \"latency\" has judged nothing: no event measures \"latency_ms\"; did you mean latencyMs?\n")
+	require.NotContains(t, text.String(), "rule \"drift\"", "a default rule that nothing comes near to")
+
+	asked.Events = 0
+	text.Reset()
+	require.NoError(t, status.Print(&text, asked, status.Aside{}, noon))
+	require.NotContains(t, text.String(), "warning: ", "while there are no events")
+}
