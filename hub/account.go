@@ -94,7 +94,7 @@ func (r *Receipt) Publish(ctx context.Context, event metric.Event) error {
 	part := r.parts[event.ModelName]
 	var before int64
 	if part == nil { // read first, for a refusal can be as fast as this
-		if known := r.hub.models.get(event.ModelName); known != nil {
+		if known := r.hub.models.Get(event.ModelName); known != nil {
 			before = known.lost()
 		}
 	}

@@ -43,7 +43,7 @@ func TestOneAccountLeavesModelsToTheOthers(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(3 * modelIdle)
 		synctest.Wait()
-		assert.Zero(t, h.models.count.Load(), "idle ones are forgotten")
+		assert.Zero(t, h.models.Len(), "idle ones are forgotten")
 		assert.Equal(t, 20, publish("modest"), "and their places are free again")
 	})
 }
@@ -59,7 +59,7 @@ func TestAModelThatWasForgottenComesBackAndNothingIsLostOrCountedTwice(t *testin
 			require.NoError(t, r.Flush(t.Context()), "a receipt outlives what it was for")
 			time.Sleep(2*modelIdle + time.Minute)
 			synctest.Wait()
-			require.Nil(t, h.models.get("fraud"))
+			require.Nil(t, h.models.Get("fraud"))
 		}
 		assert.EqualValues(t, 6, carrier.status("fraud").Events)
 		assert.Zero(t, carrier.status("fraud").Gaps)

@@ -22,7 +22,7 @@ func (h *Hub) Backlog() Backlog {
 // Backlogs is Backlog, and what of it is on which account.
 func (h *Hub) Backlogs() (all Backlog, events map[*Account]int64) {
 	events = map[*Account]int64{}
-	for p := range h.models.all() {
+	for p := range h.models.All() {
 		pending := p.pending()
 		all.Events += pending
 		events[p.account] += pending

@@ -197,7 +197,7 @@ func TestAServerThatIsAwayCostsBoundedMemoryAndLosesNothing(t *testing.T) {
 		require.ErrorAs(t, err, &missing)
 		assert.EqualValues(t, 1000, missing.Events["fraud"])
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		p := h.models.get("fraud")
+		p := h.models.Get("fraud")
 		p.mu.Lock()
 		assert.LessOrEqual(t, len(p.waiting), maxWaiting+policy.DefaultBaselineSamples/100, "and those that end with a hundredth reading")
 		p.mu.Unlock()

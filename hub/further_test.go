@@ -32,9 +32,9 @@ func TestAnEventWithAFurtherMetricThatMakesNoSenseIsRefusedBeforeAndAfterItsMode
 	}
 
 	refuse()
-	assert.Nil(t, h.models.get("fraud"), "nothing is known of the model")
+	assert.Nil(t, h.models.Get("fraud"), "nothing is known of the model")
 	require.NoError(t, h.Publish(ctx, metric.Event{ModelName: "fraud", Metrics: map[string]float64{"age": 1, "height": 2}}))
 	refuse()
 	require.NoError(t, h.Flush(ctx))
-	assert.EqualValues(t, 1, h.models.get("fraud").fold.published())
+	assert.EqualValues(t, 1, h.models.Get("fraud").fold.published())
 }

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/hub/internal/table"
 	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/metric"
 )
@@ -86,7 +87,7 @@ type Hub struct {
 	metrics   *metrics
 	observers *observers
 
-	models    *models
+	models    *table.Table[pipe]
 	modelRoom *share.Pool  // of maxModels
 	accounts  accounts     // of who publishes
 	own       *Account     // of those that publish through the hub itself
@@ -116,7 +117,7 @@ func newHub(c carrier, options Options) *Hub {
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
 		tracer: options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		models: newModels(), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
+		models: table.New[pipe](), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
 		now: time.Now, ended: make(chan struct{}),
 	}
 	h.metrics = newMetrics(h)
@@ -149,7 +150,7 @@ func (h *Hub) PublishDurable(ctx context.Context, event metric.Event) error {
 }
 
 func (h *Hub) publish(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
-	if !event.Passes(*h.latest.Load()) || len(event.Metrics) > 0 && h.models.get(event.ModelName) == nil {
+	if !event.Passes(*h.latest.Load()) || len(event.Metrics) > 0 && h.models.Get(event.ModelName) == nil {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
 			return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)
@@ -198,7 +199,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	return errors.Join(missing.err(), h.observers.close(ctx))
 }
 
-func (h *Hub) allPipes() []*pipe { return slices.Collect(h.models.all()) }
+func (h *Hub) allPipes() []*pipe { return slices.Collect(h.models.All()) }
 
 // ask queries a monitor for guidance, within the share of an account.
 func (h *Hub) ask(ctx context.Context, of *Account, model string) (contract.Guidance, error) {

@@ -75,7 +75,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 	var pending int64
 	published := m.hub.forgotten.Load()
 	var oldest float64
-	for p := range m.hub.models.all() {
+	for p := range m.hub.models.All() {
 		published += p.fold.published()
 		pending += p.pending()
 		oldest = max(oldest, p.pendingSince().Seconds())
@@ -90,7 +90,7 @@ func (m *metrics) Collect(collected chan<- prometheus.Metric) {
 	count(signalsDesc, m.urgentSignals.Load(), "urgent")
 	count(againDesc, m.redelivered.Load())
 	count(failedDesc, m.signalsWithNoReply.Load())
-	gauge(modelsDesc, float64(m.hub.models.count.Load()))
+	gauge(modelsDesc, float64(m.hub.models.Len()))
 
 	for _, q := range m.hub.observers.all() {
 		gauge(queueDesc, float64(len(q.events)), q.name)

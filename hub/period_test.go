@@ -216,7 +216,7 @@ func TestAYearOfTimestampsTakesBoundedMemoryAndLosesNothing(t *testing.T) {
 		h := learnt(t, c, c)
 		c.set(func(*metric.Batch) error { return serviceerror.NewUnavailable("away") }, nil)
 		random := rand.New(rand.NewPCG(3, 4))
-		p := h.models.get("fraud")
+		p := h.models.Get("fraud")
 		const events = 20_000
 		for i := range events {
 			event := healthy("fraud")

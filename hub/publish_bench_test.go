@@ -46,7 +46,7 @@ func benchmarkPublish(b *testing.B, models, publishers int) {
 		}
 	}
 	learnt, _ := idleCarrier{}.ask(ctx, "")
-	for p := range h.models.all() { // what monitors want is known within seconds, and holds for days
+	for p := range h.models.All() { // what monitors want is known within seconds, and holds for days
 		p.mu.Lock()
 		p.follow(learnt, now)
 		p.cut(now)
@@ -186,7 +186,7 @@ func benchmarkFeatures(b *testing.B, guidance contract.Guidance) {
 		}
 	}
 	publish(&events[0])
-	p := h.models.get("m")
+	p := h.models.Get("m")
 	p.mu.Lock()
 	p.follow(guidance, now)
 	p.cut(now)
