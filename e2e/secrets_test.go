@@ -69,6 +69,7 @@ channels:
 	for _, name := range names {
 		s := status(t, "secrets-"+name)
 		assert.NotZero(t, s.Retrainings.Requested, name)
+		assert.NotContains(t, everything["metrics"], "secrets-"+name, "the worker's metrics name no model")
 		text, err := json.Marshal(s)
 		require.NoError(t, err)
 		everything["status of "+name] = string(text)
