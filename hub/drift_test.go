@@ -217,7 +217,7 @@ func TestOfBinsThatAreKnownNoSketchIsSent(t *testing.T) {
 	p := newTestPublisher("a", now, true)
 	digest := func() *metric.Summary {
 		for i := range 3 {
-			_, err := p.fold.add(&metric.Event{Timestamp: now, ModelName: "fraud", Metrics: map[string]float64{"age": float64(i)}}, time.Now)
+			_, err := p.fold.add(&metric.Event{Timestamp: now, ModelName: "fraud", Metrics: map[string]float64{"age": float64(i)}}, func() time.Time { return now })
 			require.NoError(t, err)
 		}
 		return p.fold.cut(now, false, func(time.Time) time.Time { return now })[0].Metrics["age"]
@@ -317,7 +317,7 @@ func TestCountingInBinsAllocatesNothing(t *testing.T) {
 
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		assert.True(t, event.Passes(now))
-		_, err := p.fold.add(&event, time.Now)
+		_, err := p.fold.add(&event, func() time.Time { return now })
 		assert.NoError(t, err)
 	}))
 }
