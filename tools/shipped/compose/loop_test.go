@@ -70,6 +70,7 @@ func TestTheLoopPassesOnPostgreSQLWhateverCrashes(t *testing.T) {
 func TestAnOlderDatabaseIsUpgraded(t *testing.T) {
 	s := prepare(t)
 	output, err := s.Run(t.Context(), "schema", `
+		export SQL_PASSWORD="$(cat /run/password/postgresql)"
 		for part in "temporal postgresql/v12/temporal 1.18" "temporal_visibility postgresql/v12/visibility 1.9"; do
 			set -- $part
 			temporal-sql-tool --db "$1" create
