@@ -175,7 +175,6 @@ func TestTheDecoderRefusesMore(t *testing.T) {
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "1h", "zone": "Europe/Berlin"}]`,
 		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "24h", "zone": "Europe/Nowhere"}]`,
 		`"notify": [{"channel": "chat", "rules": ["nobody's"]}]`,
-		`"rules": [{"metric": "a", "above": 1, "stat": "mean", "period": "24h", "zone": "Europe/Berlin"}]`,
 		`"rules": [{"name": "r", "schedule": "0 3 * *"}]`,
 		`"rules": [{"name": "r", "schedule": "0 3 30 2 *"}]`,
 		`"rules": [{"name": "r", "schedule": "*/5 3 * * *"}]`,
