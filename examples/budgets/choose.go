@@ -1,14 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"path"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -29,22 +28,12 @@ func ReadPolicy(name string) (policy.Policy, error) {
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	var fields map[string]json.RawMessage
-	if err := yaml.UnmarshalStrict(text, &fields); err != nil {
-		return policy.Policy{}, fmt.Errorf("%s.yaml: %w", name, err)
-	}
 
-	delete(fields, "model_name")
-	encoded, err := json.Marshal(fields)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	read, err := policy.Decode(encoded)
+	documents, err := document.ReadForAny([]string{"-"}, bytes.NewReader(text))
 	if err != nil {
 		return policy.Policy{}, fmt.Errorf("%s.yaml: %w", name, err)
 	}
-
-	return read, nil
+	return documents[0].Policy, nil
 }
 
 // Candidate is the policy with values of the swept parameters.

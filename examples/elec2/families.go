@@ -1,16 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/modelvigil/modelvigil/backtest"
+	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -56,22 +55,12 @@ func ReadPolicy(name string) (policy.Policy, error) {
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	var fields map[string]json.RawMessage
-	if err := yaml.UnmarshalStrict(text, &fields); err != nil {
+
+	documents, err := document.ReadForAny([]string{"-"}, bytes.NewReader(text))
+	if err != nil {
 		return policy.Policy{}, fmt.Errorf("%s.yaml: %w", name, err)
 	}
-
-	delete(fields, "model_name")
-	encoded, err := json.Marshal(fields)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	policy, err := policy.Decode(encoded)
-	if err != nil {
-		return policy, fmt.Errorf("%s.yaml: %w", name, err)
-	}
-
-	return policy, nil
+	return documents[0].Policy, nil
 }
 
 // Candidate is a policy of a family.
