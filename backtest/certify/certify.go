@@ -42,16 +42,6 @@ const (
 // Horizon is within what time a change must be found.
 const Horizon = 30 * 24 * time.Hour
 
-// Rate is a number of false alarms per Options.Per.
-type Rate struct {
-	Mean float64 `json:"mean"`
-	// Low to High is the 95 % confidence interval of the mean. Where a resample has less
-	// than one alarm on average, High is at least 3 in the recording's length: as many
-	// as a recording without one can't rule out.
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-}
-
 // Found is what became of a change.
 type Found struct {
 	Change   string   `json:"change"`
@@ -65,8 +55,8 @@ type Found struct {
 
 // Record is how often something raises false alarms and finds changes.
 type Record struct {
-	FalseAlarms Rate    `json:"false_alarms"`
-	Changes     []Found `json:"changes"`
+	FalseAlarms certificate.Rate `json:"false_alarms"` // per Options.Per
+	Changes     []Found          `json:"changes"`
 }
 
 // Certificate is what can be said of a policy on a model's recording.

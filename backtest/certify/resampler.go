@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Resampler judges policies that differ in thresholds only on the same resamples.
@@ -35,7 +36,7 @@ func (r *Resampler) Fewer(samples int) *Resampler {
 }
 
 // FalseAlarms is how often a policy cries wolf.
-func (r *Resampler) FalseAlarms(ctx context.Context, wanted policy.Policy) (Rate, error) {
+func (r *Resampler) FalseAlarms(ctx context.Context, wanted policy.Policy) (certificate.Rate, error) {
 	return newTrials(r.pool, stripped(wanted), &r.options).falseAlarms(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Text is what is said of certificates to people: a table for each policy and model.
@@ -39,7 +40,7 @@ func certificateRows(c *Certificate) [][]string {
 		rows = append(rows, Row("the default policy", c.Default))
 	}
 	calendar := c.Calendar
-	calendar.FalseAlarms = Rate{Mean: calendar.FalseAlarms.Mean, Low: calendar.FalseAlarms.Mean, High: calendar.FalseAlarms.Mean}
+	calendar.FalseAlarms = certificate.Rate{Mean: calendar.FalseAlarms.Mean, Low: calendar.FalseAlarms.Mean, High: calendar.FalseAlarms.Mean}
 	return append(rows, Row("a calendar, as often", &calendar), Row("at every look", &c.Always))
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // trials are a policy over resamples of a pool.
@@ -119,14 +120,14 @@ func (t *trials) run(ctx context.Context) (record Record, err error) {
 	return record, err
 }
 
-func (t *trials) falseAlarms(ctx context.Context) (Rate, error) {
+func (t *trials) falseAlarms(ctx context.Context) (certificate.Rate, error) {
 	counts := make([]float64, t.options.Samples)
 	err := each(ctx, t.options.Samples, func(i int) {
 		counts[i] = t.alarms(t.random(0, i))
 		t.done()
 	})
 	if err != nil {
-		return Rate{}, err
+		return certificate.Rate{}, err
 	}
 	return rateOf(counts, t.pool.length, t.options.Per), nil
 }
@@ -261,10 +262,10 @@ func (t *trials) unjudged() (names []string) {
 }
 
 // rateOf makes a rate of the alarms of resamples, each of a length.
-func rateOf(counts []float64, length, per time.Duration) Rate {
+func rateOf(counts []float64, length, per time.Duration) certificate.Rate {
 	slices.Sort(counts)
 	pers := float64(length) / float64(per)
-	r := Rate{Mean: mean(counts) / pers, Low: quantile(counts, 0.025) / pers, High: quantile(counts, 0.975) / pers}
+	r := certificate.Rate{Mean: mean(counts) / pers, Low: quantile(counts, 0.025) / pers, High: quantile(counts, 0.975) / pers}
 	const ruleOfThree = 3 // of so many that are expected, one recording in 20 shows none
 	if mean(counts) < 1 {
 		r.High = max(r.High, ruleOfThree/pers)
@@ -324,7 +325,7 @@ func evenly(distance time.Duration, options *Options) Record {
 	record := Record{Changes: []Found{}}
 	if distance > 0 {
 		rate := float64(options.Per) / float64(distance)
-		record.FalseAlarms = Rate{rate, rate, rate}
+		record.FalseAlarms = certificate.Rate{rate, rate, rate}
 	}
 	for _, change := range options.Changes {
 		found := Found{Change: change.Text}

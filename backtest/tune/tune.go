@@ -19,6 +19,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/certify"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
 // Options say how to tune.
@@ -127,7 +128,7 @@ type tuning struct {
 // judged is a point, and what was found of it.
 type judged struct {
 	point
-	rate  certify.Rate
+	rate  certificate.Rate
 	delay float64 // seconds, the mean over changes; infinite where none were sought
 }
 

@@ -24,9 +24,12 @@ type Certificate struct {
 	Changes     []Found `json:"changes,omitempty"` // at most MaxChanges
 }
 
-// Rate is a number of false alarms, and the 95 % confidence interval of its mean.
+// Rate is a number of false alarms.
 type Rate struct {
 	Mean float64 `json:"mean"`
+	// Low to High is the 95 % confidence interval of the mean. Where a resample has less
+	// than one alarm on average, High is at least 3 in the recording's length: as many
+	// as a recording without one can't rule out.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
