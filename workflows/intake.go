@@ -121,7 +121,7 @@ func (m *watch) take(ctx workflow.Context, now time.Time, name string, raw conve
 	m.signals++
 	m.changed = true // an update drains too, and may then be refused
 	m.isTaking = true
-	raw = m.held(raw)
+	raw = m.unlessPlain(raw)
 	m.machine.OnBreath = func() { m.breathe(ctx) }
 	done := m.traces.take(name)
 	m.quota.add(now, Receive(m.machine, now, name, raw))

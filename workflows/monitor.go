@@ -78,7 +78,7 @@ func (w Worker) MonitorWorkflow(ctx workflow.Context, input converter.RawValue) 
 		return err
 	}
 	m.worker = w
-	m.isSealed = m.needsSeal(ctx)
+	m.sealedOnly = m.needsSeal(ctx)
 	ctx = m.outlast(ctx)
 	m.lookBack(ctx, input)
 	return m.run(ctx)
@@ -86,10 +86,10 @@ func (w Worker) MonitorWorkflow(ctx workflow.Context, input converter.RawValue) 
 
 // watch is one run of a monitor: the machine, and what is under way for it.
 type watch struct {
-	machine  *monitor.Machine
-	worker   Worker
-	isSealed bool // signals in the clear are not taken
-	log      log.Logger
+	machine    *monitor.Machine
+	worker     Worker
+	sealedOnly bool // signals in the clear are not taken
+	log        log.Logger
 
 	quota     quota // what may still be taken of the signals that wait
 	began     time.Time

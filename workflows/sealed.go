@@ -71,12 +71,12 @@ func (m *watch) needsSeal(ctx workflow.Context) (needs bool) {
 	return encoded.Get(&needs) == nil && needs
 }
 
-// held is a signal as it is to be taken: one in the clear is unreadable where all have to
-// be sealed.
-func (m *watch) held(raw converter.RawValue) converter.RawValue {
+// unlessPlain is a signal as it is to be taken: one in the clear is unreadable where all
+// have to be sealed.
+func (m *watch) unlessPlain(raw converter.RawValue) converter.RawValue {
 	payload := raw.Payload()
 	_, isUndecrypted := payload.GetMetadata()[contract.MetadataUndecrypted]
-	if !m.isSealed || payload == nil || isUndecrypted || seal.IsSealed(payload) {
+	if !m.sealedOnly || payload == nil || isUndecrypted || seal.IsSealed(payload) {
 		return raw
 	}
 
