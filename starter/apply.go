@@ -181,6 +181,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
+
 	var group errgroup.Group
 	group.SetLimit(maxApplying)
 	var unanswered atomic.Bool // then no other monitor is waited for
@@ -199,6 +200,7 @@ func (s *server) applyAll(ctx context.Context, documents []document.Document, ou
 			})
 		}
 	}()
+
 	var faults []error
 	for i, d := range documents {
 		<-done[i]

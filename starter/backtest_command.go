@@ -59,6 +59,7 @@ rejected, and the first few shown.`,
   modelvigil backtest policy.yaml --events metrics.csv --training-time 30m --outcome failed -o json`,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json", "csv", "ndjson", "jsonl", "parquet", "gz"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
+
 	b := &backtesting{}
 	output := outputFlag(command)
 	flags := command.Flags()
@@ -79,6 +80,7 @@ rejected, and the first few shown.`,
 	for flag, values := range map[string][]string{"outcome": {"succeeded", "failed", "accepted"}} {
 		_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+
 	command.Args = func(_ *cobra.Command, args []string) error { return b.takeFiles(args) }
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		b.Stdin = command.InOrStdin()

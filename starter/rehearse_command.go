@@ -52,6 +52,7 @@ versions are as in production; lines that make no sense are counted as rejected.
   modelvigil rehearse policy.yaml --approve-after 2h --report report.html -o json -- ./simulate`,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
+
 	r := &rehearsing{}
 	output := outputFlag(command)
 	flags := command.Flags()
@@ -59,6 +60,7 @@ versions are as in production; lines that make no sense are counted as rejected.
 	approveAfter := flags.Duration("approve-after", 0, "an operator approves each trigger that waits for it, so much later (default: nobody answers)")
 	yardsticks := flags.StringSlice("yardstick", nil, "run these, too: never, always, calendar (as many retrainings as the first policy's), or a calendar's interval such as 168h")
 	flags.StringVar(&r.report, "report", "", "write a page of charts to this `FILE`.html")
+
 	command.Args = func(command *cobra.Command, args []string) error {
 		return r.takeArguments(args, command.ArgsLenAtDash())
 	}

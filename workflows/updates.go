@@ -135,6 +135,7 @@ func Updates(machine *monitor.Machine) []Update {
 				return "", err
 			},
 		},
+
 		control(contract.UpdatePause, "Hold back automatic retraining: {\"by\": …, \"reason\": …}", isRunning,
 			func(now time.Time, c monitor.Control) string {
 				machine.PauseBy(now, c)
@@ -145,11 +146,13 @@ func Updates(machine *monitor.Machine) []Update {
 				machine.ResumeBy(now, c)
 				return ""
 			}),
+
 		control(contract.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
 			func(now time.Time, c monitor.Control) error { return machine.CanRetrain(now, c) },
 			func(now time.Time, c monitor.Control) string {
 				return machine.Retrain(now, c)
 			}),
+
 		control(contract.UpdateApprove, "Let the trigger that waits go out: {\"by\": …, \"reason\": …}",
 			func(time.Time, monitor.Control) error { return machine.CanAnswer(true) },
 			func(now time.Time, c monitor.Control) string {

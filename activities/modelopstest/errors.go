@@ -35,6 +35,7 @@ func (h Harness) testErrors(t *testing.T) {
 		s.scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("a refusal is final", func(t *testing.T) {
 		need(t, h.Refuse != nil, "Harness.Refuse")
 		s, request := h.subject(t), breach()
@@ -46,6 +47,7 @@ func (h Harness) testErrors(t *testing.T) {
 		undo()
 		h.expectJobs(t, request.RequestID, 0)
 	})
+
 	t.Run("a system that asks for less is told apart, and tried again", func(t *testing.T) {
 		need(t, h.Throttle != nil, "Harness.Throttle")
 		s, request := h.subject(t), breach()
@@ -58,6 +60,7 @@ func (h Harness) testErrors(t *testing.T) {
 		s.scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("a call whose context has ended returns", func(t *testing.T) {
 		s, request := h.subject(t), breach()
 		ctx, cancel := context.WithCancel(t.Context())

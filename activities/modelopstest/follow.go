@@ -25,6 +25,7 @@ func (h Harness) testFollow(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("to its success, with the model version that it made", func(t *testing.T) {
 		need(t, h.Succeed != nil, "Harness.Succeed")
 		s, request := h.subject(t), breach()
@@ -38,6 +39,7 @@ func (h Harness) testFollow(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("to its failure, with the reason", func(t *testing.T) {
 		need(t, h.Fail != nil, "Harness.Fail")
 		s, request := h.subject(t), breach()
@@ -49,6 +51,7 @@ func (h Harness) testFollow(t *testing.T) {
 			t.Errorf("got %+v", outcome)
 		}
 	})
+
 	t.Run("one that is not there any more is final", func(t *testing.T) {
 		need(t, h.Forget != nil, "Harness.Forget")
 		s, request := h.subject(t), breach()
@@ -110,6 +113,7 @@ func (h Harness) testCancel(t *testing.T) {
 			t.Error("another job has ended too")
 		}
 	})
+
 	t.Run("of a job that has succeeded is no error", func(t *testing.T) {
 		need(t, h.Succeed != nil, "Harness.Succeed")
 		s, request := h.subject(t), breach()
@@ -120,6 +124,7 @@ func (h Harness) testCancel(t *testing.T) {
 			t.Errorf("cancel: %v", err)
 		}
 	})
+
 	t.Run("without the answer finds the job by its request id, or says for good that it can't", func(t *testing.T) {
 		need(t, h.HasEnded != nil, "Harness.HasEnded")
 		s, request := h.subject(t), breach()
@@ -132,6 +137,7 @@ func (h Harness) testCancel(t *testing.T) {
 			t.Errorf("tried again for ever: %v", err)
 		}
 	})
+
 	t.Run("of what was never begun begins nothing", func(t *testing.T) {
 		s, request := h.subject(t), breach()
 		cancels(t, s)
@@ -140,6 +146,7 @@ func (h Harness) testCancel(t *testing.T) {
 		}
 		h.expectJobs(t, request.RequestID, 0)
 	})
+
 	t.Run("leaves a stranger's job alone", func(t *testing.T) {
 		need(t, h.Stranger != nil, "Harness.Stranger")
 		s, request := h.subject(t), breach()

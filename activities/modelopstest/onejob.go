@@ -21,6 +21,7 @@ func (h Harness) testOneJob(t *testing.T) {
 		sameJob(t, first, again)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("asked again after a restart", func(t *testing.T) {
 		request := breach()
 		before := h.subject(t).scheduled(t, request)
@@ -28,6 +29,7 @@ func (h Harness) testOneJob(t *testing.T) {
 		sameJob(t, before, after)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("asked by two workers, 20 times at once", func(t *testing.T) {
 		workers, request := []subject{h.subject(t), h.subject(t)}, breach()
 		var calls sync.WaitGroup
@@ -45,6 +47,7 @@ func (h Harness) testOneJob(t *testing.T) {
 		workers[0].scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("asked again after a lost answer", func(t *testing.T) {
 		need(t, h.LoseAnswer != nil, "Harness.LoseAnswer")
 		s, request := h.subject(t), breach()
@@ -55,6 +58,7 @@ func (h Harness) testOneJob(t *testing.T) {
 		s.scheduled(t, request)
 		h.expectJobs(t, request.RequestID, 1)
 	})
+
 	t.Run("asked again when it has ended", func(t *testing.T) {
 		need(t, h.Succeed != nil && h.Fail != nil, "Harness.Succeed and Fail")
 		s, good, bad := h.subject(t), breach(), breach()
@@ -67,6 +71,7 @@ func (h Harness) testOneJob(t *testing.T) {
 			h.expectJobs(t, request.RequestID, 1)
 		}
 	})
+
 	t.Run("other requests are other jobs", func(t *testing.T) {
 		s, request := h.subject(t), breach()
 		ids := []string{
@@ -84,6 +89,7 @@ func (h Harness) testOneJob(t *testing.T) {
 			h.expectJobs(t, id, 1)
 		}
 	})
+
 	t.Run("a job that carries another request id is not ours", func(t *testing.T) {
 		need(t, h.Stranger != nil, "Harness.Stranger")
 		s, request := h.subject(t), breach()

@@ -138,6 +138,7 @@ func (x Explained) Print(w io.Writer) error {
 	var b strings.Builder
 	line := func(indent int, text string) { _, _ = fmt.Fprintf(&b, "%*s%s\n", indent, "", text) }
 	line(0, plain.Text(x.ModelName)+": "+cmp.Or(x.Ended, plain.Words(x.Phase)))
+
 	for _, reason := range x.HeldBack {
 		line(0, "held back now: "+reason)
 	}
@@ -150,12 +151,14 @@ func (x Explained) Print(w io.Writer) error {
 	if len(x.Versions) == 0 {
 		line(0, "no event has come yet, so no rule says anything")
 	}
+
 	for _, v := range x.Versions {
 		head := fmt.Sprintf("VERSION %s, last seen %s", plain.Text(cmp.Or(v.ModelVersion, "(none)")), plain.Time(v.LastSeen))
 		if v.SupersededBy != "" {
 			head += ", superseded by " + plain.Text(v.SupersededBy)
 		}
 		b.WriteString("\n" + head + "\n")
+
 		for _, r := range v.Rules {
 			line(2, fmt.Sprintf("%s  %s: %s", plain.Text(r.Name), plain.Text(r.Rule), verdictWord(r.Verdict)))
 			if len(r.Says) > 0 {

@@ -45,18 +45,21 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		}}
 	case reflect.TypeFor[map[string]json.RawMessage]():
 		return &jsonschema.Schema{Type: "object"}
+
 	case reflect.TypeFor[policy.Stat]():
 		// The words are there for editors to complete; the pattern has the percentiles.
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
 			words(policy.StatMean, policy.StatMin, policy.StatMax, policy.StatSum, policy.StatCount, "p1", "p5", "p10", "p50", "p90", "p95", "p99", "p99.9"),
 			{Type: "string", Pattern: percentilePattern},
 		}}
+
 	case reflect.TypeFor[policy.TimeBasis]():
 		return words(policy.TimeOfEvent, policy.TimeOfArrival)
 	case reflect.TypeFor[policy.Missing]():
 		return words(policy.MissingIgnored, policy.MissingBreaching, policy.MissingOK)
 	case reflect.TypeFor[policy.BaselineFrom]():
 		return words(policy.BaselineFirst, policy.BaselinePrevious, policy.BaselineTrailing, policy.BaselineReplaced)
+
 	case reflect.TypeFor[metric.Optional[policy.Alarms]]():
 		return &jsonschema.Schema{Type: "string", Pattern: alarmsPattern, Examples: []any{"1 per 90d", "2 per 4w"}}
 	case reflect.TypeFor[policy.ReferenceFrom]():
@@ -65,6 +68,7 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return words(drift.Statistics()...)
 	case reflect.TypeFor[map[string]*drift.Profile](), reflect.TypeFor[certificate.Certificate]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "object"}}
+
 	case reflect.TypeFor[policy.Detector]():
 		return words(policy.DetectorADWIN, policy.DetectorCUSUM)
 	case reflect.TypeFor[policy.Direction]():
