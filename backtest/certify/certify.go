@@ -210,7 +210,7 @@ func value(event *metric.Event, name string) (float64, bool) {
 
 // Carried is what a policy carries of its certificate.
 func (c *Certificate) Carried() *certificate.Certificate {
-	carried := &certificate.Certificate{Of: c.Fingerprint, Per: c.Per, FalseAlarms: certificate.Rate(c.FalseAlarms)}
+	carried := &certificate.Certificate{Of: c.Fingerprint, Per: c.Per, FalseAlarms: c.FalseAlarms}
 	for _, found := range c.Changes[:min(len(c.Changes), certificate.MaxChanges)] {
 		kept := certificate.Found{Change: found.Change, Found: found.Found}
 		if found.DelayP50 != nil {

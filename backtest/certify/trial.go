@@ -325,7 +325,7 @@ func evenly(distance time.Duration, options *Options) Record {
 	record := Record{Changes: []Found{}}
 	if distance > 0 {
 		rate := float64(options.Per) / float64(distance)
-		record.FalseAlarms = certificate.Rate{rate, rate, rate}
+		record.FalseAlarms = certificate.Rate{Mean: rate, Low: rate, High: rate}
 	}
 	for _, change := range options.Changes {
 		found := Found{Change: change.Text}
