@@ -94,8 +94,6 @@ func (f *fold) published() (events int64) {
 const (
 	accumulatorBytes = 3200
 	digestBytes      = 600
-	// modelBytes is what a model takes that has no backlog, its goroutine included.
-	modelBytes = 14 << 10
 )
 
 // bytesOf is how much memory a digest takes.

@@ -100,6 +100,15 @@ func (c *fakeCarrier) set(before, after func(*metric.Batch) error) {
 	c.before, c.after = before, after
 }
 
+// forget gives back all that the server's side holds.
+func (c *fakeCarrier) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.machines)
+	clear(c.told)
+	c.sent = nil
+}
+
 func (c *fakeCarrier) deliveries() []delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub/internal/table"
 	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/policy"
 )
 
 const (
@@ -86,6 +87,7 @@ type Hub struct {
 	tracer    trace.Tracer
 	metrics   *metrics
 	observers *observers
+	defaults  []policy.Rule // of a policy that says nothing, until a model's own are known
 
 	models    *table.Table[pipe]
 	modelRoom *share.Pool  // of maxModels
@@ -116,8 +118,9 @@ func newHub(c carrier, options Options) *Hub {
 	options = options.withDefaults()
 	h := &Hub{
 		options: options, log: options.Logger, carrier: c, budget: newBudget(options.Budget),
-		tracer: options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
-		models: table.New[pipe](), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
+		defaults: policy.Policy{}.WithDefaults().Rules,
+		tracer:   options.TracerProvider.Tracer("github.com/modelvigil/modelvigil/hub"),
+		models:   table.New[pipe](), modelRoom: share.New(maxModels), flying: share.New(maxFlying), accounts: accounts{by: map[string]*Account{}},
 		now: time.Now, ended: make(chan struct{}),
 	}
 	h.metrics = newMetrics(h)

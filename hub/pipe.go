@@ -71,7 +71,7 @@ func newPipe(h *Hub, of *Account, model string) *pipe {
 		wake: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
 	p.guidance = contract.Guidance{
-		Phase: contract.PhaseWatching, Rules: policy.Policy{}.WithDefaults().Rules, Publishers: 1, ReportEvery: policy.Duration(policy.DefaultReportEvery),
+		Phase: contract.PhaseWatching, Rules: h.defaults, Publishers: 1, ReportEvery: policy.Duration(policy.DefaultReportEvery),
 	}
 	p.tripwire.Store(newTripwire(p.guidance.Rules))
 	return p
