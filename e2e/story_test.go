@@ -61,7 +61,10 @@ func tellStory(t *testing.T) *story {
 	awaitOK(t, "http://"+worker+"/readyz")
 	events, health := freeAddress(t), freeAddress(t)
 	s.pages["modelvigil-gateway"] = health
-	start(t, starterPath, []string{"gateway"}, append(environment(s.queue), "GATEWAY_ADDRESS="+events, "GATEWAY_HEALTH_ADDRESS="+health)...)
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(tokens, []byte("owner "+ownersToken+"\n"), 0o600))
+	start(t, starterPath, []string{"gateway"}, append(environment(s.queue),
+		"GATEWAY_ADDRESS="+events, "GATEWAY_HEALTH_ADDRESS="+health, "GATEWAY_TOKENS_FILE="+tokens)...)
 	awaitOK(t, "http://"+health+"/readyz")
 	serving := s.serve(t)
 	s.alertmanager = startAlertmanager(t)
@@ -129,13 +132,19 @@ func (s *story) happen(t *testing.T, gateway string, trainer *pipeline, serving 
 		"{model_name: story-paused}",
 	}, "\n---\n"), "apply", "-")
 	mustStarter(t, s.queue, "", "pause", "story-paused")
-	breach := func(model string) {
+	send := func(model, token string) int {
 		body := fmt.Sprintf(`{"model_name": %q, "model_version": "v7", "accuracy": 0.5, "latency_ms": 90}`, model)
-		response, err := http.Post(gateway+"?durable=true", "application/json", strings.NewReader(body))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway+"?durable=true", strings.NewReader(body))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusOK, response.StatusCode)
+		return response.StatusCode
 	}
+	breach := func(model string) { require.Equal(t, http.StatusOK, send(model, ownersToken)) }
+	require.Equal(t, http.StatusUnauthorized, send("story-fraud", strangersToken))
 	// What it is held against came before all else.
 	mustStarter(t, s.queue, "", "publish", "--model", "story-fraud", "--version", "v7", "--latency-ms", "90", "--timestamp", time.Now().Add(-time.Hour).Format(time.RFC3339))
 	for _, model := range []string{"story-fraud", "story-long", "story-away", "story-refused", "story-asks", "story-paused"} {
