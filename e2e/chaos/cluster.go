@@ -164,7 +164,8 @@ func (c *cluster) startWorker(i int, trainer string) error {
 	return c.processes[name].start()
 }
 
-// startPublisher starts a publisher, of a new mark each time it is started.
+// startPublisher starts a publisher, of a new mark each time it is started. The
+// clocks of two are an hour apart.
 func (c *cluster) startPublisher(i int) error {
 	name := "publisher-" + strconv.Itoa(i)
 	address, err := c.link("link-"+name, c.server)
@@ -182,7 +183,7 @@ func (c *cluster) startPublisher(i int) error {
 	p, err := newProcess(c.dir, name, c.failed, func() *exec.Cmd {
 		lives.Add(1)
 		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+address, publisherVariable+"="+fmt.Sprintf("%s %d %d", mark(), c.options.models, perTick))
+		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+address, publisherVariable+"="+fmt.Sprintf("%s %d %d %d", mark(), c.options.models, perTick, i))
 		return cmd
 	})
 	if err != nil {
@@ -214,60 +215,53 @@ func (c *cluster) apply(ctx context.Context) error {
 	return nil
 }
 
-// begin does a fault, and end takes it back.
-func (c *cluster) begin(f fault) {
+// begin does a fault; end takes it back.
+func (c *cluster) begin(f fault) (end func() error) {
 	switch f.Kind {
 	case kill:
 		c.processes[f.Target].end(syscall.SIGKILL)
+		return c.processes[f.Target].start
+	case leave:
+		c.processes[f.Target].end(syscall.SIGTERM)
+		return c.processes[f.Target].start
 	case freeze:
 		c.processes[f.Target].signal(syscall.SIGSTOP, false)
+		return func() error { c.processes[f.Target].signal(syscall.SIGCONT, false); return nil }
+	case starve:
+		return c.processes[f.Target].starve()
 	case cut:
 		c.links[f.Target].Stop()
+		return func() error {
+			err := c.links[f.Target].Start()
+			if errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+				return nil // on a slow machine the end of the cut before came after the beginning of this one
+			}
+			return err
+		}
 	case delay:
-		c.poison(f.Target, `{"name": "fault", "type": "latency", "attributes": {"latency": 300, "jitter": 200}}`)
+		return c.poison(f.Target, `{"name": "fault", "type": "latency", "attributes": {"latency": 300, "jitter": 200}}`)
 	case hang:
-		c.poison(f.Target, `{"name": "fault", "type": "timeout", "attributes": {"timeout": 0}}`)
-	case fail, slow, forget:
+		return c.poison(f.Target, `{"name": "fault", "type": "timeout", "attributes": {"timeout": 0}}`)
+	default:
 		c.trainer.set(f.Kind)
+		return func() error { c.trainer.set(""); return nil }
 	}
 }
 
-func (c *cluster) poison(link, toxic string) {
+func (c *cluster) poison(link, toxic string) (end func() error) {
 	if _, err := c.links[link].Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		c.failed(fmt.Errorf("toxic on %s: %w", link, err))
 	}
-}
-
-func (c *cluster) end(f fault) {
-	var err error
-	switch f.Kind {
-	case kill:
-		err = c.processes[f.Target].start()
-	case freeze:
-		c.processes[f.Target].signal(syscall.SIGCONT, false)
-	case cut:
-		err = c.links[f.Target].Start()
-		if errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
-			err = nil // on a slow machine the end of the cut before came after the beginning of this one
-		}
-	case delay, hang:
-		err = c.links[f.Target].Toxics.RemoveToxic(context.Background(), "fault")
-	case fail, slow, forget:
-		c.trainer.set("")
-	}
-
-	if err != nil {
-		c.failed(fmt.Errorf("end of %v: %w", f, err))
-	}
+	return func() error { return c.links[link].Toxics.RemoveToxic(context.Background(), "fault") }
 }
 
 // closePublishers lets them deliver everything, and end.
 func (c *cluster) closePublishers() {
 	for i := range publishers {
-		c.processes["publisher-"+strconv.Itoa(i)].signal(syscall.SIGTERM, true)
+		c.processes["publisher-"+strconv.Itoa(i)].signal(syscall.SIGINT, true)
 	}
 	for i := range publishers {
-		c.processes["publisher-"+strconv.Itoa(i)].end(syscall.SIGTERM)
+		c.processes["publisher-"+strconv.Itoa(i)].end(syscall.SIGINT)
 	}
 }
 

@@ -17,16 +17,16 @@ import (
 )
 
 // publisherVariable makes this program a publisher: its mark, how many models,
-// and how many events of each in a tick.
+// how many events of each in a tick, and by how many hours its clock is slow.
 const publisherVariable = "MODELVIGIL_CHAOS_PUBLISHER"
 
 func main() {
 	if of := os.Getenv(publisherVariable); of != "" {
 		var mark string
-		var models, perTick int
-		_, err := fmt.Sscan(of, &mark, &models, &perTick)
+		var models, perTick, slow int
+		_, err := fmt.Sscan(of, &mark, &models, &perTick, &slow)
 		if err == nil {
-			err = publish(mark, models, perTick)
+			err = publish(mark, models, perTick, time.Duration(slow)*time.Hour)
 		}
 		exitOn(err)
 		return

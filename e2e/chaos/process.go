@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // process is a program under test, started again after each kill.
@@ -92,6 +94,24 @@ func (p *process) end(signal syscall.Signal) {
 	p.mu.Unlock()
 	if done != nil {
 		<-done
+	}
+}
+
+// starve lets the program run for 25 of every 100 ms, until it is fed again.
+func (p *process) starve() (feed func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var starving sync.WaitGroup
+	starving.Go(func() {
+		for sleep(ctx, 25*time.Millisecond) {
+			p.signal(syscall.SIGSTOP, false)
+			sleep(ctx, 75*time.Millisecond)
+			p.signal(syscall.SIGCONT, false)
+		}
+	})
+	return func() error {
+		cancel()
+		starving.Wait()
+		return nil
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	flushEvery = 2 * time.Second
 	// breachEvery is how many ticks pass between two breaches of a model by one publisher.
 	breachEvery = 20
+	// hurriedGrace is what a publisher has to deliver that leaves in a hurry.
+	hurriedGrace = time.Second
 )
 
 // word is what a publisher says on its standard output, a line each. Tried comes
@@ -40,8 +42,10 @@ type word struct {
 }
 
 // publish is the life of a publisher process: in each tick it publishes
-// perTick events of each model, all with a metric of its own name.
-func publish(mark string, models, perTick int) error {
+// perTick events of each model, all with a metric of its own name, at times that
+// are behind by slow. An interrupt lets it deliver everything first; a termination
+// lets it leave in a hurry, with what it then has acknowledged.
+func publish(mark string, models, perTick int, slow time.Duration) error {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return err
@@ -54,8 +58,10 @@ func publish(mark string, models, perTick int) error {
 	}
 
 	defer temporal.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	patient, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
 	defer stop()
+	ctx, leave := signal.NotifyContext(patient, syscall.SIGTERM)
+	defer leave()
 
 	var writing sync.Mutex
 	say := func(w word) {
@@ -90,6 +96,7 @@ func publish(mark string, models, perTick int) error {
 				if i == 0 && (n+int64(m))%breachEvery == 0 {
 					event.Accuracy = metric.Some(0.5)
 				}
+				event.Timestamp = time.Now().Add(-slow)
 				event.Metrics = map[string]float64{mark: 1}
 				if err := h.Publish(context.Background(), event); err != nil {
 					say(word{Error: err.Error()})
@@ -105,11 +112,18 @@ func publish(mark string, models, perTick int) error {
 	}
 
 	flushing.Wait()
-	closing, cancel := context.WithTimeout(context.Background(), patience.Limit)
+	isHurried := patient.Err() == nil
+	grace := patience.Limit
+	if isHurried {
+		grace = hurriedGrace
+	}
+	closing, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	if err := h.Close(closing); err != nil {
+	if err := h.Close(closing); err != nil && !isHurried {
 		say(word{Error: err.Error()})
 		return err
+	} else if err != nil {
+		return nil
 	}
 
 	say(word{Acked: published.Load()})

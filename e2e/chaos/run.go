@@ -91,9 +91,11 @@ func inflict(ctx context.Context, c *cluster, faults []fault, length time.Durati
 				return
 			}
 			progress("%v", f)
-			c.begin(f)
+			end := c.begin(f)
 			sleep(ctx, f.For)
-			c.end(f)
+			if err := end(); err != nil {
+				c.failed(fmt.Errorf("end of %v: %w", f, err))
+			}
 		})
 	}
 

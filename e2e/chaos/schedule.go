@@ -15,6 +15,8 @@ type kind string
 const (
 	kill   kind = "kill"   // SIGKILL, and started again at the end
 	freeze kind = "freeze" // SIGSTOP, and SIGCONT at the end
+	starve kind = "starve" // stopped for 75 of every 100 ms, as under a limit of processor time
+	leave  kind = "leave"  // SIGTERM while the link is cut, so that a hub closes with batches on their way; started again at the end
 	cut    kind = "cut"    // connections are closed, and none is taken
 	delay  kind = "delay"  // what goes over the link takes 300 ms longer, give or take 200
 	hang   kind = "hang"   // half open: connections stay, and nothing goes over them
@@ -48,6 +50,8 @@ var deck = []struct {
 	{freeze, []string{"worker-0", "worker-1"}, 2, 12 * time.Second}, // longer than a workflow task may take
 	{freeze, []string{"server"}, 1, 6 * time.Second},
 	{freeze, []string{"publisher-0", "publisher-1"}, 1, 6 * time.Second},
+	{starve, []string{"worker-0", "worker-1"}, 1, 12 * time.Second},
+	{leave, []string{"publisher-0", "publisher-1"}, 1, 6 * time.Second},
 	{cut, []string{"link-publisher-0", "link-publisher-1"}, 4, 8 * time.Second},
 	{cut, []string{"link-worker-0", "link-worker-1", "link-trainer"}, 2, 8 * time.Second},
 	{delay, []string{"link-publisher-0", "link-publisher-1", "link-worker-0", "link-worker-1", "link-trainer"}, 3, 10 * time.Second},
