@@ -11,8 +11,8 @@ import (
 // Bounds finds the bounds of drift rules.
 type Bounds struct{}
 
-// FindBounds finds the bounds of null distributions, for periods of all sizes: seconds of
-// computing each, and minutes of a rule that watches many metrics. Each heartbeat carries
+// FindBounds finds the bounds of null distributions, for periods of all sizes: a second of
+// computing each or, of rare alarms, half a minute. Each heartbeat carries
 // what was found, and an attempt goes on where the one before has ended.
 func (*Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Bounds, error) {
 	var found []drift.Bounds
@@ -22,11 +22,11 @@ func (*Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Boun
 
 	for len(found) < len(nulls) {
 		var bounds drift.Bounds
-		for _, size := range drift.Sizes() {
+		for _, size := range drift.Stretches() {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			bounds = append(bounds, nulls[len(found)].Bound(size))
+			bounds = bounds.With(nulls[len(found)].Find(size))
 			activity.RecordHeartbeat(ctx, found)
 		}
 		found = append(found, bounds)

@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,10 +32,14 @@ func TestBoundsAreFoundForAllSizesAndFromWhereTheLastAttemptEnded(t *testing.T) 
 
 	all := find()
 	require.Len(t, all, 2)
-	assert.Len(t, all[1], len(drift.Sizes()))
-	assert.InDelta(t, nulls[1].Bound(1024), all[1][slices.Index(drift.Sizes(), 1024)], 0)
+	for _, size := range []int64{1, 50, 1000, 12_345, 1 << 40} {
+		bound, known := all[1].At(drift.TVD, size, 60)
+		assert.True(t, known)
+		alone, _ := nulls[1].Find(size).At(drift.TVD, size, 60)
+		assert.InDelta(t, alone, bound, 0)
+	}
 
-	given := drift.Bounds{0.5}
+	given := nulls[0].Find(1)
 	assert.Equal(t, []drift.Bounds{given, all[1]}, find([]drift.Bounds{given}))
 	assert.Equal(t, all, find("of another release"))
 }

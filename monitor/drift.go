@@ -28,6 +28,6 @@ func (m *Machine) SetBounds(lacking *LackingBounds, bounds []drift.Bounds) {
 
 // FindBounds finds the bounds that what is due by now is judged by, before Tick judges
 // it: what is found are some of those that BoundsWanted asks for.
-func (m *Machine) FindBounds(now time.Time, find func(null *drift.Null, size int64) float64) {
+func (m *Machine) FindBounds(now time.Time, find func(null *drift.Null, size int64) drift.Bounds) {
 	m.watch.FindBounds(clock.Plain(now), find)
 }

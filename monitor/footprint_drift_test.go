@@ -39,6 +39,7 @@ func worstDrift(t *testing.T, from policy.ReferenceFrom, isCategories bool) {
 	require.NotEmpty(t, names)
 	m := newMachine(wanted)
 	random := rand.New(rand.NewPCG(1, 2))
+	found := (&drift.Null{Statistic: drift.TVD, Counts: drift.Counts{1, 1}, Level: 0.5}).Find(1)
 	most, learning := 0, 0
 	for i := range 14 {
 		now := noon.Add(time.Duration(i) * time.Hour)
@@ -55,8 +56,9 @@ func worstDrift(t *testing.T, from policy.ReferenceFrom, isCategories bool) {
 		for _, lacking := range m.BoundsWanted() {
 			bounds := make([]drift.Bounds, len(lacking.Features))
 			for f := range bounds {
-				for range drift.Sizes() {
-					bounds[f] = append(bounds[f], 1e-9+1e-9*random.Float64())
+				bounds[f] = make(drift.Bounds, len(found))
+				for at := range found {
+					bounds[f][at] = 1 + random.Float64()
 				}
 			}
 			m.SetBounds(&lacking, bounds)

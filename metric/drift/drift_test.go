@@ -249,39 +249,6 @@ func TestLevelsAreThoseAtWhichARuleBreachesAsOftenAsIsAsked(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// Streams without a change breach as often as was asked, and no more.
-func TestABoundIsExceededAsRarelyAsWasAsked(t *testing.T) {
-	const streams, level = 2000, 0.02
-	for name, shares := range map[string][]float64{
-		"equal bins": slices.Repeat([]float64{1}, 32), "one rare value": {1, 50},
-	} {
-		for _, s := range []drift.Statistic{drift.KS, drift.PSI, drift.JS, drift.TVD} {
-			for _, size := range []int64{50, 300} {
-				random := rand.New(rand.NewPCG(7, uint64(size)))
-				reference := draw(random, shares, 5000)
-				null := drift.Null{Statistic: s, Counts: reference, Level: level}
-				low, high := drift.Around(size)
-				bounds := make(drift.Bounds, len(drift.Sizes()))
-				bounds[low] = null.Bound(drift.Sizes()[low])
-				bounds[high] = null.Bound(drift.Sizes()[high])
-				breaching := 0
-				for range streams {
-					fresh := &drift.Reference{Edges: make([]float64, len(shares)-1), Counts: draw(random, shares, 5000)}
-					value, _ := s.Measure(fresh, draw(random, shares, size))
-					bound, known := bounds.At(s, size, 5000, 5000)
-					require.True(t, known)
-					if value > bound {
-						breaching++
-					}
-				}
-				// Three standard deviations of a binomial variable.
-				assert.LessOrEqual(t, breaching, int(streams*level+3*math.Sqrt(streams*level)), "%s, %s of %d", name, s, size)
-				t.Logf("%s, %s of %d: %d, %v were asked", name, s, size, breaching, streams*level)
-			}
-		}
-	}
-}
-
 func draw(random *rand.Rand, shares []float64, n int64) drift.Counts {
 	counts, total := make(drift.Counts, len(shares)), 0.0
 	for _, share := range shares {
@@ -298,16 +265,4 @@ func draw(random *rand.Rand, shares []float64, n int64) drift.Counts {
 		}
 	}
 	return counts
-}
-
-func BenchmarkBound(b *testing.B) {
-	counts := drift.Counts(slices.Repeat([]int64{156}, 32))
-	for _, s := range []drift.Statistic{drift.KS, drift.PSI, drift.JS, drift.TVD} {
-		b.Run(string(s), func(b *testing.B) {
-			null := drift.Null{Statistic: s, Counts: counts, Level: 0.01}
-			for b.Loop() {
-				null.Bound(1024)
-			}
-		})
-	}
 }

@@ -25,12 +25,9 @@ var unchanged = map[string]func(*rand.Rand) float64{
 // boundsFor are the bounds of periods of one size, by statistic.
 func boundsFor(reference *drift.Reference, size int64, level float64) map[drift.Statistic]drift.Bounds {
 	all := map[drift.Statistic]drift.Bounds{}
-	low, high := drift.Around(size)
 	for _, s := range []drift.Statistic{drift.KS, drift.PSI, drift.JS, drift.TVD} {
 		null := drift.Null{Statistic: s, Counts: reference.Counts, Level: level}
-		all[s] = make(drift.Bounds, len(drift.Sizes()))
-		all[s][low] = null.Bound(drift.Sizes()[low])
-		all[s][high] = null.Bound(drift.Sizes()[high])
+		all[s] = null.Find(size)
 	}
 	return all
 }
@@ -76,7 +73,7 @@ func TestStreamsWithoutAChangeBreachAsRarelyAsWasAsked(t *testing.T) {
 					}
 					for s, b := range bounds {
 						value, _ := s.Measure(reference, counts)
-						bound, known := b.At(s, size, learnt, learnt)
+						bound, known := b.At(s, size, learnt)
 						require.True(t, known)
 						if value > bound {
 							breaching[s]++
@@ -114,7 +111,7 @@ func TestARuleOnFortyFeaturesBreachesAsRarelyAsWasAsked(t *testing.T) {
 			}
 			for s, b := range bounds {
 				value, _ := s.Measure(reference, counts)
-				bound, _ := b.At(s, size, learnt, learnt)
+				bound, _ := b.At(s, size, learnt)
 				isBeyond[s] = isBeyond[s] || value > bound
 			}
 		}

@@ -34,11 +34,10 @@ func (c *Comparison) Lacks(r *policy.Rule) (lacking []Lacking) {
 func (c *Comparison) null(r *policy.Rule, f *Feature) (drift.Null, bool) {
 	m, n := r.MOfN()
 	level, ok := drift.Level(r.FalseAlarms.Value().PerLook(r.PeriodLength()), m, n, r.Breadth(), len(c.Features))
-	return drift.Null{Statistic: r.Drift.Statistic, Counts: f.Against.Counts, Level: level}, ok
+	return drift.Null{Statistic: r.Drift.Statistic, Counts: f.Against.Counts, Level: level, Among: len(c.Features)}, ok
 }
 
-// SetBounds takes the bounds of a feature, as they were found for a reference of so
-// many readings.
+// SetBounds takes the bounds of a feature.
 func (c *Comparison) SetBounds(name string, isCategory bool, bounds drift.Bounds) {
 	for _, f := range c.Features {
 		if f.Name == name && f.Category == isCategory && f.Against != nil {
@@ -48,8 +47,9 @@ func (c *Comparison) SetBounds(name string, isCategory bool, bounds drift.Bounds
 }
 
 // FindBounds finds what the judgement of a period that begins at start will ask for,
-// and no more: what is found is what it would be if all were. find finds one bound.
-func (c *Comparison) FindBounds(r *policy.Rule, p *Period, start int64, find func(null *drift.Null, size int64) float64) {
+// and no more: what is found is what it would be if all were. find finds the bounds of a
+// stretch of sizes.
+func (c *Comparison) FindBounds(r *policy.Rule, p *Period, start int64, find func(null *drift.Null, size int64) drift.Bounds) {
 	if r.FalseAlarms.IsZero() || !c.Closed || p == nil {
 		return
 	}
@@ -57,20 +57,14 @@ func (c *Comparison) FindBounds(r *policy.Rule, p *Period, start int64, find fun
 		if f.Against == nil || !f.counts(r, start) || i >= len(p.Parts) || p.Parts[i] == nil || p.Parts[i].Count < max(1, r.MinSamples) {
 			continue
 		}
-		if f.Bounds == nil {
-			f.Bounds = make(drift.Bounds, len(drift.Sizes()))
-		}
 		null, ok := c.null(r, f)
 		if f.nulls != nil {
 			null.Counts = f.nulls
 		} else {
 			f.nulls = null.Counts
 		}
-		low, high := drift.Around(p.Parts[i].Count)
-		for _, at := range []int{low, high} {
-			if ok && f.Bounds[at] == 0 {
-				f.Bounds[at] = find(&null, drift.Sizes()[at])
-			}
+		if size := p.Parts[i].Count; ok && !f.Bounds.Know(size) {
+			f.Bounds = f.Bounds.With(find(&null, size))
 		}
 	}
 }

@@ -42,9 +42,7 @@ type Feature struct {
 	Since   int64            `json:"since,omitempty"`
 	// Trail are the last judged periods, oldest first, where they make the reference.
 	Trail []Past `json:"trail,omitempty"`
-	// Frozen is how many readings the reference had when its edges were frozen, and
-	// Bounds are those found for it then.
-	Frozen int64        `json:"frozen,omitempty"`
+	// Bounds are those found for the reference as it was frozen.
 	Bounds drift.Bounds `json:"bounds,omitempty"`
 
 	grid   drift.Grid    // of Against, once it was asked for
@@ -127,7 +125,6 @@ func (f *Feature) hold(reference *drift.Reference, since int64) {
 	f.grid = drift.Grid{}
 	f.finder = nil
 	f.Since = since
-	f.Frozen = reference.Counts.Total()
 }
 
 // Feed puts an observation of some events into the period that begins at start, in

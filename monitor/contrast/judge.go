@@ -133,7 +133,7 @@ func (f *Feature) bound(r *policy.Rule, size int64) (bound float64, known bool) 
 	if r.FalseAlarms.IsZero() {
 		return r.Above.Get()
 	}
-	return f.Bounds.At(r.Drift.Statistic, size, f.Against.Counts.Total(), f.Frozen)
+	return f.Bounds.At(r.Drift.Statistic, size, f.Against.Counts.Total())
 }
 
 // fill says what the features make of the rule.
@@ -205,7 +205,6 @@ func (f *Feature) freezeTrail(bins int, end int64) {
 	// The period that begins as the last of these ends is the first to be judged.
 	f.hold(reference, end-1)
 	f.sum()
-	f.Frozen = f.Against.Counts.Total()
 }
 
 // sum makes the reference of the periods that are kept. Its edges stay.

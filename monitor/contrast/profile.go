@@ -28,7 +28,6 @@ func (f *Feature) MarshalJSON() ([]byte, error) {
 	written := plainly(*f)
 	if f.isOfProfile() {
 		written.Against = nil
-		written.Frozen = 0
 	}
 	return json.Marshal(&written)
 }

@@ -75,7 +75,7 @@ func (w *Watch) dropComparisons() {
 
 // FindBounds finds the bounds that the datapoints which are due by an instant are
 // judged by.
-func (w *Watch) FindBounds(due time.Time, find func(null *drift.Null, size int64) float64) {
+func (w *Watch) FindBounds(due time.Time, find func(null *drift.Null, size int64) drift.Bounds) {
 	for _, seen := range w.tracked {
 		for _, i := range w.windowed {
 			if r := &w.rules[i]; r.IsDrift() {

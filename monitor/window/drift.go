@@ -49,7 +49,7 @@ func (w *Window) look(r *Rule, b *Bucket, isGap bool) (p Point, threshold metric
 
 // FindBounds finds the bounds that the periods which are due by an instant are judged
 // by.
-func (w *Window) FindBounds(r *Rule, due time.Time, find func(null *drift.Null, size int64) float64) {
+func (w *Window) FindBounds(r *Rule, due time.Time, find func(null *drift.Null, size int64) drift.Bounds) {
 	if w.Compare == nil {
 		return
 	}
