@@ -22,7 +22,7 @@ type attributes struct {
 	ID          string  `json:"id"`
 	Source      string  `json:"source"`
 	Type        string  `json:"type"`
-	Time        string  `json:"time"`
+	Time        *string `json:"time"`
 	ContentType *string `json:"datacontenttype"`
 
 	occurred time.Time
@@ -40,9 +40,9 @@ func (a *attributes) check() error {
 		}
 	}
 
-	if a.Time != "" {
+	if a.Time != nil {
 		var err error
-		a.occurred, err = metric.ParseTimestamp(a.Time, nil)
+		a.occurred, err = metric.ParseTimestamp(*a.Time, nil)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("time: %w", err))
 		}
@@ -65,7 +65,10 @@ func attributesOf(header http.Header) (*attributes, error) {
 	}
 	a := &attributes{
 		SpecVersion: header.Get("Ce-Specversion"), ID: header.Get("Ce-Id"), Source: header.Get("Ce-Source"),
-		Type: header.Get("Ce-Type"), Time: header.Get("Ce-Time"),
+		Type: header.Get("Ce-Type"),
+	}
+	if when := header.Get("Ce-Time"); when != "" {
+		a.Time = &when
 	}
 	return a, a.check()
 }
