@@ -18,6 +18,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -177,7 +178,7 @@ const replayBatch = 1 << 16
 
 func replay(ctx context.Context, t task, options Options) (Result, error) {
 	simulator := NewSimulator(t.model.Name, t.policy.Policy, options)
-	var event metric.Event
+	var row table.Row
 	for from := 0; from < t.model.Len(); from += replayBatch {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("backtest %s over %q: %w", t.policy.Label, t.model.Name, err)
@@ -185,8 +186,8 @@ func replay(ctx context.Context, t task, options Options) (Result, error) {
 
 		until := min(from+replayBatch, t.model.Len())
 		for i := from; i < until; i++ {
-			arrived := t.model.Event(i, &event)
-			simulator.Observe(&event, arrived)
+			arrived := t.model.Row(i, &row)
+			simulator.ObserveRow(&row, arrived)
 		}
 		if options.Progress != nil {
 			options.Progress(int64(until - from))

@@ -3,7 +3,7 @@ package backtest
 import (
 	"time"
 
-	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -117,8 +117,11 @@ func (b *breachSpans) breach(decision *monitor.Decision) {
 
 // end ends an event. One that is no breach, and measures what breached before,
 // closes the span.
-func (b *breachSpans) end(event *metric.Event) {
-	if b.isOpen && b.until.IsZero() && !b.breached && !b.ending.retrained && measures(event, b.ending.metric) {
+func (b *breachSpans) end(row *table.Row) {
+	if !b.isOpen || !b.until.IsZero() || b.breached || b.ending.retrained {
+		return
+	}
+	if b.ending.metric == "" || row.Measures(b.ending.metric) {
 		b.close(b.now)
 	}
 }
@@ -151,20 +154,4 @@ func (b *breachSpans) total(until time.Time) time.Duration {
 		b.close(until)
 	}
 	return b.sum
-}
-
-// measures says whether an event holds a metric; every event holds none.
-func measures(event *metric.Event, name string) bool {
-	switch name {
-	case "":
-		return true
-	case metric.Accuracy:
-		return !event.Accuracy.IsZero()
-	case metric.LatencyMS:
-		return !event.LatencyMS.IsZero()
-	case metric.DriftScore:
-		return !event.DriftScore.IsZero()
-	}
-	_, measured := event.Metrics[name]
-	return measured
 }

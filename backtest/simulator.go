@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/monitor/journal"
@@ -22,7 +23,8 @@ type Simulator struct {
 	policy  policy.Policy // nothing left out
 	result  Result
 	spans   breachSpans
-	sent    metric.Batch // the last, whose memory the next one takes
+	row     table.Row    // the last event, and
+	sent    metric.Batch // the last batch, whose memory the next one takes
 
 	now   time.Time // the clock: never goes back
 	wake  time.Time // when time alone changes something next; zero: never
@@ -63,9 +65,15 @@ func (s *Simulator) OnRejection(tell func(monitor.Rejection)) {
 // instant. arrived is when it arrived; where it is zero, that follows from its
 // timestamp.
 func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
+	s.row.OfEvent(event)
+	s.ObserveRow(&s.row, arrived)
+}
+
+// ObserveRow is Observe for an event that is a row of a table.
+func (s *Simulator) ObserveRow(row *table.Row, arrived time.Time) {
 	now := arrived
 	if now.IsZero() {
-		now = event.Timestamp.Add(s.options.ArrivalDelay)
+		now = row.Timestamp.Add(s.options.ArrivalDelay)
 	}
 	if now.Before(s.now) {
 		now = s.now
@@ -73,9 +81,9 @@ func (s *Simulator) Observe(event *metric.Event, arrived time.Time) {
 	s.advance(now)
 	s.calendar(now)
 	s.spans.begin(now)
-	s.machine.Observe(now, event)
+	s.machine.ObserveRow(now, row)
 	s.wake, _ = s.machine.Tick(now) // as the workflow does after what arrived
-	s.spans.end(event)
+	s.spans.end(row)
 	s.settle(now)
 	if s.result.First.IsZero() {
 		s.result.First = now

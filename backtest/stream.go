@@ -12,7 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 )
 
 // Stream replays events as they are read, so that memory does not grow with them.
@@ -38,7 +38,7 @@ type lane struct {
 	simulators map[string]*Simulator
 	last       *Simulator
 	lastModel  string
-	event      metric.Event
+	row        table.Row
 }
 
 // NewStream returns a replay of events that are still to come. The policies must be
@@ -114,12 +114,12 @@ func (l *lane) add(b *recording.Batch, options Options) {
 			continue
 		}
 
-		arrived := b.Event(i, &l.event)
+		arrived := b.Row(i, &l.row)
 		if l.last == nil || l.lastModel != name {
 			l.last = l.simulator(name, options)
 			l.lastModel = name
 		}
-		l.last.Observe(&l.event, arrived)
+		l.last.ObserveRow(&l.row, arrived)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -16,10 +18,16 @@ import (
 
 // Observe judges one valid event. now is when it is handled.
 func (m *Machine) Observe(now time.Time, event *metric.Event) {
+	m.row.OfEvent(event)
+	m.ObserveRow(now, &m.row)
+}
+
+// ObserveRow judges one valid event that is a row of a table, as Observe does.
+func (m *Machine) ObserveRow(now time.Time, row *table.Row) {
 	now = clock.Plain(now)
-	if m.isMine(now, contract.SignalMetric, event.ModelName) {
+	if m.isMine(now, contract.SignalMetric, row.ModelName) {
 		m.watch.Forget()
-		m.observation.OfEvent(event, now)
+		m.observation.OfRow(row, now)
 		m.observe(now, &m.observation)
 	}
 }
@@ -27,7 +35,7 @@ func (m *Machine) Observe(now time.Time, event *metric.Event) {
 // observe counts an observation, lets each rule judge what it has measured, and decides
 // about what they find: the heart of modelvigil. A rule without a period finds
 // something at once, and one with a period when that is due; see Tick.
-func (m *Machine) observe(now time.Time, o *watch.Observation) {
+func (m *Machine) observe(now time.Time, o *observation.Observation) {
 	passed := m.passed(now)
 	j := m.watch.Hear(now, passed, o)
 	m.BeginVerification(now, o.Version)

@@ -44,7 +44,8 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 		m.breathe()
 		event, isEvent := reader.Try(element)
 		if isEvent && event.IsValid(now) && event.ModelName == m.state.ModelName {
-			m.observation.OfEvent(event, now)
+			m.row.OfEvent(event)
+			m.observation.OfRow(&m.row, now)
 			m.observe(now, &m.observation)
 			continue
 		}

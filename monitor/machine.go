@@ -5,7 +5,9 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/publisher"
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/monitor/watch"
@@ -36,9 +38,10 @@ type Machine struct {
 	state       State
 	watch       watch.Watch
 	publishers  publisher.Table
-	observation watch.Observation // the last, whose memory the next one takes
-	work        int64             // see Work
-	breath      int64             // work at the last call of OnBreath
+	row         table.Row               // the last event, and
+	observation observation.Observation // the last observation, whose memory the next one takes
+	work        int64                   // see Work
+	breath      int64                   // work at the last call of OnBreath
 }
 
 // NewMachine returns the machine of a model that was never watched before. The

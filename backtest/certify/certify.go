@@ -13,6 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/policy/certificate"
 )
@@ -107,8 +108,10 @@ type Model struct {
 // whenever they arrived.
 func ModelOf(recorded *recording.Model) *Model {
 	model := &Model{Name: recorded.Name, Events: make([]metric.Event, recorded.Len())}
+	var row table.Row
 	for i := range model.Events {
-		recorded.Event(i, &model.Events[i])
+		recorded.Row(i, &row)
+		row.Event(&model.Events[i])
 	}
 	slices.SortStableFunc(model.Events, func(a, b metric.Event) int { return a.Timestamp.Compare(b.Timestamp) })
 	return model

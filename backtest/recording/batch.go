@@ -1,10 +1,9 @@
 package recording
 
 import (
-	"math"
 	"time"
 
-	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 )
 
 // Batch is rows that were read one after the other, all of which are events. It is
@@ -12,6 +11,8 @@ import (
 type Batch struct {
 	names    []string // of what rows measured, by number
 	numbers  map[string]int32
+	heading  *table.Columns // of names
+	places   []int          // in the heading, by number
 	rows     []row
 	readings []reading // of all rows
 	labels   []label   // of all rows
@@ -110,23 +111,38 @@ func (b *Batch) Rejected() []string {
 	return models
 }
 
-// Event reads the event of a row into one whose map is used again. It returns when
-// the event arrived; zero where the row doesn't say.
-func (b *Batch) Event(i int, into *metric.Event) (arrived time.Time) {
+// Row reads an event into a row whose memory is used again. It returns when the event
+// arrived; zero where the batch doesn't say.
+func (b *Batch) Row(i int, into *table.Row) (arrived time.Time) {
 	r := &b.rows[i]
-	begin(into, r.at)
+	into.Begin(b.heading)
+	into.Timestamp = time.Unix(0, r.at).UTC()
 	into.ModelName = r.model
 	into.ModelVersion = r.version
 	for _, measured := range b.readings[b.begin(i):r.end] {
-		set(into, b.names[measured.name], measured.value)
+		into.Values[b.places[measured.name]] = measured.value
 	}
 	for _, named := range b.labels[b.labelsBegin(i):r.labelsEnd] {
-		setLabel(into, b.names[named.name], named.text)
+		into.SetCategory(b.names[named.name], named.text)
 	}
+
 	if !r.arrives {
 		return time.Time{}
 	}
 	return time.Unix(0, r.arrived).UTC()
+}
+
+// head makes the heading of the batch's rows, once no more are added. Who reads them may
+// do so on several goroutines.
+func (b *Batch) head() {
+	if b.heading != nil && len(b.places) == len(b.names) {
+		return
+	}
+	b.heading = table.ColumnsOf(b.names)
+	b.places = b.places[:0]
+	for _, name := range b.names {
+		b.places = append(b.places, b.heading.Place(name))
+	}
 }
 
 func (b *Batch) begin(i int) int {
@@ -142,38 +158,3 @@ func (b *Batch) labelsBegin(i int) int {
 	}
 	return b.rows[i-1].labelsEnd
 }
-
-// begin empties an event for one of an instant.
-func begin(e *metric.Event, at int64) {
-	further, categories := e.Metrics, e.Categories
-	clear(further)
-	clear(categories)
-	*e = metric.Event{Timestamp: time.Unix(0, at).UTC(), Metrics: further, Categories: categories}
-}
-
-// set puts a reading into an event.
-func set(e *metric.Event, name string, value float64) {
-	switch name {
-	case metric.Accuracy:
-		e.Accuracy = metric.Some(value)
-	case metric.LatencyMS:
-		e.LatencyMS = metric.Some(value)
-	case metric.DriftScore:
-		e.DriftScore = metric.Some(value)
-	default:
-		if e.Metrics == nil {
-			e.Metrics = map[string]float64{}
-		}
-		e.Metrics[name] = value
-	}
-}
-
-func setLabel(e *metric.Event, name, text string) {
-	if e.Categories == nil {
-		e.Categories = map[string]string{}
-	}
-	e.Categories[name] = text
-}
-
-// none is what stands for a reading that was not taken: no reading is NaN.
-var none = math.NaN()

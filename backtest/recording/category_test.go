@@ -16,9 +16,9 @@ func TestAColumnNamedWithThePrefixHoldsACategoryWhateverItsCellsLookLike(t *test
 
 	require.NoError(t, r.err)
 	require.Equal(t, 3, r.Models[0].Len())
-	events := make([]metric.Event, 3)
+	var events [3]metric.Event
 	for i := range events {
-		r.Models[0].Event(i, &events[i])
+		events[i], _ = eventOf(r.Models[0], i)
 	}
 	assert.Equal(t, map[string]string{"country": "DE", "plan": "1"}, events[0].Categories)
 	assert.Equal(t, map[string]string{"plan": "2"}, events[1].Categories, "an empty cell is no reading")
@@ -30,7 +30,6 @@ func TestAJSONEventsCategoriesAreRead(t *testing.T) {
 	r := read(recording.Reader{}, `{"timestamp":"2026-03-01T00:00:00Z","model_name":"fraud","categories":{"country":"DE","plan":null}}`)
 
 	require.NoError(t, r.err)
-	var event metric.Event
-	r.Models[0].Event(0, &event)
+	event, _ := eventOf(r.Models[0], 0)
 	assert.Equal(t, map[string]string{"country": "DE"}, event.Categories)
 }

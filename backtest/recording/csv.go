@@ -29,10 +29,10 @@ type column struct {
 	maybe bool
 }
 
-// table is what the head of a CSV says of its rows. A row is a line: a field in
+// layout is what the head of a CSV says of its rows. A row is a line: a field in
 // quotes can't go over its end, so that one stray quote spoils one row and not all
 // that follow.
-type table struct {
+type layout struct {
 	comma   byte
 	decimal fraction
 	width   int // columns of a line
@@ -117,12 +117,12 @@ func (s *splitter) quoted(line []byte, comma byte) (cell, rest []byte, more bool
 	return nil, nil, false, errors.New("a closing quote must be followed by the next column; a quote within quotes is written twice")
 }
 
-// newTable reads a header.
-func newTable(header []byte, apart byte, r *Reader) (*table, error) {
+// newLayout reads a header.
+func newLayout(header []byte, apart byte, r *Reader) (*layout, error) {
 	if !utf8.Valid(header) {
 		return nil, errors.New("the header: is not UTF-8 text")
 	}
-	t := &table{comma: cmp.Or(apart, separator(header)), note: r.note}
+	t := &layout{comma: cmp.Or(apart, separator(header)), note: r.note}
 	switch {
 	case r.DecimalComma:
 		t.decimal = decimalComma
@@ -143,7 +143,7 @@ func newTable(header []byte, apart byte, r *Reader) (*table, error) {
 }
 
 // choose finds the columns that are read.
-func (t *table) choose(names []string, r *Reader) error {
+func (t *layout) choose(names []string, r *Reader) error {
 	var faults []error
 	has := fmt.Sprintf("its columns are %s", plain.Cut(plain.Text(strings.Join(names, ", ")), 300))
 	fields := make([]string, len(names))
@@ -197,7 +197,7 @@ func (t *table) choose(names []string, r *Reader) error {
 
 // look finds out by the first rows which columns hold numbers: the first cell that is
 // not empty decides, but the three readings that the event names itself are numbers.
-func (t *table) look(rows []byte) {
+func (t *layout) look(rows []byte) {
 	var s splitter
 	for i := range t.columns {
 		c := &t.columns[i]
@@ -245,7 +245,7 @@ func (t *table) look(rows []byte) {
 
 // csvParser makes rows of the lines of a CSV.
 type csvParser struct {
-	*table
+	*layout
 	parser
 	splitter
 	numbers []int32 // of the columns' names in the batch

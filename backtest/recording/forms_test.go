@@ -15,7 +15,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/backtest/recording"
-	"github.com/modelvigil/modelvigil/metric"
 )
 
 func berlin(t *testing.T) *time.Location {
@@ -173,8 +172,7 @@ func TestEventsComeInTheOrderOfTheirArrival(t *testing.T) {
 	model := reader.Recording().Model("m")
 	var got []string
 	for i := range model.Len() {
-		var e metric.Event
-		arrived := model.Event(i, &e)
+		e, arrived := eventOf(model, i)
 		got = append(got, fmt.Sprintf("%g at %s arrives %s", e.Metrics["a"], e.Timestamp.Format("01-02"), arrived.Format("01-02")))
 	}
 	assert.Equal(t, []string{"2 at 03-02 arrives 03-03", "3 at 03-04 arrives 01-01", "1 at 03-01 arrives 03-05"}, got)

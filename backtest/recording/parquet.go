@@ -139,7 +139,7 @@ func (r *Reader) chooseParquet(file *parquet.File) ([]parquetColumn, error) {
 	}
 	walk(file.Root())
 
-	t := &table{note: r.note}
+	t := &layout{note: r.note}
 	err := t.choose(names, r)
 	if err != nil {
 		return nil, err

@@ -92,6 +92,7 @@ func (r *Reader) Stream(ctx context.Context, file string, source io.Reader, take
 	r.outline = newOutline(file, r.zoneName())
 	r.outlines = append(r.outlines, r.outline)
 	err := r.stream(ctx, source, func(b *Batch) error {
+		b.head()
 		r.outline.add(b)
 		for i := range b.rejected {
 			rejected := &b.rejected[i]
@@ -182,7 +183,7 @@ func (r *Reader) readText(ctx context.Context, source *bufio.Reader, take func(*
 		if err != nil {
 			return err
 		}
-		newParser = func() lineParser { return &csvParser{table: t, parser: r.newParser()} }
+		newParser = func() lineParser { return &csvParser{layout: t, parser: r.newParser()} }
 	}
 
 	defer func() { r.line = chunks.line - 1 }()
@@ -191,7 +192,7 @@ func (r *Reader) readText(ctx context.Context, source *bufio.Reader, take func(*
 
 // readHead takes the header off a CSV's first chunk, and the line before it by which
 // Excel says what columns stand apart by.
-func (r *Reader) readHead(head *chunk) (*table, error) {
+func (r *Reader) readHead(head *chunk) (*layout, error) {
 	if head.long != nil {
 		return nil, fmt.Errorf("the header: %w", head.long)
 	}
@@ -202,7 +203,7 @@ func (r *Reader) readHead(head *chunk) (*table, error) {
 		comma = separator[0]
 		header = head.line1()
 	}
-	t, err := newTable(header, comma, r)
+	t, err := newLayout(header, comma, r)
 	if err != nil {
 		return nil, err
 	}

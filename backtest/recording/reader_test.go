@@ -14,6 +14,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 )
 
 // reading is what came of reading texts one after the other.
@@ -44,14 +45,21 @@ func (r reading) events(t *testing.T) (lines []string) {
 	require.NoError(t, r.err)
 	for _, model := range r.Models {
 		for i := range model.Len() {
-			var event metric.Event
-			model.Event(i, &event)
+			event, _ := eventOf(model, i)
 			text, err := json.Marshal(event)
 			require.NoError(t, err)
 			lines = append(lines, string(text))
 		}
 	}
 	return lines
+}
+
+// eventOf is one event of a model, and when it arrived.
+func eventOf(model *recording.Model, i int) (event metric.Event, arrived time.Time) {
+	var row table.Row
+	arrived = model.Row(i, &row)
+	row.Event(&event)
+	return event, arrived
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -232,10 +240,9 @@ func FuzzReader(f *testing.F) {
 		for _, model := range recorded.Models {
 			var last time.Time
 			for i := range model.Len() {
-				e := &metric.Event{}
-				model.Event(i, e)
+				e, _ := eventOf(model, i)
 				if err := e.Validate(e.Timestamp); err != nil || e.ModelName != model.Name || e.Timestamp.IsZero() || e.Timestamp.Before(last) {
-					t.Errorf("%+v: %v", *e, err)
+					t.Errorf("%+v: %v", e, err)
 				}
 				last = e.Timestamp
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 )
 
 // Recording is what was measured, in memory.
@@ -34,8 +35,10 @@ type Model struct {
 	version  []uint32
 	versions []string
 	columns  []*Column // those that the event names itself first, then by name
-	named    []*named  // categories, by name
-	texts    []string  // their values; the first is none
+	heading  *table.Columns
+	byPlace  [][]float64 // the columns' values, by their places in the heading
+	named    []*named    // categories, by name
+	texts    []string    // their values; the first is none
 	unsorted bool
 }
 
@@ -86,26 +89,41 @@ func (m *Model) Columns() []*Column { return m.columns }
 // Time is the timestamp of an event.
 func (m *Model) Time(i int) time.Time { return time.Unix(0, m.at[i]).UTC() }
 
-// Event reads an event into one whose map is used again. It returns when the event
+// Row reads an event into a row whose memory is used again. It returns when the event
 // arrived; zero where the recording doesn't say.
-func (m *Model) Event(i int, into *metric.Event) (arrived time.Time) {
-	begin(into, m.at[i])
+func (m *Model) Row(i int, into *table.Row) (arrived time.Time) {
+	into.Begin(m.heading)
+	into.Timestamp = m.Time(i)
 	into.ModelName = m.Name
 	into.ModelVersion = m.versions[m.version[i]]
-	for _, c := range m.columns {
-		if value, measured := c.At(i); measured {
-			set(into, c.Name, value)
+	for place, values := range m.byPlace {
+		if i < len(values) {
+			into.Values[place] = values[i]
 		}
 	}
 	for _, c := range m.named {
 		if i < len(c.values) && c.values[i] != 0 {
-			setLabel(into, c.name, m.texts[c.values[i]])
+			into.SetCategory(c.name, m.texts[c.values[i]])
 		}
 	}
+
 	if m.arrived == nil || m.arrived[i] == math.MinInt64 {
 		return time.Time{}
 	}
 	return time.Unix(0, m.arrived[i]).UTC()
+}
+
+// head makes the heading of the model's rows.
+func (m *Model) head() {
+	names := make([]string, len(m.columns))
+	for i, c := range m.columns {
+		names[i] = c.Name
+	}
+	m.heading = table.ColumnsOf(names)
+	m.byPlace = make([][]float64, len(m.heading.Names()))
+	for _, c := range m.columns {
+		m.byPlace[m.heading.Place(c.Name)] = c.values
+	}
 }
 
 // Recorder collects events one by one into a recording.
@@ -243,7 +261,7 @@ func (m *collected) add(r *row, b *Batch, readings []reading) {
 			m.numbered[measured.name] = c
 		}
 		for len(c.values) < n {
-			c.values = append(c.values, none)
+			c.values = append(c.values, table.None)
 		}
 		if len(c.values) > n { // it was given twice
 			c.values[n] = measured.value
@@ -317,6 +335,8 @@ func (c *collector) recording() *Recording {
 		slices.SortFunc(m.columns, func(a, b *Column) int {
 			return cmp.Or(cmp.Compare(place(a.Name), place(b.Name)), cmp.Compare(a.Name, b.Name))
 		})
+		slices.SortFunc(m.named, func(a, b *named) int { return cmp.Compare(a.name, b.name) })
+		m.head()
 		made.Models = append(made.Models, &m.Model)
 	}
 
@@ -359,7 +379,7 @@ func (m *Model) sort() {
 	}
 	for _, c := range m.columns {
 		for len(c.values) < len(order) {
-			c.values = append(c.values, none)
+			c.values = append(c.values, table.None)
 		}
 		c.values = inOrder(c.values, order)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
+	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -23,7 +25,10 @@ type Comparison struct {
 	Last    Look    `json:"last,omitzero"`
 	Moved   []Moved `json:"moved,omitempty"` // by what the last look found, the furthest beyond first
 
-	judged []found // in the last look of this run, the furthest beyond first
+	judged  []found        // in the last look of this run, the furthest beyond first
+	columns *table.Columns // of the last observation
+	places  []int          // in them, of the features that are metrics
+	met     []bool         // by place: it is known whether that metric joins
 }
 
 // Feature is a metric, or a category, that is watched.
@@ -79,17 +84,6 @@ type Part struct {
 	Coarse bool `json:"coarse,omitempty"`
 }
 
-// Observed is what an observation has.
-type Observed interface {
-	// Metric returns the readings of a metric, or nil.
-	Metric(name string) *metric.Summary
-	// Category returns the reading of a category where there is one alone, or else its
-	// readings, or nil.
-	Category(name string) (value string, values *metric.Values)
-	// EachName tells of all metrics, and then of all categories, each by name.
-	EachName(tell func(name string, isCategory bool))
-}
-
 // New begins to compare.
 func New(r *policy.Rule, profiles map[string]*drift.Profile) *Comparison {
 	c := &Comparison{Closed: !r.HasPattern()}
@@ -127,29 +121,27 @@ func (f *Feature) hold(reference *drift.Reference, since int64) {
 	f.Since = since
 }
 
-// Feed puts an observation of some events into the period that begins at start, in
-// Unix seconds, and into what is learnt. at is the instant that puts it there.
-func (c *Comparison) Feed(r *policy.Rule, p *Period, start int64, at time.Time, events int64, o Observed) {
+// Feed puts an observation into the period that begins at start, in Unix seconds, and into
+// what is learnt. at is the instant that puts it there.
+func (c *Comparison) Feed(r *policy.Rule, p *Period, start int64, at time.Time, o *observation.Observation) {
 	if c.Dropped {
 		return
 	}
+	c.look(o.Columns)
 	if !c.Closed {
-		o.EachName(func(name string, isCategory bool) {
-			if r.Watches(name, isCategory) && !c.has(name, isCategory) && len(c.Features) < policy.MaxWatched {
-				c.join(r, name, isCategory)
-			}
-		})
+		c.admit(r, o)
 	}
 
-	p.Events += events
+	p.Events += o.Events
 	bins := 0 // of what is learnt
+	places := c.placesOfFeatures()
 	for i, f := range c.Features {
-		reading := f.of(o)
+		reading := f.of(o, places[i])
 		if bins == 0 && f.isLearning() {
 			bins = r.LearningBins()
 		}
 		if f.Own != nil {
-			f.learn(c, r, reading, events, at, bins)
+			f.learn(c, r, reading, o.Events, at, bins)
 		}
 		if !reading.isThere() || !f.counts(r, start) {
 			continue

@@ -5,41 +5,85 @@ import (
 
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
+	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// reading is what an observation has of one feature.
+// reading is what an observation has of one feature: nothing, or one of both.
 type reading struct {
-	summary *metric.Summary
-	value   string
-	values  *metric.Values
+	summary  *metric.Summary
+	category *observation.Category
 }
 
-func (f *Feature) of(o Observed) (r reading) {
+// of is what an observation has of the feature, which is in a place of its columns.
+func (f *Feature) of(o *observation.Observation, place int) reading {
 	if f.Category {
-		r.value, r.values = o.Category(f.Name)
-		return r
+		return reading{category: o.Category(f.Name)}
 	}
-	r.summary = o.Metric(f.Name)
-	return r
+	return reading{summary: o.At(place)}
 }
 
-func (r reading) isThere() bool { return r.summary != nil || r.value != "" || r.values != nil }
+// look begins to look for metrics in the columns of an observation.
+func (c *Comparison) look(columns *table.Columns) {
+	if c.columns != columns {
+		c.columns = columns
+		c.places = c.places[:0]
+		c.met = append(c.met[:0], make([]bool, len(columns.Names()))...)
+	}
+}
+
+// admit lets those join that an observation measures for the first time, and that a
+// pattern matches.
+func (c *Comparison) admit(r *policy.Rule, o *observation.Observation) {
+	for place, isMet := range c.met {
+		if !isMet && o.At(place) != nil {
+			c.met[place] = true
+			c.admitName(r, c.columns.Names()[place], false)
+		}
+	}
+	for i := range o.Categories {
+		c.admitName(r, o.Categories[i].Name, true)
+	}
+}
+
+func (c *Comparison) admitName(r *policy.Rule, name string, isCategory bool) {
+	if len(c.Features) < policy.MaxWatched && !c.has(name, isCategory) && r.Watches(name, isCategory) {
+		c.join(r, name, isCategory)
+	}
+}
+
+// placesOfFeatures are where the features are in the columns that were looked in last,
+// Nowhere for categories.
+func (c *Comparison) placesOfFeatures() []int {
+	for _, f := range c.Features[len(c.places):] {
+		place := table.Nowhere
+		if !f.Category {
+			place = c.columns.Place(f.Name)
+		}
+		c.places = append(c.places, place)
+	}
+	return c.places
+}
+
+func (r reading) isThere() bool { return r.summary != nil || r.category != nil }
 
 func (r reading) count() int64 {
 	switch {
 	case r.summary != nil:
 		return r.summary.Count
-	case r.values != nil:
-		return r.values.Count()
+	case r.category.Values != nil:
+		return r.category.Values.Count()
 	}
 	return 1
 }
 
 // Readings is how many readings an observation has, of the feature that it has most of.
-func (c *Comparison) Readings(o Observed) (most int64) {
-	for _, f := range c.Features {
-		if r := f.of(o); r.isThere() {
+func (c *Comparison) Readings(o *observation.Observation) (most int64) {
+	c.look(o.Columns)
+	places := c.placesOfFeatures()
+	for i, f := range c.Features {
+		if r := f.of(o, places[i]); r.isThere() {
 			most = max(most, r.count())
 		}
 	}
@@ -60,10 +104,10 @@ func (d *Distribution) add(r reading, bins int) bool {
 	switch {
 	case d.Spread != nil:
 		return d.Spread.AddSummary(r.summary, bins)
-	case r.values != nil:
-		d.Values.Merge(r.values)
+	case r.category.Values != nil:
+		d.Values.Merge(r.category.Values)
 	default:
-		d.Values.Add(r.value, 1)
+		d.Values.Add(r.category.Value, 1)
 	}
 	d.Values.Fit(policy.MaxReferenceText)
 	return true
@@ -118,10 +162,10 @@ func (p *Part) add(f *Feature, r reading, bins int) {
 		p.Tally = &drift.Tally{Counts: make(drift.Counts, f.Against.Bins())}
 	}
 	switch {
-	case r.value != "":
-		p.Tally.Counts[f.Against.BinOf(r.value)]++
-	case r.values != nil:
-		p.Tally.Add(f.Against.CountValues(r.values))
+	case r.category != nil && r.category.Values != nil:
+		p.Tally.Add(f.Against.CountValues(r.category.Values))
+	case r.category != nil:
+		p.Tally.Counts[f.Against.BinOf(r.category.Value)]++
 	case r.summary.Count == 1:
 		p.Tally.Counts[f.bin(r.summary.Min)]++
 	case r.summary.Bins != nil && len(r.summary.BinsOf(f.edgesID())) == len(p.Tally.Counts):

@@ -9,7 +9,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
@@ -26,8 +28,10 @@ func watchOf(wanted *policy.Policy) *watch.Watch {
 
 // hear lets the watch hear an event of a version.
 func hear(w *watch.Watch, now time.Time, version string) {
-	o := &watch.Observation{}
-	o.OfEvent(&metric.Event{Timestamp: now, ModelName: "fraud", ModelVersion: version, Accuracy: metric.Some(0.95)}, now)
+	var row table.Row
+	row.OfEvent(&metric.Event{Timestamp: now, ModelName: "fraud", ModelVersion: version, Accuracy: metric.Some(0.95)})
+	o := &observation.Observation{}
+	o.OfRow(&row, now)
 	w.Hear(now, now, o)
 }
 

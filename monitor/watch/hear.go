@@ -3,19 +3,21 @@ package watch
 import (
 	"time"
 
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
 // Hear counts an observation handled at now into the statistics of its version, and
 // returns the moment at which it is judged. passed is until when time was let pass.
-func (w *Watch) Hear(now, passed time.Time, o *Observation) *Moment {
-	w.work += int64(observationWork + len(w.findings) + len(o.metrics))
+func (w *Watch) Hear(now, passed time.Time, o *observation.Observation) *Moment {
+	w.work += int64(observationWork + len(w.findings))
 	if w.mayRest {
 		w.CatchUp(passed)
 	}
 	seen := w.count(now, o)
 	w.track(seen)
+	w.locate(o.Columns)
 
 	j := w.Of(now, o.Version, seen)
 	j.when = &o.When
@@ -24,29 +26,30 @@ func (w *Watch) Hear(now, passed time.Time, o *Observation) *Moment {
 
 // Judge judges what an observation has measured of one rule: at once, or by putting it
 // into its period.
-func (j *Moment) Judge(rule int, o *Observation, passed time.Time) verdict.Finding {
+func (j *Moment) Judge(rule int, o *observation.Observation, passed time.Time) verdict.Finding {
 	r, t := &j.watch.rules[rule], j.Seen.Rules[rule]
+	place := j.watch.places[rule]
 	switch j.watch.forms[rule] {
 	case policy.FormInstant:
-		return t.Measure(r.Rule, o.Metric(r.Metric), j.Now)
+		return t.Measure(r.Rule, o.At(place), j.Now)
 	case policy.FormWindow:
 		late := t.Window.Late
 		if r.IsDrift() {
 			j.watch.comparison(rule, j.Version, t.Window)
-			t.Window.FeedDrift(r, o, o.Events, &o.When, j.Now, passed)
+			t.Window.FeedDrift(r, o, j.Now, passed)
 			j.watch.tellLate(j, rule, t.Window.Late-late)
 			break
 		}
-		t.Window.Feed(r, o.Metric(r.Metric), &o.When, j.Now, passed)
+		t.Window.Feed(r, o.At(place), &o.When, j.Now, passed)
 		j.watch.tellLate(j, rule, t.Window.Late-late)
 	case policy.FormReadings:
-		j.watch.countReadings(r.Rule, o.Metric(r.Metric))
+		j.watch.countReadings(r.Rule, o.At(place))
 	}
 	return verdict.Finding{}
 }
 
 // count adds an observation to the statistics of its version.
-func (w *Watch) count(now time.Time, o *Observation) *Version {
+func (w *Watch) count(now time.Time, o *observation.Observation) *Version {
 	w.counts.Events += o.Events
 	if w.seen.FirstEvent.IsZero() {
 		w.seen.FirstEvent = now
@@ -69,31 +72,31 @@ func (w *Watch) count(now time.Time, o *Observation) *Version {
 		}
 	}
 
-	kept := -1
-	for i := range o.metrics {
-		metric := &o.metrics[i]
-		s := seen.statistics(i, metric.name)
-		if s == nil {
-			if kept < 0 {
-				kept = w.makeRoom(seen, o)
-			}
-			if kept >= maxVersionMetrics {
-				w.counts.Overflow++
-				continue
-			}
+	w.countMetrics(seen, o)
+	return seen
+}
 
-			kept++
-			if seen.Metrics == nil {
-				seen.Metrics = map[string]*Statistics{}
-			}
-			s = &Statistics{Min: metric.Min, Max: metric.Max}
-			seen.Metrics[metric.name] = s
+// countMetrics adds what an observation has measured to the statistics of its version.
+func (w *Watch) countMetrics(seen *Version, o *observation.Observation) {
+	statistics := seen.statisticsIn(o.Columns)
+	kept := notCounted
+	for place, s := range statistics {
+		measured := o.At(place)
+		if measured == nil {
+			continue
 		}
 
-		s.Count += metric.Count
-		s.Sum += metric.Sum
-		s.Min, s.Max = min(s.Min, metric.Min), max(s.Max, metric.Max)
+		w.work++
+		if s == nil {
+			s = w.statistics(seen, o, place, &kept)
+			statistics[place] = s
+		}
+		if s == nil {
+			w.counts.Overflow++
+			continue
+		}
+		s.Count += measured.Count
+		s.Sum += measured.Sum
+		s.Min, s.Max = min(s.Min, measured.Min), max(s.Max, measured.Max)
 	}
-
-	return seen
 }

@@ -5,8 +5,8 @@ import (
 
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
-	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -18,8 +18,8 @@ type Moment struct {
 	Seen     *Version
 	Findings []verdict.Finding // by rule
 
-	due      time.Time    // of datapoints: when they were due
-	when     *window.When // of an observation; nil for datapoints
+	due      time.Time         // of datapoints: when they were due
+	when     *observation.When // of an observation; nil for datapoints
 	watch    *Watch
 	evidence *Evidence // what streaks keep of it; nil while none does
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/window"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -31,32 +33,49 @@ type Version struct {
 	// version is none of the maxTracked last heard of.
 	Rules []*window.Track `json:"rules,omitempty"`
 
-	name   string    // while it has tracks
-	lately []counted // of Metrics, what observations had, each in its place
+	name    string         // while it has tracks
+	columns *table.Columns // of its last observation
+	lately  []*Statistics  // those of Metrics that were looked for, by their places in columns
 }
 
-// counted is one of a version's metrics.
-type counted struct {
-	metric string
-	*Statistics
+// statisticsIn are the statistics that are known, by the places of their metrics in the
+// columns of an observation; nil for those that were not looked for.
+func (v *Version) statisticsIn(columns *table.Columns) []*Statistics {
+	if v.columns != columns {
+		v.columns = columns
+		v.lately = slices.Grow(v.lately[:0], len(columns.Names()))[:len(columns.Names())]
+		clear(v.lately)
+	}
+	return v.lately
 }
 
-// statistics are those of the metric that an observation has in a place; nil where there
-// are none yet. Observations mostly have the same metrics in the same places, and to look
-// there first spares a search by name.
-func (v *Version) statistics(place int, metric string) *Statistics {
-	if place < len(v.lately) && v.lately[place].metric == metric {
-		return v.lately[place].Statistics
+// notCounted says that it is not known yet how many metrics are kept.
+const notCounted = -1
+
+// statistics finds the statistics of the metric in a place of an observation, or begins
+// them; nil where there is no room for more. kept is how many metrics are kept over all
+// versions.
+func (w *Watch) statistics(seen *Version, o *observation.Observation, place int, kept *int) *Statistics {
+	name := o.Columns.Names()[place]
+	s := seen.Metrics[name]
+	if s != nil {
+		return s
 	}
 
-	s := v.Metrics[metric]
-	switch {
-	case s == nil || place > len(v.lately):
-	case place == len(v.lately):
-		v.lately = append(v.lately, counted{metric, s})
-	default:
-		v.lately[place] = counted{metric, s}
+	if *kept == notCounted {
+		*kept = w.makeRoom(seen, o)
 	}
+	if *kept >= maxVersionMetrics {
+		return nil
+	}
+
+	*kept++
+	if seen.Metrics == nil {
+		seen.Metrics = map[string]*Statistics{}
+	}
+	measured := o.At(place)
+	s = &Statistics{Min: measured.Min, Max: measured.Max}
+	seen.Metrics[name] = s
 	return s
 }
 
@@ -77,13 +96,13 @@ type Statistics struct {
 // makeRoom forgets the metrics of versions that were not seen for versionOverlap,
 // those seen longest ago first, until an observation's fit, and returns how many
 // are kept.
-func (w *Watch) makeRoom(seen *Version, o *Observation) (kept int) {
+func (w *Watch) makeRoom(seen *Version, o *observation.Observation) (kept int) {
 	for _, v := range w.seen.Versions {
 		kept += len(v.Metrics)
 	}
 	wanted := 0
-	for i := range o.metrics {
-		if seen.Metrics[o.metrics[i].name] == nil {
+	for place, name := range o.Columns.Names() {
+		if o.At(place) != nil && seen.Metrics[name] == nil {
 			wanted++
 		}
 	}
@@ -97,7 +116,7 @@ func (w *Watch) makeRoom(seen *Version, o *Observation) (kept int) {
 		}
 		kept -= len(oldest.Metrics)
 		oldest.Metrics = nil
-		oldest.lately = nil
+		oldest.columns = nil
 	}
 
 	return kept
@@ -127,7 +146,7 @@ func (w *Watch) oldest(of func(*Version) (at time.Time, counts bool)) (oldest *V
 }
 
 // version finds what was seen of an observation's version, or begins it.
-func (w *Watch) version(now time.Time, o *Observation) *Version {
+func (w *Watch) version(now time.Time, o *observation.Observation) *Version {
 	if w.current != nil && w.name == o.Version {
 		return w.current
 	}

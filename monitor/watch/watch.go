@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/monitor/contrast"
 	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/verdict"
@@ -54,6 +55,8 @@ type Watch struct {
 	ofProfiles []*contrast.Comparison // of rules held against training data what each version begins with, by rule; nil until it is asked for
 
 	// What follows from what is seen, kept for speed.
+	columns  *table.Columns    // of the last observation
+	places   []int             // in them, of the rules' metrics
 	findings []verdict.Finding // of the rules, at the moment
 	moment   Moment
 	tracked  []*Version // those that have tracks, by name
@@ -110,6 +113,7 @@ func (w *Watch) Follow() {
 	w.forms = make([]policy.Form, len(rules))
 	w.rules = make([]window.Rule, len(rules))
 	w.lags = make([]lag, len(rules))
+	w.places = make([]int, len(rules))
 	w.findings = make([]verdict.Finding, len(rules))
 	w.composites = verdict.CompositesOf(rules)
 	w.stood.verdicts = make([]verdict.Verdict, len(rules))
@@ -130,6 +134,17 @@ func (w *Watch) Follow() {
 	w.SetZones(w.zones)
 	w.followSchedules()
 	w.holdProfiles()
+}
+
+// locate finds the metrics of the rules in the columns of an observation.
+func (w *Watch) locate(columns *table.Columns) {
+	if w.columns == columns {
+		return
+	}
+	w.columns = columns
+	for i := range w.places {
+		w.places[i] = columns.Place(w.policy.Rules[i].Metric)
+	}
 }
 
 // Forget drops what is kept of the versions for speed: the next signal begins, or

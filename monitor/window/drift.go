@@ -8,31 +8,33 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/drift"
 	"github.com/modelvigil/modelvigil/monitor/contrast"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// FeedDrift puts an observation of some events, handled at now, into the window of a
-// drift rule. What it learns from is put nowhere else, so it counts however late it is.
-func (w *Window) FeedDrift(r *Rule, o contrast.Observed, events int64, when *When, now, passed time.Time) {
+// FeedDrift puts an observation, handled at now, into the window of a drift rule. What it
+// learns from is put nowhere else, so it counts however late it is.
+func (w *Window) FeedDrift(r *Rule, o *observation.Observation, now, passed time.Time) {
+	when := &o.When
 	w.hearSilence(r, when, now, passed)
-	at := when.instant(r.Rule, now)
+	at := when.Instant(r.Rule, now)
 	b := w.period(r, when, now, passed)
 	if b == nil {
-		readings := events // of which those without a reading are what is counted
+		readings := o.Events // of which those without a reading are what is counted
 		if r.Drift.Statistic != drift.Missing {
 			readings = w.Compare.Readings(o)
 		}
 		w.hearLate(when, readings)
-		w.Compare.Feed(r.Rule, &contrast.Period{}, r.Periods.Of(at), at, events, o)
+		w.Compare.Feed(r.Rule, &contrast.Period{}, r.Periods.Of(at), at, o)
 		return
 	}
 
 	if b.Compared == nil {
 		b.Compared = &contrast.Period{}
 	}
-	b.Count += events
-	b.Approximate = b.Approximate || when.beganBefore(r.Rule, b.Start)
-	w.Compare.Feed(r.Rule, b.Compared, b.Start, at, events, o)
+	b.Count += o.Events
+	b.Approximate = b.Approximate || when.BeganBefore(r.Rule, b.Start)
+	w.Compare.Feed(r.Rule, b.Compared, b.Start, at, o)
 }
 
 // look judges a period of a drift rule.

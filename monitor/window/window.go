@@ -8,6 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor/contrast"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -51,23 +52,23 @@ type Point struct {
 // Feed puts an observation handled at now into the window of a rule: when it was, and
 // what was measured of the rule's metric, nil where it was not. passed is until when
 // the machine has let time pass.
-func (w *Window) Feed(r *Rule, measured *metric.Summary, when *When, now, passed time.Time) {
+func (w *Window) Feed(r *Rule, measured *metric.Summary, when *observation.When, now, passed time.Time) {
 	w.hearSilence(r, when, now, passed)
 	if measured == nil {
 		return
 	}
 
-	w.fillBaseline(r.Rule, measured, when.instant(r.Rule, now))
+	w.fillBaseline(r.Rule, measured, when.Instant(r.Rule, now))
 	b := w.period(r, when, now, passed)
 	if b == nil {
 		w.hearLate(when, measured.Count)
 		return
 	}
-	b.add(measured, r.Stat, when.beganBefore(r.Rule, b.Start))
+	b.add(measured, r.Stat, when.BeganBefore(r.Rule, b.Start))
 }
 
 // hearSilence begins to count the silence of a version.
-func (w *Window) hearSilence(r *Rule, when *When, now, passed time.Time) {
+func (w *Window) hearSilence(r *Rule, when *observation.When, now, passed time.Time) {
 	if !r.KnowsSilence() || w.nextSilence() != 0 && r.Periods.Due(w.nextSilence()).After(passed) {
 		return
 	}
@@ -79,7 +80,7 @@ func (w *Window) hearSilence(r *Rule, when *When, now, passed time.Time) {
 	}
 	w.Silence = max(w.nextSilence(), r.Periods.FirstOpen(passed))
 	if r.IsTotal() {
-		w.Since = when.began(r.Rule, now)
+		w.Since = when.Began(r.Rule, now)
 	}
 }
 
@@ -95,8 +96,8 @@ func (w *Window) BeganIn(r *Rule, start int64) bool {
 
 // period is the open period that an observation is put into; nil where it comes too
 // late.
-func (w *Window) period(r *Rule, when *When, now, passed time.Time) *Bucket {
-	start := r.Periods.Of(when.instant(r.Rule, now))
+func (w *Window) period(r *Rule, when *observation.When, now, passed time.Time) *Bucket {
+	start := r.Periods.Of(when.Instant(r.Rule, now))
 	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
 		return w.Open[n-1]
 	}
@@ -112,7 +113,7 @@ func (w *Window) period(r *Rule, when *When, now, passed time.Time) *Bucket {
 }
 
 // hearLate counts the readings of an observation that comes too late.
-func (w *Window) hearLate(when *When, readings int64) {
+func (w *Window) hearLate(when *observation.When, readings int64) {
 	if readings > 0 {
 		w.Late += readings
 		w.LateAt = clock.Later(w.LateAt, when.Last)

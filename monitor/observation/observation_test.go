@@ -1,4 +1,4 @@
-package watch_test
+package observation_test
 
 import (
 	"fmt"
@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/metric"
-	"github.com/modelvigil/modelvigil/monitor/watch"
+	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/observation"
 )
 
 // An observation takes the memory, and the names, of the one before: whatever that was,
@@ -24,7 +25,8 @@ func TestWhatAnObservationSaysDependsOnNoEarlierOne(t *testing.T) {
 	}
 
 	rapid.Check(t, func(t *rapid.T) {
-		var reused watch.Observation
+		var row table.Row
+		var reused observation.Observation
 		usual := rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 40, rapid.ID[string]).Draw(t, "usual")
 		for range rapid.IntRange(1, 8).Draw(t, "observations") {
 			readings := map[string]float64{}
@@ -55,7 +57,8 @@ func TestWhatAnObservationSaysDependsOnNoEarlierOne(t *testing.T) {
 				}
 				continue
 			}
-			reused.OfEvent(eventOf(readings), now)
+			row.OfEvent(eventOf(readings))
+			reused.OfRow(&row, now)
 			assertSays(t, &reused, readings)
 		}
 	})
@@ -78,9 +81,13 @@ func eventOf(readings map[string]float64) *metric.Event {
 	return event
 }
 
-func assertSays(t *rapid.T, o *watch.Observation, readings map[string]float64) {
+func assertSays(t *rapid.T, o *observation.Observation, readings map[string]float64) {
 	var told []string
-	o.EachName(func(name string, _ bool) { told = append(told, name) })
+	for place, name := range o.Columns.Names() {
+		if o.At(place) != nil {
+			told = append(told, name)
+		}
+	}
 	assert.Equal(t, slices.Sorted(maps.Keys(readings)), told)
 	for name, value := range readings {
 		if assert.NotNil(t, o.Metric(name), name) {

@@ -1,4 +1,4 @@
-package window
+package observation
 
 import (
 	"time"
@@ -32,9 +32,9 @@ func (w *When) EndsBefore(instant, now time.Time) bool {
 	return w.FoldedUntil.Before(instant) || w.FoldedUntil.Equal(instant) && w.FoldedFrom.Before(instant)
 }
 
-// instant is what puts an observation into its period. One that is ahead of the
+// Instant is what puts an observation into its period. One that is ahead of the
 // clock goes to the next period at most.
-func (w *When) instant(r *policy.Rule, now time.Time) time.Time {
+func (w *When) Instant(r *policy.Rule, now time.Time) time.Time {
 	at := w.Last
 	if r.Time == policy.TimeOfArrival {
 		at = w.FoldedUntil
@@ -48,17 +48,17 @@ func (w *When) instant(r *policy.Rule, now time.Time) time.Time {
 	return clock.Earlier(at, now.Add(r.PeriodLength()))
 }
 
-// began is when an observation began, by what puts it into its period.
-func (w *When) began(r *policy.Rule, now time.Time) time.Time {
+// Began is when an observation began, by what puts it into its period.
+func (w *When) Began(r *policy.Rule, now time.Time) time.Time {
 	if r.Time == policy.TimeOfArrival {
 		return clock.Earlier(w.FoldedFrom, now)
 	}
 	return clock.Earlier(w.First, now)
 }
 
-// beganBefore says that part of an observation was in a period before the one that
+// BeganBefore says that part of an observation was in a period before the one that
 // begins at start.
-func (w *When) beganBefore(r *policy.Rule, start int64) bool {
+func (w *When) BeganBefore(r *policy.Rule, start int64) bool {
 	first := w.First
 	if r.Time == policy.TimeOfArrival {
 		first = w.FoldedFrom
