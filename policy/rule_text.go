@@ -116,13 +116,13 @@ func (r *Rule) Figures(values ...float64) []string {
 		decimals = 2
 	}
 
-	// 16 digits more tell any two numbers apart.
+	texts := make([]string, len(values))
+	different := distinct(values)
 	for more := 0; ; more++ {
-		var texts []string
-		for _, value := range values {
-			texts = append(texts, figure(value, decimals, more)+unit)
+		for i, value := range values {
+			texts[i] = figure(value, decimals, more) + unit
 		}
-		if more == 16 || distinct(texts) >= distinct(values) {
+		if more == 16 || distinct(texts) >= different { // 16 digits more tell any two numbers apart
 			return texts
 		}
 	}
