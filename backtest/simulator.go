@@ -21,10 +21,12 @@ type Simulator struct {
 	machine *monitor.Machine
 	options Options
 	policy  policy.Policy // nothing left out
-	result  Result
-	spans   breachSpans
-	row     table.Row    // the last event, and
-	sent    metric.Batch // the last batch, whose memory the next one takes
+	// needsCalendar is what the policy says of itself, which each event would ask again.
+	needsCalendar bool
+	result        Result
+	spans         breachSpans
+	row           table.Row    // the last event, and
+	sent          metric.Batch // the last batch, whose memory the next one takes
 
 	now   time.Time // the clock: never goes back
 	wake  time.Time // when time alone changes something next; zero: never
@@ -40,6 +42,7 @@ type Simulator struct {
 // The policy must be valid.
 func NewSimulator(modelName string, wanted policy.Policy, options Options) *Simulator {
 	s := &Simulator{options: options, policy: wanted.WithDefaults()}
+	s.needsCalendar = s.policy.NeedsCalendar()
 	s.machine = monitor.NewMachine(modelName, requestBase+modelName, wanted)
 	s.machine.OnDecision = s.decided
 	s.machine.OnRepeat = func(policy.Kind, monitor.Suppression) { s.decided(s.machine.Repeated()) }
@@ -140,6 +143,9 @@ func (s *Simulator) advance(now time.Time) {
 
 // calendar lets the machine know when blackouts are on and schedules are due.
 func (s *Simulator) calendar(now time.Time) {
+	if !s.needsCalendar {
+		return
+	}
 	if wanted, ok := s.machine.CalendarWanted(now); ok {
 		computed, err := s.machine.Clocks().Calendar(wanted.From, wanted.Until)
 		s.machine.SetCalendar(now, wanted, computed, err)

@@ -22,7 +22,7 @@ const maxPasses = 10
 // NextWake does.
 func (m *Machine) Tick(now time.Time) (wake time.Time, ok bool) {
 	now = clock.Plain(now)
-	if armed := m.state.Wake; !armed.IsZero() && now.Sub(armed) > outageAfter {
+	if armed := m.state.Wake; armed.Before(now) && !armed.IsZero() && now.Sub(armed) > outageAfter {
 		m.watch.Outage(now)
 	}
 

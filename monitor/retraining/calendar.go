@@ -21,13 +21,11 @@ const (
 // computed outside and recorded, since time zone data differs between workers. It
 // begins before now where schedules were not judged since.
 func (c *Course) CalendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
-	if !c.hasClocks { // said here alone, since each event asks
+	if !c.policy.NeedsCalendar() {
 		return wanted, false
 	}
-	return c.calendarWanted(clock.Plain(now))
-}
 
-func (c *Course) calendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
+	now = clock.Plain(now)
 	if known := c.all.Calendar; known != nil && now.Before(calendarEnds(known)) {
 		return wanted, false
 	}

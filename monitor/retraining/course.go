@@ -41,7 +41,6 @@ type Course struct {
 	modelName   string
 	requestBase string
 	cooldown    time.Duration
-	hasClocks   bool   // the policy names clocks on walls
 	verifies    []bool // which rules have a say in a verification; nil where the policy asks for none
 }
 
@@ -55,7 +54,6 @@ func (c *Course) Open(all *Retrainings, modelName, requestBase string, policy *p
 // Follow goes on with other rules: the policy has changed.
 func (c *Course) Follow() {
 	c.cooldown = time.Duration(c.policy.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
-	c.hasClocks = c.policy.NeedsCalendar()
 	c.verifies = nil
 	if v := c.policy.Verify; v != nil {
 		c.verifies = c.policy.Verifiable(v.Length())

@@ -48,12 +48,14 @@ func (w *Watch) Of(now time.Time, version string, seen *Version) *Moment {
 // those with a period keep their verdict, those without must speak in the same
 // observation.
 func (j *Moment) Compose() {
-	w := j.watch
-	defer w.tellFindings(j)
-	if !w.composites.Any() {
-		return
+	if j.watch.composites.Any() {
+		j.compose()
 	}
+	j.watch.tellFindings(j)
+}
 
+func (j *Moment) compose() {
+	w := j.watch
 	stood := w.standings(j.Seen, j.Now)
 	for _, i := range w.composites.Standing {
 		if !j.Findings[i].Fresh {

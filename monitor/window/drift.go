@@ -18,7 +18,7 @@ func (w *Window) FeedDrift(r *Rule, o *observation.Observation, now, passed time
 	when := &o.When
 	w.hearSilence(r, when, now, passed)
 	at := when.Instant(r.Rule, now)
-	b := w.period(r, when, now, passed)
+	b := w.period(r, at, passed)
 	if b == nil {
 		readings := o.Events // of which those without a reading are what is counted
 		if r.Drift.Statistic != drift.Missing {

@@ -58,8 +58,9 @@ func (w *Window) Feed(r *Rule, measured *metric.Summary, when *observation.When,
 		return
 	}
 
-	w.fillBaseline(r.Rule, measured, when.Instant(r.Rule, now))
-	b := w.period(r, when, now, passed)
+	at := when.Instant(r.Rule, now)
+	w.fillBaseline(r.Rule, measured, at)
+	b := w.period(r, at, passed)
 	if b == nil {
 		w.hearLate(when, measured.Count)
 		return
@@ -94,13 +95,13 @@ func (w *Window) BeganIn(r *Rule, start int64) bool {
 	return w.IsPart(start) && w.Since.Before(time.Unix(r.Periods.End(start), 0))
 }
 
-// period is the open period that an observation is put into; nil where it comes too
-// late.
-func (w *Window) period(r *Rule, when *observation.When, now, passed time.Time) *Bucket {
-	start := r.Periods.Of(when.Instant(r.Rule, now))
-	if n := len(w.Open); n > 0 && w.Open[n-1].Start == start {
+// period is the open period that an instant is in; nil where it comes too late.
+func (w *Window) period(r *Rule, at, passed time.Time) *Bucket {
+	if n := len(w.Open); n > 0 && r.Periods.Has(w.Open[n-1].Start, at) {
 		return w.Open[n-1]
 	}
+
+	start := r.Periods.Of(at)
 	if start < w.Through || !r.Periods.Due(start).After(passed) {
 		return nil
 	}

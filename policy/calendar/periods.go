@@ -33,6 +33,16 @@ func (p *Periods) Length() time.Duration { return time.Duration(p.length) * time
 // Of is the period that an instant is in.
 func (p *Periods) Of(at time.Time) int64 { return p.start(p.number(at.Unix())) }
 
+// Has says that an instant is in the period that begins at start. It is quicker said than
+// which period an instant is in.
+func (p *Periods) Has(start int64, at time.Time) bool {
+	if p.zone != nil {
+		return p.Of(at) == start
+	}
+	since := at.Unix() - start
+	return 0 <= since && since < p.length
+}
+
 // Number tells how many periods lie between two: those that follow one another have
 // numbers that do.
 func (p *Periods) Number(start int64) int64 { return p.number(start) }

@@ -58,7 +58,9 @@ func TestPeriodsAreAPartitionOfTime(t *testing.T) {
 				require.InDelta(t, p.Length().Seconds(), float64(end-start), 2*3600, "%s in %s", fields, zone)
 				for _, at := range []int64{start, (start + end) / 2, end - 1} {
 					require.Equal(t, start, p.Of(time.Unix(at, 999_999_999)), "%s in %s, %s", fields, zone, time.Unix(at, 0).UTC())
+					require.True(t, p.Has(start, time.Unix(at, 999_999_999)), "%s in %s, %s", fields, zone, time.Unix(at, 0).UTC())
 				}
+				require.False(t, p.Has(start, time.Unix(end, 0)) || p.Has(start, time.Unix(start-1, 999_999_999)), "%s in %s", fields, zone)
 				require.Equal(t, first+i, p.Number(start))
 				require.Equal(t, start, p.Move(p.Of(from), i))
 				require.Equal(t, p.Of(from), p.Move(start, -i))
