@@ -51,8 +51,9 @@ type export struct {
 
 func (e *export) request(request *collector.ExportMetricsServiceRequest) {
 	for _, resource := range request.GetResourceMetrics() {
+		around := e.handler.mapping.resource(resource.GetResource().GetAttributes())
 		for _, scope := range resource.GetScopeMetrics() {
-			from := e.handler.mapping.source(scope, resource)
+			from := around.scope(scope.GetScope().GetName(), scope.GetScope().GetAttributes(), e.handler.mapping)
 			for _, metric := range scope.GetMetrics() {
 				e.metric(metric, from.of(metric, e.handler.mapping))
 			}

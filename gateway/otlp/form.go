@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 const (
@@ -37,6 +39,10 @@ func formOf(r *http.Request) *form {
 	return forms[media]
 }
 
+// maxDetail bounds what a refusal says, in bytes: a decoder's error may hold the text
+// that it could not read, which is as long as the body.
+const maxDetail = 1000
+
 // Refuse answers a request as OTLP asks: a google.rpc.Status in the request's own
 // form. Which status codes a client tries again, OTLP says: 429, 502, 503, 504.
 func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
@@ -44,7 +50,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if f == nil {
 		f = forms[typeJSON]
 	}
-	f.write(w, status, &statuspb.Status{Code: int32(codeOf(status)), Message: detail}) //nolint:gosec // there are 17 codes
+	f.write(w, status, &statuspb.Status{Code: int32(codeOf(status)), Message: plain.Excerpt(detail, maxDetail)}) //nolint:gosec // there are 17 codes
 }
 
 // codeOf is the gRPC code that google.rpc.Code gives for a status of HTTP.

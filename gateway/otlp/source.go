@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -18,34 +19,43 @@ import (
 // what is remembered of a stream does not grow with its names.
 type identity [sha256.Size]byte
 
-// source is what the data points of one scope have in common. It is worked out once,
-// not for each of them: a scope and a resource may have megabytes of attributes, and
-// as many points.
+// source is what the data points of one resource, or of one of its scopes, have in
+// common. It is worked out once, not for each of them: a scope and a resource may have
+// megabytes of attributes, and as many scopes and points.
 type source struct {
-	models, versions []string // what scope and resource say, by the mapping's attributes
+	models, versions []string // what is said around the points, by the mapping's attributes
 	identity         identity
 }
 
-// source reads what a scope and its resource say.
-func (m Mapping) source(scope *metrics.ScopeMetrics, resource *metrics.ResourceMetrics) source {
-	around := [][]*common.KeyValue{scope.GetScope().GetAttributes(), resource.GetResource().GetAttributes()}
-	key := text(nil, scope.GetScope().GetName())
-	for _, attributes := range around {
-		key = canonical(key, attributes)
+// resource reads what a resource says.
+func (m Mapping) resource(attributes []*common.KeyValue) source {
+	return source{valuesOf(m.ModelName, attributes), valuesOf(m.ModelVersion, attributes), sha256.Sum256(canonical(nil, attributes))}
+}
+
+// scope reads what a scope of the resource says, and what it leaves to the resource.
+func (s source) scope(name string, attributes []*common.KeyValue, m Mapping) source {
+	key := canonical(text(s.identity[:], name), attributes)
+	return source{
+		inherit(valuesOf(m.ModelName, attributes), s.models), inherit(valuesOf(m.ModelVersion, attributes), s.versions), sha256.Sum256(key),
 	}
-	return source{valuesOf(m.ModelName, around...), valuesOf(m.ModelVersion, around...), sha256.Sum256(key)}
+}
+
+// inherit takes from further around what is not said here.
+func inherit(own, around []string) []string {
+	for i := range own {
+		own[i] = cmp.Or(own[i], around[i])
+	}
+	return own
 }
 
 // valuesOf is, for each name, the text of the first attribute that has one.
-func valuesOf(names []string, around ...[]*common.KeyValue) []string {
+func valuesOf(names []string, attributes []*common.KeyValue) []string {
 	values := make([]string, len(names))
-	for _, attributes := range around {
-		for _, attribute := range attributes {
-			if i := slices.Index(names, attribute.GetKey()); i >= 0 && values[i] == "" {
-				values[i] = textOf(attribute.GetValue())
-				if isNobody(attribute.GetKey(), values[i]) {
-					values[i] = ""
-				}
+	for _, attribute := range attributes {
+		if i := slices.Index(names, attribute.GetKey()); i >= 0 && values[i] == "" {
+			values[i] = textOf(attribute.GetValue())
+			if isNobody(attribute.GetKey(), values[i]) {
+				values[i] = ""
 			}
 		}
 	}
