@@ -64,6 +64,19 @@ var attacks = []attack{
 			a.packed(ctx, "/v1/metrics", string(wire), "Content-Type", "application/x-protobuf")
 		}
 	}},
+	{"by a resource's attributes and its scopes", false, func(ctx context.Context, a *attacker) {
+		const n = 500_000
+		resource := withinFields(bytes.Repeat([]byte{1<<3 | 2, 3, 1<<3 | 2, 1, 'k'}, n), 1)
+		body := string(withinFields(append(resource, bytes.Repeat([]byte{2<<3 | 2, 0}, n)...), 1))
+		for ctx.Err() == nil {
+			a.packed(ctx, "/v1/metrics", body, "Content-Type", "application/x-protobuf")
+		}
+	}},
+	{"by text that no decoder reads", false, func(ctx context.Context, a *attacker) {
+		for ctx.Err() == nil {
+			a.packed(ctx, "/v1/metrics", `{"resourceMetrics":"`+strings.Repeat("A", 7<<20)+`"}`, asJSON...)
+		}
+	}},
 	{"by histograms of trillions", false, func(ctx context.Context, a *attacker) {
 		point := `{"attributes": [{"key": "model_name", "value": {"stringValue": "other-1"}}], "count": "4000000000000", "sum": 1, "min": 0, "max": 1}`
 		for ctx.Err() == nil {
@@ -123,6 +136,19 @@ var attacks = []attack{
 		var all sync.WaitGroup
 		for range 525 {
 			all.Go(func() { a.post(ctx, "/v1/events?durable=true", `{"model_name":"other-1","accuracy":0.95}`, asJSON...) })
+		}
+		all.Wait()
+	}},
+	{"by requests that wait for thousands of models each, while the server is away", true, func(ctx context.Context, a *attacker) {
+		var body strings.Builder
+		for i := range 9000 {
+			fmt.Fprintf(&body, `{"model_name":"other-%d"}`+"\n", i)
+		}
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				a.packed(ctx, "/v1/events?durable=true", body.String(), asNDJSON...)
+			})
 		}
 		all.Wait()
 	}},

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,17 +53,31 @@ func (o *outcome) reject(err error) {
 	o.RejectedTotal++
 }
 
-// note says so where not all rejections are listed, and where some events should be
-// sent again.
-func (o *outcome) note() {
+// list makes the answer ready. The rejections stay in it where there is memory for them:
+// whoever sends requests and reads no answer lets the answers wait. It says so where not all
+// are listed, and where some events should be sent again.
+func (o *outcome) list(held *memory) {
 	var notes []string
-	if o.RejectedTotal > maxListed {
+	if !held.take(o.bytes()) {
+		o.Rejected = []rejection{}
+		notes = append(notes, fmt.Sprintf("requests of this token hold too much memory to say why %d were rejected", o.RejectedTotal))
+	} else if o.RejectedTotal > maxListed {
 		notes = append(notes, fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal))
 	}
 	if o.noRoom > 0 {
 		notes = append(notes, fmt.Sprintf("of the %d rejected there was no room for %d; send those again later", o.RejectedTotal, o.noRoom))
 	}
 	o.Note = strings.Join(notes, "; ")
+}
+
+// bytes is what the rejections take in memory, as they are and as they are written, where a
+// character may become two.
+func (o *outcome) bytes() (bytes int64) {
+	const each, times = 64, 3
+	for _, r := range o.Rejected {
+		bytes += int64(each + times*len(r.Reason))
+	}
+	return bytes
 }
 
 // next is the index of the next event.
@@ -102,16 +117,19 @@ func (p problem) writeHeader(w http.ResponseWriter) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
-	encoded, err := json.Marshal(body)
-	if err != nil { // only text and numbers are in it
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)                 // no browser takes it for a page
+	if err := encoder.Encode(body); err != nil { // only text and numbers are in it
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(encoded, '\n'))
+	_, _ = w.Write(encoded.Bytes())
 }
 
 // onlyMethods answers every other method.

@@ -2,16 +2,18 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelvigil/modelvigil/internal/toll"
 )
 
 // raw sends bytes as they are, and returns the status of each answer.
@@ -91,7 +93,52 @@ func TestACloudEventsTimeIsHeldToTheClockToo(t *testing.T) {
 	}
 }
 
-// FuzzBodies holds what a body costs, in memory that is allocated, against its bytes.
+// mostOfABody is what a body may cost. At most maxListed events are explained, at some 40
+// KiB each; the rest costs a constant times what was sent.
+var mostOfABody = toll.Most{BytesPerByte: 200, Bytes: maxListed * 40 << 10, WorkPerByte: 2000, Work: 64 << 20}
+
+func TestAMediaTypeIsBounded(t *testing.T) {
+	var parameters strings.Builder
+	for i := 0; parameters.Len() < 1<<20; i++ {
+		fmt.Fprintf(&parameters, ";a%d*0=1", i)
+	}
+	body := `{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/json` + parameters.String() + `","data":` + good + `}`
+	s := serve(t, Options{})
+	in := &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: []byte(body)}
+	most := toll.Most{BytesPerByte: 10, Bytes: 1 << 20, WorkPerByte: 200, Work: 16 << 20}
+	most.Hold(t, len(body), func() {
+		taking := &taking{gateway: s.Gateway, in: in, decoder: newDecoder(), publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
+		taking.take(t.Context(), form{media: typeCloud})
+		assert.Zero(t, taking.outcome.Accepted)
+		assert.Contains(t, taking.outcome.Rejected[0].Reason, "datacontenttype: must be application/json")
+	})
+}
+
+// FuzzUnpack holds what is compressed against what it costs to read it, whatever it
+// becomes: a compressed body of nothing costs, too.
+func FuzzUnpack(f *testing.F) {
+	f.Add([]byte(zipped(f, good)))
+	f.Add([]byte(zipped(f, "")))
+	f.Add([]byte(zipped(f, strings.Repeat("\n", 1<<20))))
+	b := newBodies(DefaultMaxBody)
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		const most = 256 << 10
+		if len(packed) > most {
+			return
+		}
+		packed = bytes.Repeat(packed, max(1, most/(len(packed)+1))) // one behind the other, they are one
+		unpacked, _ := b.unpack(packed, &memory{bodies: b})
+		costs := toll.Most{BytesPerByte: 200, Bytes: 4 * DefaultMaxBody, WorkPerByte: 2000, Work: 64<<20 + 20*int64(len(unpacked))}
+		costs.Hold(t, len(packed), func() {
+			into := &memory{bodies: b}
+			unpacked, _ := b.unpack(packed, into)
+			b.release(into, unpacked)
+			into.free()
+		})
+	})
+}
+
+// FuzzBodies holds what a body costs, in memory and in work, against its bytes.
 func FuzzBodies(f *testing.F) {
 	for _, body := range []string{
 		good, bad, "[" + good + "]", "{}\n{}", `{"a":` + strings.Repeat(`{"a":`, 50), strings.Repeat("[", 100), `{"model_name":"m","metrics":{"a":1,"b":1e400}}`,
@@ -121,18 +168,12 @@ func FuzzBodies(f *testing.F) {
 			return
 		}
 		in := &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: whole}
-		taking := &taking{gateway: s.Gateway, in: in, decoder: newDecoder(), publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		refused := taking.take(t.Context(), form{media: media[kind%4]})
-		runtime.ReadMemStats(&after)
-		if refused == nil && taking.outcome.next() < 0 {
-			t.Fatal("less than nothing was counted")
-		}
-		// At most maxListed events are explained, at some 40 KiB each; the rest costs
-		// a constant times what was sent.
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 200*uint64(len(whole))+maxListed*40<<10 {
-			t.Fatalf("%d bytes allocate %d", len(whole), allocated)
-		}
+		mostOfABody.Hold(t, len(whole), func() {
+			taking := &taking{gateway: s.Gateway, in: in, decoder: newDecoder(), publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
+			refused := taking.take(t.Context(), form{media: media[kind%4]})
+			if refused == nil && taking.outcome.next() < 0 {
+				t.Fatal("less than nothing was counted")
+			}
+		})
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func (a *attributes) check() error {
 		}
 	}
 	if a.ContentType != nil {
-		media, _, err := mime.ParseMediaType(*a.ContentType)
+		media, _, err := parseMedia(*a.ContentType)
 		if err != nil || media != typeJSON && !strings.HasSuffix(media, "+json") {
 			faults = append(faults, fmt.Errorf("datacontenttype: must be %s, got %q", typeJSON, plain.Cut(*a.ContentType, 60)))
 		}

@@ -7,14 +7,13 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/modelvigil/modelvigil/gateway"
 	"github.com/modelvigil/modelvigil/gateway/otlp"
+	"github.com/modelvigil/modelvigil/internal/toll"
 )
 
 const (
@@ -76,7 +75,7 @@ func BenchmarkWorstBodies(b *testing.B) {
 			}}})
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			began := processorTime(b)
+			began := toll.Spent()
 			for b.Loop() {
 				response, err := client.Post(url+dear.path, dear.media, bytes.NewReader([]byte(dear.body)))
 				if err != nil {
@@ -87,7 +86,7 @@ func BenchmarkWorstBodies(b *testing.B) {
 				}
 				_ = response.Body.Close()
 			}
-			took := processorTime(b) - began
+			took := toll.Spent() - began
 			runtime.ReadMemStats(&after)
 
 			sent := float64(b.N * len(dear.body))
@@ -96,14 +95,4 @@ func BenchmarkWorstBodies(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// processorTime is what this process has had of the processors so far.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

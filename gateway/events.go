@@ -38,10 +38,12 @@ func (g *Gateway) prepareEvents(r *http.Request) (take, *problem) {
 
 func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake, f form, durable bool) {
 	t := &taking{gateway: g, in: in, publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
+	held := &memory{bodies: g.bodies, party: in.token.label()} // until it is answered
+	defer held.free()
 	var receipt *hub.Receipt
 	if durable {
 		receipt = in.party.account.NewReceipt()
-		t.publish = receipt.Publish
+		t.publish = waitable(receipt, held)
 	}
 
 	t.decoder = decoders.Get().(*decoder)
@@ -49,7 +51,7 @@ func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake,
 	decoders.Put(t.decoder)
 	in.party.accepted.Add(t.outcome.Accepted)
 	in.rest()
-	t.outcome.note()
+	t.outcome.list(held)
 	g.metrics.add(in.token, t.outcome.Accepted, t.outcome.RejectedTotal)
 	switch {
 	case refused != nil:
@@ -61,6 +63,30 @@ func (g *Gateway) takeEvents(w http.ResponseWriter, r *http.Request, in *intake,
 		g.await(r.Context(), w, receipt, t.outcome)
 	default:
 		t.outcome.write(w, http.StatusAccepted)
+	}
+}
+
+// receiptBytes is what a model takes in the receipt of a request that waits to be
+// durable, and in an answer that says it is not, with its name three times.
+const receiptBytes = 512
+
+// waitable publishes by a receipt what there is memory to wait for: a body can name ten
+// thousand models, and a thousand requests may wait at once.
+func waitable(receipt *hub.Receipt, held *memory) func(context.Context, metric.Event) error {
+	return func(ctx context.Context, event metric.Event) error {
+		if receipt.Has(event.ModelName) {
+			return receipt.Publish(ctx, event)
+		}
+
+		bytes := int64(receiptBytes + 3*len(event.ModelName))
+		if !held.take(bytes) {
+			return errNoRoom
+		}
+		err := receipt.Publish(ctx, event)
+		if !receipt.Has(event.ModelName) {
+			held.take(-bytes)
+		}
+		return err
 	}
 }
 
@@ -144,7 +170,7 @@ func formOf(r *http.Request) (f form, durable bool, refused *problem) {
 
 // mediaOf is the media type of a body, or empty where it is none of ours.
 func mediaOf(contentType string) string {
-	media, parameters, err := mime.ParseMediaType(contentType)
+	media, parameters, err := parseMedia(contentType)
 	if charset, given := parameters["charset"]; err != nil || given && !strings.EqualFold(charset, "utf-8") {
 		return ""
 	}
@@ -155,6 +181,19 @@ func mediaOf(contentType string) string {
 		return typeNDJSON
 	}
 	return ""
+}
+
+// maxMediaBytes bounds a media type with its parameters, of which a map is made.
+const maxMediaBytes = 1000
+
+var errLongMedia = fmt.Errorf("is longer than %d bytes", maxMediaBytes)
+
+// parseMedia reads a media type.
+func parseMedia(text string) (media string, parameters map[string]string, err error) {
+	if len(text) > maxMediaBytes {
+		return "", nil, errLongMedia
+	}
+	return mime.ParseMediaType(text)
 }
 
 func badRequest(format string, args ...any) *problem {

@@ -89,6 +89,9 @@ func (h *Hub) NewReceipt() *Receipt {
 	return h.own.NewReceipt()
 }
 
+// Has says whether the receipt holds events of a model.
+func (r *Receipt) Has(model string) bool { return r.parts[model] != nil }
+
 // Publish is Hub.Publish.
 func (r *Receipt) Publish(ctx context.Context, event metric.Event) error {
 	part := r.parts[event.ModelName]
@@ -129,7 +132,7 @@ func (r *Receipt) Flush(ctx context.Context) error {
 	}
 
 	var missing shortfall
-	for p, err := range settle(pipes, func(p *pipe) error { return p.flush(ctx) }) {
+	for p, err := range settle(ctx, pipes, (*pipe).flush) {
 		part := r.parts[p.model]
 		m := p.missing(part.before, err)
 		m.events = min(m.events, part.events)

@@ -265,3 +265,33 @@ func TestAServerThatHangsHoldsNoMoreThanSoMuchAtOnce(t *testing.T) {
 		assert.Zero(t, h.flying.Taken())
 	})
 }
+
+// A request of a gateway may be about ten thousand models, and there may be thousands of
+// such requests that wait.
+func TestWhoWaitsForManyModelsTakesNoGoroutineForEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const models = 300
+		h := newHub(&hanging{}, quick(quiet))
+		receipt := h.Account("greedy").NewReceipt()
+		for model := range models {
+			require.NoError(t, receipt.Publish(t.Context(), healthy(fmt.Sprint("greedy-", model))))
+		}
+		assert.True(t, receipt.Has("greedy-7"))
+		assert.False(t, receipt.Has("modest"))
+		synctest.Wait()
+
+		before := runtime.NumGoroutine()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		flushed := make(chan error, 1)
+		go func() { flushed <- receipt.Flush(ctx) }()
+		synctest.Wait()
+		assert.Less(t, runtime.NumGoroutine()-before, models/10)
+
+		var missing *NotDurableError
+		require.ErrorAs(t, <-flushed, &missing)
+		assert.Len(t, missing.Events, models, "and each of them is asked")
+		h.stop()
+		h.work.Wait()
+	})
+}

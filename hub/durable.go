@@ -28,57 +28,63 @@ func (h *Hub) Flush(ctx context.Context) error {
 	}
 
 	var missing shortfall
-	for p, err := range settle(pipes, func(p *pipe) error { return p.flush(ctx) }) {
+	for p, err := range settle(ctx, pipes, (*pipe).flush) {
 		missing.add(p.model, p.missing(faded[p], err))
 		p.fadeLosses()
 	}
 	return missing.err()
 }
 
-// settle runs a flush or a close of each pipe at once, and returns how they ended.
-func settle(pipes []*pipe, action func(*pipe) error) map[*pipe]error {
-	type outcome struct {
-		pipe *pipe
-		err  error
-	}
-	ended := make(chan outcome, len(pipes))
-	for _, p := range pipes {
-		go func() { ended <- outcome{p, action(p)} }()
+// settle lets each pipe begin to hand over what it holds, and returns how that ended. All
+// are at work meanwhile, and are waited for one after the other: a goroutine for each would
+// let a request of ten thousand models take as many.
+func settle(ctx context.Context, pipes []*pipe, begin func(*pipe) (isDone func() bool)) map[*pipe]error {
+	begun := make([]func() bool, len(pipes))
+	for i, p := range pipes {
+		begun[i] = begin(p)
 	}
 
 	outcomes := make(map[*pipe]error, len(pipes))
-	for range pipes {
-		o := <-ended
-		outcomes[o.pipe] = o.err
+	for i, p := range pipes {
+		outcomes[p] = p.await(ctx, begun[i])
 	}
-
 	return outcomes
 }
 
-// flush returns when all that was folded before the call is settled. It fails when
-// ctx ends or the hub is closed before.
-func (p *pipe) flush(ctx context.Context) error {
+// flush hurries all that was folded before the call, and returns what says, while p.mu is
+// held, whether it is settled.
+func (p *pipe) flush() (isDone func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut(p.hub.now())
-	target := p.cuts
-	return p.await(ctx, func() bool { return p.oldest() > target })
+	target := p.hurryUp()
+	return func() bool { return p.oldest() > target }
 }
 
-// close sends what is folded as the last batch, and returns when it is settled.
-func (p *pipe) close(ctx context.Context) error {
+// close hurries what is folded as the last batch, and returns what says, while p.mu is
+// held, whether that is settled.
+func (p *pipe) close() (isDone func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closing = true
-	p.cut(p.hub.now())
-	return p.await(ctx, func() bool { return p.closed })
+	p.hurryUp()
+	return func() bool { return p.closed }
 }
 
-// await hurries all that is cut until done. p.mu is held.
-func (p *pipe) await(ctx context.Context, done func() bool) error {
+// hurryUp cuts what is folded, and returns the cut up to which all is due now. p.mu is
+// held.
+func (p *pipe) hurryUp() (cut int64) {
+	p.cut(p.hub.now())
 	p.hurry = p.cuts
 	p.nudge()
-	for !done() {
+	return p.cuts
+}
+
+// await returns when something is done. It fails when ctx ends or the hub is closed
+// before.
+func (p *pipe) await(ctx context.Context, isDone func() bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !isDone() {
 		select {
 		case <-p.hub.ended: // nobody is left who would settle anything
 			return ErrClosed

@@ -190,7 +190,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.closed = true
 	h.adding.Unlock()
 
-	outcomes := settle(h.allPipes(), func(p *pipe) error { return p.close(ctx) })
+	outcomes := settle(ctx, h.allPipes(), (*pipe).close)
 	h.stop()
 	h.work.Wait()
 	close(h.ended)

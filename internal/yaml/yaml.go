@@ -5,6 +5,7 @@ package yaml
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
@@ -13,6 +14,8 @@ import (
 // maxMerged bounds how many fields merge keys may bring into one text: a few hundred
 // bytes that merge each other could make gigabytes.
 const maxMerged = 100_000
+
+var errTooMany = fmt.Errorf("merge keys must bring at most %d fields", maxMerged)
 
 // ToJSON reads one document. Its error says line by line what is no YAML, and begins
 // with `not YAML`.
@@ -47,7 +50,7 @@ func toJSON(text []byte) ([]byte, error) {
 }
 
 // merging puts the fields of merge keys where these stand.
-type merging struct{ merged int }
+type merging struct{ merged int } // fields, and what was looked at for them
 
 // flatten takes the merge keys out of a node and of all in it. An alias is not
 // followed: what it stands for is flattened where it is written.
@@ -67,36 +70,45 @@ func (m *merging) flatten(node *yamlv3.Node) error {
 
 // merge replaces the merge keys of one mapping by the fields that it does not have.
 func (m *merging) merge(node *yamlv3.Node) error {
-	var own, sources []*yamlv3.Node
+	var own, next, later []*yamlv3.Node // next are sources of fields, the first of them last
 	has := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if key.Tag == "!!merge" {
-			sources = append(sources, value)
+			later = append(later, value)
 			continue
 		}
 		own = append(own, key, value)
 		has[key.Value] = true
 	}
 
-	for len(sources) > 0 {
-		source := sources[0]
-		sources = sources[1:]
+	for len(next)+len(later) > 0 {
+		if m.merged++; m.merged > maxMerged { // a list may be of lists, and bring no field
+			return errTooMany
+		}
+		if len(next) == 0 {
+			next = append(next, later[0])
+			later = later[1:]
+		}
+		source := next[len(next)-1]
+		next = next[:len(next)-1]
 		if source.Kind == yamlv3.AliasNode {
 			source = source.Alias
 		}
 		if source.Kind == yamlv3.SequenceNode {
-			sources = append(append([]*yamlv3.Node{}, source.Content...), sources...)
+			for _, one := range slices.Backward(source.Content) {
+				next = append(next, one)
+			}
 			continue
 		}
 
 		for i := 0; i+1 < len(source.Content); i += 2 {
 			key, value := source.Content[i], source.Content[i+1]
 			if m.merged++; m.merged > maxMerged {
-				return fmt.Errorf("merge keys must bring at most %d fields", maxMerged)
+				return errTooMany
 			}
 			if key.Tag == "!!merge" { // not flattened yet
-				sources = append(sources, value)
+				later = append(later, value)
 				continue
 			}
 			if !has[key.Value] {

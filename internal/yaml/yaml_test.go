@@ -1,12 +1,15 @@
 package yaml_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/internal/yaml"
 )
 
@@ -45,6 +48,53 @@ func TestMergesOfMergesAreBounded(t *testing.T) {
 	_, err := yaml.ToJSON([]byte(text.String()))
 
 	assert.ErrorContains(t, err, "merge keys must bring at most 100000 fields")
+}
+
+// mostOfAText is what a text may cost: a few aliases may stand for 400,000 values, at
+// which the parser ends.
+var mostOfAText = toll.Most{BytesPerByte: 5000, Bytes: 1 << 30, WorkPerByte: 50_000, Work: 8 << 30}
+
+// bombs are short texts that stand for much.
+func bombs() map[string]string {
+	lists := "a0: &a0 [{}]\n"
+	mappings := "a0: &a0 {x: 1}\n"
+	for i := range 30 {
+		nine := strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), ", ")
+		lists += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, nine)
+		mappings += fmt.Sprintf("a%d: &a%d {<<: [%s]}\n", i+1, i+1, nine)
+	}
+	return map[string]string{
+		"aliases of aliases":                lists,
+		"merges of lists of lists":          lists + "x: {<<: *a30, y: 1}\n",
+		"merges of mappings that merge":     mappings + "x: {<<: *a30, x: 2}\n",
+		"a mapping that merges itself":      "x: &x {<<: *x, y: 1}\n",
+		"a merge of many empty lists":       "x: {<<: [" + strings.Repeat("[],", 50_000) + "{}]}\n",
+		"a merge of a list within a list":   "x: {<<: " + strings.Repeat("[", 5000) + "{a: 1}" + strings.Repeat("]", 5000) + ", a: 2}\n",
+		"a merge in a mapping in a mapping": strings.Repeat("{<<: ", 3000) + "{a: 1}" + strings.Repeat("}", 3000),
+	}
+}
+
+func TestNoShortTextCostsMuch(t *testing.T) {
+	for name, text := range bombs() {
+		t.Run(name, func(t *testing.T) {
+			mostOfAText.Hold(t, len(text), func() { _, _ = yaml.ToJSON([]byte(text)) })
+		})
+	}
+}
+
+func FuzzToJSON(f *testing.F) {
+	for _, text := range bombs() {
+		f.Add([]byte(text[:min(len(text), 2000)]))
+	}
+	f.Add([]byte("base: &b {a: 1}\nx: {<<: *b, a: 3}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var object []byte
+		var err error
+		mostOfAText.Hold(t, len(text), func() { object, err = yaml.ToJSON(text) })
+		if err == nil && !json.Valid(object) {
+			t.Fatalf("%q becomes %q", text, object)
+		}
+	})
 }
 
 // The words of a parser help nobody who wrote a policy.
