@@ -126,6 +126,11 @@ e2e-compose: ## docker-compose.yml's programs without containers: PostgreSQL (De
 	cd tools/shipped && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) MODELVIGIL_SERVER=$$(../server/build.sh) MODELVIGIL_POSTGRESQL=$$(../postgresql.sh) \
 	  $(GOTEST) $(RACE) -count=1 -timeout=20m ./compose/...
 
+.PHONY: e2e-browser
+e2e-browser: ## the backtest's report and the Temporal UI with hostile names, in a browser; needs chromium on PATH
+	@$(TEMPORAL) >/dev/null
+	cd tools/shipped && MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) -count=1 -timeout=20m ./browser
+
 .PHONY: e2e-feeding
 e2e-feeding: ## events from Python, Node, the temporal CLI, OpenTelemetry and Prometheus; installs the SDKs once (130 MB)
 	@$(TEMPORAL) >/dev/null; tools/feeding/install.sh >/dev/null; tools/prometheus/build.sh >/dev/null
