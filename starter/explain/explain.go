@@ -25,7 +25,10 @@ type Explained struct {
 	HeldBack  []string       `json:"held_back,omitempty"` // what keeps every breach from triggering now
 	Notes     []string       `json:"notes,omitempty"`
 	Next      []monitor.Next `json:"next,omitempty"` // what time alone brings
-	Versions  []Version      `json:"versions"`       // the one heard of last first
+	// ReportEvery is how old what is said of a healthy model may be; none where the
+	// monitor has ended.
+	ReportEvery policy.Duration `json:"report_every,omitempty"`
+	Versions    []Version       `json:"versions"` // the one heard of last first
 }
 
 // Version is what is said of one model version.
@@ -43,6 +46,7 @@ func Status(s monitor.Status, ended string, now time.Time) Explained {
 	x := Explained{ModelName: s.ModelName, Phase: s.Phase, Ended: ended, HeldBack: e.allHeldBack(ended), Notes: e.notes(), Versions: []Version{}}
 	if ended == "" {
 		x.Next = s.Next
+		x.ReportEvery = policy.Duration(s.Policy.ReportInterval())
 	}
 	names := slices.SortedFunc(maps.Keys(s.Versions), func(a, b string) int {
 		return cmp.Or(s.Versions[b].LastSeen.Compare(s.Versions[a].LastSeen), cmp.Compare(a, b))
@@ -156,6 +160,8 @@ func (x Explained) Print(w io.Writer) error {
 		head := fmt.Sprintf("VERSION %s, last seen %s", plain.Text(cmp.Or(v.ModelVersion, "(none)")), plain.Time(v.LastSeen))
 		if v.SupersededBy != "" {
 			head += ", superseded by " + plain.Text(v.SupersededBy)
+		} else if x.ReportEvery > 0 {
+			head += fmt.Sprintf(", reported every %v while it is healthy", x.ReportEvery)
 		}
 		b.WriteString("\n" + head + "\n")
 

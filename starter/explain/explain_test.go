@@ -180,6 +180,11 @@ func TestARuleIsExplained(t *testing.T) {
 			},
 			want: []string{"VERSION v1, last seen 2026-03-01 11:59:00 UTC, superseded by v2", "held back: this version is superseded by v2"},
 		},
+		"whose publishers report seldom": {
+			policy: `{"report_every": "5m", "rules": [{"metric": "accuracy", "below": 0.9}]}`,
+			rules:  []monitor.RuleStatus{{Verdict: monitor.Healthy, At: noon, Value: some(0.95), Threshold: some(0.9)}},
+			want:   []string{"VERSION v1, last seen 2026-03-01 11:59:00 UTC, reported every 5m while it is healthy"},
+		},
 		"that saw events too late": {
 			policy: `{"rules": [` + slow + `}]}`,
 			rules: []monitor.RuleStatus{{
