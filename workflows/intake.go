@@ -156,5 +156,6 @@ func (m *watch) finishSignal(ctx workflow.Context) {
 // yield lets others run until a condition holds. The context is one that outlasts a
 // cancellation, so that waiting does not fail.
 func (m *watch) yield(ctx workflow.Context, until func() bool) {
+	m.heed(ctx)
 	m.traces.away(func() { _ = workflow.Await(ctx, until) })
 }

@@ -86,6 +86,7 @@ func (w Worker) MonitorWorkflow(ctx workflow.Context, input converter.RawValue) 
 
 // watch is one run of a monitor: the machine, and what is under way for it.
 type watch struct {
+	own        workflow.Context // the workflow's, which ends when it is cancelled; see outlast
 	machine    *monitor.Machine
 	worker     Worker
 	sealedOnly bool // signals in the clear are not taken
@@ -100,6 +101,7 @@ type watch struct {
 	isTaking  bool      // a signal is being taken, which whoever runs meanwhile waits for
 	changed   bool      // the state has changed since the loop last looked
 	cancelled bool      // the workflow was, and the monitor stops
+	isHeeded  bool      // that the workflow was is known, or will be in a moment
 	looking   bool      // for the last policy: no signal is taken before it is known
 	hasPolicy bool      // an update has put one in force
 	schedule  *call
@@ -116,67 +118,89 @@ type watch struct {
 	described described         // on the page
 	retires   time.Time         // when the run hands on to its successor, whatever it has seen
 	told      contract.Guidance // what is no news to publishers
-	isHeeded  bool              // a publisher was there in this run
+	isHeard   bool              // a publisher was there in this run
 	newsAt    time.Time         // when the run hands on so that publishers hear of news; zero: there is none
 	measures  measures
 	traces    *traces  // nil: nothing is traced
 	follower  Follower // nil, but in a replay that somebody follows
 }
 
-// run lets the machine see what has arrived, does what it wants, and waits for
-// more. What arrived is a pile where a task can't take all of it: what the machine
-// wants is done nevertheless, and the next task goes on.
+// run takes turns, and waits for more in between, where a monitor spends its life. A worker
+// holds thousands of them with a stack each, and how large that is goes by what is on it
+// while they wait.
 func (m *watch) run(ctx workflow.Context) error {
 	for {
-		m.calendar(ctx)
-		all := m.drain(ctx)
-		if m.cancelled {
-			Stop(m.machine, workflow.Now(ctx))
-			m.gave(ctx, Stopped{})
-		}
-		m.collect(ctx)
-		now := workflow.Now(ctx)
-		if all { // else what is still to be read would come too late for its periods
-			m.machine.Tick(now)
-			m.gave(ctx, Passed{})
-		}
-		m.measures.count(m.machine.Counters())
-		wants := m.machine.Wants(now)
-		m.hearNews(now)
-
-		switch {
-		case !all:
-			wants.Wakes = slices.DeleteFunc(wants.Wakes, func(w monitor.Wake) bool { return !w.At.After(now) })
-			wants.Wakes = append(wants.Wakes, monitor.Wake{At: now.Add(pilePause), Summary: "go on with what has piled up"})
-		case wants.Done:
-			m.describe(ctx)
-			return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-		case m.isFull(ctx, wants):
-			return m.continueAsNew(ctx)
-		}
-
-		if now.Before(m.retires) { // later a call is waited for, see isDeferred
-			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
-		}
-
-		if now.Before(m.newsAt) {
-			wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.newsAt, Summary: "hand on to a new run, so that publishers ask what has changed"})
-		}
-
-		m.perform(ctx, wants)
-		m.findBounds(ctx)
-		if err := m.show(ctx, now); err != nil {
+		isOver, err := m.turn(ctx)
+		if isOver || err != nil {
 			return err
 		}
-
-		m.describe(ctx)
-		m.changed = false
-		if err := workflow.Await(ctx, func() bool {
-			return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.isSpent(workflow.Now(ctx))
-		}); err != nil {
+		if err := m.rest(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// rest waits until there is something to do.
+func (m *watch) rest(ctx workflow.Context) error {
+	isDue := func() bool {
+		return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.isSpent(workflow.Now(ctx))
+	}
+	if err := workflow.Await(ctx, func() bool { return isDue() || m.isToHeed() }); err != nil {
+		return err
+	}
+
+	m.heed(ctx)
+	return workflow.Await(ctx, isDue)
+}
+
+// turn lets the machine see what has arrived and does what it wants, and says whether the
+// run is over. What arrived is a pile where a task can't take all of it: what the machine
+// wants is done nevertheless, and the next task goes on.
+func (m *watch) turn(ctx workflow.Context) (isOver bool, err error) {
+	m.calendar(ctx)
+	all := m.drain(ctx)
+	if m.cancelled {
+		Stop(m.machine, workflow.Now(ctx))
+		m.gave(ctx, Stopped{})
+	}
+	m.collect(ctx)
+	now := workflow.Now(ctx)
+	if all { // else what is still to be read would come too late for its periods
+		m.machine.Tick(now)
+		m.gave(ctx, Passed{})
+	}
+	m.measures.count(m.machine.Counters())
+	wants := m.machine.Wants(now)
+	m.hearNews(now)
+
+	switch {
+	case !all:
+		wants.Wakes = slices.DeleteFunc(wants.Wakes, func(w monitor.Wake) bool { return !w.At.After(now) })
+		wants.Wakes = append(wants.Wakes, monitor.Wake{At: now.Add(pilePause), Summary: "go on with what has piled up"})
+	case wants.Done:
+		m.describe(ctx)
+		return true, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	case m.isFull(ctx, wants):
+		return true, m.continueAsNew(ctx)
+	}
+
+	if now.Before(m.retires) { // later a call is waited for, see isDeferred
+		wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
+	}
+
+	if now.Before(m.newsAt) {
+		wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.newsAt, Summary: "hand on to a new run, so that publishers ask what has changed"})
+	}
+
+	m.perform(ctx, wants)
+	m.findBounds(ctx)
+	if err := m.show(ctx, now); err != nil {
+		return false, err
+	}
+
+	m.describe(ctx)
+	m.changed = false
+	return false, nil
 }
 
 // newsPause is how long a run waits before it hands on for the sake of news: until the
@@ -188,9 +212,9 @@ const newsPause = time.Second
 // nothing is news.
 func (m *watch) hearNews(now time.Time) {
 	guidance := m.machine.Guidance(now)
-	m.isHeeded = m.isHeeded || guidance.Publishers > 0
+	m.isHeard = m.isHeard || guidance.Publishers > 0
 	switch {
-	case !m.isHeeded:
+	case !m.isHeard:
 		m.told = guidance
 	case guidance.Phase == contract.PhasePaused: // they have asked what their breaches lead to
 		m.told.Phase = guidance.Phase

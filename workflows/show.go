@@ -61,28 +61,34 @@ func (m *watch) show(ctx workflow.Context, now time.Time) error {
 		return nil
 	}
 
-	return workflow.UpsertTypedSearchAttributes(ctx, attributes(m.machine.ModelName(), glance)...)
+	return workflow.UpsertTypedSearchAttributes(ctx, attributes(m.machine.ModelName(), glance, workflow.GetTypedSearchAttributes(ctx))...)
 }
 
-// attributes are the search attributes of a monitor.
-func attributes(model string, g monitor.Glance) []temporal.SearchAttributeUpdate {
-	keyword := func(key temporal.SearchAttributeKeyKeyword, value string) temporal.SearchAttributeUpdate {
-		if value == "" {
-			return key.ValueUnset()
+// attributes are the search attributes of a monitor that has others so far. What has no
+// value is said of those alone that had one: each that is set takes memory of a worker, and
+// bytes of history.
+func attributes(model string, g monitor.Glance, before temporal.SearchAttributes) []temporal.SearchAttributeUpdate {
+	updates := []temporal.SearchAttributeUpdate{index.ModelName.ValueSet(model), index.MonitorPhase.ValueSet(string(g.Phase))}
+	keyword := func(key temporal.SearchAttributeKeyKeyword, value string) {
+		switch {
+		case value != "":
+			updates = append(updates, key.ValueSet(value))
+		case before.ContainsKey(key):
+			updates = append(updates, key.ValueUnset())
 		}
-		return key.ValueSet(value)
 	}
 
-	last, at := "", index.LastDecisionAt.ValueUnset()
-	if g.Last != nil {
-		last = string(g.Last.Kind)
-		at = index.LastDecisionAt.ValueSet(g.Last.At)
+	keyword(index.ModelVersion, g.ModelVersion)
+	keyword(index.Backend, g.Backend)
+	keyword(index.Team, g.Team)
+	switch {
+	case g.Last != nil:
+		keyword(index.LastDecision, string(g.Last.Kind))
+		updates = append(updates, index.LastDecisionAt.ValueSet(g.Last.At))
+	case before.ContainsKey(index.LastDecisionAt):
+		updates = append(updates, index.LastDecision.ValueUnset(), index.LastDecisionAt.ValueUnset())
 	}
-
-	return []temporal.SearchAttributeUpdate{
-		index.ModelName.ValueSet(model), keyword(index.ModelVersion, g.ModelVersion), index.MonitorPhase.ValueSet(string(g.Phase)),
-		keyword(index.LastDecision, last), at, keyword(index.Backend, g.Backend), keyword(index.Team, g.Team),
-	}
+	return updates
 }
 
 // hasIndex is recorded, so that a replay by another worker finds the same.
