@@ -12,8 +12,8 @@ import (
 type Bounds struct{}
 
 // FindBounds finds the bounds of null distributions, for periods of all sizes: a second of
-// computing each or, of rare alarms, half a minute. Each heartbeat carries
-// what was found, and an attempt goes on where the one before has ended.
+// computing each, and of the rarest alarms a minute or two. Each heartbeat carries what
+// was found, and an attempt goes on where the one before has ended.
 func (*Bounds) FindBounds(ctx context.Context, nulls []drift.Null) ([]drift.Bounds, error) {
 	var found []drift.Bounds
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &found) != nil {

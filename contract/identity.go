@@ -21,6 +21,7 @@ const (
 
 	QueryStatus   = "status"   // answers with a monitor.Status
 	QueryGuidance = "guidance" // answers with a Guidance
+	QueryProfile  = "profile"  // takes a monitor.ProfileAsked, answers with a monitor.Profiled
 
 	UpdateSetPolicy = "set-policy" // a policy.Policy
 	UpdatePause     = "pause"      // this and all below: a monitor.Control

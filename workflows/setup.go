@@ -66,6 +66,9 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if err := workflow.SetQueryHandler(ctx, contract.QueryProfile, machine.Profile); err != nil {
+		return nil, err
+	}
 
 	return m, m.registerUpdates(ctx)
 }

@@ -21,7 +21,7 @@ type Null struct {
 }
 
 // LeastLevel is the lowest level that a bound can be found for: it takes mostSamples,
-// half a minute of them.
+// a minute or two.
 const LeastLevel = float64(exceedingRare) / mostSamples
 
 const (

@@ -159,7 +159,7 @@ func TestBoundsAreTheSameEverywhere(t *testing.T) {
 func TestReadingsAreDrawnByTheirShares(t *testing.T) {
 	shares := []float64{0.5, 0.001, 0.2, 0.299}
 	for _, n := range []int64{1, 31, 33, 5000} {
-		source := rand.NewPCG(3, uint64(n)) //nolint:gosec // positive
+		source := rand.NewPCG(3, uint64(n))
 		sum := make(drift.Counts, len(shares))
 		for range 200_000 / n {
 			counts := drift.Drawn(source, shares, n)

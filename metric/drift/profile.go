@@ -49,7 +49,7 @@ func (p *Profile) Reference(name string, isCategory bool) *Reference {
 		if m == nil {
 			return nil
 		}
-		return &Reference{Edges: m.Edges, Counts: m.Counts, Deviation: m.Std, Missing: m.Missing}
+		return &Reference{Edges: m.Edges, Counts: m.Counts, Mean: m.Mean, Deviation: m.Std, Missing: m.Missing}
 	}
 
 	c := p.Categories[name]
@@ -57,6 +57,39 @@ func (p *Profile) Reference(name string, isCategory bool) *Reference {
 		return nil
 	}
 	return ReferenceOfValues(&metric.Values{Counts: c.Counts, Other: c.Other}, c.Missing)
+}
+
+// Put takes a reference for the distribution of a metric, or of a category, unless the
+// profile has one of that name.
+func (p *Profile) Put(name string, isCategory bool, r *Reference) {
+	if !isCategory {
+		if p.Metrics == nil {
+			p.Metrics = map[string]*ProfiledMetric{}
+		}
+		if p.Metrics[name] == nil {
+			p.Metrics[name] = &ProfiledMetric{Edges: r.Edges, Counts: r.Counts, Mean: r.Mean, Std: significant(r.Deviation), Missing: r.Missing}
+		}
+		return
+	}
+
+	if p.Categories == nil {
+		p.Categories = map[string]*ProfiledCategory{}
+	}
+	if p.Categories[name] == nil {
+		c := &ProfiledCategory{Counts: map[string]int64{}, Other: r.Counts[len(r.Counts)-1], Missing: r.Missing}
+		for i, value := range r.Values {
+			c.Counts[value] = r.Counts[i]
+		}
+		p.Categories[name] = c
+	}
+}
+
+// Has says that the profile has the distribution of a metric, or of a category.
+func (p *Profile) Has(name string, isCategory bool) bool {
+	if isCategory {
+		return p.Categories[name] != nil
+	}
+	return p.Metrics[name] != nil
 }
 
 // UnmarshalJSON reads a profile; unknown fields are refused by name.

@@ -25,7 +25,9 @@ type Reference struct {
 	Edges  Edges    `json:"edges,omitempty"`  // ascending; bin i holds Edges[i-1] <= x < Edges[i]
 	Values []string `json:"values,omitempty"` // the most frequent first
 	Counts Counts   `json:"counts"`           // by bin
-	// Deviation is the standard deviation of the readings, 0 where they are all alike.
+	// Mean is that of the readings, and Deviation their standard deviation, 0 where they
+	// are all alike: as they were when the edges were frozen.
+	Mean      float64 `json:"mean,omitempty"`
 	Deviation float64 `json:"deviation,omitempty"`
 	Missing   int64   `json:"missing,omitempty"` // events that had no reading
 }
@@ -37,6 +39,12 @@ func (r *Reference) MissingShare() float64 {
 		return 0
 	}
 	return float64(r.Missing) / float64(total)
+}
+
+// IsOneBin says that all readings of a metric are in one bin though they differ: they
+// are nearer to each other than a sketch tells apart, and so is what comes later.
+func (r *Reference) IsOneBin() bool {
+	return r.Deviation > 0 && slices.Max(r.Counts) == r.Counts.Total()
 }
 
 // Bin is the bin of a number.

@@ -63,7 +63,7 @@ func (s *sampler) add(into Counts, n int64) {
 		for range n {
 			bits := s.source.Uint64()
 			bin := int(bits >> 32 * uint64(len(into)) >> 32)
-			if uint32(bits) >= s.stays[bin] {
+			if uint32(bits) >= s.stays[bin] { //nolint:gosec // its lower half
 				bin = s.other[bin]
 			}
 			into[bin]++

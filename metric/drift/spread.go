@@ -175,7 +175,7 @@ func (s *Spread) Freeze(missing int64) *Reference {
 		}
 	}
 
-	r := &Reference{Edges: edges, Deviation: s.deviation(), Missing: missing}
+	r := &Reference{Edges: edges, Mean: significant(s.mean), Deviation: s.deviation(), Missing: missing}
 	r.Counts = r.CountSpread(s).Counts
 	return r
 }

@@ -38,6 +38,9 @@ type RuleStatus struct {
 	// were beyond their bounds.
 	Judged int `json:"judged,omitempty"`
 	Beyond int `json:"beyond,omitempty"`
+	// OneBin are metrics, eight at most, of which a drift rule sees nothing: all readings
+	// of their reference are in one bin.
+	OneBin []string `json:"one_bin,omitempty"`
 }
 
 // DatapointStatus is one judged datapoint.
@@ -73,6 +76,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 				s.Drift = recent.Compare.Moved
 				s.Judged = recent.Compare.Last.Judged
 				s.Beyond = recent.Compare.Last.Beyond
+				s.OneBin = recent.Compare.OneBin()
 			}
 			if recent.First != nil {
 				s.BaselineSamples = recent.First.Count

@@ -153,6 +153,11 @@ func TestARuleIsExplained(t *testing.T) {
 			}},
 			want: []string{"f1 js 0.5000 beyond its bound 0.0900", "\n      and 37 more, of which 27 beyond their bounds\n"},
 		},
+		"on drift, of a metric whose reference is one bin": {
+			policy: `{"rules": [{"name": "balance", "metric": "balance", "period": "24h", "above": 0.15, "drift": {"statistic": "ks", "reference": {"from": "first", "samples": 5000}}}]}`,
+			rules:  []monitor.RuleStatus{{Verdict: monitor.Healthy, Value: some(0), Threshold: some(0.15), Datapoints: points(t, "0"), Judged: 1, OneBin: []string{"balance"}}},
+			want:   []string{"balance is held against one bin, as its readings are within a sketch's 2 % of each other", "hold it against a profile of training data"},
+		},
 		"on drift, whose reference fills": {
 			policy: `{"rules": [{"name": "age", "metric": "age", "period": "24h", "above": 0.15, "drift": {"statistic": "ks", "reference": {"from": "first", "samples": 5000}}}]}`,
 			rules:  []monitor.RuleStatus{{Datapoints: points(t, "? ?")}},
