@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // format is how a command shows what it has to say: text or json.
@@ -63,8 +65,9 @@ func (f *format) String() string { return string(*f) }
 // Type implements pflag.Value; it is what the help calls the value.
 func (f *format) Type() string { return "format" }
 
+// writeJSON writes a value for programs, and for people who look at it in a terminal.
 func writeJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	encoder := json.NewEncoder(plain.JSONWriter(w))
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,11 @@ import (
 	"github.com/modelvigil/modelvigil/internal/setting"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/fleet"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/starter/explain"
 	"github.com/modelvigil/modelvigil/starter/status"
+	"github.com/modelvigil/modelvigil/starter/top"
 )
 
 // Whoever publishes chooses names and reasons, and operators read them in a terminal and
@@ -43,8 +46,15 @@ func TestNoNameOrReasonIsObeyedByATerminal(t *testing.T) {
 						ModelVersion: "v7" + said, Failure: &monitor.GlanceDecision{Reason: said},
 					}}})
 				},
-				"status":  func(b *strings.Builder) error { return status.Print(b, lived, status.Aside{Word: said}, at) },
-				"explain": func(b *strings.Builder) error { return explain.Status(lived, "", at).Print(b) },
+				"status":         func(b *strings.Builder) error { return status.Print(b, lived, status.Aside{Word: said}, at) },
+				"explain":        func(b *strings.Builder) error { return explain.Status(lived, "", at).Print(b) },
+				"status in JSON": func(b *strings.Builder) error { return writeJSON(b, lived) },
+				"top": func(b *strings.Builder) error {
+					_, err := b.WriteString(top.Print([]top.Row{{ModelName: "fraud" + said, Glance: monitor.Glance{
+						ModelVersion: "v7" + said, Team: said, Backend: said, Failure: &monitor.GlanceDecision{Reason: said},
+					}}}, []fleet.Freeze{{Teams: []string{said}, By: said, Reason: said}}, at))
+					return err
+				},
 				"a log in text": func(b *strings.Builder) error {
 					setting.NewLogger(0, "text", b).Info(said, "model_name", said)
 					return nil
@@ -61,10 +71,12 @@ func TestNoNameOrReasonIsObeyedByATerminal(t *testing.T) {
 
 			for output, text := range shown {
 				assert.Contains(t, text, "word", output)
+				if output == "status in JSON" {
+					var again monitor.Status
+					assert.NoError(t, json.Unmarshal([]byte(text), &again))
+					assert.Equal(t, strings.ToValidUTF8("fraud"+said, "\uFFFD"), again.ModelName, "and a program reads what was said")
+				}
 				for _, r := range text {
-					if output == "a log in JSON" && r >= 0x7f {
-						continue // JSON has them as they are: it is for programs, which show it in their own way
-					}
 					isObeyed := r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 					assert.False(t, isObeyed, "%s: %q in %q", output, r, text)
 				}

@@ -4,12 +4,15 @@
 package plain
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -58,6 +61,38 @@ func Text(text string) string {
 		b.WriteString(quoted[1 : len(quoted)-1])
 	}
 	return b.String()
+}
+
+// JSONWriter hands JSON on to a terminal or a log, where somebody may look at it as it is: in
+// the texts it escapes what JSON lets stand and a terminal obeys, such as characters that
+// turn the direction of text. Each write must be of whole characters.
+func JSONWriter(to io.Writer) io.Writer { return jsonWriter{to} }
+
+type jsonWriter struct{ to io.Writer }
+
+// Write implements io.Writer.
+func (w jsonWriter) Write(text []byte) (int, error) {
+	isObeyed := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(text, isObeyed) {
+		return w.to.Write(text)
+	}
+
+	var escaped []byte
+	for _, r := range string(text) {
+		switch high, low := utf16.EncodeRune(r); {
+		case !isObeyed(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case high == unicode.ReplacementChar: // it needs no pair
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
+		}
+	}
+
+	if _, err := w.to.Write(escaped); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // JSON is the text of a JSON string, and any other value as it is written; null and

@@ -1,6 +1,7 @@
 package plain_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
@@ -66,4 +68,17 @@ func TestDurations(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, test.got) })
 	}
+}
+
+func TestJSONThatSomebodyLooksAtIsObeyedByNoTerminalAndReadsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a\u202e\u2066\u009b\x7f\u2028\U000E0001é")))).Draw(t, "text")
+		var b strings.Builder
+		require.NoError(t, json.NewEncoder(plain.JSONWriter(&b)).Encode(text))
+
+		assert.False(t, strings.ContainsFunc(strings.TrimSpace(b.String()), func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }), "%q", b.String())
+		var again string
+		require.NoError(t, json.Unmarshal([]byte(b.String()), &again))
+		assert.Equal(t, text, again)
+	})
 }

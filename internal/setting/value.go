@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
 // wrongValue is a fault that shows how a value is written. The example is the
@@ -120,7 +122,7 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 func NewLogger(level LogLevel, format LogFormat, output io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(level)}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(output, options))
+		return slog.New(slog.NewJSONHandler(plain.JSONWriter(output), options))
 	}
 	return slog.New(slog.NewTextHandler(output, options))
 }

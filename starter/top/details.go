@@ -16,18 +16,18 @@ import (
 func (m *Model) detailLines() []string {
 	row := &m.shown[m.cursor]
 	h := m.readings[row.ModelName]
-	lines := []string{bold.paint(printable(row.ModelName)) + ": " + phaseStyles[row.phase()].paint(row.phase())}
+	lines := []string{bold.paint(plain.Text(row.ModelName)) + ": " + phaseStyles[row.phase()].paint(row.phase())}
 	switch {
 	case h == nil || h.at.IsZero():
 		return append(lines, "", "  asking")
 	case h.failed != "":
-		return append(lines, "", "  "+red.paint(printable(h.failed)))
+		return append(lines, "", "  "+red.paint(plain.Text(h.failed)))
 	}
 
 	lines = append(lines, dim.paint("workflow "+contract.WorkflowID(row.ModelName)), "")
 	lines = append(lines, why(&h.status)...)
 	for i, next := range h.status.Next {
-		lines = append(lines, fmt.Sprintf("  %-9s %s  %s", [2]string{"next", "then"}[min(i, 1)], clock(next.At), printable(next.What)))
+		lines = append(lines, fmt.Sprintf("  %-9s %s  %s", [2]string{"next", "then"}[min(i, 1)], clock(next.At), plain.Text(next.What)))
 	}
 	lines = append(lines, ruleLines(&h.status)...)
 	lines = append(lines, decisionLines(h.status.Decisions)...)
@@ -42,9 +42,9 @@ func (m *Model) detailLines() []string {
 // why says what the phase comes from.
 func why(s *monitor.Status) (lines []string) {
 	say := func(what string, at time.Time, by, reason string) {
-		text := fmt.Sprintf("  %-9s %s  %s", what, clock(at), printable(reason))
+		text := fmt.Sprintf("  %-9s %s  %s", what, clock(at), plain.Text(reason))
 		if by != "" {
-			text += " (" + printable(by) + ")"
+			text += " (" + plain.Text(by) + ")"
 		}
 		lines = append(lines, text)
 	}
@@ -70,7 +70,7 @@ func ruleLines(s *monitor.Status) []string {
 		return []string{"", "  no event has come yet"}
 	}
 
-	lines := []string{"", dim.paint("RULES of version " + printable(version))}
+	lines := []string{"", dim.paint("RULES of version " + plain.Text(version))}
 	for _, r := range rules {
 		verdict, shown := string(r.Verdict), green
 		switch r.Verdict {
@@ -85,7 +85,7 @@ func ruleLines(s *monitor.Status) []string {
 		if i := slices.IndexFunc(s.Policy.Rules, func(rule policy.Rule) bool { return rule.Name == r.Name }); i >= 0 {
 			text = s.Policy.Rules[i].String()
 		}
-		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", pad(printable(r.Name), 20), shown.paint(pad(verdict, 9)), pad(number(r.Value), 9), dim.paint(printable(text))))
+		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", pad(plain.Text(r.Name), 20), shown.paint(pad(verdict, 9)), pad(number(r.Value), 9), dim.paint(plain.Text(text))))
 	}
 
 	return lines
@@ -102,11 +102,11 @@ func decisionLines(decisions []monitor.Decision) []string {
 		if d.Kind == policy.Suppressed {
 			what = fmt.Sprintf("suppressed %d, %s", d.Count, strings.ReplaceAll(string(d.SuppressedBy), "_", " "))
 		}
-		reason := printable(d.Reason)
+		reason := plain.Text(d.Reason)
 		if d.By != "" {
-			reason += " (" + printable(d.By) + ")"
+			reason += " (" + plain.Text(d.By) + ")"
 		}
-		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", clock(d.At), pad(what, 22), pad(printable(d.ModelVersion), 10), reason))
+		lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", clock(d.At), pad(what, 22), pad(plain.Text(d.ModelVersion), 10), reason))
 	}
 
 	return lines

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -90,9 +89,9 @@ func (m *Model) ellipsis() string {
 // head is where this is, and how many models do what.
 func (m *Model) head() string {
 	if m.listed.IsZero() {
-		return bold.paint("modelvigil") + "  " + printable(m.Where) + "  listing the monitors"
+		return bold.paint("modelvigil") + "  " + plain.Text(m.Where) + "  listing the monitors"
 	}
-	return m.tally + dim.paint("  "+printable(m.Where)+", "+span(m.Now().Sub(m.listed))+" ago")
+	return m.tally + dim.paint("  "+plain.Text(m.Where)+", "+span(m.Now().Sub(m.listed))+" ago")
 }
 
 // tally is how many models do what.
@@ -109,13 +108,13 @@ func tally(rows []Row) string {
 func (m *Model) notice() string {
 	switch {
 	case m.failure != "":
-		return red.paint(printable(m.failure))
+		return red.paint(plain.Text(m.failure))
 	case len(m.freezes) > 0:
 		texts := make([]string, len(m.freezes))
 		for i := range m.freezes {
 			texts[i] = m.freezes[i].String()
 		}
-		return yellow.paint(printable(strings.Join(texts, "; ")))
+		return yellow.paint(plain.Text(strings.Join(texts, "; ")))
 	}
 	return ""
 }
@@ -129,12 +128,12 @@ func (m *Model) foot() string {
 		if p.force {
 			force = " by force"
 		}
-		return bold.paint(fmt.Sprintf("%s %s%s, by %s, because: ", p.update, printable(p.model), force, printable(cmp.Or(m.By, "nobody")))) +
-			printable(p.reason) + cursor + dim.paint("  enter sends it, esc leaves it")
+		return bold.paint(fmt.Sprintf("%s %s%s, by %s, because: ", p.update, plain.Text(p.model), force, plain.Text(cmp.Or(m.By, "nobody")))) +
+			plain.Text(p.reason) + cursor + dim.paint("  enter sends it, esc leaves it")
 	case m.filtering:
-		return bold.paint("filter: ") + printable(m.Filter) + cursor + dim.paint("  enter keeps it, esc drops it")
+		return bold.paint("filter: ") + plain.Text(m.Filter) + cursor + dim.paint("  enter keeps it, esc drops it")
 	case m.message != "":
-		return printable(m.message)
+		return plain.Text(m.message)
 	}
 
 	hints := fmt.Sprintf("by %s  / filter  s sort  enter details  a approve  x reject  p pause  u resume  t retrain  c cancel  ? help  q leave", m.Order)
@@ -214,7 +213,7 @@ func (m *Model) table() []string {
 				h = &reading{}
 			}
 			text, s := column.cell(m, &rows[i], h)
-			text = ansi.Truncate(printable(text), column.most, m.ellipsis())
+			text = ansi.Truncate(plain.Text(text), column.most, m.ellipsis())
 			texts[i], styles[i] = append(texts[i], text), append(styles[i], s)
 			widths[c] = max(widths[c], ansi.StringWidth(text))
 		}
@@ -314,14 +313,4 @@ func plural(thing string, n int) string {
 		return thing
 	}
 	return thing + "s"
-}
-
-// printable keeps text that came from elsewhere from steering the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }
