@@ -128,6 +128,8 @@ func TestAStrangerHarmsNobodyElse(t *testing.T) {
 	metrics := shown(t, "http://"+g.health+"/metrics")
 	assert.Contains(t, metrics, fmt.Sprintf(`modelvigil_gateway_events_accepted_total{token="owner"} %d`, owner.events.Load()))
 	assert.NotContains(t, metrics, `modelvigil_gateway_requests_refused_total{code="429",token="owner"}`)
+	assert.NotContains(t, metrics, ownersModel, "what watches a gateway learns no names of models")
+	assert.NotContains(t, metrics, "other-")
 	for _, refused := range []string{
 		`modelvigil_gateway_events_rejected_total{token="stranger"}`, `modelvigil_gateway_requests_refused_total{code="429",token="stranger"}`,
 		`modelvigil_gateway_requests_refused_total{code="401",token=""}`,

@@ -61,6 +61,27 @@ func TestRequestsThatTwoReadersWouldReadDifferentlyAreRefused(t *testing.T) {
 	assert.EqualValues(t, 1, s.parties.of(s.hub, "owner").accepted.Load(), "nothing but the first was taken")
 }
 
+// A proxy in front may go by the one length, this server goes by the other: what it takes
+// for the next request of the connection has no token of the one before.
+func TestARequestWithinABodyHasNoRightsOfThatBody(t *testing.T) {
+	s := serveTwo(t, Options{})
+	within := fmt.Sprintf("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(good), good)
+	for name, lengths := range map[string]string{
+		"a length, then chunks":  fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n", 5+len(within)),
+		"chunks, then a length":  fmt.Sprintf("Transfer-Encoding: chunked\r\nContent-Length: %d\r\n", 5+len(within)),
+		"chunks, written oddly":  fmt.Sprintf("Transfer-Encoding: CHUNKED\r\nContent-Length: %d\r\n", 5+len(within)),
+		"a length that is short": "Content-Length: 5\r\n",
+	} {
+		statuses := s.raw(t, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: "+owner+"\r\nContent-Type: application/json\r\n"+lengths+"\r\n0\r\n\r\n"+within)
+		require.NotEmpty(t, statuses, name)
+		for _, status := range statuses {
+			assert.GreaterOrEqual(t, status, 400, name)
+		}
+	}
+	require.NoError(t, s.hub.Flush(t.Context()))
+	assert.Zero(t, s.temporal.all())
+}
+
 func TestNoSpellingOfAPathOrAModelLeadsElsewhere(t *testing.T) {
 	s := serveTwo(t, Options{})
 	for _, path := range []string{"//v1/events", "/v1/../v1/events", "/v1/%65vents/", "/v1/events/", "/v1/events/..", "/V1/events", "/v1/events%00", "/v1//events", "/%2e%2e/etc/passwd"} {
