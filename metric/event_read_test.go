@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/modelvigil/modelvigil/internal/toll"
 )
 
 const usual = `{"timestamp":"2026-11-23T14:05:00.123456Z","model_name":"fraud","model_version":"v7","accuracy":0.9312345678901234,"latency_ms":84.5,"drift_score":0.02}`
@@ -121,7 +123,11 @@ func FuzzEventReader(f *testing.F) {
 		f.Add([]byte(event))
 	}
 	d := new(EventReader)
-	f.Fuzz(func(t *testing.T, event []byte) { assertAgrees(t, d, event) })
+	most := toll.Most{BytesPerByte: 1000, Bytes: 256 << 10, WorkPerByte: 5000, Work: 32 << 20}
+	f.Fuzz(func(t *testing.T, event []byte) {
+		assertAgrees(t, d, event)
+		most.Hold(t, len(event), func() { _, _ = d.Read(event) })
+	})
 }
 
 type failing interface {

@@ -3,17 +3,17 @@ package monitor_test
 import (
 	"fmt"
 	"maps"
-	"runtime/metrics"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -96,14 +96,6 @@ var costlyPayloads = map[string]func(i int) string{
 	"a local time": func(int) string { return `{"model_name":"fraud","timestamp":"2026-03-01 10:00"}` },
 }
 
-// spent is the processor time that this process has taken, whatever else the
-// machine does.
-func spent(t testing.TB) time.Duration {
-	var usage syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 // BenchmarkCost prints what the worst inputs that are known cost a byte, and a step
 // of Machine.Work.
 func BenchmarkCost(b *testing.B) {
@@ -113,14 +105,14 @@ func BenchmarkCost(b *testing.B) {
 			b.Run(policyName+"/"+payloadName, func(b *testing.B) {
 				m := newMachine(costlyPolicy(b, policyName))
 				now, bytes := noon, 0
-				before, spentBefore := m.Work(), spent(b)
+				before, spentBefore := m.Work(), toll.Spent()
 				for b.Loop() {
 					now = now.Add(time.Millisecond)
 					m.TakeEvents(now, payload)
 					m.Tick(now)
 					bytes += len(payload)
 				}
-				work, cost := m.Work()-before, float64((spent(b) - spentBefore).Nanoseconds())
+				work, cost := m.Work()-before, float64((toll.Spent() - spentBefore).Nanoseconds())
 				b.ReportMetric(cost/float64(bytes), "ns/byte")
 				b.ReportMetric(cost/float64(work), "ns/step")
 				b.ReportMetric(float64(work)/float64(bytes), "steps/byte")
@@ -178,7 +170,7 @@ func FuzzCost(f *testing.F) {
 }
 
 // FuzzDecoders holds what is decoded without a machine against what it allocates:
-// policies, operators' words, outcomes.
+// policies, operators' words, outcomes, batches, events and states.
 func FuzzDecoders(f *testing.F) {
 	for _, rules := range costlyPolicies {
 		f.Add([]byte(`{"rules":[` + rules + `]}`))
@@ -186,23 +178,16 @@ func FuzzDecoders(f *testing.F) {
 	f.Add([]byte(`{"by":"ada","reason":"because","force":true}`))
 	f.Add([]byte(`{"rules":[{},{},{},{},{},{}],"blackout":[{},{}],"notify":[{},{}],"x":{},"y":[]}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		const allocatedPerByte, allocated = 2500, 64 << 10
-		for what, decode := range map[string]func(){
-			"policy":  func() { _, _ = policy.Decode(payload) },
-			"control": func() { _, _ = retraining.DecodeControl(payload) },
-			"outcome": func() { _, _ = retraining.DecodeOutcome(payload) },
+		most := toll.Most{BytesPerByte: 2500, Bytes: 64 << 10, WorkPerByte: 20_000, Work: 64 << 20}
+		for _, decode := range []func(){
+			func() { _, _ = policy.Decode(payload) },
+			func() { _, _ = retraining.DecodeControl(payload) },
+			func() { _, _ = retraining.DecodeOutcome(payload) },
+			func() { _, _ = metric.DecodeBatch(payload) },
+			func() { _, _ = monitor.DecodeEvents(payload, noon) },
+			func() { _, _ = monitor.DecodeState(payload) },
 		} {
-			before := allocatedBytes()
-			decode()
-			if grown := allocatedBytes() - before; grown > uint64(allocated+allocatedPerByte*len(payload)) {
-				t.Fatalf("%d bytes read as a %s allocate %d", len(payload), what, grown)
-			}
+			most.Hold(t, len(payload), decode)
 		}
 	})
-}
-
-func allocatedBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -154,10 +155,20 @@ func FuzzSketch(f *testing.F) {
 	f.Add([]byte("\a000\x92\x92\x92\x9200")) // panicked in a merge
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s metric.Sketch
-		if json.Unmarshal([]byte(`"`+base64.StdEncoding.EncodeToString(data)+`"`), &s) != nil {
+		var err error
+		text := []byte(`"` + base64.StdEncoding.EncodeToString(data) + `"`)
+		most := toll.Most{BytesPerByte: 1000, Bytes: 1 << 20, WorkPerByte: 10_000, Work: 64 << 20}
+		most.Hold(t, len(text), func() {
+			s = metric.Sketch{}
+			err = json.Unmarshal(text, &s)
+			if err == nil {
+				_, _ = s.Clone().AtRank(1)
+			}
+		})
+		if err != nil {
 			return
 		}
-		_, err := s.AtRank(1)
+		_, err = s.AtRank(1)
 		whole := metric.NewSketch()
 		whole.Add(1)
 		if merged := whole.Merge(&s); merged == nil {

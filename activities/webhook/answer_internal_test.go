@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/modelvigil/modelvigil/internal/httpclient"
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/modelops"
 )
 
@@ -23,6 +24,12 @@ func FuzzAnswer(f *testing.F) {
 			call: "POST /", from: &url.URL{Scheme: "https", Host: "trainer.example", Path: "/"}, status: status,
 			header: http.Header{"Retry-After": {after}, "Content-Type": {"application/json"}}, body: body,
 		}
+		most := toll.Most{BytesPerByte: 200, Bytes: 256 << 10, WorkPerByte: 2000, Work: 32 << 20}
+		most.Hold(t, len(after)+len(body), func() {
+			_ = a.refusal()
+			_, _ = a.job(func(*url.URL) error { return nil })
+			_, _ = a.outcome()
+		})
 		if !a.ok() {
 			if a.refusal() == nil {
 				t.Fatalf("status %d is no error", status)

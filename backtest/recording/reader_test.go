@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/backtest/recording"
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/table"
 )
@@ -232,6 +233,11 @@ func FuzzReader(f *testing.F) {
 			rejected++
 			return nil
 		}
+		most := toll.Most{BytesPerByte: 5000, Bytes: 8 << 20, WorkPerByte: 20_000, Work: 128 << 20}
+		most.Hold(t, len(text), func() {
+			other := recording.Reader{}
+			_ = other.Read(context.Background(), "f", strings.NewReader(text))
+		})
 		_ = reader.Read(context.Background(), "f", strings.NewReader(text))
 		recorded := reader.Recording()
 		if recorded.Rejected != rejected {

@@ -22,6 +22,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/seal"
+	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -215,9 +216,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add("binary/encrypted", "id", sealed[0].Data)
 	f.Add("json/plain", "", []byte("{}"))
 	f.Fuzz(func(t *testing.T, encoding, id string, data []byte) {
-		decoded, err := c.Decode([]*commonpb.Payload{{
-			Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding), "encryption-key-id": []byte(id)}, Data: data,
-		}})
+		var decoded []*commonpb.Payload
+		var err error
+		most := toll.Most{BytesPerByte: 20, Bytes: 64 << 10, WorkPerByte: 200, Work: 16 << 20}
+		most.Hold(t, len(encoding)+len(id)+len(data), func() {
+			decoded, err = c.Decode([]*commonpb.Payload{{
+				Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding), "encryption-key-id": []byte(id)}, Data: data,
+			}})
+		})
 		if err != nil || len(decoded) != 1 || decoded[0] == nil {
 			t.Fatalf("decode: %v %v", decoded, err)
 		}
