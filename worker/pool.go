@@ -101,12 +101,13 @@ func (p *pool) serve(ctx context.Context, s *session) (err error) {
 
 // session is one connection with its running workers.
 type session struct {
-	client  client.Client
-	workers []worker.Worker
-	failed  chan error // why a worker has ended by itself
-	search  search
-	helping sync.WaitGroup
-	dismiss context.CancelFunc // ends what helps the workers
+	client     client.Client
+	versioning workflow.VersioningBehavior // of monitors; unspecified: that of the deployment
+	workers    []worker.Worker
+	failed     chan error // why a worker has ended by itself
+	search     search
+	helping    sync.WaitGroup
+	dismiss    context.CancelFunc // ends what helps the workers
 }
 
 // open connects and starts the workers.
@@ -115,9 +116,14 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", cmp.Or(p.temporal.HostPort, client.DefaultHostPort), err)
 	}
+	versioning, err := p.versioning(ctx, c.WorkflowService())
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
 
 	helping, dismiss := context.WithCancel(context.WithoutCancel(ctx))
-	s := &session{client: c, failed: make(chan error, 4), dismiss: dismiss}
+	s := &session{client: c, versioning: versioning, failed: make(chan error, 4), dismiss: dismiss}
 	s.search.ensure(ctx, p, c, true) // the first monitors are to be found, too
 	s.helping.Go(func() { s.search.watch(helping, p, c) })
 	s.helping.Go(func() { p.survey.watch(helping, c, s.search.has.Load) })
@@ -147,7 +153,8 @@ func (p *pool) monitors(s *session) worker.Worker {
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
-	w.RegisterWorkflowWithOptions(workflows.Worker{HasIndex: s.search.has.Load, NeedsSeal: bool(p.settings.MustEncrypt)}.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
+	w.RegisterWorkflowWithOptions(workflows.Worker{HasIndex: s.search.has.Load, NeedsSeal: bool(p.settings.MustEncrypt)}.MonitorWorkflow,
+		workflow.RegisterOptions{Name: contract.WorkflowType, VersioningBehavior: s.versioning})
 	lastpolicy.Register(w, s.client, encryption.DataConverter(p.temporal))
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w

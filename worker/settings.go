@@ -27,6 +27,7 @@ type settings struct {
 	MustEncrypt     setting.Bool      `env:"ENCRYPTION_REQUIRED" envDefault:"false" meaning:"true: signals and updates that come in the clear are refused"`
 	Deployment      string            `env:"TEMPORAL_DEPLOYMENT_NAME" meaning:"the name of the worker deployment, for rolling by builds; see modelvigil roll. Not set, workers have no build"`
 	Build           string            `env:"TEMPORAL_WORKER_BUILD_ID" meaning:"the build of this worker in its deployment"`
+	Versioning      versioning        `env:"VERSIONING_BEHAVIOR" meaning:"pinned: monitors stay with their build until they continue as new, within minutes of a roll; auto-upgrade: they go on with the current build at their next task. Not set, pinned where the server, 1.32 or later, tells pinned runs of a roll"`
 	ListenAddress   setting.HostPort  `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	PerModelMetrics setting.Bool      `env:"PER_MODEL_METRICS" envDefault:"false" meaning:"true or false: whether /metrics has series of single models, of 1000 models a worker at most"`
 	LogLevel        setting.LogLevel  `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`
@@ -41,11 +42,14 @@ func parseSettings(environment map[string]string) (settings, error) {
 	if (s.Deployment == "") != (s.Build == "") {
 		pair = errors.New("TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID: set both, or neither")
 	}
+	if s.Versioning != versioningDetected && s.Deployment == "" {
+		pair = errors.Join(pair, errors.New("VERSIONING_BEHAVIOR: needs TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID"))
+	}
 	return s, errors.Join(pair, err)
 }
 
-// deployment says of which build the workers are. Monitors move on to the current
-// build with their next task: they live too long to stay with one.
+// deployment says of which build the workers are. What isn't said to be pinned moves on to
+// the current build with its next task: workflows here live too long to stay with one.
 func (s settings) deployment() worker.DeploymentOptions {
 	if s.Deployment == "" {
 		return worker.DeploymentOptions{}

@@ -81,6 +81,10 @@ func TestSettings(t *testing.T) {
 			environment: map[string]string{"TASK_QUEUE": strings.Repeat("q", 901)},
 			faults:      []string{"TASK_QUEUE: must have at most 900 bytes, has 901"},
 		},
+		"a behavior of builds without a build": {
+			environment: map[string]string{"VERSIONING_BEHAVIOR": "pinned"},
+			faults:      []string{"VERSIONING_BEHAVIOR: needs TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID"},
+		},
 		"every fault is named at once": {environment: allWrong, faults: allFaults},
 	}
 	for name, test := range tests {
@@ -105,12 +109,13 @@ var (
 	allWrong = map[string]string{
 		"TASK_QUEUE": "model monitor", "MODELOPS_BACKEND": "spark", "MODELOPS_WEBHOOK_URL": "train.example.com",
 		"MODELOPS_WEBHOOK_SECRET": "hunter2", "MODELOPS_POLL_INTERVAL": "soon", "LISTEN_ADDRESS": "9464",
-		"PER_MODEL_METRICS": "some", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+		"VERSIONING_BEHAVIOR": "newest", "PER_MODEL_METRICS": "some", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 		"TEMPORAL_TLS": "perhaps", "TEMPORAL_PROFILE": "nowhere", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "t",
 	}
 	allFaults = []string{
 		`TASK_QUEUE: must be a name without spaces, got "model monitor"`,
 		`MODELOPS_POLL_INTERVAL: must be a duration above zero such as 15s or 1m30s, got "soon"`,
+		`VERSIONING_BEHAVIOR: must be pinned or auto-upgrade, got "newest"`,
 		`LISTEN_ADDRESS: must be host:port such as 127.0.0.1:9464, got "9464"`,
 		`PER_MODEL_METRICS: must be true or false, got "some"`,
 		`LOG_LEVEL: must be debug, info, warn or error, got "loud"`,
