@@ -28,7 +28,14 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 
 	var stray []string
 	for _, m := range monitors {
-		if m.Owner == owner && m.ModelName != "" && !kept[m.ModelName] {
+		if m.Owner != owner || m.ModelName == "" || kept[m.ModelName] {
+			continue
+		}
+		isOwned, err := s.isOwned(ctx, m.ModelName, owner)
+		if err != nil {
+			return err
+		}
+		if isOwned {
 			stray = append(stray, m.ModelName)
 		}
 	}
@@ -71,4 +78,18 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 	}
 
 	return errors.Join(faults...)
+}
+
+// isOwned asks a monitor's own record whether it runs and is an owner's: the list may be
+// of before it was handed over to another.
+func (s *server) isOwned(ctx context.Context, model, owner string) (bool, error) {
+	info, err := s.find(ctx, model)
+	if errors.Is(err, errNoMonitor) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	entry := s.listed(info)
+	return entry.Closed.IsZero() && entry.Owner == owner, nil
 }

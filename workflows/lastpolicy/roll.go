@@ -22,9 +22,9 @@ const (
 	// and lists, metrics and the fleet's brake ask too; 10,000 models that are watched
 	// from one moment to the next are asked about in 20 s.
 	askPause = 200 * time.Millisecond
-	// listLag is how far lists may be behind. Of a monitor's runs that continued as
+	// ListLag is how far lists of the server may be behind. Of a monitor's runs that continued as
 	// new, which are many, only those of the last minutes may hide its last.
-	listLag = 5 * time.Minute
+	ListLag = 5 * time.Minute
 )
 
 // run is one run of a monitor, as it is listed.
@@ -151,7 +151,7 @@ func (r *roll) list(ctx context.Context, asked []*question) (map[string][]run, e
 	}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
 		Query: fmt.Sprintf("WorkflowType = '%s' AND WorkflowId IN (%s) AND (ExecutionStatus != 'ContinuedAsNew' OR CloseTime > '%s')",
-			contract.WorkflowType, strings.Join(ids, ", "), time.Now().Add(-listLag).UTC().Format(time.RFC3339)),
+			contract.WorkflowType, strings.Join(ids, ", "), time.Now().Add(-ListLag).UTC().Format(time.RFC3339)),
 	}
 
 	byID := map[string][]run{}
