@@ -1,27 +1,20 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/patience"
-	"github.com/modelvigil/modelvigil/metric"
-	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // edit is a change of the source that a build is made with.
@@ -98,126 +91,49 @@ func tasksFailed(t *testing.T, model string) (causes []string) {
 func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	patience.Long(t)
 	const queue, models = "upgrade", 4
-	t.Setenv("TEMPORAL_DEPLOYMENT_NAME", queue)
 	nextWorker, nextStarter := buildWith(t, nextRelease...)
 	_, brokenStarter := buildWith(t, brokenRelease...)
 	tr := startPipeline(t)
-	env := append(environment(queue), append(webhookEnv(tr), "LOG_LEVEL=error")...)
-	run := func(path, build string) *process {
-		return start(t, path, nil, append(env, "TEMPORAL_WORKER_BUILD_ID="+build, "LISTEN_ADDRESS="+freeAddress(t))...)
-	}
-	say := func(path string, args ...string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), path, patient(args)...)
-		cmd.Env = append(os.Environ(), env...)
-		out, _ := cmd.CombinedOutput()
-		return string(out), cmd.ProcessState.ExitCode()
-	}
-	mustSay := func(path string, args ...string) string {
-		t.Helper()
-		out, code := say(path, args...)
-		require.Zero(t, code, out)
-		return out
-	}
-	run(workerPath, "one")
-	assert.Contains(t, mustSay(starterPath, "roll", "one"), "go on with one from their next task, after workers without a build")
+	r := &rolling{t, append(environment(queue), append(webhookEnv(tr), "LOG_LEVEL=error", "TEMPORAL_DEPLOYMENT_NAME="+queue, "VERSIONING_BEHAVIOR=auto-upgrade")...)}
+	r.starts(workerPath, "one")
+	assert.Contains(t, r.says(starterPath, "roll", "one"), "go on with one from their next task, after workers without a build")
 
-	// The load: events by a hub, one breach each second, until the end.
-	h := hub.New(server.Client(), hub.Options{TaskQueue: queue})
-	var published [models]atomic.Int64
-	var work sync.WaitGroup
-	done := make(chan struct{})
-	finish := sync.OnceFunc(func() {
-		close(done)
-		work.Wait()
-	})
-	t.Cleanup(finish) // also where the test fails before
-	work.Go(func() {  // healthy digests go more often than they have to
-		ticker := time.NewTicker(50 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				assert.NoError(t, h.Flush(context.Background()))
-			case <-done:
-				return
-			}
-		}
-	})
-	work.Go(func() {
-		ticker := time.NewTicker(5 * time.Millisecond)
-		defer ticker.Stop()
-		for i := 0; ; i++ {
-			event := metric.NewEvent(upgraded(i%models), "v1", 0.95, 120, 0.02)
-			if i%800 < models {
-				event.Accuracy = metric.Some(0.5)
-			}
-			if assert.NoError(t, h.Publish(context.Background(), event)) {
-				published[i%models].Add(1)
-			}
-			select {
-			case <-ticker.C:
-			case <-done:
-				return
-			}
-		}
-	})
-	counted := func(model string) int64 { return status(t, model).Events }
-	goesOn := func(what string) {
-		t.Helper()
-		for m := range models {
-			before := published[m].Load()
-			patience.Until(t, what, func() bool { return counted(upgraded(m)) > before })
-		}
-	}
-	goesOn("build one counts")
+	l := startLoad(t, queue, models)
+	l.goesOn("build one counts")
 
-	// A release that would fork histories is not rolled to. Visibility lists monitors a
-	// moment after they have begun.
-	patience.Until(t, "all are listed", func() bool { return len(find(t, "TaskQueue = '"+queue+"'")) == models })
-	out, code := say(brokenStarter, "roll", "broken")
+	// A release that would fork histories is not rolled to.
+	out, code := r.tries(brokenStarter, "roll", "broken")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "4 of 4 monitors replayed could not go on with this build")
 
 	// The next one is, and back: histories that it has touched replay by a version it recorded.
-	next := run(nextWorker, "two")
-	assert.Contains(t, mustSay(nextStarter, "roll", "two"), "go on with two from their next task, after one")
-	goesOn("build two counts")
-	assert.Equal(t, []int{1, 2, 3}, status(t, upgraded(0)).BatchVersions, "hubs may now send what build two reads")
+	next := r.starts(nextWorker, "two")
+	assert.Contains(t, r.says(nextStarter, "roll", "two"), "go on with two from their next task, after one")
+	l.goesOn("build two counts")
+	assert.Equal(t, []int{1, 2, 3}, status(t, l.model(0)).BatchVersions, "hubs may now send what build two reads")
 
 	// A state that the next release wrote blocks the older one, and nothing is lost meanwhile.
 	for m := range models {
-		before := described(t, upgraded(m)).GetRunId()
+		before := described(t, l.model(m)).GetRunId()
 		patience.Until(t, "it has continued as new", func() bool {
 			for range 100 {
-				require.NoError(t, signalUntilTaken(t.Context(), upgraded(m), contract.SignalMetric, json.RawMessage("[]")))
+				require.NoError(t, signalUntilTaken(t.Context(), l.model(m), contract.SignalMetric, json.RawMessage("[]")))
 			}
-			return described(t, upgraded(m)).GetRunId() != before
+			return described(t, l.model(m)).GetRunId() != before
 		})
 	}
-	out, code = say(starterPath, "roll", "one")
+	out, code = r.tries(starterPath, "roll", "one")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "state: version 2, but this worker reads up to 1; run the newer worker")
-	mustSay(starterPath, "roll", "one", "--replay", "0") // by force
+	r.says(starterPath, "roll", "one", "--replay", "0") // by force
 	next.kill()
 	patience.Until(t, "build one is stuck", func() bool {
-		return strings.Contains(strings.Join(tasksFailed(t, upgraded(0)), "\n"), "state: version 2, but this worker reads up to 1")
+		return strings.Contains(strings.Join(tasksFailed(t, l.model(0)), "\n"), "state: version 2, but this worker reads up to 1")
 	})
-	run(nextWorker, "two")
-	mustSay(nextStarter, "roll", "two")
-	goesOn("build two goes on")
+	r.starts(nextWorker, "two")
+	r.says(nextStarter, "roll", "two")
+	l.goesOn("build two goes on")
 
-	finish()
-	require.NoError(t, h.Close(t.Context()))
-	for m := range models {
-		s := until(t, upgraded(m), "the last batch is handled", func(s monitor.Status) bool { return s.Events >= published[m].Load() })
-		assert.Equal(t, published[m].Load(), s.Events, upgraded(m))
-		assert.Zero(t, s.Gaps)
-		assert.EqualValues(t, 1, s.Retrainings.Requested, "one in the cooldown, by whichever build")
-		for _, cause := range tasksFailed(t, upgraded(m)) {
-			assert.NotContains(t, cause, "NON_DETERMINISTIC", upgraded(m))
-		}
-	}
+	l.isCountedOnce()
 	assert.Len(t, tr.asked(), models)
 }
-
-func upgraded(m int) string { return fmt.Sprintf("upgrade-%d", m) }
