@@ -22,10 +22,10 @@ import (
 var withinSeconds = edit{"workflows/monitor.go", "moveSpread = 5 * time.Minute", "moveSpread = 5 * time.Second"}
 
 // failingRelease fails the tasks of a run, but the first ones.
-var failingRelease = edit{"workflows/monitor.go", "		m.perform(ctx, wants)\n", `		if workflow.GetInfo(ctx).GetCurrentHistoryLength() > 30 {
-			panic("of build three")
-		}
-		m.perform(ctx, wants)
+var failingRelease = edit{"workflows/monitor.go", "	m.perform(ctx, wants)\n", `	if workflow.GetInfo(ctx).GetCurrentHistoryLength() > 30 {
+		panic("of build three")
+	}
+	m.perform(ctx, wants)
 `}
 
 // rolling is workers of several builds of one deployment, and what rolls between them.

@@ -54,16 +54,16 @@ func buildWith(t *testing.T, edits ...edit) (worker, starter string) {
 var nextRelease = []edit{
 	{"monitor/state.go", "const StateVersion = 1", "const StateVersion = 2"},
 	{"metric/batch.go", "return []int{1, 2}", "return []int{1, 2, 3}"},
-	{"workflows/monitor.go", "		m.perform(ctx, wants)\n", `		if workflow.GetVersion(ctx, "next", workflow.DefaultVersion, 1) == 1 {
-			_ = workflow.SideEffect(ctx, func(workflow.Context) any { return "next" })
-		}
-		m.perform(ctx, wants)
+	{"workflows/monitor.go", "	m.perform(ctx, wants)\n", `	if workflow.GetVersion(ctx, "next", workflow.DefaultVersion, 1) == 1 {
+		_ = workflow.SideEffect(ctx, func(workflow.Context) any { return "next" })
+	}
+	m.perform(ctx, wants)
 `},
 }
 
 // brokenRelease forgets the version.
-var brokenRelease = []edit{{"workflows/monitor.go", "		m.perform(ctx, wants)\n", `		_ = workflow.NewTimer(ctx, time.Hour)
-		m.perform(ctx, wants)
+var brokenRelease = []edit{{"workflows/monitor.go", "	m.perform(ctx, wants)\n", `	_ = workflow.NewTimer(ctx, time.Hour)
+	m.perform(ctx, wants)
 `}}
 
 // tasksFailed are the causes for which a model's workflow tasks failed, over all its runs.
