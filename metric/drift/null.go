@@ -5,14 +5,15 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Null is what a statistic is when nothing has changed: both the reference and the
 // period are samples of the same shares.
 type Null struct {
 	Statistic Statistic `json:"statistic"`
-	// Counts are the reference's, whose shares, each count plus one half, both are
-	// samples of. Of a reference whose periods move along they are those it was frozen with.
+	// Counts are the reference's, whose shares both are samples of, each count plus one
+	// half. Of a reference whose periods move along they are those it was frozen with.
 	Counts Counts  `json:"counts"`
 	Level  float64 `json:"level"` // how often the bound may be exceeded, more than 0 and less than 1
 	// Among is how many such bounds a rule has. What chance does to one simulation it
@@ -46,13 +47,30 @@ func (n *Null) samples() int {
 // Find finds the bounds of the periods whose sizes are in the same stretch as one, by
 // simulation: the same on every processor, and at every time.
 //
+// A bin that is empty in the reference may be one that nothing falls into, between two
+// whole numbers, or that of a value which is rare. Of the two the higher bound is taken:
+// psi, which adds one half to each count, is further from 0 in the first case, and the
+// others are in the second.
+func (n *Null) Find(size int64) Bounds {
+	s := stretchOf(size)
+	steps := s.steps(len(n.Counts))
+	found := n.simulate(s, steps, 0.5)
+	if slices.Contains(n.Counts, 0) {
+		for i, bound := range n.simulate(s, steps, 0) {
+			found[i] = max(found[i], bound)
+		}
+	}
+	return s.above(steps, found)
+}
+
+// simulate finds the bounds at some sizes, in their scale. more is what each count of
+// the reference is taken to be more than it is.
+//
 // A bound is the k-th largest of so many samples, k being what the level allows. A
 // reference and a period of which nothing has changed are one sample more, which is
 // among the k largest as likely as every other is: it exceeds the bound with a
 // probability of the level at most, however few the samples are.
-func (n *Null) Find(size int64) Bounds {
-	s := stretchOf(size)
-	steps := s.steps(len(n.Counts))
+func (n *Null) simulate(s stretch, steps []int64, more float64) []float64 {
 	samples := n.samples()
 	tails := make([]tail, len(steps))
 	for i := range tails {
@@ -60,7 +78,7 @@ func (n *Null) Find(size int64) Bounds {
 	}
 
 	total := n.Counts.Total()
-	draw := newSampler(rand.NewPCG(n.seed(), uint64(s.first)), sharesOf(n.Counts)) //nolint:gosec // a place is positive
+	draw := newSampler(rand.NewPCG(n.seed(), uint64(s.first)), sharesOf(n.Counts, more)) //nolint:gosec // a place is positive
 	reference, period := make(Counts, len(n.Counts)), make(Counts, len(n.Counts))
 	against := newYardstick(n.Statistic, len(n.Counts))
 	for range samples {
@@ -76,11 +94,11 @@ func (n *Null) Find(size int64) Bounds {
 		}
 	}
 
-	inScale := make([]float64, len(steps))
+	found := make([]float64, len(steps))
 	for i, step := range steps {
-		inScale[i] = tails[i].least() / scale(n.Statistic, step, total)
+		found[i] = tails[i].least() / scale(n.Statistic, step, total)
 	}
-	return s.above(steps, inScale)
+	return found
 }
 
 // seed is the reference's own.
@@ -92,12 +110,12 @@ func (n *Null) seed() uint64 {
 	return hash.Sum64()
 }
 
-// sharesOf are the shares of bins, each count plus one half.
-func sharesOf(counts Counts) []float64 {
-	total := float64(counts.Total()) + float64(len(counts))/2
+// sharesOf are the shares of bins, of which each has so many readings more than it has.
+func sharesOf(counts Counts, more float64) []float64 {
+	total := float64(counts.Total()) + float64(float64(len(counts))*more)
 	shares := make([]float64, len(counts))
 	for i, count := range counts {
-		shares[i] = (float64(count) + 0.5) / total
+		shares[i] = (float64(count) + more) / total
 	}
 	return shares
 }

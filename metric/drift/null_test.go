@@ -25,6 +25,7 @@ func TestABoundIsExceededAsRarelyAsWasAskedBySamplesOfEverySize(t *testing.T) {
 	const streams, level = 2000, 0.02
 	for name, shares := range map[string][]float64{
 		"equal bins": slices.Repeat([]float64{1.5}, 32), "five values": {25, 12, 8, 3, 2}, "one rare value": {49, 1},
+		"whole numbers, with nothing between": {0, 14, 0, 10, 0, 7.5, 0, 5, 0, 3.5, 0, 3, 0, 2, 3, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
