@@ -97,14 +97,14 @@ e2e-webhook: ## the webhook backend against a trainer in Python; installs standa
 .PHONY: compare
 compare: build ## backtests beside pandas, river and polars, installed once (500 MB): ARGS='--policies 100'
 	@venv="$${XDG_CACHE_HOME:-$$HOME/.cache}/modelvigil/compare-$$(sha256sum < examples/compare/requirements.txt | cut -c1-12)"; \
-	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q -r examples/compare/requirements.txt && mv "$$venv.new" "$$venv"; }; \
+	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q --no-deps --require-hashes -r examples/compare/requirements.txt && mv "$$venv.new" "$$venv"; }; \
 	"$$venv/bin/python" examples/compare/compare.py --binary bin/modelvigil $(ARGS); \
 	"$$venv/bin/python" examples/compare/speed.py --binary bin/modelvigil
 
 .PHONY: drift-table
 drift-table: build ## drift rules beside scipy, Evidently, NannyML and whylogs, installed once (2.4 GB): ARGS='--quick --only raw'
 	@venv="$${XDG_CACHE_HOME:-$$HOME/.cache}/modelvigil/drift-$$(sha256sum < examples/drift/requirements.txt | cut -c1-12)"; \
-	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q -r examples/drift/requirements.txt && mv "$$venv.new" "$$venv"; }; \
+	[[ -d $$venv ]] || { python3 -m venv "$$venv.new" && "$$venv.new/bin/pip" install -q --no-deps --require-hashes -r examples/drift/requirements.txt && mv "$$venv.new" "$$venv"; }; \
 	"$$venv/bin/python" examples/drift/compare.py --binary bin/modelvigil $(ARGS)
 
 .PHONY: e2e-airflow

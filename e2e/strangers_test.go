@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,12 +105,15 @@ func TestAStrangerHarmsNobodyElse(t *testing.T) {
 			for range 4 {
 				attackers.Go(func() { attack.run(ctx, &attacker{gateway: g}) })
 			}
+			owner.took = nil
 			sent, accepted := owner.publishUntil(ctx)
 			attackers.Wait()
 			if attack.away {
 				way.mend()
 			}
-			t.Logf("%d of %d requests accepted; peak memory %d MiB", accepted, sent, peakMemory(t, g.cmd.Process.Pid)>>20)
+			slices.Sort(owner.took)
+			t.Logf("%d of %d requests accepted, in %v (median) and %v at most; peak memory %d MiB", accepted, sent,
+				owner.took[sent/2].Round(100*time.Microsecond), owner.took[sent-1].Round(100*time.Microsecond), peakMemory(t, g.cmd.Process.Pid)>>20)
 			assert.GreaterOrEqual(t, accepted, 7, "every way in was tried")
 			assert.GreaterOrEqual(t, float64(accepted), 0.99*float64(sent), "what was refused: %v", owner.refusals)
 			assert.LessOrEqual(t, peakMemory(t, g.cmd.Process.Pid), int64(mostMemory))
@@ -165,6 +169,7 @@ type owner struct {
 	total    int64        // of its cumulative stream
 	events   atomic.Int64 // accepted
 	refusals []string     // the last few
+	took     []time.Duration
 }
 
 func newOwner(g *gatewayProcess) *owner {
@@ -212,7 +217,9 @@ func (o *owner) publish() bool {
 		encoded, _ := proto.Marshal(&request)
 		body = string(encoded)
 	}
+	began := time.Now()
 	status, answer := send(context.Background(), o.client, o.gateway.url+path, ownersToken, body, headers...)
+	o.took = append(o.took, time.Since(began))
 	if status != http.StatusAccepted && status != http.StatusOK {
 		o.refusals = append(o.refusals[max(0, len(o.refusals)-4):], fmt.Sprintf("%s: %d %.300s", path, status, answer))
 		return false

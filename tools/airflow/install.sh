@@ -7,7 +7,7 @@
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-version=$(sed -n 's|^apache-airflow==||p' "$tools/requirements.txt")
+version=$(sed -n 's|^apache-airflow==\([^ ]*\).*|\1|p' "$tools/requirements.txt")
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/modelvigil"
 venv="$cache/airflow-$version"
 python=${PYTHON:-python3}
@@ -28,7 +28,7 @@ if ! is_complete; then
   echo "Installing Airflow $version into $venv: about 300 MB and a minute, once." >&2
   rm -rf "$venv"
   "$python" -m venv "$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$tools/requirements.txt" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$tools/requirements.txt" >&2
   "$venv/bin/pip" check >&2
   cp "$tools/requirements.txt" "$venv/requirements.txt" # last: it says that all went well
 fi

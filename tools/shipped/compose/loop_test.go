@@ -37,6 +37,10 @@ func TestTheLoopPassesOnPostgreSQLWhateverCrashes(t *testing.T) {
 	// The server crashes while the model is retrained.
 	s.Crash("temporal")
 	require.NoError(t, s.Healthy(t.Context(), "temporal"))
+	eventually(t, "the server, whose port is all that its health asks for, answers again", func() bool {
+		_, err := s.Run(t.Context(), "modelvigil", "list")
+		return err == nil
+	})
 	starter(t, s, "publish", "--model", "fraud", "--version", "v7", "--accuracy", "0.7")
 	seen := until(t, s, "three events are counted", func(is status) bool { return is.Events == 3 })
 	assert.Equal(t, "retraining", seen.Phase)
