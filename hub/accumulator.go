@@ -81,10 +81,10 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 	case a.events == 0:
 		a.first = stamp
 		a.last = stamp
-	case stamp.Before(a.first):
-		a.first = stamp
 	case stamp.After(a.last):
 		a.last = stamp
+	case stamp.Before(a.first):
+		a.first = stamp
 	}
 
 	a.events++

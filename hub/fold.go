@@ -59,7 +59,7 @@ type place struct{ number int }
 type shard struct {
 	mu           sync.Mutex
 	closed       bool
-	lateBefore   time.Time // lateAfter before the last cut
+	lateBefore   int64 // the second that was lateAfter before the last cut
 	accumulators []*accumulator
 	published    int64    // events folded since the hub began
 	_            [64]byte // keep shards on cache lines of their own
@@ -71,7 +71,7 @@ func newFold(of *Account, now time.Time) *fold {
 		wanted: &wanted{everything: true}, wantedOf: map[string]*wanted{}, versions: map[string]struct{}{}, open: map[compartment]struct{}{},
 	}
 	for i := range f.shards {
-		f.shards[i].lateBefore = now.Add(-lateAfter)
+		f.shards[i].lateBefore = now.Add(-lateAfter).Unix()
 	}
 	return f
 }
@@ -79,10 +79,13 @@ func newFold(of *Account, now time.Time) *fold {
 // add folds a valid event, and says whether it opened an accumulator. It fails
 // when the fold is closed or when the event names more versions or metrics than fit.
 func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err error) {
-	opened, isElsewhere, err := f.addIn(f.lock(), event, now)
+	s := f.lock()
+	opened, isElsewhere, err := f.addIn(s, event, now)
+	s.mu.Unlock()
 	if isElsewhere {
 		first := &f.shards[0]
 		first.mu.Lock()
+		defer first.mu.Unlock()
 		opened, _, err = f.addIn(first, event, now)
 	}
 	return opened, err
@@ -91,7 +94,6 @@ func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err 
 // addIn folds an event into a shard that is locked, unless its version is counted: in the
 // first shard alone.
 func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opened, isElsewhere bool, err error) {
-	defer s.mu.Unlock()
 	if s.closed {
 		return false, false, ErrClosed
 	}
@@ -100,7 +102,8 @@ func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opene
 	if stamp.IsZero() {
 		stamp = now()
 	}
-	second, late := stamp.Unix(), stamp.Before(s.lateBefore)
+	second := stamp.Unix()
+	late := second < s.lateBefore
 	a := s.find(event.ModelVersion, late, second)
 	if a == nil {
 		isFilling := f.counts.IsOpen(event.ModelVersion)
@@ -328,7 +331,7 @@ func (f *fold) take(now time.Time, last bool) (taken []*accumulator) {
 		taken = append(taken, s.accumulators...)
 		s.accumulators = nil
 		s.closed = s.closed || last
-		s.lateBefore = now.Add(-lateAfter)
+		s.lateBefore = now.Add(-lateAfter).Unix()
 		s.mu.Unlock()
 	}
 

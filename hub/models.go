@@ -62,7 +62,7 @@ func (h *Hub) add(ctx context.Context, of *Account, event *metric.Event) (*pipe,
 			return nil, err
 		}
 		err = p.add(ctx, event)
-		if errors.Is(err, ErrClosed) && h.isForgotten(p) {
+		if err != nil && errors.Is(err, ErrClosed) && h.isForgotten(p) {
 			continue
 		}
 		return p, err

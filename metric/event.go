@@ -164,8 +164,9 @@ func isNamedMetric(name string) bool {
 // models and versions, nor at further metrics: whoever folds these looks at each anyway.
 // latest is the latest timestamp that is not far in the future.
 func (e *Event) Passes(latest time.Time) bool {
+	second := e.Timestamp.Unix() // a number is compared in less time than two times are
 	return inRange(e.Accuracy) && inRange(e.LatencyMS) && inRange(e.DriftScore) && len(e.Metrics) <= MaxExtraMetrics &&
-		!e.Timestamp.After(latest) && (e.Timestamp.IsZero() || e.Timestamp.After(firstTime)) &&
+		second < latest.Unix() && (second > firstSecond || e.Timestamp.IsZero()) &&
 		(len(e.Categories) == 0 || e.hasValidCategories())
 }
 
@@ -214,6 +215,8 @@ func CheckReading(value float64) error {
 var (
 	firstTime = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
 	lastTime  = time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)
+
+	firstSecond = firstTime.Unix()
 )
 
 // isTime says whether checkTime finds nothing wrong with a timestamp.
