@@ -129,7 +129,7 @@ func TestAMediaTypeIsBounded(t *testing.T) {
 	most := toll.Most{BytesPerByte: 10, Bytes: 1 << 20, WorkPerByte: 200, Work: 16 << 20}
 	most.Hold(t, len(body), func() {
 		taking := &taking{gateway: s.Gateway, in: in, decoder: newDecoder(), publish: in.party.account.Publish, outcome: newOutcome(), now: time.Now()}
-		taking.take(t.Context(), form{media: typeCloud})
+		assert.Nil(t, taking.take(t.Context(), form{media: typeCloud}))
 		assert.Zero(t, taking.outcome.Accepted)
 		assert.Contains(t, taking.outcome.Rejected[0].Reason, "datacontenttype: must be application/json")
 	})
