@@ -13,6 +13,7 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -108,5 +109,5 @@ func (h *Handler) tell(r *http.Request, message string) {
 	if (last == nil || now.Sub(*last) >= tellEvery) && h.told.CompareAndSwap(last, &now) {
 		level = slog.LevelWarn
 	}
-	h.log.Log(r.Context(), level, "not all OpenTelemetry data points were taken", "from", r.RemoteAddr, "client", r.UserAgent(), "why", message)
+	h.log.Log(r.Context(), level, "not all OpenTelemetry data points were taken", "from", r.RemoteAddr, "client", plain.Excerpt(r.UserAgent(), 200), "why", message)
 }
