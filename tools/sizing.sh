@@ -80,6 +80,8 @@ say monitors "$models"
 before=$(signals)
 for ((round = 0; round < rounds; round++)); do publish 0.95; done
 say signals $(($(signals) - before))
+sleep 60
+say 'idle s' 60
 publish 0.5
 until ! bin/modelvigil list -o json | grep -q '"watching"'; do sleep 0.2; done
 say retrainings "$models"
@@ -88,9 +90,6 @@ if [[ -n ${PGHOST:-} ]]; then
   sql temporal "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  /'
   sql temporal_visibility "select relname, pg_total_relation_size(relid) from pg_stat_user_tables where pg_total_relation_size(relid) > 1000000 order by 2 desc" | sed 's/^/  visibility: /'
 fi
-
-sleep 60
-say 'idle s' 60
 
 for pace in $paces; do
   echo "report_every: $pace" >"$scratch/policy.yaml"

@@ -135,9 +135,7 @@ type watch struct {
 	follower  Follower // nil, but in a replay that somebody follows
 }
 
-// run takes turns, and waits for more in between, where a monitor spends its life. A worker
-// holds thousands of them with a stack each, and how large that is goes by what is on it
-// while they wait.
+// run takes turns, and rests in between, where a monitor spends its life.
 func (m *watch) run(ctx workflow.Context) error {
 	for {
 		isOver, err := m.turn(ctx)

@@ -38,7 +38,7 @@ func newKind(ctx context.Context, c client.Client, name, program string, argumen
 	if len(arguments) > 0 {
 		arguments = append(arguments, k.queue)
 	}
-	k.worker = exec.CommandContext(ctx, program, arguments...) //nolint:gosec // the programs are ours
+	k.worker = exec.CommandContext(ctx, program, arguments...)
 	k.worker.Env = append(os.Environ(), "TASK_QUEUE="+k.queue, "LISTEN_ADDRESS=127.0.0.1:0", "LOG_LEVEL=error")
 	k.worker.Stdout = os.Stdout
 	k.worker.Stderr = os.Stderr

@@ -31,7 +31,7 @@ func serverTime() (total time.Duration) {
 // timeOf is the processor time of a process; with that of the children it has waited
 // for if it is a server itself, else only if it is a child of one.
 func timeOf(stat string, servers []string, isServer bool) time.Duration {
-	content, err := os.ReadFile(stat) //nolint:gosec // of /proc
+	content, err := os.ReadFile(stat)
 	if err != nil {
 		return 0 // it has ended
 	}
