@@ -156,7 +156,9 @@ func (s *Spread) fit(most int) {
 // missing is how many events had no reading.
 func (s *Spread) Freeze(missing int64) *Reference {
 	var edges []float64
-	before := int64(0)
+	var counts Counts
+	before := int64(0) // readings below the bin at
+	counted := int64(0)
 	at := 0
 	for i := int64(1); i <= MaxEdges && len(s.bins) > 0; i++ {
 		// The quantile is at a count of total*i/32; all is computed in 32nds.
@@ -166,18 +168,21 @@ func (s *Spread) Freeze(missing int64) *Reference {
 			at++
 		}
 		low, high := s.bins[at].bounds()
-		edge := low
+		edge, below := low, before
 		if wanted-before*(MaxEdges+1) > (before+s.bins[at].Count)*(MaxEdges+1)-wanted {
 			edge = high
+			below += s.bins[at].Count
 		}
 		if len(edges) == 0 || edges[len(edges)-1] != edge {
 			edges = append(edges, edge)
+			counts = append(counts, below-counted)
+			counted = below
 		}
 	}
 
-	r := &Reference{Edges: edges, Mean: significant(s.mean), Deviation: s.deviation(), Missing: missing}
-	r.Counts = r.CountSpread(s).Counts
-	return r
+	return &Reference{
+		Edges: edges, Counts: append(counts, s.count-counted), Mean: significant(s.mean), Deviation: s.deviation(), Missing: missing,
+	}
 }
 
 // MarshalJSON writes the spread packed: its moments, its level, and of each bin how far
