@@ -95,8 +95,6 @@ func (w *Watch) countMetrics(seen *Version, o *observation.Observation) {
 			w.counts.Overflow++
 			continue
 		}
-		s.Count += measured.Count
-		s.Sum += measured.Sum
-		s.Min, s.Max = min(s.Min, measured.Min), max(s.Max, measured.Max)
+		s.add(measured)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/table"
 	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/window"
@@ -91,6 +92,19 @@ type Statistics struct {
 	Sum   float64 `json:"sum"`
 	Min   float64 `json:"min"`
 	Max   float64 `json:"max"`
+}
+
+// add adds readings. It compares, for min and max take several times as long: they know of
+// values that are no numbers.
+func (s *Statistics) add(measured *metric.Summary) {
+	s.Count += measured.Count
+	s.Sum += measured.Sum
+	if measured.Min < s.Min {
+		s.Min = measured.Min
+	}
+	if measured.Max > s.Max {
+		s.Max = measured.Max
+	}
 }
 
 // makeRoom forgets the metrics of versions that were not seen for versionOverlap,

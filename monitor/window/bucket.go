@@ -30,11 +30,11 @@ const keptBins = 384
 
 // add counts readings into a bucket.
 func (b *Bucket) add(summary *metric.Summary, stat policy.Stat, crosses bool) {
-	if b.Count == 0 {
+	if b.Count == 0 || summary.Min < b.Min {
 		b.Min = summary.Min
+	}
+	if b.Count == 0 || summary.Max > b.Max {
 		b.Max = summary.Max
-	} else {
-		b.Min, b.Max = min(b.Min, summary.Min), max(b.Max, summary.Max)
 	}
 
 	b.Count += summary.Count
