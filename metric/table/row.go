@@ -28,7 +28,7 @@ type Category struct{ Name, Value string }
 var None = math.NaN()
 
 // IsTaken says that a value is a reading.
-func IsTaken(value float64) bool { return value == value } //nolint:staticcheck // of numbers, only NaN differs from itself
+func IsTaken(value float64) bool { return value == value } // of numbers, NaN alone differs from itself
 
 // Begin empties a row for an event, and gives it columns: nothing was measured yet.
 func (r *Row) Begin(columns *Columns) {
