@@ -103,10 +103,9 @@ func (o *Observation) OfDigest(d *metric.Digest) {
 	}
 
 	o.Categories = o.Categories[:0]
-	for name, values := range d.Categories {
-		o.Categories = append(o.Categories, Category{Name: name, Values: values})
+	for _, name := range slices.Sorted(maps.Keys(d.Categories)) {
+		o.Categories = append(o.Categories, Category{Name: name, Values: d.Categories[name]})
 	}
-	slices.SortFunc(o.Categories, func(a, b Category) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // take puts what was measured into the columns that are known, and says whether these are
