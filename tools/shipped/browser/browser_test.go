@@ -107,7 +107,7 @@ type tab struct {
 }
 
 // visit opens a page.
-func visit(t *testing.T, browser context.Context, url string) *tab {
+func visit(browser context.Context, t *testing.T, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
@@ -124,7 +124,7 @@ func (at *tab) hear(event any) {
 	case *runtime.EventExecutionContextCreated:
 		at.frames[event.Context.ID] = true
 	case *runtime.EventExecutionContextDestroyed:
-		delete(at.frames, event.ExecutionContextID) //nolint:staticcheck // what Chromium sends still
+		delete(at.frames, event.ExecutionContextID)
 	case *network.EventRequestWillBeSent:
 		if host, err := url.Parse(event.Request.URL); err == nil && strings.Contains(host.Host, "evil.example") {
 			at.asked = append(at.asked, event.Request.URL)
@@ -152,9 +152,9 @@ func inEach[T any](at *tab, expression string) (values []T) {
 // assertText looks at a page until a text is on it, touches all of it that can be touched,
 // and holds that hostile names are text there and nothing else. The page is drawn into a
 // file where BROWSER_PICTURES names a folder.
-func assertText(t *testing.T, browser context.Context, name, url, wait string) {
+func assertText(browser context.Context, t *testing.T, name, url, wait string) {
 	t.Helper()
-	at := visit(t, browser, url)
+	at := visit(browser, t, url)
 	patience.Until(t, wait+" is on "+url, func() bool {
 		return strings.Contains(strings.Join(inEach[string](at, `document.body ? document.body.innerText : ''`), ""), wait)
 	})
@@ -182,7 +182,7 @@ func TestAPageThatTakesNamesForMarkupIsFoundOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.html")
 	for _, body := range []string{strings.Join(hostile, "\n"), `<iframe sandbox="allow-scripts" srcdoc="` + frame + `"></iframe>`} {
 		require.NoError(t, os.WriteFile(path, []byte("<html><body>ready "+body+"</body></html>"), 0o600))
-		at := visit(t, browser, "file://"+path)
+		at := visit(browser, t, "file://"+path)
 		patience.Until(t, "its script has run", func() bool { return slices.Contains(inEach[string](at, `typeof pwned`), "number") })
 		assert.GreaterOrEqual(t, len(slices.Concat(inEach[[]string](at, made)...)), 4)
 		assert.NotEmpty(t, at.asked)
@@ -229,7 +229,35 @@ func TestTheReportOfABacktestTakesNoNameForMarkup(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(folder, "events.ndjson"), []byte(recorded(name)), 0o600))
 			report := filepath.Join(folder, "report.html")
 			run(t, programs, "", nil, "backtest", filepath.Join(folder, "policy.json"), "--events", filepath.Join(folder, "events.ndjson"), "--report", report)
-			assertText(t, ctx, fmt.Sprint("report-", i), "file://"+report, name[:8])
+			assertText(ctx, t, fmt.Sprint("report-", i), "file://"+report, name[:8])
+		})
+	}
+}
+
+func TestTheCertificatesPageTakesNoNameForMarkup(t *testing.T) {
+	browser := open(t)
+	programs := build(t)
+	for i, name := range hostile {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			policy, events, page := filepath.Join(folder, "policy.json"), filepath.Join(folder, "events.ndjson"), filepath.Join(folder, "page.html")
+			wanted, err := json.Marshal(map[string]any{"rules": []any{map[string]any{"name": name, "metric": name, "above": 0.98}}, "cooldown": "6h"})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(policy, wanted, 0o600))
+			var text strings.Builder
+			for hour := range 240 {
+				event, err := json.Marshal(map[string]any{
+					"timestamp": fmt.Sprintf("2026-03-%02dT%02d:00:00Z", 1+hour/24, hour%24), "model_name": name, "model_version": name,
+					"metrics": map[string]float64{name: float64(hour*37%101) / 100},
+				})
+				require.NoError(t, err)
+				text.Write(append(event, '\n'))
+			}
+			require.NoError(t, os.WriteFile(events, []byte(text.String()), 0o600))
+
+			made := run(t, programs, "", nil, "certify", policy, "--events", events, "--samples", "40", "-o", "html")
+			require.NoError(t, os.WriteFile(page, []byte(made), 0o600))
+			assertText(browser, t, fmt.Sprint("certificate-", i), "file://"+page, name[:8])
 		})
 	}
 }
@@ -312,11 +340,11 @@ func TestTheTemporalUITakesNoNameForMarkup(t *testing.T) {
 	run(t, programs, "", environment, "pause", model, "--by", hostile[4], "--reason", hostile[3])
 
 	workflow := "http://127.0.0.1:" + ui + "/namespaces/default/workflows"
-	assertText(t, ctx, "ui-list", workflow, "model-monitor")
+	assertText(ctx, t, "ui-list", workflow, "model-monitor")
 	id := contract.WorkflowID(model)
 	at := workflow + "/" + url.PathEscape(id) + "/" + runOf(t, temporal, address, id)
-	assertText(t, ctx, "ui-page", at+"/user-metadata", "Drift of version")
-	assertText(t, ctx, "ui-history", at+"/history", "Event")
+	assertText(ctx, t, "ui-page", at+"/user-metadata", "Drift of version")
+	assertText(ctx, t, "ui-history", at+"/history", "Event")
 }
 
 // runOf is the run of a workflow.
