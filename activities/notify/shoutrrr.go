@@ -93,23 +93,31 @@ func (c *chat) service() (service types.Service, name string, err error) {
 // Tell sends a message. One that was not waited for may come all the same: a chat
 // may be told a notice twice.
 func (c *chat) Tell(ctx context.Context, notice monitor.Notice) error {
-	if c.knows(notice.ID) {
-		return nil
-	}
 	service, name, err := c.service()
 	if err != nil {
 		return err
 	}
 
+	hasPlace := false
 	select {
 	case c.sends <- struct{}{}:
+		hasPlace = true
 	default:
+	}
+	free := sync.OnceFunc(func() { <-c.sends })
+	// Only now: a place may have been freed by the notice itself, which came after all.
+	switch isKnown := c.knows(notice.ID); {
+	case isKnown && hasPlace:
+		free()
+		return nil
+	case isKnown:
+		return nil
+	case !hasPlace:
 		return fmt.Errorf("%s: %d earlier messages have not come back yet", name, maxSends)
 	}
 
 	message := messageOf(notice, c.link(notice), quoteFor(name))
 	sent := make(chan error, 1)
-	free := sync.OnceFunc(func() { <-c.sends })
 	giveUp := time.AfterFunc(sendGivenUp, free)
 	go func() {
 		defer free()
