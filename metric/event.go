@@ -71,6 +71,39 @@ func NewEvent(modelName, modelVersion string, accuracy, latencyMS, driftScore fl
 	}
 }
 
+// Reading returns a metric that the event measures, by its name in rules.
+func (e *Event) Reading(name string) (value float64, isTaken bool) {
+	switch name {
+	case Accuracy:
+		return e.Accuracy.Get()
+	case LatencyMS:
+		return e.LatencyMS.Get()
+	case DriftScore:
+		return e.DriftScore.Get()
+	}
+
+	value, isTaken = e.Metrics[name]
+	return value, isTaken
+}
+
+// SetReading puts a reading into the event, by its name in rules. A further one goes
+// into Metrics, which is made where there is none.
+func (e *Event) SetReading(name string, value float64) {
+	switch name {
+	case Accuracy:
+		e.Accuracy = Some(value)
+	case LatencyMS:
+		e.LatencyMS = Some(value)
+	case DriftScore:
+		e.DriftScore = Some(value)
+	default:
+		if e.Metrics == nil {
+			e.Metrics = map[string]float64{}
+		}
+		e.Metrics[name] = value
+	}
+}
+
 // Validate names the faults of the event, ten at most. now is the reader's clock.
 func (e *Event) Validate(now time.Time) error {
 	var faults strict.Faults

@@ -197,20 +197,6 @@ func DurationText(d time.Duration) string {
 	return policy.Duration(d).String()
 }
 
-// value reads a metric of an event.
-func value(event *metric.Event, name string) (float64, bool) {
-	switch name {
-	case metric.Accuracy:
-		return event.Accuracy.Get()
-	case metric.LatencyMS:
-		return event.LatencyMS.Get()
-	case metric.DriftScore:
-		return event.DriftScore.Get()
-	}
-	value, measured := event.Metrics[name]
-	return value, measured
-}
-
 // Carried is what a policy carries of its certificate.
 func (c *Certificate) Carried() *certificate.Certificate {
 	carried := &certificate.Certificate{Of: c.Fingerprint, Per: c.Per, FalseAlarms: c.FalseAlarms}

@@ -106,7 +106,7 @@ func (p *pool) shiftOf(c Change) (shift, error) {
 	s := shift{Change: c, isBinary: true}
 	count, squares := 0.0, 0.0
 	for i := range p.readings {
-		value, measured := value(p.readings[i].event, c.metric)
+		value, measured := p.readings[i].event.Reading(c.metric)
 		if !measured {
 			continue
 		}
@@ -126,7 +126,7 @@ func (p *pool) shiftOf(c Change) (shift, error) {
 
 // apply changes an event that is so long after the change.
 func (s *shift) apply(event *metric.Event, since time.Duration, random *rand.Rand) {
-	before, measured := value(event, s.metric)
+	before, measured := event.Reading(s.metric)
 	if !measured {
 		return
 	}
@@ -137,16 +137,7 @@ func (s *shift) apply(event *metric.Event, since time.Duration, random *rand.Ran
 	}
 	after := s.changed(before, share, random)
 	after = min(max(after, -metric.MaxMagnitude), metric.MaxMagnitude)
-	switch s.metric {
-	case metric.Accuracy:
-		event.Accuracy = metric.Some(after)
-	case metric.LatencyMS:
-		event.LatencyMS = metric.Some(after)
-	case metric.DriftScore:
-		event.DriftScore = metric.Some(after)
-	default:
-		event.Metrics[s.metric] = after
-	}
+	event.SetReading(s.metric, after)
 }
 
 // changed is a reading after so much of the change.

@@ -58,7 +58,7 @@ func (p *pool) series(name string, period time.Duration) (means []float64, step 
 	sums := make([]float64, p.length/step+1)
 	counts := make([]float64, len(sums))
 	for i := range p.readings {
-		if value, measured := value(p.readings[i].event, name); measured {
+		if value, measured := p.readings[i].event.Reading(name); measured {
 			at := p.readings[i].at / step
 			sums[at] += value
 			counts[at]++

@@ -49,7 +49,7 @@ func (p *pool) folded(wanted policy.Policy) (all []placed) {
 		last.digest.Last = p.begins.Add(reading.at)
 		last.digest.FoldedUntil = last.digest.Last.Add(1)
 		for _, name := range names {
-			if value, measured := value(reading.event, name); measured {
+			if value, measured := reading.event.Reading(name); measured {
 				if last.digest.Metrics[name] == nil {
 					last.digest.Metrics[name] = &metric.Summary{}
 				}

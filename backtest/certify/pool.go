@@ -175,7 +175,7 @@ func (p *pool) measuresAny(wanted policy.Policy) bool {
 	step := max(1, len(p.readings)/looked)
 	for i := 0; i < len(p.readings); i += step {
 		for j := range wanted.Rules {
-			if _, measured := value(p.readings[i].event, wanted.Rules[j].Metric); measured {
+			if _, measured := p.readings[i].event.Reading(wanted.Rules[j].Metric); measured {
 				return true
 			}
 		}

@@ -56,7 +56,7 @@ func (r *Resampler) Datapoints(rule *policy.Rule) (sorted []float64) {
 		sorted = slices.DeleteFunc(sorted, math.IsNaN)
 	} else {
 		for i := range r.pool.readings {
-			if value, measured := value(r.pool.readings[i].event, rule.Metric); measured {
+			if value, measured := r.pool.readings[i].event.Reading(rule.Metric); measured {
 				sorted = append(sorted, value)
 			}
 		}

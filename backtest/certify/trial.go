@@ -55,7 +55,7 @@ func (t *trials) tellingReadings() (breaching []placed) {
 		isBreach := false
 		for i := range t.policy.Rules {
 			r := &t.policy.Rules[i]
-			if value, measured := value(reading.event, r.Metric); measured {
+			if value, measured := reading.event.Reading(r.Metric); measured {
 				t.judged[r.Name]++
 				isBreach = isBreach || r.IsBeyond(value, r.Below.Or(r.Above.Value()))
 			}

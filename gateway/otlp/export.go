@@ -9,8 +9,6 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
-
-	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -139,7 +137,7 @@ func (e *export) point(from series, p streamPoint, value float64, read func() (r
 		return
 	}
 
-	set(&event, from.reading, value*from.scale)
+	event.SetReading(from.reading, value*from.scale)
 	err := e.handler.publisher.Check(e.ctx, &event)
 	var values readings
 	if err == nil {
@@ -151,7 +149,8 @@ func (e *export) point(from series, p streamPoint, value float64, read func() (r
 	}
 
 	for _, v := range values {
-		set(&event, from.reading, v.value*from.scale)
+		event.Metrics = nil // whoever observes keeps the one before
+		event.SetReading(from.reading, v.value*from.scale)
 		for range v.times {
 			if err != nil {
 				break
@@ -166,20 +165,6 @@ func (e *export) point(from series, p streamPoint, value float64, read func() (r
 	}
 
 	e.taken++
-}
-
-// set puts a reading into an event that has no other.
-func set(event *metric.Event, reading string, value float64) {
-	switch reading {
-	case metric.Accuracy:
-		event.Accuracy = metric.Some(value)
-	case metric.LatencyMS:
-		event.LatencyMS = metric.Some(value)
-	case metric.DriftScore:
-		event.DriftScore = metric.Some(value)
-	default:
-		event.Metrics = map[string]float64{reading: value}
-	}
 }
 
 // reject counts a point. Of its names it keeps the beginning: they are as long as

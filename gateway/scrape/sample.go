@@ -74,17 +74,7 @@ func (q Query) sample(labels model.Metric, at model.Time, value model.SampleValu
 		s.why = fmt.Sprintf("%v has no label %s", labels, q.ModelName.Label)
 	}
 
-	switch q.Metric {
-	case metric.Accuracy:
-		s.event.Accuracy = metric.Some(number)
-	case metric.LatencyMS:
-		s.event.LatencyMS = metric.Some(number)
-	case metric.DriftScore:
-		s.event.DriftScore = metric.Some(number)
-	default:
-		s.event.Metrics = map[string]float64{q.Metric: number}
-	}
-
+	s.event.SetReading(q.Metric, number)
 	if err := s.event.Validate(time.Now()); err != nil && s.skipped == "" {
 		s.skipped = skipInvalid
 		s.why = fmt.Sprintf("%v: %v", labels, err)

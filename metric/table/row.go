@@ -119,7 +119,7 @@ func (r *Row) Event(into *metric.Event) {
 
 	for place, value := range r.Values {
 		if IsTaken(value) {
-			set(into, r.Columns.names[place], value)
+			into.SetReading(r.Columns.names[place], value)
 		}
 	}
 	for _, c := range r.Categories {
@@ -127,22 +127,5 @@ func (r *Row) Event(into *metric.Event) {
 			into.Categories = map[string]string{}
 		}
 		into.Categories[c.Name] = c.Value
-	}
-}
-
-// set puts a reading into an event.
-func set(e *metric.Event, name string, value float64) {
-	switch name {
-	case metric.Accuracy:
-		e.Accuracy = metric.Some(value)
-	case metric.LatencyMS:
-		e.LatencyMS = metric.Some(value)
-	case metric.DriftScore:
-		e.DriftScore = metric.Some(value)
-	default:
-		if e.Metrics == nil {
-			e.Metrics = map[string]float64{}
-		}
-		e.Metrics[name] = value
 	}
 }
