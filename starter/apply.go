@@ -250,6 +250,7 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 	options := hub.StartOptions(d.Model, string(s.settings.TaskQueue))
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // a stopped monitor starts anew
 	options.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
 	asked := client.UpdateWorkflowOptions{
@@ -264,6 +265,7 @@ func (s *server) apply(ctx context.Context, d document.Document, dryRun bool) ap
 			UpdateOptions: asked,
 		})
 	})
+
 	result.err = s.explain(ctx, d.Model, before.taskQueue, err)
 	switch {
 	case before.running:

@@ -170,11 +170,13 @@ model is watched, publishes metric events, and shows and steers the monitors.`,
 		// Whoever misspells one gets suggestions of our own.
 		DisableSuggestions: true,
 	}
+
 	root.SetFlagErrorFunc(usage.Flag)
 	cobra.EnableCommandSorting = false
 	for _, newCommand := range commands {
 		root.AddCommand(newCommand())
 	}
+
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	for _, command := range root.Commands() {

@@ -148,6 +148,7 @@ func (p *page) why(s monitor.Status) {
 	if f := s.LastFailure; f != nil {
 		p.line("- **Last failure** %s%s", clock(f.At), because(f.Reason))
 	}
+
 	if s.Phase == contract.PhaseCoolingDown || s.Phase == contract.PhaseWatching {
 		p.last(s.Decisions)
 	}
@@ -157,6 +158,7 @@ func (p *page) why(s monitor.Status) {
 	if c := s.Policy.Certificate; c != nil {
 		p.line("- **Certified** %s", markdown.Escape(c.String()))
 	}
+
 	if b := s.Budget; b != nil {
 		until := ""
 		if !b.Until.IsZero() {

@@ -77,6 +77,7 @@ func (e *export) metric(metric *metrics.Metric, from series) {
 				return once(value), nil
 			})
 		}
+
 	case *metrics.Metric_Histogram:
 		for _, p := range data.Histogram.GetDataPoints() {
 			e.point(from, p, 0, func() (_ readings, err error) {
@@ -101,6 +102,7 @@ func (e *export) metric(metric *metrics.Metric, from series) {
 				return exponential(p).unfold(e.most)
 			})
 		}
+
 	case *metrics.Metric_Summary:
 		for _, p := range data.Summary.GetDataPoints() {
 			e.point(from, p, 0, func() (readings, error) {

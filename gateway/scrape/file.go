@@ -203,6 +203,7 @@ func (f File) faults() (faults []error) {
 	if f.Prometheus.BearerToken != nil && f.Prometheus.BasicAuth != nil {
 		fault("prometheus: bearer_token and basic_auth can't both be given")
 	}
+
 	secret := func(where string, s Secret) {
 		if (s.Env == "") == (s.File == "") {
 			fault("%s: must be {env: VARIABLE} or {file: PATH}", where)
@@ -222,6 +223,7 @@ func (f File) faults() (faults []error) {
 			fault("prometheus.headers.%s: %w", plain.Text(name), err)
 		}
 	}
+
 	if f.Interval < policy.Duration(time.Second) {
 		fault("interval: must be 1s or more, got %v", f.Interval)
 	}
@@ -231,6 +233,7 @@ func (f File) faults() (faults []error) {
 	if len(f.Queries) == 0 {
 		fault("queries: must have one at least")
 	}
+
 	for i, q := range f.Queries {
 		where := fmt.Sprintf("queries[%d].", i)
 		if strings.TrimSpace(q.PromQL) == "" {

@@ -68,6 +68,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 		if w.isAge(i) {
 			s.At = w.look(i).At
 		}
+
 		if recent := t.Window; recent != nil {
 			s.Baseline = recent.Baseline(r)
 			s.Late = recent.Late
@@ -81,6 +82,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 			if recent.First != nil {
 				s.BaselineSamples = recent.First.Count
 			}
+
 			if start, ok := recent.Next(w.hearsSilence(name, i, recent)); ok {
 				s.NextAt = w.rules[i].Periods.Due(start)
 			}

@@ -60,6 +60,7 @@ func headLines(s monitor.Status, aside Aside, now time.Time) string {
 	if f := s.LastFailure; f != nil {
 		head += fmt.Sprintf("last failure on %s: %s\n", plain.Time(f.At), plain.Text(cmp.Or(f.Reason, plain.Words(f.Kind))))
 	}
+
 	if s.Paused != nil {
 		head += "paused on " + plain.Time(s.Paused.At) + plain.WhoAndWhy(s.Paused.By, s.Paused.Reason) + "\n"
 	}
@@ -70,6 +71,7 @@ func headLines(s monitor.Status, aside Aside, now time.Time) string {
 	if !s.BlackoutUntil.IsZero() && s.BlackoutUntil.After(now) {
 		head += "blackout until " + plain.Time(s.BlackoutUntil) + "\n"
 	}
+
 	if b := s.Budget; b != nil {
 		head += fmt.Sprintf("%d used of the budget of %s", b.Used, b)
 		if b.Until.After(now) {

@@ -69,6 +69,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.headless, "headless", false, "without the UI")
 	flags.StringVar(&o.file, "db-filename", "", "file of the database; in memory, unless it is said")
 	flags.StringVar(&o.level, "log-level", "warn", "debug, info, warn, error or never")
+
 	flags.Func("log-format", "text or json", func(format string) error {
 		o.isJSON = format == "json"
 		return nil
@@ -91,6 +92,7 @@ func parse(args []string) (options, error) {
 		o.searchTypes[name] = parsed
 		return err
 	})
+
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
