@@ -177,7 +177,8 @@ func Word(name string) string {
 	return name
 }
 
-// IsBeyond says that a value is on the breaching side of a threshold.
+// IsBeyond says that a value is on the breaching side of a threshold. This is the
+// comparison; the hub has it once more, for haste alone (its tripwire).
 func (r *Rule) IsBeyond(value, threshold float64) bool {
 	if r.BreachesLow() {
 		return value < threshold
@@ -196,11 +197,11 @@ func (r *Rule) ClearThreshold() (float64, bool) {
 	return r.ClearAbove.Get()
 }
 
-// Judge holds the extremes of readings against the threshold.
-func (r *Rule) Judge(metric *metric.Summary) (value, threshold float64, breaches bool) {
-	if below, ok := r.Below.Get(); ok {
-		return metric.Min, below, metric.Min < below
+// Extreme is which of some readings a rule without a period holds against its
+// threshold: the least where low ones breach, else the greatest.
+func (r *Rule) Extreme(readings *metric.Summary) (value, threshold float64) {
+	if r.BreachesLow() {
+		return readings.Min, r.Below.Value()
 	}
-	above := r.Above.Or(0)
-	return metric.Max, above, metric.Max > above
+	return readings.Max, r.Above.Value()
 }

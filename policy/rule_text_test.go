@@ -1,13 +1,39 @@
 package policy_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
+
+func TestAValueThatEqualsItsThresholdIsHealthy(t *testing.T) {
+	readings := &metric.Summary{Count: 3, Min: 0.5, Max: 0.9}
+	for name, test := range map[string]struct {
+		rule            policy.Rule
+		least, greatest bool // whether these breach
+	}{
+		"below the least reading":    {policy.Below("m", 0.4), false, false},
+		"below, and equal to it":     {policy.Below("m", 0.5), false, false},
+		"below, and just above it":   {policy.Below("m", math.Nextafter(0.5, 1)), true, false},
+		"below, and above all":       {policy.Below("m", 1), true, true},
+		"above the greatest reading": {policy.Above("m", 1), false, false},
+		"above, and equal to it":     {policy.Above("m", 0.9), false, false},
+		"above, and just below it":   {policy.Above("m", math.Nextafter(0.9, 0)), false, true},
+		"above, and below all":       {policy.Above("m", 0.4), true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			value, threshold := test.rule.Extreme(readings)
+			assert.Equal(t, test.least, test.rule.IsBeyond(readings.Min, threshold))
+			assert.Equal(t, test.greatest, test.rule.IsBeyond(readings.Max, threshold))
+			assert.Equal(t, test.least || test.greatest, test.rule.IsBeyond(value, threshold), "some reading breaches if the extreme does")
+		})
+	}
+}
 
 func TestRulesInWords(t *testing.T) {
 	for wire, words := range map[string]string{

@@ -61,7 +61,8 @@ func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time)
 		return f
 	}
 
-	value, threshold, breaches := r.Judge(measured)
+	value, threshold := r.Extreme(measured)
+	breaches := r.IsBeyond(value, threshold)
 	f = verdict.Finding{Verdict: verdict.Healthy, Fresh: true, Hit: breaches}
 	if breaches {
 		f.Verdict = verdict.Breaching
