@@ -11,10 +11,8 @@ import (
 )
 
 // Nightly is a backend of one's own: it puts models on the list of tonight's
-// training run. This one Go file is all there is to it, and one line in the
-// worker's backends.go:
-//
-//	backends["nightly"] = &Nightly{…}
+// training run. This one Go file is all there is to it, and its kind in
+// activities/backends/kinds.go: a struct of its settings, and two lines that name it.
 //
 // Policies name it ({"retraining": {"backend": "nightly"}}), or MODELOPS_BACKEND
 // makes it the default.

@@ -2,7 +2,7 @@
 // file of named instances. It is the one place that knows every kind.
 //
 // To add one of your own, implement modelops.ModelOps in one Go file (the
-// example of package activities is a whole one), and add its kind to kinds:
+// example of package activities is a whole one), and add its kind to kinds.go:
 // its settings then come from the environment and from the file like any other's.
 package backends
 
@@ -25,38 +25,11 @@ import (
 // Log is the backend that is always there: it writes requests to the log.
 const Log = "log"
 
-// Settings are all settings of backends. The tags of the kinds' own fields are
-// what the environment, the file and -h call them.
-type Settings struct {
-	Default    string             `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"the backend of policies that name none: log, a kind that is set below, or a name of MODELOPS_BACKENDS_FILE"`
-	File       string             `env:"MODELOPS_BACKENDS_FILE" meaning:"YAML file of further backends by name, several of a kind; see docs/backends.md"`
-	Webhook    webhookSettings    `envPrefix:"MODELOPS_WEBHOOK_"`
-	Airflow    airflowSettings    `envPrefix:"MODELOPS_AIRFLOW_"`
-	Kubernetes kubernetesSettings `envPrefix:"MODELOPS_KUBERNETES_"`
-	Temporal   temporalSettings   `envPrefix:"MODELOPS_TEMPORAL_"`
-}
-
 // Process is what backends need of the process that they run in.
 type Process struct {
 	Environment map[string]string // where secrets are looked up
 	Temporal    client.Options    // the monitors' own cluster
 	Logger      *slog.Logger
-}
-
-// kind is one kind of backend, with the settings of one instance.
-type kind interface {
-	// open makes the backend. Its error joins one fault a line, field first.
-	open(p Process) (modelops.ModelOps, error)
-}
-
-// kinds are all kinds, by name: the zero settings of each.
-var kinds = map[string]func() kind{
-	Log:                 func() kind { return &logSettings{} },
-	"webhook":           func() kind { return &webhookSettings{} },
-	"airflow":           func() kind { return &airflowSettings{} },
-	"kubernetes":        func() kind { return &kubernetesSettings{} },
-	"kubernetes-object": func() kind { return &objectSettings{} },
-	"temporal":          func() kind { return &temporalSettings{} },
 }
 
 // Kinds are the names of all kinds, in order.

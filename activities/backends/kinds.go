@@ -21,6 +21,33 @@ import (
 	"github.com/modelvigil/modelvigil/modelops"
 )
 
+// Settings are all settings of backends. The tags of the kinds' own fields are
+// what the environment, the file and -h call them.
+type Settings struct {
+	Default    string             `env:"MODELOPS_BACKEND" envDefault:"log" meaning:"the backend of policies that name none: log, a kind that is set below, or a name of MODELOPS_BACKENDS_FILE"`
+	File       string             `env:"MODELOPS_BACKENDS_FILE" meaning:"YAML file of further backends by name, several of a kind; see docs/backends.md"`
+	Webhook    webhookSettings    `envPrefix:"MODELOPS_WEBHOOK_"`
+	Airflow    airflowSettings    `envPrefix:"MODELOPS_AIRFLOW_"`
+	Kubernetes kubernetesSettings `envPrefix:"MODELOPS_KUBERNETES_"`
+	Temporal   temporalSettings   `envPrefix:"MODELOPS_TEMPORAL_"`
+}
+
+// kind is one kind of backend, with the settings of one instance.
+type kind interface {
+	// open makes the backend. Its error joins one fault a line, field first.
+	open(p Process) (modelops.ModelOps, error)
+}
+
+// kinds are all kinds, by name: the zero settings of each.
+var kinds = map[string]func() kind{
+	Log:                 func() kind { return &logSettings{} },
+	"webhook":           func() kind { return &webhookSettings{} },
+	"airflow":           func() kind { return &airflowSettings{} },
+	"kubernetes":        func() kind { return &kubernetesSettings{} },
+	"kubernetes-object": func() kind { return &objectSettings{} },
+	"temporal":          func() kind { return &temporalSettings{} },
+}
+
 type logSettings struct{}
 
 func (*logSettings) open(p Process) (modelops.ModelOps, error) {
