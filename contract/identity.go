@@ -32,6 +32,9 @@ const (
 	UpdateCancel    = "cancel"
 	UpdateStop      = "stop"
 
+	// ForceOverrides is what a retraining goes out in spite of that an operator forces.
+	ForceOverrides = "cooldown, blackout, budget and a pending approval"
+
 	// MemoEnrolment is the memo field of a monitor whose first policy is that of an
 	// enrolment, which one: nobody has chosen it for this model.
 	MemoEnrolment = "enrolment"

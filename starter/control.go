@@ -38,9 +38,9 @@ breach outside the cooldown triggers again.`,
 func newRetrainCommand() *cobra.Command {
 	return newControlCommand(contract.UpdateRetrain, &cobra.Command{
 		Short: "Retrain a model now",
-		Long: `Retrain a model now. It restarts the cooldown. --force overrides a cooldown, a blackout
-and a trigger that waits for approval. A pause, a dry run and a retraining in flight
-always win; and without --force it waits for approval itself, if the policy asks for it.`,
+		Long: `Retrain a model now. It restarts the cooldown. --force overrides a cooldown, a blackout,
+a budget that is used up and a trigger that waits for approval. A pause, a dry run and
+a retraining in flight always win; and without --force it waits for approval itself, if the policy asks for it.`,
 		Example: `  modelvigil retrain fraud --reason "new labels have come"
   modelvigil retrain fraud --force --reason "the last one failed, the cluster is mended"`,
 	})
@@ -93,7 +93,7 @@ func newControlCommand(update string, command *cobra.Command) *cobra.Command {
 	flags.StringVar(&control.By, "by", os.Getenv("USER"), "who decides it, for the decision log; a claim that nobody checks")
 	flags.StringVar(&control.Reason, "reason", "", "why, for the decision log")
 	if update == contract.UpdateRetrain {
-		flags.BoolVar(&control.Force, "force", false, "override cooldown, blackout and a pending approval")
+		flags.BoolVar(&control.Force, "force", false, "override "+contract.ForceOverrides)
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
 		s, err := connect(command, *timeout)

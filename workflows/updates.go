@@ -147,7 +147,7 @@ func Updates(machine *monitor.Machine) []Update {
 				return ""
 			}),
 
-		control(contract.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": ignore cooldown, blackout and a pending approval}",
+		control(contract.UpdateRetrain, "Retrain now: {\"by\": …, \"reason\": …, \"force\": override "+contract.ForceOverrides+"}",
 			func(now time.Time, c monitor.Control) error { return machine.CanRetrain(now, c) },
 			func(now time.Time, c monitor.Control) string {
 				return machine.Retrain(now, c)

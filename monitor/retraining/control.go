@@ -12,7 +12,7 @@ import (
 type Control struct {
 	By     string    `json:"by,omitempty"`
 	Reason string    `json:"reason,omitempty"`
-	Force  bool      `json:"force,omitempty"` // for retrain: ignore the cooldown
+	Force  bool      `json:"force,omitempty"` // for retrain: override what contract.ForceOverrides says
 	At     time.Time `json:"at,omitzero"`     // set by the machine
 }
 

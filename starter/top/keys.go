@@ -21,7 +21,7 @@ var keys = []key{
 	{"s S", "sort by the next column; turn the order around"},
 	{"a x", "approve or reject what waits for approval"},
 	{"p u", "pause, resume (u: unpause)"},
-	{"t T", "retrain; by force: over cooldown, blackout and approval"},
+	{"t T", "retrain; by force: over " + contract.ForceOverrides},
 	{"c", "cancel the retraining in flight"},
 	{"r", "list anew"},
 	{"? q", "this help; leave"},
