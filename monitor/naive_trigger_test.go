@@ -39,7 +39,7 @@ func (n *naive) breach(now time.Time, v *naiveVersion, r *policy.Rule, all findi
 	n.ask(now, request, "")
 }
 
-// heldBackBy is the table of what holds a breach back, from its top.
+// heldBackBy is the table of what suppresses a breach, from its top.
 func (n *naive) heldBackBy(now time.Time, v *naiveVersion, endsBefore func(time.Time) bool) monitor.Suppression {
 	switch {
 	case n.stopped != nil:

@@ -6,14 +6,16 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
+	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/policy/calendar"
 )
@@ -185,14 +187,11 @@ func TestTheTableOfManualRetrainingsIsWhatTheMachineDoes(t *testing.T) {
 
 func TestTheDocumentHasTheOrderOfSuppressions(t *testing.T) {
 	var order []string
-	for _, row := range docTable(t, "What holds a breach back") {
+	for _, row := range docTable(t, "What suppresses a breach") {
 		order = append(order, strings.Trim(row[0], "`"))
 	}
 	var known []string
-	for _, by := range []monitor.Suppression{
-		monitor.ByStopping, monitor.ByPause, monitor.ByCooldown, monitor.ByFlight, monitor.ByApproval, monitor.BySuperseded,
-		monitor.ByBlackout, monitor.ByBudget, monitor.ByDryRun,
-	} {
+	for _, by := range journal.Suppressions() {
 		known = append(known, string(by))
 	}
 	assert.Equal(t, known, order)
@@ -216,12 +215,55 @@ func TestTheDocumentHasEveryField(t *testing.T) {
 		"baseline.": reflect.TypeFor[policy.Baseline](), "change.": reflect.TypeFor[policy.Change](),
 	} {
 		var missing []string
-		for i := range of.NumField() {
-			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		for _, name := range wireFields(of) {
 			if name = strings.TrimPrefix(prefix+name, "rules."); !inTables[name] {
 				missing = append(missing, name)
 			}
 		}
-		assert.Empty(t, slices.Sorted(slices.Values(missing)), "of %s", of.Name())
+		assert.Empty(t, missing, "of %s", of.Name())
 	}
+}
+
+// The page on the wire contract names every field of what a monitor answers.
+func TestTheWirePageHasEveryFieldOfAnAnswer(t *testing.T) {
+	page, err := os.ReadFile("../docs/wire.md")
+	require.NoError(t, err)
+	_, status, _ := strings.Cut(string(page), "## Status\n")
+	status, _, _ = strings.Cut(status, "\n## ")
+
+	for answer, types := range map[string][]reflect.Type{
+		"query | `profile` |":  {reflect.TypeFor[monitor.ProfileAsked](), reflect.TypeFor[monitor.Profiled]()},
+		"query | `guidance` |": {reflect.TypeFor[contract.Guidance]()},
+		"| `retrainings` |":    {reflect.TypeFor[monitor.RetrainingCounters]()},
+		"| `notices` |":        {reflect.TypeFor[journal.NoticeCounters]()},
+		"| `next` |":           {reflect.TypeFor[monitor.Next]()},
+		"| `versions` |": {
+			reflect.TypeFor[monitor.VersionStatus](), reflect.TypeFor[monitor.MetricStatus](), reflect.TypeFor[monitor.RuleStatus](), reflect.TypeFor[monitor.DatapointStatus](),
+		},
+		"| `decisions` |":  {reflect.TypeFor[monitor.Decision]()},
+		"| `rejections` |": {reflect.TypeFor[monitor.Rejection]()},
+		"":                 {reflect.TypeFor[monitor.Status](), reflect.TypeFor[retraining.BudgetStatus]()},
+	} {
+		said := status
+		if answer != "" {
+			_, said, _ = strings.Cut(string(page), answer)
+			said, _, _ = strings.Cut(said, "\n")
+		}
+		for _, of := range types {
+			for _, name := range wireFields(of) {
+				assert.Regexp(t, "[`\"]"+name+"[`\"]", said, "%s of %s", name, of.Name())
+			}
+		}
+	}
+}
+
+// wireFields are what a type's fields are called in JSON, those of what it embeds too.
+func wireFields(of reflect.Type) (names []string) {
+	for _, field := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -9,7 +9,7 @@ type Counters struct {
 	Gaps        int64                 `json:"gaps"`       // batches that a publisher numbered but that never came
 	Rejected    int64                 `json:"rejected"`   // observations that could not be read, or made no sense
 	Overflow    int64                 `json:"overflow"`   // readings that were judged but not kept, and versions forgotten, for want of room
-	Breaches    int64                 `json:"breaches"`   // observations that violated a rule
+	Breaches    int64                 `json:"breaches"`   // moments at which a rule that may trigger breached; one put off by a blackout counts again at its end
 	Suppressed  map[Suppression]int64 `json:"suppressed"` // of Breaches, those that did not trigger
 	Retrainings RetrainingCounters    `json:"retrainings"`
 	Notices     NoticeCounters        `json:"notices"`

@@ -8,7 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// Suppression is why a breaching observation did not trigger. Where several
+// Suppression is why a breach did not trigger. Where several
 // hold, the first in this order is named.
 type Suppression string
 

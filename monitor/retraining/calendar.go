@@ -41,7 +41,7 @@ func (c *Course) CalendarWanted(now time.Time) (wanted calendar.Span, ok bool) {
 // error it has what was known of zones alone, which is counted and explained.
 func (c *Course) SetCalendar(now time.Time, wanted calendar.Span, computed *calendar.Calendar, err error) {
 	if err != nil {
-		c.journal.Reject(now, "blackout", err, nil)
+		c.journal.Reject(now, "calendar", err, nil)
 	}
 	if err != nil || computed == nil {
 		computed = &calendar.Calendar{From: wanted.From, Until: wanted.Until, Zones: c.zones()}
