@@ -138,7 +138,7 @@ func TestWhatAPolicyWouldHaveDone(t *testing.T) {
 	}
 }
 
-// The original's rules fit into a loop of a few lines; the machine must agree.
+// The default policy's rules fit into a loop of a few lines; the machine must agree.
 func TestAgainstBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cooldown := time.Duration(rapid.IntRange(0, 90).Draw(t, "cooldown")) * time.Minute

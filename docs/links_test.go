@@ -71,6 +71,24 @@ func TestEveryDocumentThatASourceNamesIsThere(t *testing.T) {
 	}))
 }
 
+// A path in backticks is one when a folder of the project is its first element.
+func TestEveryFileThatADocumentNamesIsThere(t *testing.T) {
+	named := regexp.MustCompile("`([\\w-][\\w.-]*(?:/[\\w.-]+)+)/?`")
+	found := 0
+	for _, document := range documents(t) {
+		for _, file := range named.FindAllStringSubmatch(read(t, document), -1) {
+			folder, _, _ := strings.Cut(file[1], "/")
+			if _, err := os.Stat(path.Join("..", folder)); err != nil {
+				continue
+			}
+			found++
+			_, err := os.Stat(path.Join("..", file[1]))
+			assert.NoError(t, err, "%s names %s", document, file[1])
+		}
+	}
+	require.Greater(t, found, 30)
+}
+
 func TestTheREADMENamesEveryPage(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 const MaxCount = 1_000_000_000_000
 
 // Digest is what a publisher saw of one model version: any number of events,
-// folded. One event is a digest of one, so the machine sees only digests.
+// folded. The machine judges an event and a digest alike, as an observation.
 // Extremes are exact, so whether some event breached is decided exactly as if
 // each had been sent.
 type Digest struct {

@@ -63,7 +63,7 @@ type Event struct {
 }
 
 // NewEvent returns an event with all three readings, stamped with the
-// time now in UTC. Build a Event where one of them was not taken.
+// time now in UTC. Build an Event where one of them was not taken.
 func NewEvent(modelName, modelVersion string, accuracy, latencyMS, driftScore float64) Event {
 	return Event{
 		Timestamp: time.Now().UTC(), ModelName: modelName, ModelVersion: modelVersion,
@@ -252,7 +252,7 @@ var (
 	firstSecond = firstTime.Unix()
 )
 
-// isTime says whether checkTime finds nothing wrong with a timestamp.
+// isTime says whether CheckTime finds nothing wrong with a timestamp.
 func isTime(stamp, now time.Time) bool {
 	return stamp.IsZero() || !stamp.After(now.Add(MaxClockSkew)) && !stamp.Before(firstTime) && !stamp.After(lastTime)
 }

@@ -16,7 +16,7 @@ const (
 	MaxNameBytes         = 100
 )
 
-// isName says whether checkName finds nothing wrong with a name.
+// isName says whether CheckName finds nothing wrong with a name.
 func isName(name string, min, max int) bool {
 	return len(name) >= min && len(name) <= max && utf8.ValidString(name)
 }

@@ -16,7 +16,8 @@ import (
 // observe, judge, choose, suppress or let a trigger go out. Each step writes what it
 // decides into the journal.
 
-// Observe judges one valid event. now is when it is handled.
+// Observe judges one valid event, as a backtest has it; what a monitor is sent comes in by
+// TakeEvents and TakeBatch. now is when it is handled.
 func (m *Machine) Observe(now time.Time, event *metric.Event) {
 	m.row.OfEvent(event)
 	m.ObserveRow(now, &m.row)
@@ -92,6 +93,7 @@ func (m *Machine) breach(j *watch.Moment, rule int) {
 
 	j.Seen.Rules[rule].Deferred = false
 	j.NoteActed()
+	// A dry run or a policy that wants approval holds it there.
 	m.Ask(j.Now, j.Request(rule), "")
 }
 

@@ -5,7 +5,8 @@
 //
 // To change which observation fires a retraining, read breach.go from its top, which is
 // the way of every breach; what is due by time alone, tick.go. What they ask lives
-// below: window (one rule on one version, its periods), verdict (composites), watch
-// (what was seen of the model), retraining (what is in flight, waits or is verified),
+// below: observation (an event or a digest, as rules judge it), window (one rule on one
+// version, its periods), contrast (distributions beside a reference), verdict
+// (composites), watch (what was seen of the model), retraining (what is in flight, waits or is verified),
 // journal (decisions, notices, refusals), publisher (who was heard), fleet.
 package monitor

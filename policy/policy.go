@@ -19,7 +19,7 @@ import (
 	"github.com/modelvigil/modelvigil/policy/certificate"
 )
 
-// Defaults of a policy, those of the original's RetrainTrigger.
+// Defaults of a policy: the thresholds of its three metrics, and its times.
 const (
 	DefaultMinAccuracy   = 0.90
 	DefaultMaxLatencyMS  = 200.0
@@ -28,7 +28,7 @@ const (
 	DefaultTimeout       = 24 * time.Hour
 )
 
-// Defaults of what the original did not have.
+// Defaults of what comes after a trigger.
 const (
 	DefaultApprovalTimeout = 24 * time.Hour
 	DefaultVerifyWithin    = time.Hour

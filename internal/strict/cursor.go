@@ -10,12 +10,12 @@ import (
 
 // Cursor reads JSON text once, from left to right, at a few nanoseconds a byte and
 // without recursion, so that no nesting costs more than its bytes. Whoever uses it
-// knows what must come next; anything else makes it bad, and a bad jsonCursor reads
+// knows what must come next; anything else makes it bad, and a bad Cursor reads
 // nothing any more. What is wrong it does not say: encoding/json explains that, for
 // the few inputs that are explained.
 //
 // It takes what encoding/json takes of numbers and strings, to the last bit
-// (FuzzCursorReadsAsEncodingJSON).
+// (metric.FuzzEventReader).
 type Cursor struct {
 	Data []byte
 	At   int

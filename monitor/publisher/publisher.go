@@ -35,7 +35,7 @@ type Publisher struct {
 	// handled at one instant is set apart by nanoseconds, so that the order stays.
 	LastWord time.Time `json:"last_word"`
 	Closed   bool      `json:"closed,omitempty"`
-	Made     int64     `json:"made,omitempty"` // the latest that a batch of it was, see Batch.made
+	Made     int64     `json:"made,omitempty"` // the latest that a batch of it was, see madeAt
 
 	id    string          // its key in the state
 	place *linked.Element // in the machine's roll

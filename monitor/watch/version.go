@@ -31,7 +31,7 @@ type Version struct {
 	// SupersededBy is the version that a retraining which this one triggered has made.
 	SupersededBy string `json:"superseded_by,omitempty"`
 	// Rules is what is known of the policy's rules, in their order; nil where the
-	// version is none of the maxTracked last heard of.
+	// version is none of the policy.MaxTracked last heard of.
 	Rules []*window.Track `json:"rules,omitempty"`
 
 	name    string         // while it has tracks

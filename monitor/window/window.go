@@ -122,7 +122,7 @@ func (w *Window) hearLate(when *observation.When, readings int64) {
 }
 
 // Rest passes over the silence that nobody was woken for since it changed nothing, see
-// isSettled: the last datapoints are what they would be if each had been judged.
+// IsSettled: the last datapoints are what they would be if each had been judged.
 func (w *Window) Rest(r *Rule, passed time.Time) {
 	next := r.Periods.FirstOpen(passed)
 	if !r.KnowsSilence() || !w.IsSettled(r.Rule) || next <= w.nextSilence() {

@@ -17,7 +17,7 @@ import (
 type Calendar struct {
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
-	Spans []Span    `json:"spans,omitempty"` // when blackouts are on, as BlackoutSpans has them
+	Spans []Span    `json:"spans,omitempty"` // when blackouts are on, as SpansOf has them
 	// Zones are how far clocks are ahead of UTC in those that rules name for their
 	// periods, for two years around that time.
 	Zones map[string][]Shift `json:"zones,omitempty"`
