@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -140,21 +141,21 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 
 // monitors runs the workflows.
 func (p *pool) monitors(s *session) worker.Worker {
+	monitors := workflows.Worker{HasIndex: s.search.has.Load, NeedsSeal: bool(p.settings.MustEncrypt)}
 	w := worker.New(s.client, string(p.settings.TaskQueue), worker.Options{
 		LocalActivityWorkerOnly:     true, // activities have a queue of their own: nobody polls for them here
 		WorkflowTaskPollerBehavior:  pollers(),
 		WorkerStopTimeout:           stopTimeout,
 		DisableRegistrationAliasing: true, // names are the wire contract's, and no other
-		Interceptors: append([]interceptor.WorkerInterceptor{
+		Interceptors: slices.Concat([]interceptor.WorkerInterceptor{
 			&workflows.EveryArgument{}, &edge{backends: p.backends, channels: p.notices.Channels}, &listening{models: p.models},
-		}, p.traces.Worker()...),
+		}, p.traces.Worker(), []interceptor.WorkerInterceptor{&direct{monitors: monitors}}),
 		OnFatalError:      s.fail,
 		DeploymentOptions: p.settings.deployment(),
 		// WorkflowPanicPolicy stays BlockWorkflow: a monitor that today's code
 		// can't replay waits for code that can, and loses nothing meanwhile.
 	})
-	w.RegisterWorkflowWithOptions(workflows.Worker{HasIndex: s.search.has.Load, NeedsSeal: bool(p.settings.MustEncrypt)}.MonitorWorkflow,
-		workflow.RegisterOptions{Name: contract.WorkflowType, VersioningBehavior: s.versioning})
+	w.RegisterWorkflowWithOptions(monitors.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType, VersioningBehavior: s.versioning})
 	lastpolicy.Register(w, s.client, encryption.DataConverter(p.temporal))
 	w.RegisterWorkflowWithOptions(workflows.FleetWorkflow, workflow.RegisterOptions{Name: workflows.FleetType})
 	return w
