@@ -14,9 +14,11 @@ import (
 // have been forgotten since it was counted, each of its digests is rejected.
 func (m *Machine) ObserveBatch(now time.Time, batch *metric.Batch) {
 	now = clock.Plain(now)
-	if !m.isMine(now, contract.SignalMetricDigest, batch.ModelName) {
+	if batch.ModelName != m.state.ModelName {
+		m.Reject(now, contract.SignalMetricDigest, stray(m.state.ModelName, batch.ModelName), nil)
 		return
 	}
+
 	last, isKnown := m.publishers.Sequence(batch.Publisher)
 	if isKnown && batch.Sequence <= last {
 		m.state.Counters.Duplicates += int64(len(batch.Digests))
@@ -37,7 +39,7 @@ func (m *Machine) observeDigests(now time.Time, digests []*metric.Digest, forgot
 	m.watch.Forget()
 	refused := refusals{source: contract.SignalMetricDigest}
 	for i, digest := range digests {
-		m.breathe()
+		m.breath.take(m.Work(), m.OnBreath)
 		if forgotten != nil || !digest.IsValid(now) {
 			refused.add(elementPath(i), nil)
 			continue
@@ -51,7 +53,7 @@ func (m *Machine) observeDigests(now time.Time, digests []*metric.Digest, forgot
 		m.observe(now, &m.observation)
 	}
 
-	m.refuse(now, &refused, func(r refusedElement) error {
+	m.work += refused.explain(now, &m.Journal, func(r refusedElement) error {
 		if forgotten != nil {
 			return forgotten
 		}

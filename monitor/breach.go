@@ -26,18 +26,21 @@ func (m *Machine) Observe(now time.Time, event *metric.Event) {
 // ObserveRow judges one valid event that is a row of a table, as Observe does.
 func (m *Machine) ObserveRow(now time.Time, row *table.Row) {
 	now = clock.Plain(now)
-	if m.isMine(now, contract.SignalMetric, row.ModelName) {
-		m.watch.Forget()
-		m.observation.OfRow(row, now)
-		m.observe(now, &m.observation)
+	if row.ModelName != m.state.ModelName {
+		m.Reject(now, contract.SignalMetric, stray(m.state.ModelName, row.ModelName), nil)
+		return
 	}
+
+	m.watch.Forget()
+	m.observation.OfRow(row, now)
+	m.observe(now, &m.observation)
 }
 
 // observe counts an observation, lets each rule judge what it has measured, and decides
 // about what they find: the heart of modelvigil. A rule without a period finds
 // something at once, and one with a period when that is due; see Tick.
 func (m *Machine) observe(now time.Time, o *observation.Observation) {
-	passed := m.passed(now)
+	passed := m.state.passed(now)
 	j := m.watch.Hear(now, passed, o)
 	m.BeginVerification(now, o.Version)
 

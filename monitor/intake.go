@@ -41,7 +41,7 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	defer readers.Put(reader)
 	refused := refusals{source: contract.SignalMetric}
 	for path, element := range elements(payload) {
-		m.breathe()
+		m.breath.take(m.Work(), m.OnBreath)
 		event, isEvent := reader.Try(element)
 		if isEvent && event.IsValid(now) && event.ModelName == m.state.ModelName {
 			m.row.OfEvent(event)
@@ -53,7 +53,7 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 		m.work += refusalWork
 	}
 
-	m.refuse(now, &refused, func(r refusedElement) error {
+	m.work += refused.explain(now, &m.Journal, func(r refusedElement) error {
 		return strict.At(r.path.String(), explainEvent(now, reader, r.element, m.state.ModelName))
 	})
 }
@@ -111,16 +111,18 @@ func (r *refusals) add(path elementPath, element []byte) {
 	r.last = journal.KeepLast(append(r.last, refusedElement{path, element}), maxExplained)
 }
 
-// refuse counts all refusals of a signal, and explains the last of them.
-func (m *Machine) refuse(now time.Time, refused *refusals, explain func(refusedElement) error) {
-	unexplained := refused.count - int64(len(refused.last))
+// explain has all refusals of a signal counted, and the last of them explained. It
+// returns the work of it.
+func (r *refusals) explain(now time.Time, j *journal.Journal, why func(refusedElement) error) (work int64) {
+	unexplained := r.count - int64(len(r.last))
 	if unexplained > 0 {
-		m.RejectMany(now, refused.source, unexplained)
+		j.RejectMany(now, r.source, unexplained)
 	}
-	for _, one := range refused.last {
-		m.work += int64(len(one.element)) + explanationWork
-		m.Reject(now, refused.source, explain(one), one.element)
+	for _, one := range r.last {
+		work += int64(len(one.element)) + explanationWork
+		j.Reject(now, r.source, why(one), one.element)
 	}
+	return work
 }
 
 // elementPath is the place of an element in a payload: its number in the list, or
@@ -165,15 +167,6 @@ func elements(payload []byte) iter.Seq2[elementPath, []byte] {
 			yield(number, payload[min(c.At, len(payload)):])
 		}
 	}
-}
-
-// isMine rejects what is meant for another model.
-func (m *Machine) isMine(now time.Time, source, modelName string) bool {
-	if modelName == m.state.ModelName {
-		return true
-	}
-	m.Reject(now, source, stray(m.state.ModelName, modelName), nil)
-	return false
 }
 
 // stray says what is wrong with what is meant for another model than the machine's.

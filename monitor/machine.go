@@ -41,7 +41,7 @@ type Machine struct {
 	row         table.Row               // the last event, and
 	observation observation.Observation // the last observation, whose memory the next one takes
 	work        int64                   // see Work
-	breath      int64                   // work at the last call of OnBreath
+	breath      breath                  // when OnBreath is called
 }
 
 // NewMachine returns the machine of a model that was never watched before. The
@@ -92,7 +92,7 @@ func (m *Machine) SetPolicy(now time.Time, wanted policy.Policy) {
 
 	now = clock.Plain(now)
 	m.Settle()
-	change := m.watch.Carry(now, m.passed(now), &wanted)
+	change := m.watch.Carry(now, m.state.passed(now), &wanted)
 	m.Carry(&wanted)
 	m.state.Policy = wanted
 	m.Journal.Follow()

@@ -41,12 +41,12 @@ func (m *Machine) Tick(now time.Time) (wake time.Time, ok bool) {
 	return m.state.Wake, ok
 }
 
-// passed is until when time has been let pass at now: until now, unless the machine
+// passed is until when the machine has let time pass at now: until now, unless it
 // should have been woken before and was not, since its worker was away or only now
 // begins to look at what has piled up. What came meanwhile is then as timely as if it
 // had been seen when it came.
-func (m *Machine) passed(now time.Time) time.Time {
-	if wake := m.state.Wake; !wake.IsZero() && !wake.After(now) {
+func (s *State) passed(now time.Time) time.Time {
+	if wake := s.Wake; !wake.IsZero() && !wake.After(now) {
 		return wake.Add(-1)
 	}
 	return now

@@ -11,11 +11,14 @@ const (
 // without a yield for a deadlock, and a worker may have a quarter of a core.
 const breathWork = 1_000_000
 
-// breathe calls OnBreath if it is time.
-func (m *Machine) breathe() {
-	if m.OnBreath != nil && m.Work()-m.breath >= breathWork {
-		m.breath = m.Work()
-		m.OnBreath()
+// breath is how much work had been done when a machine last paused for it.
+type breath int64
+
+// take calls pause if it is time.
+func (b *breath) take(work int64, pause func()) {
+	if pause != nil && work-int64(*b) >= breathWork {
+		*b = breath(work)
+		pause()
 	}
 }
 
