@@ -76,9 +76,9 @@ func (g Guidance) BatchVersion() int {
 
 // Pace of all publishers of one model together.
 const (
-	// MaxSignalRate is the sustained signals per second that one workflow takes
+	// maxSignalRate is the sustained signals per second that one workflow takes
 	// well; about 5, from Temporal's guidance (temporalio/documentation#3665).
-	MaxSignalRate = 5
+	maxSignalRate = 5
 	// healthyPublishers report as often as one alone while healthy; more of them
 	// share what these send.
 	healthyPublishers = 5
@@ -101,7 +101,7 @@ func HealthyPace(every time.Duration, publishers int) time.Duration {
 
 // UrgentPace is how often each of so many publishers repeats a breach.
 func UrgentPace(publishers int) time.Duration {
-	return max(time.Second, time.Duration(publishers)*time.Second/MaxSignalRate)
+	return max(time.Second, time.Duration(publishers)*time.Second/maxSignalRate)
 }
 
 // ReportInterval is how often one publisher alone reports.

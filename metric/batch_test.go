@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123_456_789, time.UTC)
@@ -80,7 +81,7 @@ func TestTheExampleOfABatchHasSomethingInEveryField(t *testing.T) {
 func TestABatchOfVersionTwoIsShort(t *testing.T) {
 	event := metric.NewEvent("fraud", "v7", 0.95, 120, 0.02)
 	event.Timestamp = noon
-	batch := metric.Batch{ModelName: "fraud", Publisher: "4TGZKJ3MZ5Q6XV2L7R8N9PYWHC", Sequence: 12, Digests: []*metric.Digest{metric.DigestOf(&event, noon)}}
+	batch := metric.Batch{ModelName: "fraud", Publisher: "4TGZKJ3MZ5Q6XV2L7R8N9PYWHC", Sequence: 12, Digests: []*metric.Digest{metrictest.DigestOf(&event, noon)}}
 	size := map[int]int{}
 	for _, batch.Version = range metric.BatchVersions() {
 		encoded, err := json.Marshal(&batch)

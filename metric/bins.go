@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// MaxBins bounds the bins that readings of a metric are counted in.
-	MaxBins = 32
+	// maxBins bounds the bins that readings of a metric are counted in.
+	maxBins = 32
 	// MaxBinned bounds the lists of edges that the readings of one metric are counted
 	// between at once.
 	MaxBinned     = 4
@@ -94,8 +94,8 @@ func (m *Summary) validateBinsOf(b *Bins) error {
 	if !isName(b.Edges, 1, maxEdgesBytes) {
 		return fmt.Errorf("edges: must be a name of 1 to %d bytes", maxEdgesBytes)
 	}
-	if n := len(b.Counts); n < 1 || n > MaxBins {
-		return fmt.Errorf("counts: must be of 1 to %d bins, got %d", MaxBins, n)
+	if n := len(b.Counts); n < 1 || n > maxBins {
+		return fmt.Errorf("counts: must be of 1 to %d bins, got %d", maxBins, n)
 	}
 
 	err := b.Counts.Check()

@@ -77,41 +77,6 @@ func (m *Summary) Add(value float64, stamp time.Time) {
 	}
 }
 
-// DigestOf folds one event, handled at now, which is also its timestamp where it
-// has none.
-func DigestOf(event *Event, now time.Time) *Digest {
-	stamp := event.Timestamp
-	if stamp.IsZero() {
-		stamp = now
-	}
-	stamp = stamp.UTC()
-	digest := &Digest{
-		ModelVersion: event.ModelVersion, Events: 1,
-		First: stamp, Last: stamp, FoldedFrom: now, FoldedUntil: now,
-		Metrics: make(map[string]*Summary, 3+len(event.Metrics)),
-	}
-	for _, named := range event.named() {
-		if value, taken := named.reading.Get(); taken {
-			digest.Metrics[named.metric] = oneReading(value, stamp)
-		}
-	}
-
-	for name, value := range event.Metrics {
-		digest.Metrics[name] = oneReading(value, stamp)
-	}
-	if len(event.Categories) > 0 {
-		digest.Categories = make(map[string]*Values, len(event.Categories))
-	}
-	for name, value := range event.Categories {
-		digest.Categories[name] = &Values{Counts: map[string]int64{value: 1}}
-	}
-	return digest
-}
-
-func oneReading(value float64, stamp time.Time) *Summary {
-	return &Summary{Count: 1, Sum: value, Min: value, Max: value, MinAt: stamp, MaxAt: stamp}
-}
-
 // Merge folds another digest of the same model version into d. It is
 // associative and commutative, sums within rounding.
 func (d *Digest) Merge(other *Digest) {

@@ -32,8 +32,8 @@ const (
 	MaxExtraMetrics = 64
 	// MaxCategories bounds Event.Categories.
 	MaxCategories = 64
-	// MaxValueBytes bounds a value of Event.Categories.
-	MaxValueBytes = 200
+	// maxValueBytes bounds a value of Event.Categories.
+	maxValueBytes = 200
 )
 
 // Reading is one measured value; its zero value says that nothing was measured,

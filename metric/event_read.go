@@ -311,7 +311,7 @@ func (categoryText) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	return CheckName(value, 1, MaxValueBytes)
+	return CheckName(value, 1, maxValueBytes)
 }
 
 // timestampText is a timestamp as encoding/json reads it.

@@ -36,13 +36,13 @@ func CheckName(name string, min, max int) error {
 
 // isValue says whether CheckValue finds nothing wrong with a category's value.
 func isValue(value string) bool {
-	return isName(value, 1, MaxValueBytes) && !strings.ContainsAny(value, lineEnds)
+	return isName(value, 1, maxValueBytes) && !strings.ContainsAny(value, lineEnds)
 }
 
 // CheckValue says what is wrong with a value of a category: it must be 1 to 200 bytes
 // of UTF-8 on one line.
 func CheckValue(value string) error {
-	err := CheckName(value, 1, MaxValueBytes)
+	err := CheckName(value, 1, maxValueBytes)
 	if err == nil && strings.ContainsAny(value, lineEnds) {
 		err = fmt.Errorf("must be one line, got %q", plain.Cut(value, 40))
 	}

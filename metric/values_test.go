@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 )
 
 func TestAnEventsCategoriesAreRefusedForTheirFaults(t *testing.T) {
@@ -108,8 +109,8 @@ func TestNoReadingOfACategoryIsLostAndFewAreTold(t *testing.T) {
 func TestADigestsCategoriesComeThroughABatch(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	event := metric.Event{Timestamp: now, ModelName: "fraud", Categories: map[string]string{"country": "DE"}}
-	digest := metric.DigestOf(&event, now)
-	other := metric.DigestOf(&metric.Event{Timestamp: now, ModelName: "fraud", Categories: map[string]string{"country": "FR", "plan": "a"}}, now)
+	digest := metrictest.DigestOf(&event, now)
+	other := metrictest.DigestOf(&metric.Event{Timestamp: now, ModelName: "fraud", Categories: map[string]string{"country": "FR", "plan": "a"}}, now)
 	digest.Merge(other)
 	digest.Categories["country"].Other = 0
 	payload, err := json.Marshal(metric.Batch{ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{digest}})

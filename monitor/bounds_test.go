@@ -13,6 +13,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -59,7 +60,7 @@ func TestASignalOfManyBrokenEventsCostsLittleAndIsCountedInFull(t *testing.T) {
 func TestCountersDoNotOverflow(t *testing.T) {
 	m := newMachine(policy.Policy{})
 	for i := range int64(3) {
-		huge := metric.DigestOf(event(noon, 0.95, 100, 0), noon)
+		huge := metrictest.DigestOf(event(noon, 0.95, 100, 0), noon)
 		huge.Events = math.MaxInt64
 		m.ObserveBatch(noon, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: i + 1, Digests: []*metric.Digest{huge}})
 	}
@@ -87,7 +88,7 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 		now := noon.Add(time.Duration(i) * time.Second)
 		e := &metric.Event{ModelName: "fraud", ModelVersion: fmt.Sprintf("%0200d", i%20), Metrics: metrics}
 		m.ObserveBatch(now, &metric.Batch{
-			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1, Digests: []*metric.Digest{metric.DigestOf(e, now)},
+			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1, Digests: []*metric.Digest{metrictest.DigestOf(e, now)},
 		})
 		m.PauseBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
 		m.ResumeBy(now, monitor.Control{By: strings.Repeat("a", 200), Reason: strings.Repeat("<", 300)})
@@ -105,7 +106,7 @@ func TestALargeStateKeepsItsPublishersAndUpdates(t *testing.T) {
 	for i := range 1000 {
 		m.ObserveBatch(now, &metric.Batch{
 			Version: 1, ModelName: "fraud", Publisher: publisher(i), Sequence: 1,
-			Digests: []*metric.Digest{metric.DigestOf(event(now, 0.95, 100, 0), now)},
+			Digests: []*metric.Digest{metrictest.DigestOf(event(now, 0.95, 100, 0), now)},
 		})
 	}
 	after := m.Status(now)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/internal/toll"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -38,7 +39,7 @@ func TestEveryFaultOfADigestIsNamedWithItsPath(t *testing.T) {
 		"metrics.: must be 1 to 100 bytes":                         func(d *metric.Digest) { d.Metrics[""] = d.Metrics["accuracy"] },
 	} {
 		t.Run(fault, func(t *testing.T) {
-			d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
+			d := metrictest.DigestOf(event(noon, 0.9, 100, 0), noon)
 			require.NoError(t, d.Validate(noon))
 			spoil(d)
 			require.ErrorContains(t, d.Validate(noon), fault)
@@ -52,7 +53,7 @@ func TestASumMayBeOffByRounding(t *testing.T) {
 		summary.Add(0.1, noon)
 	}
 	require.NotEqual(t, 0.1*1e6, summary.Sum)
-	d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
+	d := metrictest.DigestOf(event(noon, 0.9, 100, 0), noon)
 	d.Events, d.Metrics["accuracy"] = summary.Count, &summary
 	require.NoError(t, d.Validate(noon))
 }
@@ -76,7 +77,7 @@ func TestEveryFaultOfABatchIsNamedWithItsPath(t *testing.T) {
 }
 
 func TestABatchSurvivesTheWire(t *testing.T) {
-	d := metric.DigestOf(event(noon, 0.9, 100, 0), noon)
+	d := metrictest.DigestOf(event(noon, 0.9, 100, 0), noon)
 	summary := &metric.Summary{}
 	summary.Add(0.9, noon)
 	d.Metrics["auc"] = summary
@@ -87,7 +88,7 @@ func TestABatchSurvivesTheWire(t *testing.T) {
 }
 
 func TestReadingsMayBeAddedToWhateverIsThere(t *testing.T) {
-	single := metric.DigestOf(event(noon, 0.8, 100, 0), noon).Metrics["accuracy"]
+	single := metrictest.DigestOf(event(noon, 0.8, 100, 0), noon).Metrics["accuracy"]
 	single.Add(0.95, noon.Add(time.Second))
 	assert.Equal(t, metric.Summary{Count: 2, Sum: 1.75, Min: 0.8, Max: 0.95, MinAt: noon, MaxAt: noon.Add(time.Second)}, *single,
 		"no distribution is made up for the first reading")
@@ -115,7 +116,7 @@ func TestReadingsMayBeAddedToWhateverIsThere(t *testing.T) {
 func TestMergingWithNoDistributionLeavesNone(t *testing.T) {
 	folded := &metric.Summary{}
 	folded.Add(0.8, noon)
-	folded.Merge(metric.DigestOf(event(noon, 0.7, 100, 0), noon).Metrics["accuracy"])
+	folded.Merge(metrictest.DigestOf(event(noon, 0.7, 100, 0), noon).Metrics["accuracy"])
 	assert.Nil(t, folded.Sketch)
 	assert.EqualValues(t, 2, folded.Count)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -59,7 +60,7 @@ func TestNoPolicyThatIsTakenOutgrowsTheState(t *testing.T) {
 				tickUntil(m, now)
 				for v := range 4 {
 					e := reading(now, fmt.Sprintf("v%d", v), metric.LatencyMS, 0)
-					digest := metric.DigestOf(e, now)
+					digest := metrictest.DigestOf(e, now)
 					digest.Metrics[metric.LatencyMS] = &metric.Summary{}
 					for range 600 {
 						digest.Metrics[metric.LatencyMS].Add(math.Pow(10, 20*random.Float64()-10), now)

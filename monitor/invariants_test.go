@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -61,7 +62,7 @@ func TestStateAndStatusStayBounded(t *testing.T) {
 		e := &metric.Event{ModelName: model, ModelVersion: long("v", i, metric.MaxModelVersionBytes), Metrics: metrics}
 		m.ObserveBatch(now, &metric.Batch{
 			Version: 1, ModelName: model, Publisher: long("p", i, 64), Sequence: 1,
-			Digests: []*metric.Digest{metric.DigestOf(e, now)},
+			Digests: []*metric.Digest{metrictest.DigestOf(e, now)},
 		})
 		if flight := m.Wants(now).Schedule; flight != nil {
 			m.Scheduled(now, flight.RequestID, modelops.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
@@ -90,7 +91,7 @@ func TestADigestDecidesAsItsEventsOneByOneHoweverItIsMerged(t *testing.T) {
 					*reading = metric.Some(near(t, "value", []float64{0.9, 200, 0.1}[i]))
 				}
 			}
-			parts[i] = metric.DigestOf(e, at)
+			parts[i] = metrictest.DigestOf(e, at)
 			breaches = breaches || breachesByDefault(parts[i])
 		}
 		left, right := merged(parts), merged(rapid.Permutation(parts).Draw(t, "order"))

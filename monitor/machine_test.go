@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
@@ -118,7 +119,7 @@ func TestWhatWasFoldedBeforeTheCooldownsEndIsInCooldown(t *testing.T) {
 			m := newMachine(policy.Policy{})
 			m.Observe(noon, event(noon, 0.8, 100, 0))
 			land(m, noon)
-			digest := metric.DigestOf(event(end, 0.8, 100, 0), end)
+			digest := metrictest.DigestOf(event(end, 0.8, 100, 0), end)
 			digest.FoldedFrom, digest.FoldedUntil = c.from, c.until
 			m.ObserveBatch(end.Add(time.Minute), &metric.Batch{
 				Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{digest},
@@ -200,7 +201,7 @@ func TestARedeliveredBatchIsCountedOnce(t *testing.T) {
 	m := newMachine(policy.Policy{})
 	batch := &metric.Batch{
 		Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 7,
-		Digests: []*metric.Digest{metric.DigestOf(event(noon, 0.8, 100, 0), noon)},
+		Digests: []*metric.Digest{metrictest.DigestOf(event(noon, 0.8, 100, 0), noon)},
 	}
 	m.ObserveBatch(noon, batch)
 	m.ObserveBatch(noon, batch)
@@ -226,12 +227,12 @@ func TestAnotherModelsObservationIsRejected(t *testing.T) {
 }
 
 func TestASenselessDigestIsRejectedAndItsNeighboursCount(t *testing.T) {
-	broken := metric.DigestOf(event(noon, 0.8, 100, 0), noon)
+	broken := metrictest.DigestOf(event(noon, 0.8, 100, 0), noon)
 	broken.Metrics["accuracy"].Min = math.NaN()
-	late := metric.DigestOf(event(noon.Add(time.Hour), 0.95, 100, 0), noon)
+	late := metrictest.DigestOf(event(noon.Add(time.Hour), 0.95, 100, 0), noon)
 	m := newMachine(policy.Policy{})
 	m.ObserveBatch(noon, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{
-		broken, late, metric.DigestOf(event(noon, 0.95, 100, 0), noon),
+		broken, late, metrictest.DigestOf(event(noon, 0.95, 100, 0), noon),
 	}})
 	status := m.Status(noon)
 	assert.EqualValues(t, 2, status.Rejected)
@@ -298,7 +299,7 @@ func TestPublishersThatReportAtTheSameTimeAreCountedInBetweenToo(t *testing.T) {
 	report := func(at time.Time, publisher string, sequence int64) {
 		m.ObserveBatch(at, &metric.Batch{
 			Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence,
-			Digests: []*metric.Digest{metric.DigestOf(event(at, 0.95, 100, 0), at)},
+			Digests: []*metric.Digest{metrictest.DigestOf(event(at, 0.95, 100, 0), at)},
 		})
 	}
 	for i := range 100 {

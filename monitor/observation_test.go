@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -27,7 +28,7 @@ func TestAClockThatIsFarBehindHoldsNoBreachBack(t *testing.T) {
 				m.Tick(now)
 				land(m, now)
 				theirs := now.Add(-behind)
-				digest := metric.DigestOf(event(theirs, 0.5, 100, 0), theirs)
+				digest := metrictest.DigestOf(event(theirs, 0.5, 100, 0), theirs)
 				m.ObserveBatch(now, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: int64(i + 1), Digests: []*metric.Digest{digest}})
 			}
 			assert.Equal(t, triggers, m.Status(noon).Retrainings.Requested)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -19,7 +20,7 @@ import (
 func batchOf(publisher string, sequence int64, until ...time.Time) *metric.Batch {
 	b := &metric.Batch{Version: 1, ModelName: "fraud", Publisher: publisher, Sequence: sequence, Digests: []*metric.Digest{}}
 	for _, at := range until {
-		b.Digests = append(b.Digests, metric.DigestOf(event(at, 0.95, 100, 0), at))
+		b.Digests = append(b.Digests, metrictest.DigestOf(event(at, 0.95, 100, 0), at))
 	}
 	return b
 }

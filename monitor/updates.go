@@ -8,9 +8,9 @@ import (
 	"github.com/modelvigil/modelvigil/monitor/journal"
 )
 
-// UpdateRecord is an update that was handled, kept so that the same id sent
+// updateRecord is an update that was handled, kept so that the same id sent
 // again, in whatever run, gets the same answer and changes nothing.
-type UpdateRecord struct {
+type updateRecord struct {
 	ID     string       `json:"id"`
 	Result UpdateResult `json:"result"`
 	At     time.Time    `json:"at,omitzero"` // when it was handled
@@ -23,7 +23,7 @@ type UpdateResult struct {
 }
 
 // updates are the last that were handled, oldest first.
-type updates []UpdateRecord
+type updates []updateRecord
 
 const maxUpdates = 100
 
@@ -39,7 +39,7 @@ func (u *updates) Recall(updateID string) (UpdateResult, bool) {
 
 // Remember keeps an update's answer for when the same id comes again.
 func (u *updates) Remember(now time.Time, updateID string, result UpdateResult) {
-	*u = journal.KeepLast(append(*u, UpdateRecord{updateID, result, clock.Plain(now)}), maxUpdates)
+	*u = journal.KeepLast(append(*u, updateRecord{updateID, result, clock.Plain(now)}), maxUpdates)
 }
 
 // RememberedSince is from when on every update is remembered; zero where none was

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -224,8 +225,8 @@ func TestLabelsThatComeADayLateAreJudgedByTheirArrival(t *testing.T) {
 func TestADigestThatCrossesABoundaryIsApproximate(t *testing.T) {
 	m := newMachine(policyOf(t, `{"rules": [{"name": "decay", "metric": "accuracy", "stat": "mean", "period": "1h", "below": 0.9}]}`))
 	at := noon.Add(time.Hour + time.Minute)
-	digest := metric.DigestOf(reading(noon.Add(59*time.Minute), "v1", metric.Accuracy, 0.8), noon.Add(59*time.Minute))
-	digest.Merge(metric.DigestOf(reading(at, "v1", metric.Accuracy, 0.8), at))
+	digest := metrictest.DigestOf(reading(noon.Add(59*time.Minute), "v1", metric.Accuracy, 0.8), noon.Add(59*time.Minute))
+	digest.Merge(metrictest.DigestOf(reading(at, "v1", metric.Accuracy, 0.8), at))
 	m.ObserveBatch(at, &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Sequence: 1, Digests: []*metric.Digest{digest}})
 	tickUntil(m, noon.Add(3*time.Hour))
 	points := m.Status(noon).Versions["v1"].Rules[0].Datapoints

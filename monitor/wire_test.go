@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -195,7 +196,7 @@ func BenchmarkObserveWindows(b *testing.B) {
 
 func BenchmarkObserveBatch(b *testing.B) {
 	m := newMachine(policy.Policy{})
-	digest := metric.DigestOf(event(noon, 0.95, 120, 0.02), noon)
+	digest := metrictest.DigestOf(event(noon, 0.95, 120, 0.02), noon)
 	batch := &metric.Batch{Version: 1, ModelName: "fraud", Publisher: "p", Digests: []*metric.Digest{digest}}
 	for range b.N {
 		batch.Sequence++

@@ -143,12 +143,12 @@ func (b Baseline) IsOfFirstReadings() bool {
 	return b.Period.IsZero() && (b.From == BaselineFirst || b.From == BaselinePrevious)
 }
 
-// MeasuresPrevious says that the rule measures against the version before.
-func (r *Rule) MeasuresPrevious() bool { return r.BaselineOf().From == BaselinePrevious }
+// measuresPrevious says that the rule measures against the version before.
+func (r *Rule) measuresPrevious() bool { return r.BaselineOf().From == BaselinePrevious }
 
 // measuresOther says that the rule measures against another version.
 func (r *Rule) measuresOther() bool {
-	return r.MeasuresPrevious() || r.BaselineOf().From == BaselineReplaced
+	return r.measuresPrevious() || r.BaselineOf().From == BaselineReplaced
 }
 
 // Phases is how many periods of the rule a season of its baseline has; 1 without one.

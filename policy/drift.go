@@ -182,8 +182,8 @@ func (r *Rule) HasPattern() bool {
 	return false
 }
 
-// Watching is how many metrics and categories a drift rule may be about at most.
-func (r *Rule) Watching() int {
+// watching is how many metrics and categories a drift rule may be about at most.
+func (r *Rule) watching() int {
 	if r.HasPattern() {
 		return MaxWatched
 	}
@@ -277,13 +277,13 @@ func (r *Rule) learningBytes(bins int) int {
 		return 0
 	}
 	categories := len(r.Watched(true))
-	numbers := r.Watching() - categories
-	return MaxCompared * (r.Watching()*nameBytes + distributions*(numbers*spreadBytes(bins)+categories*MaxReferenceText))
+	numbers := r.watching() - categories
+	return MaxCompared * (r.watching()*nameBytes + distributions*(numbers*spreadBytes(bins)+categories*MaxReferenceText))
 }
 
 // driftFootprint is how much of a monitor's state a drift rule may take.
 func (r *Rule) driftFootprint() int {
-	watching := r.Watching()
+	watching := r.watching()
 	frozen := frozenBytes + r.openPeriods()*countsBytes
 	if r.Drift.Reference.From == ReferenceTrailing {
 		frozen += r.Drift.Reference.PeriodCount() * countsBytes
@@ -300,7 +300,7 @@ func (r *Rule) driftFootprint() int {
 
 // driftRemedy says how a drift rule may be made to fit.
 func (r *Rule) driftRemedy(room int) string {
-	per := r.driftFootprint() / max(1, r.Watching())
+	per := r.driftFootprint() / max(1, r.watching())
 	return fmt.Sprintf("it watches %d metrics, of which each takes %d bytes: some %d of them fit, or fewer trailing periods",
-		r.Watching(), per, max(1, room/max(1, per)))
+		r.watching(), per, max(1, room/max(1, per)))
 }

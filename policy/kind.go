@@ -72,8 +72,5 @@ func (k Kind) Settles() []Kind { return settles[k] }
 // Notifiable are the decisions that a channel can be told of: all of a model but
 // suppressed breaches.
 func Notifiable() []Kind {
-	return []Kind{
-		Triggered, Accepted, Succeeded, Failed, TimedOut, Cancelled, CancelFailed, Warned, Held, AwaitingApproval, Approved,
-		ApprovalRejected, Verified, Unverified, Regressed, CircuitOpened, Paused, Resumed, PolicyChanged, Stopped,
-	}
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == Suppressed })
 }

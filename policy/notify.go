@@ -26,9 +26,9 @@ type Notify struct {
 // Hears says that the channel is told of decisions of a rule; of none, where it is "".
 func (n *Notify) Hears(rule string) bool { return n.Rules == nil || slices.Contains(n.Rules, rule) }
 
-// NamesNoRule says that decisions of this kind are of the monitor, whatever its rules
+// namesNoRule says that decisions of this kind are of the monitor, whatever its rules
 // say.
-func (k Kind) NamesNoRule() bool {
+func (k Kind) namesNoRule() bool {
 	return slices.Contains([]Kind{Paused, Resumed, CircuitOpened, PolicyChanged, Stopped}, k)
 }
 
@@ -81,7 +81,7 @@ func (n *Notify) validateRules(path string, rules []Rule) (faults []error) {
 		}
 	}
 	for i, kind := range n.Kinds {
-		if kind.NamesNoRule() {
+		if kind.namesNoRule() {
 			faults = append(faults, fmt.Errorf("%s.kinds[%d]: %s is of no rule, so it has no place beside rules", path, i, kind))
 		}
 	}

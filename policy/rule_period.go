@@ -15,9 +15,6 @@ func (r *Rule) Periods(zones map[string][]calendar.Shift) calendar.Periods {
 // PeriodLength is the rule's period; 0 without one.
 func (r *Rule) PeriodLength() time.Duration { return time.Duration(r.Period.Or(0)) }
 
-// PeriodSeconds is the period's length.
-func (r *Rule) PeriodSeconds() int64 { return int64(r.PeriodLength() / time.Second) }
-
 // GraceLength is how long after its period a datapoint is judged.
 func (r *Rule) GraceLength() time.Duration {
 	return time.Duration(r.Grace.Or(Duration(min(maxDefaultGrace, r.PeriodLength()/10))))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/monitor/journal"
@@ -33,7 +34,7 @@ func TestAMonitorCountsWhatItDoes(t *testing.T) {
 	l.publish(0, 0.8)
 	l.publish(time.Second, 0.8)
 	digest := func(sequence int64, folded time.Duration) *metric.Batch {
-		d := metric.DigestOf(&metric.Event{ModelVersion: "v1", Accuracy: metric.Some(0.95)}, noon.Add(folded))
+		d := metrictest.DigestOf(&metric.Event{ModelVersion: "v1", Accuracy: metric.Some(0.95)}, noon.Add(folded))
 		return &metric.Batch{Version: metric.BatchVersion, ModelName: "fraud", Publisher: "hub", Sequence: sequence, Digests: []*metric.Digest{d}}
 	}
 	l.after(10*time.Second, func() {

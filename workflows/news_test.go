@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/monitor"
 )
 
@@ -18,7 +19,7 @@ func (l *life) report(after time.Duration, publisher string, sequence int64) {
 	l.after(after, func() {
 		event := metric.NewEvent("fraud", "v1", 0.95, 120, 0.02)
 		l.SignalWorkflow(contract.SignalMetricDigest, metric.Batch{
-			ModelName: "fraud", Publisher: publisher, Sequence: sequence, Digests: []*metric.Digest{metric.DigestOf(&event, l.Now())},
+			ModelName: "fraud", Publisher: publisher, Sequence: sequence, Digests: []*metric.Digest{metrictest.DigestOf(&event, l.Now())},
 		})
 	})
 }

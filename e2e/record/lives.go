@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
+	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
 )
@@ -110,7 +111,7 @@ var lives = map[string]func(ctx context.Context, r *recorder) error{
 		event := metric.NewEvent(r.model, "v1", 0.8, 120, 0.02)
 		batch := metric.Batch{
 			Version: metric.BatchVersion, ModelName: r.model, Publisher: "recorder", Sequence: 1,
-			Digests: []*metric.Digest{metric.DigestOf(&event, now)},
+			Digests: []*metric.Digest{metrictest.DigestOf(&event, now)},
 		}
 		for range 2 {
 			if err := r.signal(ctx, contract.SignalMetricDigest, batch); err != nil {

@@ -14,8 +14,8 @@ import (
 const (
 	// MaxEdges is how many inner edges the bins of numbers have, at the quantiles i/32.
 	MaxEdges = 31
-	// MaxKeptValues is how many values of a category have a bin of their own.
-	MaxKeptValues = 99
+	// maxKeptValues is how many values of a category have a bin of their own.
+	maxKeptValues = 99
 )
 
 // Reference is the distribution that periods are held against, frozen into bins: of a
@@ -123,7 +123,7 @@ func (r *Reference) ID() string {
 // ReferenceOfValues freezes the readings of a category.
 func ReferenceOfValues(values *metric.Values, missing int64) *Reference {
 	r := &Reference{Values: values.Frequent(), Missing: missing}
-	r.Values = r.Values[:min(len(r.Values), MaxKeptValues)]
+	r.Values = r.Values[:min(len(r.Values), maxKeptValues)]
 	r.Counts = r.CountValues(values).Counts
 	return r
 }

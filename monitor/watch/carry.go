@@ -26,7 +26,7 @@ type Change struct {
 // was let pass.
 func (w *Watch) Carry(now, passed time.Time, wanted *policy.Policy) *Change {
 	c := compare(w.policy, wanted)
-	w.CatchUp(passed)
+	w.catchUp(passed)
 	w.carryTracks(now, c)
 	w.carryAges(c, wanted.DryRun != w.policy.DryRun)
 	return c
@@ -128,7 +128,7 @@ func (w *Watch) Rejudge(now time.Time, c *Change) {
 		}
 
 		j := w.Of(now, seen.name, seen)
-		j.Stand()
+		j.stand()
 		for i, t := range seen.Rules {
 			if c.judges[i] && w.forms[i] == policy.FormComposite {
 				t.Verdict = j.Findings[i].Verdict

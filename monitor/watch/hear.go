@@ -13,7 +13,7 @@ import (
 func (w *Watch) Hear(now, passed time.Time, o *observation.Observation) *Moment {
 	w.work += int64(observationWork + len(w.findings))
 	if w.mayRest {
-		w.CatchUp(passed)
+		w.catchUp(passed)
 	}
 	seen := w.count(now, o)
 	w.track(seen)

@@ -74,9 +74,9 @@ func (j *Moment) compose() {
 	}
 }
 
-// Stand fills in what every rule says of the version when nothing new was measured:
+// stand fills in what every rule says of the version when nothing new was measured:
 // those without a period what they said last.
-func (j *Moment) Stand() {
+func (j *Moment) stand() {
 	w := j.watch
 	for i, t := range j.Seen.Rules {
 		j.Findings[i] = verdict.Finding{Verdict: t.Verdict}

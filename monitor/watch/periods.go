@@ -54,9 +54,9 @@ func (w *Watch) hearsSilence(version string, rule int, recent *window.Window) bo
 	return len(recent.Open) > 0 || w.composites.IsTurned(rule) || !recent.IsSettled(&w.policy.Rules[rule])
 }
 
-// CatchUp passes over the silence of the version heard of last that nobody was woken
+// catchUp passes over the silence of the version heard of last that nobody was woken
 // for, before another is, or another policy says what it means.
-func (w *Watch) CatchUp(passed time.Time) {
+func (w *Watch) catchUp(passed time.Time) {
 	seen := w.seen.Versions[w.seen.Latest]
 	if seen == nil || seen.Rules == nil {
 		return

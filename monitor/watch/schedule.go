@@ -105,7 +105,7 @@ func (w *Watch) JudgeSchedules(due, now time.Time, c *calendar.Calendar) *Moment
 // it for that moment alone.
 func (j *Moment) EndSchedules() {
 	w := j.watch
-	j.Stand()
+	j.stand()
 	for i := range w.composites.Rules {
 		if w.dependsOnSchedule[i] {
 			j.Seen.Rules[i].Verdict = j.Findings[i].Verdict

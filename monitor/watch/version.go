@@ -242,7 +242,7 @@ func (w *Watch) Stood(now time.Time, version string) *Moment {
 		return nil
 	}
 	j := w.Of(now, version, seen)
-	j.Stand()
+	j.stand()
 	return j
 }
 

@@ -208,7 +208,7 @@ func (w *Watch) Resume(now time.Time) iter.Seq2[*Moment, int] {
 			}
 
 			j := w.Of(now, seen.name, seen)
-			j.Stand()
+			j.stand()
 			chosen := -1
 			for i, t := range seen.Rules {
 				if t.Deferred && chosen < 0 && j.Findings[i].Verdict == verdict.Breaching {

@@ -82,7 +82,7 @@ func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time)
 func (t *Track) Judge(r *Rule, due, now time.Time, silence, isGap, isTakenOver bool) (f verdict.Finding, judged Judged) {
 	w := t.Window
 	taken := w.take(r, silence)
-	p := taken.point(r.Rule, isGap, isTakenOver || w.IsPart(taken.Start))
+	p := taken.point(r.Rule, isGap, isTakenOver || w.isPart(taken.Start))
 	switch {
 	case r.IsDrift():
 		p, t.Threshold = w.look(r, taken, isGap)

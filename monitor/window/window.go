@@ -85,14 +85,14 @@ func (w *Window) hearSilence(r *Rule, when *observation.When, now, passed time.T
 	}
 }
 
-// IsPart says that the version was heard from somewhere in the period on that begins at
+// isPart says that the version was heard from somewhere in the period on that begins at
 // start, or from a later one.
-func (w *Window) IsPart(start int64) bool { return time.Unix(start, 0).Before(w.Since) }
+func (w *Window) isPart(start int64) bool { return time.Unix(start, 0).Before(w.Since) }
 
 // BeganIn says that the version was heard from somewhere in the period on that begins at
 // start.
 func (w *Window) BeganIn(r *Rule, start int64) bool {
-	return w.IsPart(start) && w.Since.Before(time.Unix(r.Periods.End(start), 0))
+	return w.isPart(start) && w.Since.Before(time.Unix(r.Periods.End(start), 0))
 }
 
 // period is the open period that an instant is in; nil where it comes too late.
