@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -14,12 +16,14 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
+	"github.com/modelvigil/modelvigil/internal/setting"
 )
 
 // defaultTimeout bounds each wait for the server or a worker.
@@ -47,33 +51,44 @@ func connect(command *cobra.Command, timeout time.Duration) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.connect(command.Context(), timeout)
+}
 
+// connect connects by settings that are read.
+func (c configuration) connect(ctx context.Context, timeout time.Duration) (*server, error) {
 	s := &server{
 		configuration: c, timeout: timeout,
 		address:   cmp.Or(c.temporal.HostPort, client.DefaultHostPort),
 		namespace: cmp.Or(c.temporal.Namespace, client.DefaultNamespace),
 	}
-	ctx, cancel := context.WithTimeout(command.Context(), timeout)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	s.temporal.ConnectionOptions.GetSystemInfoTimeout = timeout
 	s.temporal.Interceptors = append(tracesOf(ctx).Client(), s.temporal.Interceptors...)
-	s.Client, err = client.DialContext(ctx, s.temporal)
+	connected, err := client.DialContext(bounded, s.temporal)
 	if err != nil {
-		if command.Context().Err() != nil {
+		if ctx.Err() != nil {
 			return nil, errInterrupted
 		}
 		return nil, fmt.Errorf("connect to Temporal at %s: %s; is it running there? TEMPORAL_ADDRESS says where it is",
 			s.address, strings.TrimPrefix(err.Error(), "failed reaching server: "))
 	}
 
+	s.Client = connected
 	return s, nil
 }
 
-// dial connects for a command that has no timeout of its own.
+// dial connects for a command that brings its own worker. What that does by the
+// thousand, and says when it does, is not for whoever runs the command, unless asked for.
 func dial(ctx context.Context) (client.Client, error) {
-	command := &cobra.Command{}
-	command.SetContext(ctx)
-	s, err := connect(command, defaultTimeout)
+	c, err := configure(os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	if os.Getenv("LOG_LEVEL") == "" {
+		c.temporal.Logger = log.NewStructuredLogger(setting.NewLogger(setting.LogLevel(slog.LevelWarn), c.settings.LogFormat, os.Stderr))
+	}
+	s, err := c.connect(ctx, defaultTimeout)
 	if err != nil {
 		return nil, err
 	}
