@@ -70,6 +70,7 @@ soak: ## in a night, before a release: ten million steps, an hour of everything,
 
 soak-machine:
 	MONITOR_STEPS=10000000 $(GOTEST) -count=1 -timeout=14h $(PURE)
+	MODELVIGIL_LONG=yes CERTIFY_RECORDINGS=200 $(GOTEST) -count=1 -timeout=14h ./backtest/certify
 
 soak-programs:
 	@$(TEMPORAL) >/dev/null

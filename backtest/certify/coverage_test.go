@@ -81,7 +81,7 @@ func decoded(t testing.TB, text string) policy.Policy {
 // hours; CERTIFY_RECORDINGS says how many of them.
 func TestTheLongRunRateIsInTheIntervalAsOftenAsPromised(t *testing.T) {
 	patience.Long(t)
-	recordings := 200
+	recordings := 60
 	if text := os.Getenv("CERTIFY_RECORDINGS"); text != "" {
 		var err error
 		recordings, err = strconv.Atoi(text)
