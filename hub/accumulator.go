@@ -181,6 +181,21 @@ func (a *accumulator) open(name string) *tally {
 	return t
 }
 
+// lighten lets go of sketches that nobody wants any more, and returns how many bytes that
+// was.
+func (a *accumulator) lighten(w *wanted) (freed int) {
+	w = w.forVersion(a.version)
+	for i, name := range namedMetrics {
+		freed += a.named[i].lighten(w.of(name))
+	}
+	for _, t := range a.known {
+		freed += t.lighten(w.of(t.name))
+	}
+	a.bytes -= freed
+	a.wanted = w
+	return freed
+}
+
 // addCategories counts the readings that are names. It fails before any is counted.
 func (a *accumulator) addCategories(categories map[string]string) (grown int, err error) {
 	for name := range categories {

@@ -321,3 +321,36 @@ func TestCountingInBinsAllocatesNothing(t *testing.T) {
 		assert.NoError(t, err)
 	}))
 }
+
+// What a monitor wants is known a moment after a model's first event, and its next report
+// is a minute away: until then nothing would be folded as it is wanted.
+func TestWhatNobodyWantsIsLetGoOfAsSoonAsThatIsKnown(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := newTestPublisher("a", now, true)
+	add := func(value float64) {
+		_, err := p.fold.add(&metric.Event{
+			Timestamp: now, ModelName: "fraud", Accuracy: metric.Some(value), LatencyMS: metric.Some(value), Metrics: map[string]float64{"age": value},
+		}, func() time.Time { return now })
+		require.NoError(t, err)
+	}
+	percentile := over("slow", time.Hour, "")
+	percentile.Metric, percentile.Stat = metric.LatencyMS, "p99"
+
+	for value := range 3 {
+		add(float64(value))
+	}
+	before := p.fold.account.BacklogBytes()
+	p.fold.setWanted(newWanted(&contract.Guidance{Rules: []policy.Rule{policy.Above("age", 100), percentile}}))
+	after := p.fold.account.BacklogBytes()
+	add(-1)
+	digests := p.fold.cut(now, false, func(time.Time) time.Time { return now })
+
+	assert.Less(t, after, before)
+	require.Len(t, digests, 1)
+	plain, wanted, judged := digests[0].Metrics[metric.Accuracy], digests[0].Metrics[metric.LatencyMS], digests[0].Metrics["age"]
+	assert.Equal(t, metric.Summary{Count: 4, Sum: 2, Min: -1, Max: 2}, *plain)
+	require.NotNil(t, wanted.Sketch)
+	assert.Nil(t, judged.Sketch)
+	assert.Equal(t, now, judged.MinAt)
+	assert.Zero(t, p.fold.account.BacklogBytes())
+}

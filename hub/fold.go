@@ -260,13 +260,23 @@ func (f *fold) setPeriods(p *periods) {
 }
 
 // setWanted says what accumulators hold that are opened from now on, and whether they
-// have to end with other readings than before.
+// have to end with other readings than before. Those that are open let go of what is not
+// wanted any more: the first ones of a model hold everything, until something is learnt.
 func (f *fold) setWanted(w *wanted) (areOther bool) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.wanted = w
 	clear(f.wantedOf)
-	return f.counts.SetRules(w.guidance.Rules)
+	areOther = f.counts.SetRules(w.guidance.Rules)
+	f.mu.Unlock()
+
+	for i := range f.shards {
+		f.shards[i].mu.Lock()
+		for _, a := range f.shards[i].accumulators {
+			f.account.hold(int64(-a.lighten(w)))
+		}
+		f.shards[i].mu.Unlock()
+	}
+	return areOther
 }
 
 // forgetVersions forgets those that were heard of since the last send.

@@ -2,14 +2,12 @@ package hub
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"reflect"
 	"time"
 
 	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/metric"
-	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/hub/internal/tripwire"
 )
 
 // The pauses between questions that breaches give rise to: each is twice the one
@@ -112,7 +110,7 @@ func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 		p.calmUntil = guidance.CooldownUntil
 	}
 
-	p.tripwire.Store(newTripwire(guidance.Rules))
+	p.tripwire.Store(tripwire.New(guidance.Rules))
 	p.isCalm = isCalm(guidance, now)
 	if p.isCalm {
 		p.urgent.Store(false)
@@ -130,73 +128,6 @@ const (
 	firstBackoff = 200 * time.Millisecond
 	maxBackoff   = 15 * time.Second
 )
-
-// tripwire tells Publish which readings are urgent: those that would breach
-// under the rules last learnt. It never decides anything.
-type tripwire struct {
-	named   [3]band
-	further map[string]band
-}
-
-// band is where a reading is healthy, its ends included.
-type band struct{ low, high float64 }
-
-var anything = band{math.Inf(-1), math.Inf(1)}
-
-func (b band) holds(value float64) bool { return value >= b.low && value <= b.high }
-
-// newTripwire compiles the rules that each event is judged by, whatever a breach
-// leads to; without any nothing is urgent.
-func newTripwire(rules []policy.Rule) *tripwire {
-	t := &tripwire{named: [3]band{anything, anything, anything}, further: map[string]band{}}
-	for _, rule := range rules {
-		if !rule.IsInstant() {
-			continue
-		}
-
-		b, known := t.further[rule.Metric]
-		slot := -1
-		for i, name := range namedMetrics {
-			if name == rule.Metric {
-				slot = i
-				b = t.named[i]
-				known = true
-			}
-		}
-
-		if !known {
-			b = anything
-		}
-		b.low, b.high = max(b.low, rule.Below.Or(b.low)), min(b.high, rule.Above.Or(b.high))
-		if slot >= 0 {
-			t.named[slot] = b
-		} else {
-			t.further[rule.Metric] = b
-		}
-	}
-
-	return t
-}
-
-func (t *tripwire) isUrgent(event *metric.Event) bool {
-	for i, reading := range [3]metric.Reading{event.Accuracy, event.LatencyMS, event.DriftScore} {
-		if value, taken := reading.Get(); taken && !t.named[i].holds(value) {
-			return true
-		}
-	}
-
-	if len(event.Metrics) == 0 || len(t.further) == 0 { // ranging is not free
-		return false
-	}
-
-	for name, value := range event.Metrics {
-		if b, ruled := t.further[name]; ruled && !b.holds(value) {
-			return true
-		}
-	}
-
-	return false
-}
 
 // isCalm says that breaches trigger nothing at present, so none is urgent.
 func isCalm(g contract.Guidance, now time.Time) bool {

@@ -307,24 +307,3 @@ func TestDigestsThatWaitAreMergedWhereItCostsLeast(t *testing.T) {
 	}
 	assert.EqualValues(t, 4*maxWaiting+maxApart+2, total)
 }
-
-func TestOnlyThresholdsWithoutAPeriodAreUrgent(t *testing.T) {
-	warning, condition := policy.Above(metric.LatencyMS, 100), policy.Above("errors", 5)
-	warning.Severity, condition.Condition = policy.Warning, true
-	trip := newTripwire([]policy.Rule{
-		over("windowed", time.Minute, ""), warning, condition,
-		{Name: "both", AllOf: []string{"windowed", "errors"}},
-		{Name: "old", MaxAge: metric.Some(policy.Duration(time.Hour))},
-	})
-	for name, c := range map[string]struct {
-		event  metric.Event
-		urgent bool
-	}{
-		"a reading that only a rule over a period minds": {metric.Event{Accuracy: metric.Some(0.0)}, false},
-		"a warning's":   {metric.Event{LatencyMS: metric.Some(101.0)}, true},
-		"a condition's": {metric.Event{Metrics: map[string]float64{"errors": 6}}, true},
-		"a healthy one": {metric.Event{LatencyMS: metric.Some(100.0), Metrics: map[string]float64{"errors": 5}}, false},
-	} {
-		assert.Equal(t, c.urgent, trip.isUrgent(&c.event), name)
-	}
-}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/hub/internal/tripwire"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -25,7 +26,7 @@ type pipe struct {
 	share     float64 // in [0,1): where among its publishers this one hands a period over
 	made      time.Time
 
-	tripwire atomic.Pointer[tripwire]
+	tripwire atomic.Pointer[tripwire.Tripwire]
 	dirty    atomic.Bool                       // something is folded
 	urgent   atomic.Bool                       // something folded would breach
 	cause    atomic.Pointer[trace.SpanContext] // of the event that made it so; nil if it has no trace
@@ -73,7 +74,7 @@ func newPipe(h *Hub, of *Account, model string) *pipe {
 	p.guidance = contract.Guidance{
 		Phase: contract.PhaseWatching, Rules: h.defaults, Publishers: 1, ReportEvery: policy.Duration(policy.DefaultReportEvery),
 	}
-	p.tripwire.Store(newTripwire(p.guidance.Rules))
+	p.tripwire.Store(tripwire.New(p.guidance.Rules))
 	return p
 }
 
@@ -92,7 +93,7 @@ func (p *pipe) add(ctx context.Context, event *metric.Event) error {
 		return err
 	}
 
-	if !p.urgent.Load() && p.tripwire.Load().isUrgent(event) {
+	if !p.urgent.Load() && p.tripwire.Load().IsUrgent(event) {
 		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 			p.cause.Store(&span)
 		}

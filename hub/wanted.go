@@ -141,3 +141,26 @@ func (t *tally) start(value float64, stamp time.Time) int {
 	t.isPlain = len(t.Bins) == 0 && t.Sketch == nil
 	return t.Bytes() - before
 }
+
+// lighten lets go of the sketch and of times that nobody wants any more, and returns how
+// many bytes that was. Where bins are wanted the sketch stays: it tells of what came
+// before them.
+func (t *tally) lighten(wants want) (freed int) {
+	switch {
+	case t.Count == 0:
+		t.want = wants
+		return 0
+	case t.Sketch == nil || wants.distribution || len(wants.finders) > 0:
+		return 0
+	}
+
+	before := t.Bytes()
+	t.Sketch = nil
+	t.want = wants
+	t.isPlain = len(t.Bins) == 0
+	if !wants.times {
+		t.MinAt = time.Time{}
+		t.MaxAt = time.Time{}
+	}
+	return before - t.Bytes()
+}
