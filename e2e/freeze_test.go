@@ -30,12 +30,12 @@ func TestAFreezeHoldsRetrainingsAndEachIsJudgedAgain(t *testing.T) {
 		breach(model, "0.5")
 	}
 	patience.Until(t, "the other team's model is retrained", func() bool { return len(trainer.asked()) == 1 })
-	held := until(t, "freeze-sick", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsHeld })
+	held := until(t, "freeze-sick", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsFrozen })
 	last := held.Decisions[len(held.Decisions)-1]
 	assert.Equal(t, policy.Held, last.Kind)
 	assert.Regexp(t, `^team a frozen since .+ by ada: bad features$`, last.Reason)
 	patience.Until(t, "the list shows it", func() bool { return listed(t, queue, "freeze-sick", " held ") == 1 })
-	until(t, "freeze-cured", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsHeld })
+	until(t, "freeze-cured", "it is held", func(s monitor.Status) bool { return s.Current != nil && s.Current.IsFrozen })
 	breach("freeze-cured", "0.95")
 
 	_, stderr, code := starter(t, queue, "", "unfreeze", "--team", "b")

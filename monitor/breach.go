@@ -41,34 +41,34 @@ func (m *Machine) ObserveRow(now time.Time, row *table.Row) {
 // something at once, and one with a period when that is due; see Tick.
 func (m *Machine) observe(now time.Time, o *observation.Observation) {
 	passed := m.state.passed(now)
-	j := m.watch.Hear(now, passed, o)
+	moment := m.watch.Hear(now, passed, o)
 	m.BeginVerification(now, o.Version)
 
-	for rule := range j.Findings {
-		j.Findings[rule] = j.Judge(rule, o, passed)
+	for rule := range moment.Findings {
+		moment.Findings[rule] = moment.Take(rule, o, passed)
 	}
 
-	m.choose(j)
+	m.choose(moment)
 	m.NoteSamples(now, o.Version, o.Events)
 }
 
 // choose acts on what rules find at a moment: warnings speak, and the first rule in
 // order of precedence that may trigger does, or is suppressed.
-func (m *Machine) choose(j *watch.Moment) {
-	j.Compose()
+func (m *Machine) choose(moment *watch.Moment) {
+	moment.Compose()
 
 	chosen := -1
-	for rule := range j.Findings {
-		if !j.Findings[rule].Speaks() {
+	for rule := range moment.Findings {
+		if !moment.Findings[rule].Speaks() {
 			continue
 		}
 
 		switch r := &m.state.Policy.Rules[rule]; {
 		case r.Condition: // it speaks through composites only
 		case r.Severity == policy.Warning:
-			m.Repeat(j.Now, j.Version, policy.Warned, "", rule, j)
+			m.Repeat(moment.Now, moment.Version, policy.Warned, "", rule, moment)
 		default:
-			m.NoteRegression(rule, j)
+			m.NoteRegression(rule, moment)
 			if chosen < 0 {
 				chosen = rule
 			}
@@ -76,53 +76,53 @@ func (m *Machine) choose(j *watch.Moment) {
 	}
 
 	if chosen >= 0 {
-		m.breach(j, chosen)
+		m.breach(moment, chosen)
 	}
 }
 
 // breach decides about a breach of a rule: it triggers, or it is suppressed for a
 // named reason.
-func (m *Machine) breach(j *watch.Moment, rule int) {
+func (m *Machine) breach(moment *watch.Moment, rule int) {
 	m.state.Counters.Breaches++
-	by := m.suppression(j)
+	by := m.suppression(moment)
 	if by == ByBlackout {
-		j.Defer(rule)
+		moment.Defer(rule)
 	}
 	if by != "" {
 		m.CountSuppressed(by)
-		m.Repeat(j.Now, j.Version, policy.Suppressed, by, rule, j)
+		m.Repeat(moment.Now, moment.Version, policy.Suppressed, by, rule, moment)
 		return
 	}
 
-	j.Seen.Rules[rule].Deferred = false
-	j.NoteActed()
-	// A dry run or a policy that wants approval holds it there.
-	m.Ask(j.Now, j.Request(rule), "")
+	moment.Seen.Rules[rule].Deferred = false
+	moment.NoteActed()
+	// A dry run, and an approval that the policy wants, are seen to there.
+	m.Ask(moment.Now, moment.Request(rule), "")
 }
 
 // suppression returns why a breach must not trigger, or "". What was folded before the
 // cooldown's end is in cooldown even when it arrives later, and so it is with a budget.
-func (m *Machine) suppression(j *watch.Moment) Suppression {
+func (m *Machine) suppression(moment *watch.Moment) Suppression {
 	s := &m.state
 	switch {
 	case s.Stop != nil:
 		return ByStopping
 	case s.Pause != nil:
 		return ByPause
-	case j.EndsBefore(m.CooldownUntil()):
+	case moment.EndsBefore(m.CooldownUntil()):
 		return ByCooldown
 	case s.Flight != nil:
 		return ByFlight
 	case s.Pending != nil:
 		return ByApproval
-	case j.Seen.SupersededBy != "" && s.Policy.Superseded != policy.SupersededTriggers:
+	case moment.Seen.SupersededBy != "" && s.Policy.Superseded != policy.SupersededTriggers:
 		return BySuperseded
 	}
 
-	if _, in := s.Calendar.At(j.Now); in {
+	if _, in := s.Calendar.At(moment.Now); in {
 		return ByBlackout
 	}
-	if j.EndsBefore(m.BudgetUntil()) {
+	if moment.EndsBefore(m.BudgetUntil()) {
 		return ByBudget
 	}
 	return ""

@@ -51,7 +51,7 @@ func (m *Machine) Glance(now time.Time) Glance {
 	}
 	switch flight := s.Flight; {
 	case g.Phase != contract.PhaseRetraining:
-	case !flight.HeldUntil.IsZero():
+	case !flight.FrozenUntil.IsZero():
 		g.Waits = HeldFreeze
 	case flight.Job == nil:
 		g.Waits = Queued

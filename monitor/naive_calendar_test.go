@@ -21,7 +21,7 @@ func (n *naive) next() (next time.Time) {
 	}
 	if n.flight != nil {
 		consider(n.flight.Deadline)
-		consider(n.flight.HeldUntil)
+		consider(n.flight.FrozenUntil)
 	}
 	if n.stopped != nil {
 		if n.flight == nil && len(n.cancelling) == 0 && !n.looked.Before(n.noticesUntil()) {

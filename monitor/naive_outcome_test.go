@@ -30,7 +30,7 @@ func (n *naive) cancel(now time.Time, by, reason string) {
 // giveUp ends a retraining before its outcome. One that a freeze holds has not gone
 // out: the cooldown that it started is over with it, and a budget has its room back.
 func (n *naive) giveUp(now time.Time, by, reason string) {
-	if !n.flight.HeldUntil.IsZero() {
+	if !n.flight.FrozenUntil.IsZero() {
 		n.lastTrigger, n.wentOut = n.flight.LastTrigger, n.wentOut[:len(n.wentOut)-1]
 	}
 	n.land(now, policy.Cancelled, reason, "", by)
@@ -66,19 +66,19 @@ func (n *naive) hold(now time.Time, id, reason string) {
 	if flight == nil || flight.RequestID != id || flight.Job != nil {
 		return
 	}
-	if !flight.IsHeld {
+	if !flight.IsFrozen {
 		d := n.about(now, policy.Held, flight.Request)
 		d.Reason = reason
 		n.decide(d)
 	}
-	flight.IsHeld, flight.HeldUntil = true, now.Add(time.Minute)
+	flight.IsFrozen, flight.FrozenUntil = true, now.Add(time.Minute)
 	flight.Deadline = flight.Deadline.Add(time.Minute)
 }
 
 // judgeHeld judges a held request again each minute.
 func (n *naive) judgeHeld(now time.Time) {
 	flight := n.flight
-	if flight == nil || flight.HeldUntil.IsZero() || now.Before(flight.HeldUntil) {
+	if flight == nil || flight.FrozenUntil.IsZero() || now.Before(flight.FrozenUntil) {
 		return
 	}
 	switch {
@@ -87,7 +87,7 @@ func (n *naive) judgeHeld(now time.Time) {
 	case !n.stillBreaches(now, flight.Request):
 		n.giveUp(now, "", "it was held, and breaches no more")
 	default:
-		flight.HeldUntil = time.Time{}
+		flight.FrozenUntil = time.Time{}
 	}
 }
 

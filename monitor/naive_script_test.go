@@ -255,7 +255,7 @@ func (b *backendInput) show(m *monitor.Machine, now time.Time) {
 	case "succeeded", "failed":
 		m.Outcome(now, modelops.Outcome{RequestID: id, State: modelops.State(b.Say), Message: "so it says", ModelVersion: b.Version})
 	case "held":
-		m.Hold(now, id, "frozen")
+		m.Freeze(now, id, "frozen")
 	case "told":
 		m.CancelTold(now, id, nil)
 	case "untold":

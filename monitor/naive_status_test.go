@@ -238,7 +238,7 @@ func (x *trial) compareWants() error {
 		want.Done = n.stopped != nil && len(n.cancelling) == 0 && !x.now.Before(n.noticesUntil())
 	case n.flight.Job != nil:
 		want.Await = n.flight
-	case !x.now.Before(n.flight.HeldUntil):
+	case !x.now.Before(n.flight.FrozenUntil):
 		want.Schedule = n.flight
 	}
 	for _, request := range n.cancelling {

@@ -59,13 +59,13 @@ func (s *State) passed(now time.Time) time.Time {
 func (m *Machine) judgeDue(now time.Time) (datapoint time.Time) {
 	m.ExpireFlight(now)
 	if m.state.Stop != nil {
-		m.JudgeHeld(now)
+		m.JudgeFrozen(now)
 		return datapoint
 	}
 
 	m.AnswerDue(now)
 	datapoint = m.judgeDatapoints(now)
-	m.JudgeHeld(now)
+	m.JudgeFrozen(now)
 	m.ConcludeVerification(now)
 	if m.watch.HasAges() {
 		m.judgeAges(now)
@@ -93,8 +93,8 @@ func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 		}
 
 		m.Settle() // what its entries go by is about to change
-		for j := range m.watch.JudgeDue(due, now) {
-			m.choose(j)
+		for moment := range m.watch.JudgeDue(due, now) {
+			m.choose(moment)
 		}
 	}
 }
@@ -102,17 +102,17 @@ func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 // judgeSchedules judges the schedules that are due at an instant, for that moment alone.
 func (m *Machine) judgeSchedules(due, now time.Time) {
 	m.Settle() // the reason names the instant, which is about to change
-	if j := m.watch.JudgeSchedules(due, now, m.state.Calendar); j != nil {
-		m.choose(j)
-		j.EndSchedules()
+	if moment := m.watch.JudgeSchedules(due, now, m.state.Calendar); moment != nil {
+		m.choose(moment)
+		moment.EndSchedules()
 	}
 }
 
 // judgeAges judges the rules on age and silence.
 func (m *Machine) judgeAges(now time.Time) {
-	j := m.watch.Now(now)
-	if j != nil && j.JudgeAges(m.Cooldown(), m.suppression(j) == "") {
-		m.choose(j)
+	moment := m.watch.Now(now)
+	if moment != nil && moment.JudgeAges(m.Cooldown(), m.suppression(moment) == "") {
+		m.choose(moment)
 	}
 }
 
@@ -125,8 +125,8 @@ func (m *Machine) endBlackout(now time.Time) {
 	if _, in := m.state.Calendar.At(now); in {
 		return
 	}
-	for j, rule := range m.watch.Resume(now) {
-		m.breach(j, rule)
+	for moment, rule := range m.watch.Resume(now) {
+		m.breach(moment, rule)
 	}
 }
 
@@ -193,6 +193,6 @@ func (m *Machine) hasWaitingAge(now time.Time) bool {
 	if !m.watch.HasAges() {
 		return false
 	}
-	j := m.watch.Now(now)
-	return j != nil && m.suppression(j) == ByBlackout && m.watch.AgeWaits(now, m.Cooldown())
+	moment := m.watch.Now(now)
+	return moment != nil && m.suppression(moment) == ByBlackout && m.watch.AgeWaits(now, m.Cooldown())
 }

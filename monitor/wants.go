@@ -33,7 +33,7 @@ func (m *Machine) Wants(now time.Time) Wants {
 	switch {
 	case flight == nil:
 		wants.Done = m.state.Stop != nil && len(m.state.Cancelling) == 0 && !m.state.awaitsNotices(now)
-	case flight.Job == nil && now.Before(flight.HeldUntil):
+	case flight.Job == nil && now.Before(flight.FrozenUntil):
 	case flight.Job == nil:
 		wants.Schedule = flight
 	default:

@@ -174,7 +174,7 @@ func (p *page) why(s monitor.Status) {
 // taken says how far a retraining is.
 func taken(f *monitor.Flight) string {
 	switch {
-	case !f.HeldUntil.IsZero():
+	case !f.FrozenUntil.IsZero():
 		return "held by a freeze of the fleet"
 	case f.Job == nil:
 		return "asked for, and not taken by a backend yet"

@@ -92,7 +92,7 @@ func (r *Returned) To(machine *monitor.Machine, now time.Time) {
 	case r.Outcome != nil:
 		machine.Outcome(now, *r.Outcome)
 	case r.IsFrozen:
-		machine.Hold(now, r.RequestID, r.Reason)
+		machine.Freeze(now, r.RequestID, r.Reason)
 	default:
 		machine.Failed(now, r.RequestID, r.Reason)
 	}

@@ -21,11 +21,11 @@ type Comparison struct {
 	Closed bool `json:"closed,omitempty"`
 	// Dropped says that the version was none of those heard of last: of its first
 	// readings nothing is known any more.
-	Dropped bool    `json:"dropped,omitempty"`
-	Last    Look    `json:"last,omitzero"`
-	Moved   []Moved `json:"moved,omitempty"` // by what the last look found, the furthest beyond first
+	Dropped bool          `json:"dropped,omitempty"`
+	Last    PeriodFinding `json:"last,omitzero"`
+	Moved   []Moved       `json:"moved,omitempty"` // by what was found last, the furthest beyond first
 
-	judged  []found        // in the last look of this run, the furthest beyond first
+	judged  []found        // what was found last in this run, the furthest beyond first
 	columns *table.Columns // of the last observation
 	places  []int          // in them, of the features that are metrics
 	met     []bool         // by place: it is known whether that metric joins
@@ -113,8 +113,8 @@ func (c *Comparison) join(r *policy.Rule, name string, isCategory bool) {
 	c.Features = append(c.Features, f)
 }
 
-// hold lets periods be held against a reference that begin after an instant.
-func (f *Feature) hold(reference *drift.Reference, since int64) {
+// compareWith lets periods be held against a reference that begin after an instant.
+func (f *Feature) compareWith(reference *drift.Reference, since int64) {
 	f.Against = reference
 	f.grid = drift.Grid{}
 	f.finder = nil
@@ -127,7 +127,7 @@ func (c *Comparison) Feed(r *policy.Rule, p *Period, start int64, at time.Time, 
 	if c.Dropped {
 		return
 	}
-	c.look(o.Columns)
+	c.locate(o.Columns)
 	if !c.Closed {
 		c.admit(r, o)
 	}
@@ -195,7 +195,7 @@ func (f *Feature) learn(c *Comparison, r *policy.Rule, read reading, events int6
 	f.Own = nil
 	c.Closed = true
 	if r.Drift.Reference.From == policy.ReferenceFirst {
-		f.hold(f.Full, f.FullAt)
+		f.compareWith(f.Full, f.FullAt)
 		f.Full = nil
 	}
 }
@@ -209,7 +209,7 @@ func (c *Comparison) Adopt(before *Comparison) {
 		}
 		for _, f := range c.Features {
 			if f.Against == nil && f.Name == old.Name && f.Category == old.Category {
-				f.hold(old.Full, old.FullAt)
+				f.compareWith(old.Full, old.FullAt)
 			}
 		}
 	}

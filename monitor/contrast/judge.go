@@ -10,8 +10,8 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// Look is what a rule found of one period.
-type Look struct {
+// PeriodFinding is what a rule found of one period.
+type PeriodFinding struct {
 	Name        string         `json:"name,omitempty"` // the feature furthest beyond its bound, or nearest to it
 	Value       metric.Reading `json:"value,omitzero"` // its statistic; absent where nothing was measured
 	Threshold   metric.Reading `json:"threshold,omitzero"`
@@ -24,7 +24,7 @@ type Look struct {
 	Beyond      int            `json:"beyond,omitempty"`      // of those, that are beyond their bounds
 }
 
-// Moved is one feature of a look, in words too.
+// Moved is one feature of a finding, in words too.
 type Moved struct {
 	Name      string   `json:"name"`
 	Value     float64  `json:"value"`
@@ -52,13 +52,13 @@ func (f *found) beyond() float64 { return f.value - f.bound }
 
 // Judge holds a period, from start until end in Unix seconds, against the references. It
 // keeps what it found, and lets the period join those that make a trailing reference.
-func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
+func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *PeriodFinding {
 	if p == nil {
 		p = &Period{}
 	}
 	var judged []found
 	unknown, lacking := 0, 0
-	look := Look{}
+	finding := PeriodFinding{}
 	for i, f := range c.Features {
 		part := &Part{}
 		if i < len(p.Parts) && p.Parts[i] != nil {
@@ -80,12 +80,12 @@ func (c *Comparison) Judge(r *policy.Rule, p *Period, start, end int64) *Look {
 		if measured {
 			judged = append(judged, one)
 		}
-		look.Approximate = look.Approximate || one.tally.IsApproximate()
+		finding.Approximate = finding.Approximate || one.tally.IsApproximate()
 	}
 
 	slices.SortStableFunc(judged, func(a, b found) int { return cmp.Compare(b.beyond(), a.beyond()) })
-	look.fill(r, judged, unknown, lacking > 0 || c.Dropped)
-	c.Last = look
+	finding.fill(r, judged, unknown, lacking > 0 || c.Dropped)
+	c.Last = finding
 	c.Moved = tellMoved(judged)
 	c.judged = judged
 	if r.Drift.Reference.From == policy.ReferenceTrailing {
@@ -137,7 +137,7 @@ func (f *Feature) bound(r *policy.Rule, size int64) (bound float64, known bool) 
 }
 
 // fill says what the features make of the rule.
-func (l *Look) fill(r *policy.Rule, judged []found, unknown int, isLacking bool) {
+func (l *PeriodFinding) fill(r *policy.Rule, judged []found, unknown int, isLacking bool) {
 	for i := range judged {
 		if judged[i].beyond() <= 0 {
 			break
@@ -203,7 +203,7 @@ func (f *Feature) freezeTrail(bins int, end int64) {
 		f.Trail[i].Learnt = nil
 	}
 	// The period that begins as the last of these ends is the first to be judged.
-	f.hold(reference, end-1)
+	f.compareWith(reference, end-1)
 	f.sum()
 }
 

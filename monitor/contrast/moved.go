@@ -24,7 +24,7 @@ func tellMoved(judged []found) (all []Moved) {
 	return all
 }
 
-// Picture is a feature of the last look as it was counted, bin by bin.
+// Picture is a feature of what was found last as it was counted, bin by bin.
 type Picture struct {
 	Name      string
 	Value     float64

@@ -14,7 +14,7 @@ func (c *Comparison) HoldProfile(r *policy.Rule, profiles map[string]*drift.Prof
 		return
 	}
 	for _, f := range c.Features {
-		f.hold(profiles[r.Drift.Reference.Profile].Reference(f.Name, f.Category), 0)
+		f.compareWith(profiles[r.Drift.Reference.Profile].Reference(f.Name, f.Category), 0)
 	}
 }
 

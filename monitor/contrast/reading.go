@@ -24,8 +24,8 @@ func (f *Feature) of(o *observation.Observation, place int) reading {
 	return reading{summary: o.At(place)}
 }
 
-// look begins to look for metrics in the columns of an observation.
-func (c *Comparison) look(columns *table.Columns) {
+// locate finds the metrics in the columns of an observation.
+func (c *Comparison) locate(columns *table.Columns) {
 	if c.columns != columns {
 		c.columns = columns
 		c.places = c.places[:0]
@@ -80,7 +80,7 @@ func (r reading) count() int64 {
 
 // Readings is how many readings an observation has, of the feature that it has most of.
 func (c *Comparison) Readings(o *observation.Observation) (most int64) {
-	c.look(o.Columns)
+	c.locate(o.Columns)
 	places := c.placesOfFeatures()
 	for i, f := range c.Features {
 		if r := f.of(o, places[i]); r.isThere() {

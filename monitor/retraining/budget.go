@@ -18,18 +18,18 @@ import (
 
 // BudgetUntil is the first instant at which the budget has room for another retraining;
 // it may have passed. It is zero where fewer than it allows went out, or the policy has
-// none. In a dry run what was held counts as well.
+// none. In a dry run what would have gone out counts as well.
 func (c *Course) BudgetUntil() time.Time {
 	budget := c.policy.Budget
 	if budget == nil {
 		return time.Time{}
 	}
-	var held instants
+	var dry instants
 	if c.policy.DryRun {
-		held = c.all.HeldAt
+		dry = c.all.DryRunAt
 	}
 
-	at, ok := nthLast(budget.Retrainings, c.all.WentOut, held)
+	at, ok := nthLast(budget.Retrainings, c.all.WentOut, dry)
 	if !ok {
 		return time.Time{}
 	}
@@ -58,7 +58,7 @@ func (c *Course) Budget(now time.Time) *BudgetStatus {
 
 	status := &BudgetStatus{Budget: *budget, Used: c.all.WentOut.after(now.Add(-time.Duration(budget.Per)))}
 	if c.policy.DryRun {
-		status.Used += c.all.HeldAt.after(now.Add(-time.Duration(budget.Per)))
+		status.Used += c.all.DryRunAt.after(now.Add(-time.Duration(budget.Per)))
 	}
 	if until := c.BudgetUntil(); now.Before(until) {
 		status.Until = until

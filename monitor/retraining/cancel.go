@@ -34,7 +34,7 @@ func (c *Course) Cancel(now time.Time, control Control) string {
 func (c *Course) endFlight(now time.Time, reason, by string) {
 	flight := c.all.Flight
 	c.all.Flight = nil
-	if !flight.HeldUntil.IsZero() {
+	if !flight.FrozenUntil.IsZero() {
 		c.all.LastTrigger = flight.LastTrigger
 		c.all.WentOut = c.all.WentOut.withoutLast()
 	}

@@ -18,8 +18,8 @@ func (c *Course) Carry(wanted *policy.Policy) {
 		c.dropCalendar()
 	}
 	if wanted.DryRun != c.policy.DryRun {
-		c.all.LastHeld = time.Time{} // of another dry run
-		c.all.HeldAt = nil
+		c.all.LastDryRun = time.Time{} // of another dry run
+		c.all.DryRunAt = nil
 	}
 }
 

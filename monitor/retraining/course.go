@@ -17,9 +17,9 @@ import (
 // Retrainings are what a monitor's state has of them.
 type Retrainings struct {
 	LastTrigger  time.Time          `json:"last_trigger,omitzero"` // or the last answer that there shall be none
-	LastHeld     time.Time          `json:"last_held,omitzero"`    // what a dry run has instead
+	LastDryRun   time.Time          `json:"last_held,omitzero"`    // the last that there would have been but for a dry run
 	WentOut      instants           `json:"went_out,omitempty"`    // when retrainings went out, for a budget
-	HeldAt       instants           `json:"held_at,omitempty"`     // when a dry run has held one instead
+	DryRunAt     instants           `json:"held_at,omitempty"`     // when one would have, but for a dry run
 	Failures     int                `json:"failures,omitempty"`    // in a row
 	Pending      *Pending           `json:"pending,omitempty"`
 	Verification *Verification      `json:"verification,omitempty"`
@@ -60,12 +60,13 @@ func (c *Course) Follow() {
 	}
 }
 
-// Ask lets a trigger go out, or holds it: for a dry run, or for an operator's word.
+// Ask lets a trigger go out, but for two reasons: the policy is a dry run, or wants an
+// operator's word.
 func (c *Course) Ask(now time.Time, request modelops.Request, by string) (requestID string) {
 	switch p := c.policy; {
 	case p.DryRun:
-		c.all.LastHeld = now
-		c.all.HeldAt = c.all.HeldAt.with(now)
+		c.all.LastDryRun = now
+		c.all.DryRunAt = c.all.DryRunAt.with(now)
 		c.journal.CountSuppressed(journal.ByDryRun)
 		c.journal.Decide(decisionOf(now, policy.Held, request))
 		return ""
@@ -83,7 +84,7 @@ func (c *Course) Ask(now time.Time, request modelops.Request, by string) (reques
 
 // CooldownUntil is the first instant at which a breach triggers again; zero
 // before the first trigger. It counts from the last trigger under the policy
-// of today; in a dry run, from the last trigger that was held too.
+// of today; in a dry run, from what would have been the last trigger too.
 func (c *Course) CooldownUntil() time.Time {
 	from := c.cooldownFrom()
 	if from.IsZero() {
@@ -95,7 +96,7 @@ func (c *Course) CooldownUntil() time.Time {
 // cooldownFrom is the trigger from which the cooldown counts; zero before any.
 func (c *Course) cooldownFrom() time.Time {
 	if c.policy.DryRun {
-		return clock.Later(c.all.LastTrigger, c.all.LastHeld)
+		return clock.Later(c.all.LastTrigger, c.all.LastDryRun)
 	}
 	return c.all.LastTrigger
 }

@@ -27,10 +27,10 @@ type Flight struct {
 	Priority int             `json:"priority,omitempty"`
 	// CancelOnTimeout says that the backend is told to end it when it times out.
 	CancelOnTimeout bool `json:"cancel_on_timeout,omitempty"`
-	// IsHeld says that a freeze of the fleet has held it, and HeldUntil when it is
+	// IsFrozen says that a freeze of the fleet has kept it from going out, and FrozenUntil when it is
 	// judged again.
-	IsHeld    bool      `json:"is_held,omitempty"`
-	HeldUntil time.Time `json:"held_until,omitzero"`
+	IsFrozen    bool      `json:"is_held,omitempty"`
+	FrozenUntil time.Time `json:"held_until,omitzero"`
 	// LastTrigger is the trigger before this one, from which the cooldown counts again
 	// should this one never go out.
 	LastTrigger time.Time `json:"last_trigger,omitzero"`

@@ -86,14 +86,14 @@ func (c *Course) NoteSamples(now time.Time, version string, events int64) {
 }
 
 // NoteRegression remembers that the version under verification broke a rule.
-func (c *Course) NoteRegression(rule int, j *watch.Moment) {
+func (c *Course) NoteRegression(rule int, moment *watch.Moment) {
 	v := c.all.Verification
-	if v == nil || v.Version != j.Version || v.Broken != "" || c.policy.Verify == nil {
+	if v == nil || v.Version != moment.Version || v.Broken != "" || c.policy.Verify == nil {
 		return
 	}
 	if c.verifies[rule] {
 		v.Broken = c.policy.Rules[rule].Name
-		v.Reason = j.Tell(rule).Reason
+		v.Reason = moment.Tell(rule).Reason
 	}
 }
 

@@ -23,8 +23,8 @@ func (c *Course) Wakes(now time.Time, wake func(what string, at time.Time)) {
 	}
 	if flight := c.all.Flight; flight != nil {
 		wake(WakeRetraining, flight.Deadline)
-		if now.Before(flight.HeldUntil) {
-			wake(WakeFreeze, flight.HeldUntil)
+		if now.Before(flight.FrozenUntil) {
+			wake(WakeFreeze, flight.FrozenUntil)
 		}
 	}
 	if c.all.Pending != nil && !isStopping {

@@ -15,15 +15,15 @@ import (
 type Ages struct {
 	// SilenceCheck is when silence is looked for next. Events in between make it due later
 	// and don't move it, so that a timer isn't armed anew by each.
-	SilenceCheck time.Time       `json:"silence_check,omitzero"`
-	Looks        map[string]Look `json:"ages,omitempty"` // by the rule's name
+	SilenceCheck time.Time             `json:"silence_check,omitzero"`
+	AgeFindings  map[string]AgeFinding `json:"ages,omitempty"` // by the rule's name
 	// Readings are those that came since the last success, of the rules that count them.
 	Readings map[string]int64 `json:"new_readings,omitempty"` // by the rule's name
 }
 
-// Look is what was found when a rule on age or silence was looked at. There is one
+// AgeFinding is what was found when a rule on age or silence was looked at. There is one
 // for the model, not for each version of it: a canary beside it is no other age.
-type Look struct {
+type AgeFinding struct {
 	At      time.Time       `json:"at,omitzero"` // when it began to breach, or ended
 	Verdict verdict.Verdict `json:"verdict,omitempty"`
 	// Acted is when this breach led to a trigger, or to what stands for one: a question
@@ -111,40 +111,40 @@ func (w *Watch) countReadings(r *policy.Rule, measured *metric.Summary) {
 	w.seen.Readings[r.Name] += measured.Count
 }
 
-// look returns what was found of a rule on age or silence.
-func (w *Watch) look(rule int) Look { return w.seen.Looks[w.policy.Rules[rule].Name] }
+// ageFinding is what was found of a rule on age or silence.
+func (w *Watch) ageFinding(rule int) AgeFinding { return w.seen.AgeFindings[w.policy.Rules[rule].Name] }
 
-func (w *Watch) setLook(rule int, l Look) {
-	if w.seen.Looks == nil {
-		w.seen.Looks = map[string]Look{}
+func (w *Watch) setAgeFinding(rule int, l AgeFinding) {
+	if w.seen.AgeFindings == nil {
+		w.seen.AgeFindings = map[string]AgeFinding{}
 	}
-	w.seen.Looks[w.policy.Rules[rule].Name] = l
+	w.seen.AgeFindings[w.policy.Rules[rule].Name] = l
 }
 
 // JudgeAges judges ages and silences at a moment of the version heard of last, and says
 // whether one speaks. Each is acted on once: when it begins to breach, or when what
 // suppressed it then ends; and again after each cooldown, if the policy has one. isFree
 // says that nothing suppresses a breach at this moment.
-func (j *Moment) JudgeAges(c Cooldown, isFree bool) (speaks bool) {
-	w := j.watch
-	w.track(j.Seen)
-	for i := range j.Findings {
-		j.Findings[i] = verdict.Finding{}
+func (m *Moment) JudgeAges(c Cooldown, isFree bool) (speaks bool) {
+	w := m.watch
+	w.track(m.Seen)
+	for i := range m.Findings {
+		m.Findings[i] = verdict.Finding{}
 		if !w.isAge(i) {
 			continue
 		}
 
-		last := w.look(i)
-		said := w.ageVerdict(&w.policy.Rules[i], j.Now)
-		isNew := w.forms[i] == policy.FormSilence && last.At.Before(j.Seen.Heard) // another silence than the last
+		last := w.ageFinding(i)
+		said := w.ageVerdict(&w.policy.Rules[i], m.Now)
+		isNew := w.forms[i] == policy.FormSilence && last.At.Before(m.Seen.Heard) // another silence than the last
 		began := said == verdict.Breaching && (last.Verdict != verdict.Breaching || isNew)
 		if began || said != verdict.Breaching && last.Verdict == verdict.Breaching {
-			last = Look{At: j.Now, Verdict: said}
-			w.setLook(i, last)
+			last = AgeFinding{At: m.Now, Verdict: said}
+			w.setAgeFinding(i, last)
 		}
 
-		again := isFree && w.mayAct(j.Now, i, last, c)
-		j.Findings[i] = verdict.Finding{Verdict: said, Fresh: began || again, Hit: true}
+		again := isFree && w.mayAct(m.Now, i, last, c)
+		m.Findings[i] = verdict.Finding{Verdict: said, Fresh: began || again, Hit: true}
 		speaks = speaks || began || again
 	}
 
@@ -153,7 +153,7 @@ func (j *Moment) JudgeAges(c Cooldown, isFree bool) (speaks bool) {
 
 // mayAct says that an age or a silence breaches and has not led to anything yet; or
 // that it has, a cooldown ago.
-func (w *Watch) mayAct(now time.Time, rule int, last Look, c Cooldown) bool {
+func (w *Watch) mayAct(now time.Time, rule int, last AgeFinding, c Cooldown) bool {
 	if last.Verdict != verdict.Breaching || !w.policy.Rules[rule].CanTrigger() {
 		return false
 	}
@@ -162,32 +162,32 @@ func (w *Watch) mayAct(now time.Time, rule int, last Look, c Cooldown) bool {
 
 // NoteActed remembers that the ages and silences judged at a moment have led to
 // something.
-func (j *Moment) NoteActed() {
-	w := j.watch
+func (m *Moment) NoteActed() {
+	w := m.watch
 	if !w.hasAges {
 		return
 	}
-	for i := range j.Findings {
-		if f := &j.Findings[i]; w.isAge(i) && f.Fresh && f.Verdict == verdict.Breaching {
-			acted := w.look(i)
-			acted.Acted = j.Now
-			w.setLook(i, acted)
+	for i := range m.Findings {
+		if f := &m.Findings[i]; w.isAge(i) && f.Fresh && f.Verdict == verdict.Breaching {
+			acted := w.ageFinding(i)
+			acted.Acted = m.Now
+			w.setAgeFinding(i, acted)
 		}
 	}
 }
 
 // ForgetActed lets all that breach act again: what they led to came to nothing.
 func (w *Watch) ForgetActed() {
-	for name, look := range w.seen.Looks {
-		look.Acted = time.Time{}
-		w.seen.Looks[name] = look
+	for name, found := range w.seen.AgeFindings {
+		found.Acted = time.Time{}
+		w.seen.AgeFindings[name] = found
 	}
 }
 
 // AgeWaits says that an age or a silence would act at now if nothing suppressed it.
 func (w *Watch) AgeWaits(now time.Time, c Cooldown) bool {
 	for i := range w.policy.Rules {
-		if w.isAge(i) && w.mayAct(now, i, w.look(i), c) {
+		if w.isAge(i) && w.mayAct(now, i, w.ageFinding(i), c) {
 			return true
 		}
 	}
@@ -196,24 +196,24 @@ func (w *Watch) AgeWaits(now time.Time, c Cooldown) bool {
 
 // NextAge is when an age or a silence is to be looked at next, after what was let pass.
 func (w *Watch) NextAge(passed time.Time, c Cooldown) (next time.Time, ok bool) {
-	look := func(due time.Time) {
+	consider := func(due time.Time) {
 		if due.After(passed) && (!ok || due.Before(next)) {
 			next = due
 			ok = true
 		}
 	}
 
-	look(w.seen.SilenceCheck)
+	consider(w.seen.SilenceCheck)
 	for i := range w.policy.Rules {
 		if !w.isAge(i) {
 			continue
 		}
 
 		if w.forms[i] == policy.FormAge || w.seen.SilenceCheck.IsZero() {
-			look(w.ageDue(&w.policy.Rules[i]))
+			consider(w.ageDue(&w.policy.Rules[i]))
 		}
-		if acted := w.look(i).Acted; c.From.Before(acted) { // what it led to was cancelled before it went out
-			look(acted.Add(c.Length))
+		if acted := w.ageFinding(i).Acted; c.From.Before(acted) { // what it led to was cancelled before it went out
+			consider(acted.Add(c.Length))
 		}
 	}
 

@@ -92,9 +92,9 @@ func TestAnEventEndsASilenceAndNoAge(t *testing.T) {
 	hear(w, noon, "v1")
 	late := noon.Add(10 * time.Minute)
 	speaks := func(at time.Time) (age, silence bool) {
-		j := w.Now(at)
-		j.JudgeAges(watch.Cooldown{Length: time.Hour}, true)
-		return j.Findings[0].Speaks(), j.Findings[1].Speaks()
+		moment := w.Now(at)
+		moment.JudgeAges(watch.Cooldown{Length: time.Hour}, true)
+		return moment.Findings[0].Speaks(), moment.Findings[1].Speaks()
 	}
 
 	age, silence := speaks(late.Add(-1))

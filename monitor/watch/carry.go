@@ -98,7 +98,7 @@ func (w *Watch) carryAges(c *Change, isOtherRun bool) {
 	for i := range c.old {
 		after := slices.Index(c.from, i)
 		if after < 0 || c.rules[after].Severity != c.old[i].Severity || c.rules[after].Condition != c.old[i].Condition {
-			delete(w.seen.Looks, c.old[i].Name)
+			delete(w.seen.AgeFindings, c.old[i].Name)
 		}
 		if after < 0 {
 			delete(w.seen.Readings, c.old[i].Name)
@@ -127,13 +127,13 @@ func (w *Watch) Rejudge(now time.Time, c *Change) {
 			t.Rejudge(&w.rules[i], &c.old[c.from[i]], now)
 		}
 
-		j := w.Of(now, seen.name, seen)
-		j.stand()
+		moment := w.Of(now, seen.name, seen)
+		moment.stand()
 		for i, t := range seen.Rules {
 			if c.judges[i] && w.forms[i] == policy.FormComposite {
-				t.Verdict = j.Findings[i].Verdict
+				t.Verdict = moment.Findings[i].Verdict
 			}
-			breaches := c.rules[i].CanTrigger() && j.Findings[i].Verdict == verdict.Breaching
+			breaches := c.rules[i].CanTrigger() && moment.Findings[i].Verdict == verdict.Breaching
 			if c.isOther[i] && !breaches {
 				t.Deferred = false
 			}

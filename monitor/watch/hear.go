@@ -19,31 +19,31 @@ func (w *Watch) Hear(now, passed time.Time, o *observation.Observation) *Moment 
 	w.track(seen)
 	w.locate(o.Columns)
 
-	j := w.Of(now, o.Version, seen)
-	j.when = &o.When
-	return j
+	moment := w.Of(now, o.Version, seen)
+	moment.when = &o.When
+	return moment
 }
 
-// Judge judges what an observation has measured of one rule: at once, or by putting it
-// into its period.
-func (j *Moment) Judge(rule int, o *observation.Observation, passed time.Time) verdict.Finding {
-	r, t := &j.watch.rules[rule], j.Seen.Rules[rule]
-	place := j.watch.places[rule]
-	switch j.watch.forms[rule] {
+// Take takes what an observation has measured of one rule: it is judged at once, or put into
+// its period.
+func (m *Moment) Take(rule int, o *observation.Observation, passed time.Time) verdict.Finding {
+	r, t := &m.watch.rules[rule], m.Seen.Rules[rule]
+	place := m.watch.places[rule]
+	switch m.watch.forms[rule] {
 	case policy.FormInstant:
-		return t.Measure(r.Rule, o.At(place), j.Now)
+		return t.Measure(r.Rule, o.At(place), m.Now)
 	case policy.FormWindow:
 		late := t.Window.Late
 		if r.IsDrift() {
-			j.watch.comparison(rule, j.Version, t.Window)
-			t.Window.FeedDrift(r, o, j.Now, passed)
-			j.watch.tellLate(j, rule, t.Window.Late-late)
+			m.watch.comparison(rule, m.Version, t.Window)
+			t.Window.FeedDrift(r, o, m.Now, passed)
+			m.watch.tellLate(m, rule, t.Window.Late-late)
 			break
 		}
-		t.Window.Feed(r, o.At(place), &o.When, j.Now, passed)
-		j.watch.tellLate(j, rule, t.Window.Late-late)
+		t.Window.Feed(r, o.At(place), &o.When, m.Now, passed)
+		m.watch.tellLate(m, rule, t.Window.Late-late)
 	case policy.FormReadings:
-		j.watch.countReadings(r.Rule, o.At(place))
+		m.watch.countReadings(r.Rule, o.At(place))
 	}
 	return verdict.Finding{}
 }

@@ -35,14 +35,14 @@ type Judgement struct {
 }
 
 // tellDatapoint tells of a datapoint that was judged for a rule with a period.
-func (w *Watch) tellDatapoint(j *Moment, rule int, judged window.Judged) {
+func (w *Watch) tellDatapoint(moment *Moment, rule int, judged window.Judged) {
 	if *w.onJudged == nil {
 		return
 	}
 
-	t := j.Seen.Rules[rule]
+	t := moment.Seen.Rules[rule]
 	w.judgement = Judgement{
-		Rule: rule, ModelVersion: j.Version, At: j.due, Verdict: t.Verdict, Value: t.Value, Threshold: t.Threshold,
+		Rule: rule, ModelVersion: moment.Version, At: moment.due, Verdict: t.Verdict, Value: t.Value, Threshold: t.Threshold,
 		Start: time.Unix(judged.Start, 0).UTC(), End: time.Unix(w.rules[rule].Periods.End(judged.Start), 0).UTC(), Readings: judged.Readings, Approximate: judged.Approximate,
 		Breach: judged.Breach, Unknown: judged.Unknown, Compared: t.Window.Compare,
 	}
@@ -53,25 +53,25 @@ func (w *Watch) tellDatapoint(j *Moment, rule int, judged window.Judged) {
 }
 
 // tellLate tells of readings that came when their period was judged.
-func (w *Watch) tellLate(j *Moment, rule int, readings int64) {
+func (w *Watch) tellLate(moment *Moment, rule int, readings int64) {
 	if *w.onJudged == nil || readings == 0 {
 		return
 	}
-	w.judgement = Judgement{Rule: rule, ModelVersion: j.Version, At: j.Now, Late: readings}
+	w.judgement = Judgement{Rule: rule, ModelVersion: moment.Version, At: moment.Now, Late: readings}
 	(*w.onJudged)(&w.judgement)
 }
 
 // tellFindings tells of what the rules without a period found at a moment.
-func (w *Watch) tellFindings(j *Moment) {
+func (w *Watch) tellFindings(moment *Moment) {
 	if *w.onJudged == nil {
 		return
 	}
 
 	said := &w.finding
-	said.ModelVersion = j.Version
-	said.At = j.Now
-	for i := range j.Findings {
-		f := &j.Findings[i]
+	said.ModelVersion = moment.Version
+	said.At = moment.Now
+	for i := range moment.Findings {
+		f := &moment.Findings[i]
 		if !f.Fresh || w.forms[i] == policy.FormWindow {
 			continue
 		}
@@ -82,8 +82,8 @@ func (w *Watch) tellFindings(j *Moment) {
 		said.Value = metric.Reading{}
 		said.Threshold = metric.Reading{}
 		if w.forms[i] == policy.FormInstant {
-			said.Value = j.Seen.Rules[i].Value
-			said.Threshold = j.Seen.Rules[i].Threshold
+			said.Value = moment.Seen.Rules[i].Value
+			said.Threshold = moment.Seen.Rules[i].Threshold
 		}
 		(*w.onJudged)(said)
 	}

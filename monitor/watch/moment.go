@@ -25,50 +25,50 @@ type Moment struct {
 }
 
 // EndsBefore says that what was judged belongs to the time before an instant.
-func (j *Moment) EndsBefore(instant time.Time) bool {
-	if j.when != nil {
-		return j.when.EndsBefore(instant, j.Now)
+func (m *Moment) EndsBefore(instant time.Time) bool {
+	if m.when != nil {
+		return m.when.EndsBefore(instant, m.Now)
 	}
-	return j.Now.Before(instant) || j.due.Before(instant)
+	return m.Now.Before(instant) || m.due.Before(instant)
 }
 
 // Of is the moment of a version at which nothing was measured.
 func (w *Watch) Of(now time.Time, version string, seen *Version) *Moment {
-	j := &w.moment
-	j.Now = now
-	j.due = now
-	j.Version = version
-	j.Seen = seen
-	j.when = nil
-	j.evidence = nil
-	return j
+	moment := &w.moment
+	moment.Now = now
+	moment.due = now
+	moment.Version = version
+	moment.Seen = seen
+	moment.when = nil
+	moment.evidence = nil
+	return moment
 }
 
 // Compose fills in what composites say, from the rules that have no fresh word too:
 // those with a period keep their verdict, those without must speak in the same
 // observation.
-func (j *Moment) Compose() {
-	if j.watch.composites.Any() {
-		j.compose()
+func (m *Moment) Compose() {
+	if m.watch.composites.Any() {
+		m.compose()
 	}
-	j.watch.tellFindings(j)
+	m.watch.tellFindings(m)
 }
 
-func (j *Moment) compose() {
-	w := j.watch
-	stood := w.standings(j.Seen, j.Now)
+func (m *Moment) compose() {
+	w := m.watch
+	stood := w.standings(m.Seen, m.Now)
 	for _, i := range w.composites.Standing {
-		if !j.Findings[i].Fresh {
-			j.Findings[i].Verdict = stood[i]
+		if !m.Findings[i].Fresh {
+			m.Findings[i].Verdict = stood[i]
 		}
 	}
 
-	w.composites.Combine(j.Findings)
+	w.composites.Combine(m.Findings)
 	for i := range w.composites.Rules {
-		f := &j.Findings[i]
+		f := &m.Findings[i]
 		if f.Fresh {
-			t := j.Seen.Rules[i]
-			t.At = j.Now
+			t := m.Seen.Rules[i]
+			t.At = m.Now
 			t.Verdict = f.Verdict
 		}
 	}
@@ -76,15 +76,15 @@ func (j *Moment) compose() {
 
 // stand fills in what every rule says of the version when nothing new was measured:
 // those without a period what they said last.
-func (j *Moment) stand() {
-	w := j.watch
-	for i, t := range j.Seen.Rules {
-		j.Findings[i] = verdict.Finding{Verdict: t.Verdict}
+func (m *Moment) stand() {
+	w := m.watch
+	for i, t := range m.Seen.Rules {
+		m.Findings[i] = verdict.Finding{Verdict: t.Verdict}
 		if w.forms[i] != policy.FormInstant {
-			j.Findings[i].Verdict = w.stands(i, j.Seen, j.Now)
+			m.Findings[i].Verdict = w.stands(i, m.Seen, m.Now)
 		}
 	}
-	w.composites.Combine(j.Findings)
+	w.composites.Combine(m.Findings)
 }
 
 // standings are what members of composites say of a version while nothing new was
@@ -116,33 +116,33 @@ func (w *Watch) stands(i int, seen *Version, now time.Time) verdict.Verdict {
 }
 
 // Tell says what a rule has measured, and why it breaches.
-func (j *Moment) Tell(rule int) journal.Told {
-	e := Evidence{watch: j.watch, tracks: j.Seen.Rules, breaching: j.watch.composites.Breaching()}
+func (m *Moment) Tell(rule int) journal.Told {
+	e := Evidence{watch: m.watch, tracks: m.Seen.Rules, breaching: m.watch.composites.Breaching()}
 	return e.tell(rule)
 }
 
 // Keep returns what Tell goes by, until somebody asks for it.
-func (j *Moment) Keep(rule int) (e journal.Evidence, value float64) {
-	tracks := j.Seen.Rules
-	if j.evidence == nil {
-		j.evidence = &Evidence{watch: j.watch, tracks: tracks, breaching: j.watch.composites.Breaching()}
-		if j.watch.composites.Any() {
-			j.evidence.values = make([]float64, len(tracks))
+func (m *Moment) Keep(rule int) (e journal.Evidence, value float64) {
+	tracks := m.Seen.Rules
+	if m.evidence == nil {
+		m.evidence = &Evidence{watch: m.watch, tracks: tracks, breaching: m.watch.composites.Breaching()}
+		if m.watch.composites.Any() {
+			m.evidence.values = make([]float64, len(tracks))
 			for i, t := range tracks {
-				j.evidence.values[i] = t.Value.Value()
+				m.evidence.values[i] = t.Value.Value()
 			}
 		}
 	}
-	return j.evidence, tracks[rule].Value.Value()
+	return m.evidence, tracks[rule].Value.Value()
 }
 
 // Request is what a breach of a rule asks for.
-func (j *Moment) Request(rule int) modelops.Request {
-	rules := j.watch.policy.Rules
-	e := Evidence{watch: j.watch, tracks: j.Seen.Rules, breaching: j.watch.composites.Breaching()}
+func (m *Moment) Request(rule int) modelops.Request {
+	rules := m.watch.policy.Rules
+	e := Evidence{watch: m.watch, tracks: m.Seen.Rules, breaching: m.watch.composites.Breaching()}
 	told := e.tell(rule)
 	return modelops.Request{
-		ModelVersion: j.Version, Reason: told.Reason, Rule: rules[rule].Name, Metric: rules[e.measuring(rule)].Metric,
+		ModelVersion: m.Version, Reason: told.Reason, Rule: rules[rule].Name, Metric: rules[e.measuring(rule)].Metric,
 		Value: told.Value.Pointer(), Threshold: told.Threshold.Pointer(),
 	}
 }

@@ -74,7 +74,7 @@ func (w *Watch) JudgeDue(due, now time.Time) iter.Seq[*Moment] {
 	return func(yield func(*Moment) bool) {
 		w.Forget()
 		for _, seen := range w.tracked {
-			if j := w.judgeVersion(due, now, seen.name, seen); j != nil && !yield(j) {
+			if moment := w.judgeVersion(due, now, seen.name, seen); moment != nil && !yield(moment) {
 				return
 			}
 		}
@@ -84,9 +84,9 @@ func (w *Watch) JudgeDue(due, now time.Time) iter.Seq[*Moment] {
 // judgeVersion judges the datapoints of one version that are due at an instant; it
 // returns nil where there are none.
 func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Moment {
-	j := w.Of(now, name, seen)
-	j.due = due
-	clear(j.Findings)
+	moment := w.Of(now, name, seen)
+	moment.due = due
+	clear(moment.Findings)
 	isGap := !w.seen.Resumed.IsZero() && due.Before(w.seen.Resumed.Add(settleAfter))
 	judged := false
 	for _, i := range w.windowed {
@@ -103,16 +103,16 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 			w.comparison(i, name, t.Window)
 		}
 		isTakenOver := r.IsTotal() && w.isTakenOver(i, seen, start)
-		found, point := t.Judge(r, due, now, silence, isGap, isTakenOver)
-		j.Findings[i] = found
-		w.tellDatapoint(j, i, point)
+		found, point := t.JudgeNext(r, due, now, silence, isGap, isTakenOver)
+		moment.Findings[i] = found
+		w.tellDatapoint(moment, i, point)
 	}
 
 	if !judged {
 		return nil
 	}
 
-	return j
+	return moment
 }
 
 // isTakenOver says that within a period of a version another began, or came back, and

@@ -66,7 +66,7 @@ func (w *Watch) Rules(name string, now time.Time) []RuleStatus {
 			s.Verdict = w.stands(i, seen, now)
 		}
 		if w.isAge(i) {
-			s.At = w.look(i).At
+			s.At = w.ageFinding(i).At
 		}
 
 		if recent := t.Window; recent != nil {

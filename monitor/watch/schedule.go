@@ -78,12 +78,12 @@ func (w *Watch) dueOf(rule int, c *calendar.Calendar) (due int64, ok bool) {
 func (w *Watch) JudgeSchedules(due, now time.Time, c *calendar.Calendar) *Moment {
 	w.Forget()
 	seen := w.seen.Versions[w.seen.Latest]
-	var j *Moment
+	var moment *Moment
 	if seen != nil {
 		w.track(seen)
-		j = w.Of(now, w.seen.Latest, seen)
-		j.due = due
-		clear(j.Findings)
+		moment = w.Of(now, w.seen.Latest, seen)
+		moment.due = due
+		clear(moment.Findings)
 	}
 
 	for _, i := range w.scheduled {
@@ -92,23 +92,23 @@ func (w *Watch) JudgeSchedules(due, now time.Time, c *calendar.Calendar) *Moment
 		}
 
 		w.seen.Scheduled[w.policy.Rules[i].Name] = due.Unix()
-		if j != nil {
+		if moment != nil {
 			seen.Rules[i].At = due
-			j.Findings[i] = verdict.Finding{Verdict: verdict.Breaching, Fresh: true, Hit: true}
+			moment.Findings[i] = verdict.Finding{Verdict: verdict.Breaching, Fresh: true, Hit: true}
 		}
 	}
 
-	return j
+	return moment
 }
 
 // EndSchedules ends what schedules, and composites over them, said at a moment: they say
 // it for that moment alone.
-func (j *Moment) EndSchedules() {
-	w := j.watch
-	j.stand()
+func (m *Moment) EndSchedules() {
+	w := m.watch
+	m.stand()
 	for i := range w.composites.Rules {
 		if w.dependsOnSchedule[i] {
-			j.Seen.Rules[i].Verdict = j.Findings[i].Verdict
+			m.Seen.Rules[i].Verdict = m.Findings[i].Verdict
 		}
 	}
 }

@@ -241,9 +241,9 @@ func (w *Watch) Stood(now time.Time, version string) *Moment {
 	if seen == nil || len(seen.Rules) == 0 {
 		return nil
 	}
-	j := w.Of(now, version, seen)
-	j.stand()
-	return j
+	moment := w.Of(now, version, seen)
+	moment.stand()
+	return moment
 }
 
 // Now is the moment of the version heard of last at which nothing was measured; nil

@@ -173,10 +173,10 @@ func (w *Watch) isAge(rule int) bool {
 
 // Defer lets a breach of a rule wait for the end of the blackout that is on, and says
 // whether that is needed: ages and silences are looked at then anyway.
-func (j *Moment) Defer(rule int) {
-	if !j.watch.isAge(rule) {
-		j.Seen.Rules[rule].Deferred = true
-		j.watch.deferred = true
+func (m *Moment) Defer(rule int) {
+	if !m.watch.isAge(rule) {
+		m.Seen.Rules[rule].Deferred = true
+		m.watch.deferred = true
 	}
 }
 
@@ -207,17 +207,17 @@ func (w *Watch) Resume(now time.Time) iter.Seq2[*Moment, int] {
 				continue
 			}
 
-			j := w.Of(now, seen.name, seen)
-			j.stand()
+			moment := w.Of(now, seen.name, seen)
+			moment.stand()
 			chosen := -1
 			for i, t := range seen.Rules {
-				if t.Deferred && chosen < 0 && j.Findings[i].Verdict == verdict.Breaching {
+				if t.Deferred && chosen < 0 && moment.Findings[i].Verdict == verdict.Breaching {
 					chosen = i
 				}
 				t.Deferred = false
 			}
 
-			if chosen >= 0 && !yield(j, chosen) {
+			if chosen >= 0 && !yield(moment, chosen) {
 				return
 			}
 		}

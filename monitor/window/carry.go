@@ -122,7 +122,7 @@ func (t *Track) rejudgeWindow(r *Rule, now time.Time) {
 		t.Threshold = w.threshold(r.Rule)
 	}
 	t.Verdict = verdict.Unknown
-	w.Held = false
+	w.Uncleared = false
 	points := w.Points
 	for i := range points {
 		// Some were judged by what is not kept: each by a threshold of its own.

@@ -37,8 +37,8 @@ func (w *Window) FeedDrift(r *Rule, o *observation.Observation, now, passed time
 	w.Compare.Feed(r.Rule, b.Compared, b.Start, at, o)
 }
 
-// look judges a period of a drift rule.
-func (w *Window) look(r *Rule, b *Bucket, isGap bool) (p Point, threshold metric.Reading) {
+// judgeDrift judges a period of a drift rule.
+func (w *Window) judgeDrift(r *Rule, b *Bucket, isGap bool) (p Point, threshold metric.Reading) {
 	l := w.Compare.Judge(r.Rule, b.Compared, b.Start, r.Periods.End(b.Start))
 	p = Point{Start: b.Start, Value: l.Value, Breach: l.Breach, Unknown: l.Unknown, Approximate: b.Approximate || l.Approximate}
 	isMissing := l.Value.IsZero()
@@ -64,24 +64,24 @@ func (w *Window) FindBounds(r *Rule, due time.Time, find func(null *drift.Null, 
 
 // driftReason says why a drift rule breaches.
 func (t *Track) driftReason(r *policy.Rule) string {
-	look := &t.Window.Compare.Last
+	last := &t.Window.Compare.Last
 	suffix := ""
 	if _, n := r.MOfN(); n > 1 {
 		breaching, of := Count(r, t.Window.Points)
 		suffix = fmt.Sprintf(", %d of %d periods", breaching, of)
 	}
 
-	value, measured := look.Value.Get()
+	value, measured := last.Value.Get()
 	switch {
 	case !measured:
 		return fmt.Sprintf("%s %s missing over %s%s", r.Name, r.Drift.Statistic, r.Period.Value(), suffix)
-	case !look.Breach:
+	case !last.Breach:
 		return fmt.Sprintf("%s %s %s, earlier ones beyond their threshold over %s against %s%s",
-			policy.Word(look.Name), r.Drift.Statistic, r.Figures(value)[0], r.Period.Value(), r.Drift.Reference.String(), suffix)
+			policy.Word(last.Name), r.Drift.Statistic, r.Figures(value)[0], r.Period.Value(), r.Drift.Reference.String(), suffix)
 	}
 
-	reason := r.DriftReason(look.Name, value, look.Threshold.Value()) + suffix
-	if others := look.Breaching[1:]; len(others) > 0 {
+	reason := r.DriftReason(last.Name, value, last.Threshold.Value()) + suffix
+	if others := last.Breaching[1:]; len(others) > 0 {
 		reason += "; also " + strings.Join(others, ", ")
 	}
 	return reason

@@ -52,11 +52,11 @@ func (w *Window) conclude(r *policy.Rule, p Point) verdict.Finding {
 		f.Verdict = verdict.Breaching
 	case clears:
 		if f.Hit {
-			w.Held = true
+			w.Uncleared = true
 		} else if measured && !p.Unknown && !r.IsBeyond(value, clear) {
-			w.Held = false
+			w.Uncleared = false
 		}
-		if w.Held {
+		if w.Uncleared {
 			f.Verdict = verdict.Breaching
 		}
 	}

@@ -75,17 +75,17 @@ func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time)
 	return f
 }
 
-// Judge judges the next period of a rule that has one, which is due: what was measured
+// JudgeNext judges the next period of a rule that has one, which is due: what was measured
 // in it, or its silence, where silence says that this is a datapoint. In a gap, when
 // this side was away, silence says nothing; where another version took over within the
 // period, a total says nothing.
-func (t *Track) Judge(r *Rule, due, now time.Time, silence, isGap, isTakenOver bool) (f verdict.Finding, judged Judged) {
+func (t *Track) JudgeNext(r *Rule, due, now time.Time, silence, isGap, isTakenOver bool) (f verdict.Finding, judged Judged) {
 	w := t.Window
 	taken := w.take(r, silence)
 	p := taken.point(r.Rule, isGap, isTakenOver || w.isPart(taken.Start))
 	switch {
 	case r.IsDrift():
-		p, t.Threshold = w.look(r, taken, isGap)
+		p, t.Threshold = w.judgeDrift(r, taken, isGap)
 		w.keep(r, p)
 		f = w.conclude(r.Rule, p)
 	case r.Change != nil:

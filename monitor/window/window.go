@@ -23,8 +23,8 @@ type Window struct {
 	// Since is the timestamp, or the arrival, of the first event of the version, or of the
 	// first after a time in which another version was heard: of the period that it is in, and
 	// of those before, a total is not known.
-	Since time.Time `json:"since,omitzero"`
-	Held  bool      `json:"held,omitempty"` // breaching until a datapoint is no longer beyond the clear threshold
+	Since     time.Time `json:"since,omitzero"`
+	Uncleared bool      `json:"held,omitempty"` // breaching until a datapoint is no longer beyond the clear threshold
 	// First fills up with the version's first readings; its statistic is Base.
 	First    *Bucket        `json:"first,omitempty"`
 	Base     metric.Reading `json:"base,omitzero"`

@@ -9,35 +9,35 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// heldFor is after how long a held retraining is judged again.
-const heldFor = time.Minute
+// frozenFor is after how long a frozen retraining is judged again.
+const frozenFor = time.Minute
 
-// Hold says that a freeze of the fleet keeps a request from going out. The
-// retraining stays in flight; after heldFor it is judged again, and asked for
+// Freeze says that one of the fleet keeps a request from going out. The
+// retraining stays in flight; after frozenFor it is judged again, and asked for
 // again if its rule still breaches.
-func (c *Course) Hold(now time.Time, requestID, reason string) {
+func (c *Course) Freeze(now time.Time, requestID, reason string) {
 	flight := c.all.Flight
 	if flight == nil || flight.RequestID != requestID || flight.Job != nil {
 		return
 	}
 
 	now = clock.Plain(now)
-	if !flight.IsHeld {
+	if !flight.IsFrozen {
 		d := decisionOf(now, policy.Held, flight.Request)
 		d.Reason = reason
 		c.journal.Decide(d)
 	}
 
-	flight.IsHeld = true
-	flight.HeldUntil = now.Add(heldFor)
-	flight.Deadline = flight.Deadline.Add(heldFor) // waiting is none of its own time
+	flight.IsFrozen = true
+	flight.FrozenUntil = now.Add(frozenFor)
+	flight.Deadline = flight.Deadline.Add(frozenFor) // waiting is none of its own time
 }
 
-// JudgeHeld lets a held retraining go on when its time has come, if what it was
+// JudgeFrozen lets a frozen retraining go on when its time has come, if what it was
 // triggered by still breaches.
-func (c *Course) JudgeHeld(now time.Time) {
+func (c *Course) JudgeFrozen(now time.Time) {
 	flight := c.all.Flight
-	if flight == nil || flight.HeldUntil.IsZero() || now.Before(flight.HeldUntil) {
+	if flight == nil || flight.FrozenUntil.IsZero() || now.Before(flight.FrozenUntil) {
 		return
 	}
 
@@ -54,7 +54,7 @@ func (c *Course) JudgeHeld(now time.Time) {
 		return
 	}
 
-	flight.HeldUntil = time.Time{}
+	flight.FrozenUntil = time.Time{}
 }
 
 // stillBreaches says that what a request was made for breaches by now, and would lead
@@ -67,6 +67,6 @@ func (c *Course) stillBreaches(now time.Time, request modelops.Request) bool {
 	if !isKnown || !c.policy.Rules[i].CanTrigger() {
 		return false
 	}
-	j := c.watch.Stood(now, request.ModelVersion)
-	return j != nil && j.Findings[i].Verdict == verdict.Breaching // nil: its version is forgotten
+	moment := c.watch.Stood(now, request.ModelVersion)
+	return moment != nil && moment.Findings[i].Verdict == verdict.Breaching // nil: its version is forgotten
 }

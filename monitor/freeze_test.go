@@ -32,7 +32,7 @@ func TestARequestThatNeverWentOutTakesItsCooldownWithIt(t *testing.T) {
 			m := newMachine(policyOf(t, `{"cooldown": "12h"}`))
 			m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 			m.Tick(noon)
-			m.Hold(noon, m.Wants(noon).Schedule.RequestID, "frozen")
+			m.Freeze(noon, m.Wants(noon).Schedule.RequestID, "frozen")
 			m.Tick(noon)
 			end(m)
 
@@ -59,7 +59,7 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 		m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 		m.Tick(noon)
 		id := m.Wants(noon).Schedule.RequestID
-		m.Hold(noon, id, "all models frozen since …: bad data")
+		m.Freeze(noon, id, "all models frozen since …: bad data")
 		m.Tick(noon)
 		return m, id
 	}
@@ -78,12 +78,12 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 		require.True(t, isScheduled(m, next))
 		assert.Equal(t, id, m.Wants(next).Schedule.RequestID)
 		for i := range 30 { // far beyond its timeout
-			m.Hold(noon.Add(time.Duration(1+i)*time.Minute), id, "still")
+			m.Freeze(noon.Add(time.Duration(1+i)*time.Minute), id, "still")
 			require.True(t, isScheduled(m, noon.Add(time.Duration(2+i)*time.Minute)))
 		}
 		assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Held), 1, "once said is enough")
 		m.Scheduled(noon.Add(time.Hour), id, modelops.Job{ID: "job", Backend: "b", Followed: true})
-		m.Hold(noon.Add(time.Hour), id, "too late")
+		m.Freeze(noon.Add(time.Hour), id, "too late")
 		assert.NotNil(t, m.Wants(noon.Add(time.Hour)).Await)
 	})
 	t.Run("it times out by its policy's timeout, which a freeze puts off and doesn't change", func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 	t.Run("one by hand is not judged", func(t *testing.T) {
 		m := newMachine(policyOf(t, `{}`))
 		id := m.Retrain(noon, monitor.Control{By: "ada", Force: true})
-		m.Hold(noon, id, "frozen")
+		m.Freeze(noon, id, "frozen")
 		assert.True(t, isScheduled(m, noon.Add(time.Minute)))
 	})
 	t.Run("and can be cancelled", func(t *testing.T) {
