@@ -181,7 +181,7 @@ func (s *Simulator) schedule(now time.Time, request modelops.Request) {
 		s.lands = now.Add(s.options.TrainingTime)
 	}
 
-	s.machine.Scheduled(now, request.RequestID, job)
+	s.machine.TakeJob(now, request.RequestID, job)
 	if s.options.Backend != nil {
 		s.options.Backend(request)
 	}

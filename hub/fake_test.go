@@ -62,7 +62,7 @@ func (c *fakeCarrier) send(ctx context.Context, batch *metric.Batch) (run string
 	m := c.machine(batch.ModelName)
 	m.ObserveBatch(time.Now(), received)
 	if flight := m.Wants(time.Now()).Schedule; flight != nil {
-		m.Scheduled(time.Now(), flight.RequestID, modelops.Job{Backend: "log", Followed: c.follows})
+		m.TakeJob(time.Now(), flight.RequestID, modelops.Job{Backend: "log", Followed: c.follows})
 	}
 	if told, now := c.told[batch.ModelName], m.Guidance(time.Now()); now.IsNewsAfter(&told) { // its run hands on
 		c.told[batch.ModelName] = now

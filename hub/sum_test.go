@@ -111,7 +111,7 @@ func (l *ledger) handle() {
 		}
 		l.batches[id] = known
 		if flight := l.machine.Wants(now).Schedule; flight != nil {
-			l.machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "log"})
+			l.machine.TakeJob(now, flight.RequestID, modelops.Job{Backend: "log"})
 		}
 	}
 	l.pile = nil

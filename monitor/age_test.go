@@ -39,7 +39,7 @@ func wakeUntil(m *monitor.Machine, end time.Time) {
 		}
 		look(m, at)
 		if flight := m.Wants(at).Schedule; flight != nil {
-			m.Failed(at, flight.RequestID, "no")
+			m.TakeRefusal(at, flight.RequestID, "no")
 			look(m, at)
 		}
 		if isLast {
@@ -66,7 +66,7 @@ func TestAnAgeOrASilenceTriggersAsSoonAsNothingHoldsItBack(t *testing.T) {
 			`"cooldown": "0s", "retraining": {"timeout": "6h"}, "blackout": [{"from": "04:00", "to": "18:00"}]`,
 			func(m *monitor.Machine) {
 				m.Retrain(day, monitor.Control{Force: true})
-				m.Scheduled(day, m.Wants(day).Schedule.RequestID, modelops.Job{Backend: "b", Followed: true})
+				m.TakeJob(day, m.Wants(day).Schedule.RequestID, modelops.Job{Backend: "b", Followed: true})
 			}, 18 * time.Hour,
 		},
 		"a blackout that follows another": {

@@ -15,7 +15,7 @@ import (
 func (m *Machine) ObserveBatch(now time.Time, batch *metric.Batch) {
 	now = clock.Plain(now)
 	if batch.ModelName != m.state.ModelName {
-		m.Reject(now, contract.SignalMetricDigest, stray(m.state.ModelName, batch.ModelName), nil)
+		m.Journal.Reject(now, contract.SignalMetricDigest, stray(m.state.ModelName, batch.ModelName), nil)
 		return
 	}
 

@@ -27,7 +27,7 @@ func (m *Machine) Observe(now time.Time, event *metric.Event) {
 func (m *Machine) ObserveRow(now time.Time, row *table.Row) {
 	now = clock.Plain(now)
 	if row.ModelName != m.state.ModelName {
-		m.Reject(now, contract.SignalMetric, stray(m.state.ModelName, row.ModelName), nil)
+		m.Journal.Reject(now, contract.SignalMetric, stray(m.state.ModelName, row.ModelName), nil)
 		return
 	}
 
@@ -42,14 +42,14 @@ func (m *Machine) ObserveRow(now time.Time, row *table.Row) {
 func (m *Machine) observe(now time.Time, o *observation.Observation) {
 	passed := m.state.passed(now)
 	moment := m.watch.Hear(now, passed, o)
-	m.BeginVerification(now, o.Version)
+	m.Course.BeginVerification(now, o.Version)
 
 	for rule := range moment.Findings {
 		moment.Findings[rule] = moment.Take(rule, o, passed)
 	}
 
 	m.choose(moment)
-	m.NoteSamples(now, o.Version, o.Events)
+	m.Course.NoteSamples(now, o.Version, o.Events)
 }
 
 // choose acts on what rules find at a moment: warnings speak, and the first rule in
@@ -66,9 +66,9 @@ func (m *Machine) choose(moment *watch.Moment) {
 		switch r := &m.state.Policy.Rules[rule]; {
 		case r.Condition: // it speaks through composites only
 		case r.Severity == policy.Warning:
-			m.Repeat(moment.Now, moment.Version, policy.Warned, "", rule, moment)
+			m.Journal.Repeat(moment.Now, moment.Version, policy.Warned, "", rule, moment)
 		default:
-			m.NoteRegression(rule, moment)
+			m.Course.NoteRegression(rule, moment)
 			if chosen < 0 {
 				chosen = rule
 			}
@@ -89,15 +89,15 @@ func (m *Machine) breach(moment *watch.Moment, rule int) {
 		moment.Defer(rule)
 	}
 	if by != "" {
-		m.CountSuppressed(by)
-		m.Repeat(moment.Now, moment.Version, policy.Suppressed, by, rule, moment)
+		m.Journal.CountSuppressed(by)
+		m.Journal.Repeat(moment.Now, moment.Version, policy.Suppressed, by, rule, moment)
 		return
 	}
 
 	moment.Seen.Rules[rule].Deferred = false
 	moment.NoteActed()
 	// A dry run, and an approval that the policy wants, are seen to there.
-	m.Ask(moment.Now, moment.Request(rule), "")
+	m.Course.Ask(moment.Now, moment.Request(rule), "")
 }
 
 // suppression returns why a breach must not trigger, or "". What was folded before the
@@ -109,7 +109,7 @@ func (m *Machine) suppression(moment *watch.Moment) Suppression {
 		return ByStopping
 	case s.Pause != nil:
 		return ByPause
-	case moment.EndsBefore(m.CooldownUntil()):
+	case moment.EndsBefore(m.Course.CooldownUntil()):
 		return ByCooldown
 	case s.Flight != nil:
 		return ByFlight
@@ -122,7 +122,7 @@ func (m *Machine) suppression(moment *watch.Moment) Suppression {
 	if _, in := s.Calendar.At(moment.Now); in {
 		return ByBlackout
 	}
-	if moment.EndsBefore(m.BudgetUntil()) {
+	if moment.EndsBefore(m.Course.BudgetUntil()) {
 		return ByBudget
 	}
 	return ""

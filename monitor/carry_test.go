@@ -60,7 +60,7 @@ func TestAMonitorThatStopsJudgesNoSilence(t *testing.T) {
 	m.Observe(noon, reading(noon, "v1", metric.Accuracy, 0.8))
 	m.Tick(noon)
 	id := m.Wants(noon).Schedule.RequestID
-	m.Scheduled(noon, id, modelops.Job{Backend: "b", Followed: true})
+	m.TakeJob(noon, id, modelops.Job{Backend: "b", Followed: true})
 	m.StopBy(noon, monitor.Control{})
 	m.Tick(noon)
 

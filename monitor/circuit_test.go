@@ -67,7 +67,7 @@ func TestAcceptedEndsARowOfFailuresUnlessItsPipelineSaysOtherwise(t *testing.T) 
 				}
 				if state == "accepted" {
 					accepted = id
-					m.Scheduled(at, id, modelops.Job{Backend: "log"})
+					m.TakeJob(at, id, modelops.Job{Backend: "log"})
 				} else {
 					m.Outcome(at, modelops.Outcome{RequestID: id, State: modelops.State(state)})
 				}

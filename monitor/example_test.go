@@ -22,7 +22,7 @@ func ExampleMachine() {
 		now := start.Add(minute * time.Minute)
 		machine.Observe(now, &metric.Event{ModelName: "fraud", Accuracy: metric.Some(0.8)})
 		if flight := machine.Wants(now).Schedule; flight != nil {
-			machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "log"})
+			machine.TakeJob(now, flight.RequestID, modelops.Job{Backend: "log"})
 		}
 	}
 	// Output:

@@ -82,7 +82,7 @@ func TestWhatIsHeldIsJudgedAgainBeforeItStarts(t *testing.T) {
 			require.True(t, isScheduled(m, noon.Add(time.Duration(2+i)*time.Minute)))
 		}
 		assert.Len(t, kindsOf(m.Status(noon).Decisions, policy.Held), 1, "once said is enough")
-		m.Scheduled(noon.Add(time.Hour), id, modelops.Job{ID: "job", Backend: "b", Followed: true})
+		m.TakeJob(noon.Add(time.Hour), id, modelops.Job{ID: "job", Backend: "b", Followed: true})
 		m.Freeze(noon.Add(time.Hour), id, "too late")
 		assert.NotNil(t, m.Wants(noon.Add(time.Hour)).Await)
 	})

@@ -46,7 +46,7 @@ const (
 func (m *Machine) Glance(now time.Time) Glance {
 	s := &m.state
 	g := Glance{
-		Phase: m.Phase(now), CooldownUntil: m.CooldownUntil(), ModelVersion: s.Latest,
+		Phase: m.Course.Phase(now), CooldownUntil: m.Course.CooldownUntil(), ModelVersion: s.Latest,
 		Backend: cmp.Or(s.Policy.Retraining.Backend, s.Backend), Team: s.Policy.Team, Owner: s.Policy.Owner,
 	}
 	switch flight := s.Flight; {
@@ -72,8 +72,8 @@ func atAGlance(d *Decision) *GlanceDecision {
 // Guidance returns what publishers should know at now. A budget that is used up is to
 // them as a cooldown: no breach is urgent until it has room.
 func (m *Machine) Guidance(now time.Time) contract.Guidance {
-	phase := m.Phase(now)
-	until := clock.Later(m.CooldownUntil(), m.BudgetUntil())
+	phase := m.Course.Phase(now)
+	until := clock.Later(m.Course.CooldownUntil(), m.Course.BudgetUntil())
 	if phase == contract.PhaseWatching && now.Before(until) {
 		phase = contract.PhaseCoolingDown
 	}

@@ -33,7 +33,7 @@ func (m *Machine) TakeEvents(now time.Time, payload []byte) {
 	m.watch.Forget()
 	payload = bytes.TrimPrefix(payload, strict.ByteOrderMark)
 	if n := countElements(payload); n > metric.MaxObservations {
-		m.Reject(now, contract.SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", metric.MaxObservations, n), payload)
+		m.Journal.Reject(now, contract.SignalMetric, fmt.Errorf("must be at most %d events, got %d; send more signals", metric.MaxObservations, n), payload)
 		return
 	}
 
@@ -76,7 +76,7 @@ func (m *Machine) TakeBatch(now time.Time, payload []byte) {
 	m.work += int64(len(payload))
 	batch, err := metric.DecodeBatch(payload)
 	if err != nil {
-		m.Reject(now, contract.SignalMetricDigest, err, payload)
+		m.Journal.Reject(now, contract.SignalMetricDigest, err, payload)
 		return
 	}
 	m.ObserveBatch(now, batch)
@@ -87,10 +87,10 @@ func (m *Machine) TakeOutcome(now time.Time, payload []byte) {
 	m.work += int64(len(payload))
 	outcome, err := retraining.DecodeOutcome(payload)
 	if err != nil {
-		m.Reject(now, contract.SignalRetrainingOutcome, err, payload)
+		m.Journal.Reject(now, contract.SignalRetrainingOutcome, err, payload)
 		return
 	}
-	m.Outcome(now, outcome)
+	m.Course.Outcome(now, outcome)
 }
 
 // refusals are the elements of one signal that were refused.

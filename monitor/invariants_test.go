@@ -65,8 +65,8 @@ func TestStateAndStatusStayBounded(t *testing.T) {
 			Digests: []*metric.Digest{metrictest.DigestOf(e, now)},
 		})
 		if flight := m.Wants(now).Schedule; flight != nil {
-			m.Scheduled(now, flight.RequestID, modelops.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
-			m.Failed(now, flight.RequestID, strings.Repeat("\x02", 10_000))
+			m.TakeJob(now, flight.RequestID, modelops.Job{Backend: "b", ID: strings.Repeat("\x01", 5000), StatusURL: strings.Repeat("u", 5000), Followed: true})
+			m.TakeRefusal(now, flight.RequestID, strings.Repeat("\x02", 10_000))
 		}
 		m.Reject(now, "metric", fmt.Errorf("%s", strings.Repeat("\x03", 10_000)), make([]byte, 10_000))
 		m.Remember(time.Time{}, long("u", i, 200), monitor.UpdateResult{RequestID: long("r", i, 600)})

@@ -68,7 +68,7 @@ func Restore(state State) *Machine {
 // State returns what the next run goes on from, within its bound. The machine
 // must not be used after it.
 func (m *Machine) State() State {
-	m.Settle()
+	m.Journal.Settle()
 	m.state.fit()
 	return m.state
 }
@@ -91,15 +91,15 @@ func (m *Machine) SetPolicy(now time.Time, wanted policy.Policy) {
 	}
 
 	now = clock.Plain(now)
-	m.Settle()
+	m.Journal.Settle()
 	change := m.watch.Carry(now, m.state.passed(now), &wanted)
-	m.Carry(&wanted)
+	m.Course.Carry(&wanted)
 	m.state.Policy = wanted
-	m.Journal.Follow()
-	m.Course.Follow()
+	m.Journal.AdoptPolicy()
+	m.Course.AdoptPolicy()
 	m.watch.Rejudge(now, change)
-	m.Decide(Decision{At: now, Kind: policy.PolicyChanged, Reason: change.Report()})
-	m.Reconsider(now, change)
+	m.Journal.Decide(Decision{At: now, Kind: policy.PolicyChanged, Reason: change.Report()})
+	m.Course.Reconsider(now, change)
 }
 
 // Reinstate puts the policy in force by which an earlier monitor watched the model,
@@ -113,8 +113,8 @@ func (m *Machine) Reinstate(now time.Time, wanted policy.Policy, from string) {
 
 	m.state.Policy = wanted
 	m.state.Calendar = nil
-	m.Journal.Follow()
-	m.Course.Follow()
-	m.watch.Follow()
-	m.Decide(Decision{At: clock.Plain(now), Kind: policy.PolicyChanged, Reason: from})
+	m.Journal.AdoptPolicy()
+	m.Course.AdoptPolicy()
+	m.watch.AdoptPolicy()
+	m.Journal.Decide(Decision{At: clock.Plain(now), Kind: policy.PolicyChanged, Reason: from})
 }

@@ -34,7 +34,7 @@ func event(at time.Time, accuracy, latency, drift float64) *metric.Event {
 // land ends the flight as a backend that can't be followed does.
 func land(m *monitor.Machine, now time.Time) {
 	if flight := m.Wants(now).Schedule; flight != nil {
-		m.Scheduled(now, flight.RequestID, modelops.Job{Backend: "log"})
+		m.TakeJob(now, flight.RequestID, modelops.Job{Backend: "log"})
 	}
 }
 
@@ -142,7 +142,7 @@ func TestANewPolicysCooldownCountsFromTheLastTrigger(t *testing.T) {
 func TestAFailingBackendBurnsTheCooldownButAnOperatorCanForce(t *testing.T) {
 	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
-	m.Failed(noon, m.Wants(noon).Schedule.RequestID, "no such pipeline")
+	m.TakeRefusal(noon, m.Wants(noon).Schedule.RequestID, "no such pipeline")
 	later := noon.Add(time.Minute)
 	m.Observe(later, event(later, 0.8, 100, 0))
 	assert.EqualValues(t, 1, m.Status(later).Retrainings.Requested)
@@ -173,7 +173,7 @@ func TestOutcomesAreMatched(t *testing.T) {
 	id := m.Wants(noon).Schedule.RequestID
 	told := modelops.Outcome{RequestID: id, State: modelops.Succeeded, ModelVersion: "v2"}
 	m.Outcome(noon, told) // before the schedule call has returned
-	m.Scheduled(noon, id, modelops.Job{Backend: "log"})
+	m.TakeJob(noon, id, modelops.Job{Backend: "log"})
 	m.Outcome(noon, told) // told twice
 	status := m.Status(noon)
 	assert.Equal(t, monitor.RetrainingCounters{Requested: 1, Succeeded: 1}, status.Retrainings)
@@ -192,7 +192,7 @@ func TestAnOutcomeMayFollowAcceptance(t *testing.T) {
 	m := newMachine(policy.Policy{})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	id := m.Wants(noon).Schedule.RequestID
-	m.Scheduled(noon, id, modelops.Job{Backend: "log"})
+	m.TakeJob(noon, id, modelops.Job{Backend: "log"})
 	m.Outcome(noon, modelops.Outcome{RequestID: id, State: modelops.Failed, Message: "out of memory"})
 	assert.Equal(t, monitor.RetrainingCounters{Requested: 1, Accepted: 1, Failed: 1}, m.Status(noon).Retrainings)
 }
@@ -251,7 +251,7 @@ func TestPausedAndStoppingMonitorsCountButDoNotTrigger(t *testing.T) {
 	m.StopBy(noon, monitor.Control{By: "ada"})
 	m.Observe(noon, event(noon, 0.8, 100, 0))
 	assert.False(t, m.Wants(noon).Done, "its retraining is in flight")
-	m.Scheduled(noon, m.Wants(noon).Schedule.RequestID, modelops.Job{Backend: "log"})
+	m.TakeJob(noon, m.Wants(noon).Schedule.RequestID, modelops.Job{Backend: "log"})
 	assert.True(t, m.Wants(noon).Done)
 	status := m.Status(noon)
 	assert.Equal(t, map[monitor.Suppression]int64{monitor.ByPause: 1, monitor.ByStopping: 1}, status.Suppressed)

@@ -249,9 +249,9 @@ func (w *wordInput) show(m *monitor.Machine, now time.Time) string {
 func (b *backendInput) show(m *monitor.Machine, now time.Time) {
 	switch id := idBefore(m.Counters().Retrainings.Requested, b.Before); b.Say {
 	case "followed", "accepted":
-		m.Scheduled(now, id, modelops.Job{Backend: "b", ID: "job", Followed: b.Say == "followed"})
+		m.TakeJob(now, id, modelops.Job{Backend: "b", ID: "job", Followed: b.Say == "followed"})
 	case "refused":
-		m.Failed(now, id, "no such pipeline")
+		m.TakeRefusal(now, id, "no such pipeline")
 	case "succeeded", "failed":
 		m.Outcome(now, modelops.Outcome{RequestID: id, State: modelops.State(b.Say), Message: "so it says", ModelVersion: b.Version})
 	case "held":

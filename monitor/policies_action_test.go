@@ -140,7 +140,7 @@ func (p *play) end(how string, line int) policy.Kind {
 	id := wants.Schedule.RequestID
 	state, version, _ := strings.Cut(how, " ")
 	if state == "accepted" {
-		p.m.Scheduled(p.now, id, modelops.Job{Backend: "b"})
+		p.m.TakeJob(p.now, id, modelops.Job{Backend: "b"})
 	} else {
 		require.Contains(p.t, []string{"succeeded", "failed"}, state, "%s", p.where(line))
 		p.m.Outcome(p.now, modelops.Outcome{RequestID: id, State: modelops.State(state), ModelVersion: version})

@@ -101,10 +101,10 @@ func (m *Machine) Status(now time.Time) Status {
 // Overview is Status for whoever reads it in this process, where nothing bounds it:
 // to find out how long it is encoded is most of what a status costs.
 func (m *Machine) Overview(now time.Time) Status {
-	m.Settle()
+	m.Journal.Settle()
 	s := &m.state
 	status := Status{
-		ModelName: s.ModelName, Phase: m.Phase(now), Policy: s.Policy, CooldownUntil: m.CooldownUntil(),
+		ModelName: s.ModelName, Phase: m.Course.Phase(now), Policy: s.Policy, CooldownUntil: m.Course.CooldownUntil(),
 		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: metric.BatchVersions(), Current: s.Flight, Paused: s.Pause,
 		Verification: s.Verification, Failures: s.Failures, LastFailure: s.Failure, ModelVersion: s.Latest,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
@@ -112,7 +112,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	}
 	if s.Pending != nil {
 		pending := *s.Pending
-		pending.Until = clock.Later(pending.Until, m.AnsweredAt(now)) // a blackout may hold no answer up
+		pending.Until = clock.Later(pending.Until, m.Course.AnsweredAt(now)) // a blackout may hold no answer up
 		status.Pending = &pending
 	}
 	if status.Suppressed == nil {
@@ -127,7 +127,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	}
 
 	status.BlackoutUntil, _ = s.Calendar.At(now)
-	status.Budget = m.Budget(now)
+	status.Budget = m.Course.Budget(now)
 	status.NextWake, _ = m.NextWake()
 	status.Next = []Next{}
 	m.wakes(now, m.watch.NextDatapoint(), func(what string, at time.Time) {

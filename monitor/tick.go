@@ -29,9 +29,9 @@ func (m *Machine) Tick(now time.Time) (wake time.Time, ok bool) {
 	m.watch.Forget()
 	var datapoint time.Time
 	for range maxPasses {
-		before := m.Notables()
+		before := m.Journal.Notables()
 		datapoint = m.judgeDue(now)
-		if m.Notables() == before {
+		if m.Journal.Notables() == before {
 			break // nothing was decided that could make something else due
 		}
 	}
@@ -57,16 +57,16 @@ func (s *State) passed(now time.Time) time.Time {
 // returns when the next datapoint is due, zero where none is: nothing but what is
 // measured changes that.
 func (m *Machine) judgeDue(now time.Time) (datapoint time.Time) {
-	m.ExpireFlight(now)
+	m.Course.ExpireFlight(now)
 	if m.state.Stop != nil {
-		m.JudgeFrozen(now)
+		m.Course.JudgeFrozen(now)
 		return datapoint
 	}
 
-	m.AnswerDue(now)
+	m.Course.AnswerDue(now)
 	datapoint = m.judgeDatapoints(now)
-	m.JudgeFrozen(now)
-	m.ConcludeVerification(now)
+	m.Course.JudgeFrozen(now)
+	m.Course.ConcludeVerification(now)
 	if m.watch.HasAges() {
 		m.judgeAges(now)
 	}
@@ -92,7 +92,7 @@ func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 			return due
 		}
 
-		m.Settle() // what its entries go by is about to change
+		m.Journal.Settle() // what its entries go by is about to change
 		for moment := range m.watch.JudgeDue(due, now) {
 			m.choose(moment)
 		}
@@ -101,7 +101,7 @@ func (m *Machine) judgeDatapoints(now time.Time) (next time.Time) {
 
 // judgeSchedules judges the schedules that are due at an instant, for that moment alone.
 func (m *Machine) judgeSchedules(due, now time.Time) {
-	m.Settle() // the reason names the instant, which is about to change
+	m.Journal.Settle() // the reason names the instant, which is about to change
 	if moment := m.watch.JudgeSchedules(due, now, m.state.Calendar); moment != nil {
 		m.choose(moment)
 		moment.EndSchedules()
@@ -111,7 +111,7 @@ func (m *Machine) judgeSchedules(due, now time.Time) {
 // judgeAges judges the rules on age and silence.
 func (m *Machine) judgeAges(now time.Time) {
 	moment := m.watch.Now(now)
-	if moment != nil && moment.JudgeAges(m.Cooldown(), m.suppression(moment) == "") {
+	if moment != nil && moment.JudgeAges(m.Course.Cooldown(), m.suppression(moment) == "") {
 		m.choose(moment)
 	}
 }
@@ -150,7 +150,7 @@ func (m *Machine) earliest(datapoint time.Time) (at time.Time, ok bool) {
 // wakes tells of the instants after now at which time alone changes something: each
 // value is asked for its own, and datapoint is when the next of all windows is due.
 func (m *Machine) wakes(now, datapoint time.Time, wake func(what string, at time.Time)) {
-	m.Wakes(now, wake)
+	m.Course.Wakes(now, wake)
 	if m.state.Stop != nil {
 		if m.state.awaitsNotices(now) {
 			wake(wakeNotices, m.state.noticesUntil())
@@ -165,7 +165,7 @@ func (m *Machine) wakes(now, datapoint time.Time, wake func(what string, at time
 		wake(wakeVerification, due)
 	}
 	if m.watch.HasAges() {
-		if due, ok := m.watch.NextAge(m.state.Ticked, m.Cooldown()); ok {
+		if due, ok := m.watch.NextAge(m.state.Ticked, m.Course.Cooldown()); ok {
 			wake(wakeAge, due)
 		}
 	}
@@ -179,7 +179,7 @@ func (m *Machine) calendarWakes(now time.Time, known *calendar.Calendar, wake fu
 	if due, ok := m.watch.NextInstant(known); ok {
 		wake(wakeSchedule, due)
 	}
-	if ends, ok := m.NextCalendar(); ok && ends.After(m.state.Ticked) {
+	if ends, ok := m.Course.NextCalendar(); ok && ends.After(m.state.Ticked) {
 		wake(wakeCalendar, ends)
 	}
 	if until, in := known.At(now); in && (m.watch.HasDeferred() || m.hasWaitingAge(now)) {
@@ -194,5 +194,5 @@ func (m *Machine) hasWaitingAge(now time.Time) bool {
 		return false
 	}
 	moment := m.watch.Now(now)
-	return moment != nil && m.suppression(moment) == ByBlackout && m.watch.AgeWaits(now, m.Cooldown())
+	return moment != nil && m.suppression(moment) == ByBlackout && m.watch.AgeWaits(now, m.Course.Cooldown())
 }

@@ -24,7 +24,7 @@ func breach(m *monitor.Machine, at time.Time, version string) {
 func outcome(t *testing.T, m *monitor.Machine, at time.Time, state modelops.State, version string) {
 	flight := m.Wants(at).Schedule
 	require.NotNil(t, flight)
-	m.Scheduled(at, flight.RequestID, modelops.Job{Backend: "b", Followed: true})
+	m.TakeJob(at, flight.RequestID, modelops.Job{Backend: "b", Followed: true})
 	m.Outcome(at, modelops.Outcome{RequestID: flight.RequestID, State: state, ModelVersion: version})
 	m.Tick(at)
 }

@@ -159,7 +159,7 @@ func Above(name string, threshold float64) Rule {
 // below threshold 0.9500`.
 func (r *Rule) BreachReason(value, threshold float64) string {
 	side := "above"
-	if !r.Below.IsZero() {
+	if r.BreachesLow() {
 		side = "below"
 	}
 	figures := r.Figures(value, threshold)

@@ -311,7 +311,7 @@ func (w *wire) advance(now time.Time) {
 func (w *wire) tick(now time.Time) {
 	w.machine.Tick(now)
 	if flight := w.machine.Wants(now).Schedule; flight != nil {
-		w.machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "backtest"})
+		w.machine.TakeJob(now, flight.RequestID, modelops.Job{Backend: "backtest"})
 	}
 }
 

@@ -88,13 +88,13 @@ type (
 func (r *Returned) To(machine *monitor.Machine, now time.Time) {
 	switch {
 	case r.Job != nil:
-		machine.Scheduled(now, r.RequestID, *r.Job)
+		machine.TakeJob(now, r.RequestID, *r.Job)
 	case r.Outcome != nil:
 		machine.Outcome(now, *r.Outcome)
 	case r.IsFrozen:
 		machine.Freeze(now, r.RequestID, r.Reason)
 	default:
-		machine.Failed(now, r.RequestID, r.Reason)
+		machine.TakeRefusal(now, r.RequestID, r.Reason)
 	}
 }
 

@@ -209,10 +209,10 @@ func (r *rival) look(now time.Time) {
 
 	answer := r.book.answerTo(id)
 	if answer.job != nil {
-		r.answer(flight.TriggeredAt.Add(answer.job.after), func(m *monitor.Machine, now time.Time) { m.Scheduled(now, id, answer.job.what) })
+		r.answer(flight.TriggeredAt.Add(answer.job.after), func(m *monitor.Machine, now time.Time) { m.TakeJob(now, id, answer.job.what) })
 	}
 	if answer.refusal != nil {
-		r.answer(flight.TriggeredAt.Add(answer.refusal.after), func(m *monitor.Machine, now time.Time) { m.Failed(now, id, answer.refusal.what) })
+		r.answer(flight.TriggeredAt.Add(answer.refusal.after), func(m *monitor.Machine, now time.Time) { m.TakeRefusal(now, id, answer.refusal.what) })
 	}
 	if answer.outcome != nil {
 		r.answer(flight.TriggeredAt.Add(answer.outcome.after), func(m *monitor.Machine, now time.Time) {

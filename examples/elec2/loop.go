@@ -63,7 +63,7 @@ func (l *Loop) Wanted(now time.Time) (requestID string, wanted bool) {
 	if flight == nil {
 		return "", false
 	}
-	l.machine.Scheduled(now, flight.RequestID, modelops.Job{Backend: "study", Followed: true})
+	l.machine.TakeJob(now, flight.RequestID, modelops.Job{Backend: "study", Followed: true})
 	return flight.RequestID, true
 }
 

@@ -58,11 +58,11 @@ func (j *Journal) Open(entries *Entries, modelName, requestBase string, policy *
 	j.modelName = modelName
 	j.requestBase = requestBase
 	j.policy = policy
-	j.Follow()
+	j.AdoptPolicy()
 }
 
-// Follow goes on with other rules: the policy has changed.
-func (j *Journal) Follow() {
+// AdoptPolicy goes on with other rules: the policy has changed.
+func (j *Journal) AdoptPolicy() {
 	j.streaks = make([]streak, len(j.policy.Rules)+1+len(suppressions))
 	j.owes = false
 }

@@ -48,11 +48,11 @@ type Course struct {
 // Request ids begin with requestBase.
 func (c *Course) Open(all *Retrainings, modelName, requestBase string, policy *policy.Policy, j *journal.Journal, w *watch.Watch) {
 	*c = Course{all: all, policy: policy, journal: j, watch: w, modelName: modelName, requestBase: requestBase}
-	c.Follow()
+	c.AdoptPolicy()
 }
 
-// Follow goes on with other rules: the policy has changed.
-func (c *Course) Follow() {
+// AdoptPolicy goes on with other rules: the policy has changed.
+func (c *Course) AdoptPolicy() {
 	c.cooldown = time.Duration(c.policy.Cooldown.Or(policy.Duration(policy.DefaultCooldown)))
 	c.verifies = nil
 	if v := c.policy.Verify; v != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
-	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -48,6 +47,7 @@ func (c *Course) trigger(now time.Time, request modelops.Request, by string) str
 	request.TriggeredAt = now
 	request.Params = c.policy.Retraining.Params
 	timeout := c.policy.Retraining.Timeout.Or(policy.Duration(policy.DefaultTimeout))
+
 	c.all.Flight = &Flight{
 		Request: request, By: by, Backend: c.policy.Retraining.Backend,
 		Deadline: now.Add(time.Duration(timeout)), Timeout: timeout,
@@ -56,17 +56,17 @@ func (c *Course) trigger(now time.Time, request modelops.Request, by string) str
 	}
 	c.all.LastTrigger = now
 	c.all.WentOut = c.all.WentOut.with(now)
-	c.journal.Decide(journal.Decision{
-		At: now, Kind: policy.Triggered, Rule: request.Rule, Reason: request.Reason, ModelVersion: request.ModelVersion,
-		Value: metric.FromPointer(request.Value), Threshold: metric.FromPointer(request.Threshold), RequestID: request.RequestID, By: by,
-	})
+
+	d := decisionOf(now, policy.Triggered, request)
+	d.By = by
+	c.journal.Decide(d)
 	return request.RequestID
 }
 
-// Scheduled says that a backend took a request. Where it can't be followed, the
+// TakeJob takes what a backend says that took a request. Where it can't be followed, the
 // flight ends here. A request that is no longer in flight is passed over: its
 // outcome was faster than the backend's answer.
-func (c *Course) Scheduled(now time.Time, requestID string, job modelops.Job) {
+func (c *Course) TakeJob(now time.Time, requestID string, job modelops.Job) {
 	flight := c.all.Flight
 	if flight == nil || flight.RequestID != requestID {
 		return
@@ -87,9 +87,9 @@ func (c *Course) Scheduled(now time.Time, requestID string, job modelops.Job) {
 	}
 }
 
-// Failed says that a request was refused for good, or can't be followed any
+// TakeRefusal takes why a request was refused for good, or can't be followed any
 // more. A request that is no longer in flight is passed over.
-func (c *Course) Failed(now time.Time, requestID, message string) {
+func (c *Course) TakeRefusal(now time.Time, requestID, message string) {
 	if flight := c.all.Flight; flight != nil && flight.RequestID == requestID {
 		c.land(clock.Plain(now), policy.Failed, message, flight.ModelVersion)
 	}

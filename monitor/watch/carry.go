@@ -114,7 +114,7 @@ func (w *Watch) carryAges(c *Change, isOtherRun bool) {
 // they say from what was measured, where they judge otherwise than before, and drops
 // what waits for a blackout's end where it would not wait by now.
 func (w *Watch) Rejudge(now time.Time, c *Change) {
-	w.Follow()
+	w.AdoptPolicy()
 	w.findOthers(c)
 	for _, seen := range w.tracked {
 		for i, t := range seen.Rules {

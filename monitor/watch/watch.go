@@ -94,7 +94,7 @@ func (w *Watch) Open(seen *Seen, policy *policy.Policy, known *calendar.Calendar
 	if known != nil {
 		w.zones = known.Zones
 	}
-	w.Follow()
+	w.AdoptPolicy()
 }
 
 // SetZones lets the periods of rules go by what was computed of the zones that they
@@ -106,8 +106,8 @@ func (w *Watch) SetZones(zones map[string][]calendar.Shift) {
 	}
 }
 
-// Follow goes on with other rules: the policy has changed.
-func (w *Watch) Follow() {
+// AdoptPolicy goes on with other rules: the policy has changed.
+func (w *Watch) AdoptPolicy() {
 	rules := w.policy.Rules
 	*w = Watch{seen: w.seen, policy: w.policy, zones: w.zones, counts: w.counts, onJudged: w.onJudged, work: w.work, deferred: true}
 	w.forms = make([]policy.Form, len(rules))

@@ -48,7 +48,7 @@ func (t *Track) Reason(r *policy.Rule) string {
 	}
 
 	side := "above"
-	if !r.Below.IsZero() || !r.BelowBaselineBy.IsZero() {
+	if r.BreachesLow() {
 		side = "below"
 	}
 	if !r.Below.IsZero() || !r.Above.IsZero() {
@@ -57,7 +57,7 @@ func (t *Track) Reason(r *policy.Rule) string {
 	}
 
 	by := r.AboveBaselineBy
-	if side == "below" {
+	if r.BreachesLow() {
 		by = r.BelowBaselineBy
 	}
 	figures := r.Figures(value, w.Baseline(r).Value())

@@ -30,7 +30,7 @@ func lived(t *testing.T) monitor.Status {
 	event(0, "v7", 0.95)
 	event(time.Second, "v7", 0.83)
 	event(2*time.Second, "v7", 0.82)
-	m.Scheduled(noon.Add(2*time.Second), "model-monitor/fraud/run/1", modelops.Job{Backend: "webhook", ID: "job-1", Followed: true})
+	m.TakeJob(noon.Add(2*time.Second), "model-monitor/fraud/run/1", modelops.Job{Backend: "webhook", ID: "job-1", Followed: true})
 	m.Outcome(noon.Add(time.Minute), modelops.Outcome{RequestID: "model-monitor/fraud/run/1", State: modelops.Succeeded, ModelVersion: "v8"})
 	event(2*time.Minute, "v8", 0.94)
 	m.TakeEvents(noon.Add(3*time.Minute), []byte("{\"accuracy\": \"\x1b[31m\"}"))
@@ -140,7 +140,7 @@ func TestAFailureAndABackendsLatestWordAreTold(t *testing.T) {
 	m := monitor.NewMachine("fraud", "model-monitor/fraud/run", policy.Policy{})
 	control := monitor.Control{By: "ada", Force: true}
 	m.Retrain(noon, control)
-	m.Failed(noon.Add(time.Minute), "model-monitor/fraud/run/1", "no such DAG")
+	m.TakeRefusal(noon.Add(time.Minute), "model-monitor/fraud/run/1", "no such DAG")
 	m.Retrain(noon.Add(2*time.Minute), control)
 	var text strings.Builder
 	require.NoError(t, status.Print(&text, m.Status(noon.Add(3*time.Minute)), status.Aside{Word: "answered with HTML: <html>"}, noon.Add(3*time.Minute)))
