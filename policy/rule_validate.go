@@ -53,6 +53,35 @@ func (r *Rule) validate(path string) error {
 	for _, field := range present(r.driftFields()) {
 		fault(field, errors.New("has its place only beside drift"))
 	}
+	faults = append(faults, r.validateKind(path)...)
+	fault("below", checkOptional(r.Below))
+	fault("above", checkOptional(r.Above))
+	faults = append(faults, r.validateClear(path)...)
+	faults = append(faults, r.validateComparison(path)...)
+	for _, field := range []struct {
+		name string
+		wait metric.Optional[Duration]
+	}{{"max_age", r.MaxAge}, {"silent_for", r.SilentFor}} {
+		if wait, ok := field.wait.Get(); ok {
+			fault(field.name, checkWait(wait, time.Second))
+		}
+	}
+
+	if r.NewReadings < 0 || r.NewReadings > metric.MaxCount {
+		fault("new_readings", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.NewReadings))
+	}
+	if r.Schedule != "" {
+		_, faulty := calendar.ParseSchedule(r.Schedule, r.Zone, path)
+		faults = append(faults, faulty...)
+	}
+	faults = append(faults, r.validateMembers(path)...)
+	return errors.Join(faults...)
+}
+
+// validateKind is about of which kind a rule is, one alone, and about the fields that have
+// their place beside it.
+func (r *Rule) validateKind(path string) (faults []error) {
+	fault := func(field string, err error) { faults = append(faults, strict.At(strict.Join(path, field), err)) }
 	set := r.kindsSet()
 	if len(set) != 1 {
 		got := "none"
@@ -86,28 +115,7 @@ func (r *Rule) validate(path string) error {
 		}
 	}
 
-	fault("below", checkOptional(r.Below))
-	fault("above", checkOptional(r.Above))
-	faults = append(faults, r.validateClear(path)...)
-	faults = append(faults, r.validateComparison(path)...)
-	for _, field := range []struct {
-		name string
-		wait metric.Optional[Duration]
-	}{{"max_age", r.MaxAge}, {"silent_for", r.SilentFor}} {
-		if wait, ok := field.wait.Get(); ok {
-			fault(field.name, checkWait(wait, time.Second))
-		}
-	}
-
-	if r.NewReadings < 0 || r.NewReadings > metric.MaxCount {
-		fault("new_readings", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.NewReadings))
-	}
-	if r.Schedule != "" {
-		_, faulty := calendar.ParseSchedule(r.Schedule, r.Zone, path)
-		faults = append(faults, faulty...)
-	}
-	faults = append(faults, r.validateMembers(path)...)
-	return errors.Join(faults...)
+	return faults
 }
 
 // validateMembers is about how many rules a composite names. Whether they exist,

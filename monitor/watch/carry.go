@@ -38,8 +38,7 @@ func compare(old, wanted *policy.Policy) *Change {
 	for i := range c.rules {
 		r := &c.rules[i]
 		c.from[i] = slices.IndexFunc(c.old, func(o policy.Rule) bool {
-			return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat && r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone && r.Schedule == o.Schedule &&
-				strict.Equal(old.ProfileOf(&o), wanted.ProfileOf(r))
+			return measuresAlike(&o, r) && strict.Equal(old.ProfileOf(&o), wanted.ProfileOf(r))
 		})
 	}
 
@@ -50,6 +49,13 @@ func compare(old, wanted *policy.Policy) *Change {
 	}
 
 	return c
+}
+
+// measuresAlike says that a rule of one policy measures what one of another does, over the
+// same periods: what they say of it may differ.
+func measuresAlike(o, r *policy.Rule) bool {
+	return r.Name == o.Name && r.Form() == o.Form() && r.Metric == o.Metric && r.Stat == o.Stat &&
+		r.Period == o.Period && r.Offset == o.Offset && r.Zone == o.Zone && r.Schedule == o.Schedule
 }
 
 // Report names the rules whose datapoints are gone.

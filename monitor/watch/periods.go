@@ -87,6 +87,7 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 	moment := w.Of(now, name, seen)
 	moment.due = due
 	clear(moment.Findings)
+
 	isGap := !w.seen.Resumed.IsZero() && due.Before(w.seen.Resumed.Add(settleAfter))
 	judged := false
 	for _, i := range w.windowed {
@@ -102,8 +103,8 @@ func (w *Watch) judgeVersion(due, now time.Time, name string, seen *Version) *Mo
 		if r.IsDrift() {
 			w.comparison(i, name, t.Window)
 		}
-		isTakenOver := r.IsTotal() && w.isTakenOver(i, seen, start)
-		found, point := t.JudgeNext(r, due, now, silence, isGap, isTakenOver)
+		under := window.Circumstances{Silence: silence, Gap: isGap, TakenOver: r.IsTotal() && w.isTakenOver(i, seen, start)}
+		found, point := t.JudgeNext(r, due, now, under)
 		moment.Findings[i] = found
 		w.tellDatapoint(moment, i, point)
 	}

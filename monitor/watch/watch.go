@@ -30,12 +30,7 @@ type Seen struct {
 
 // Watch judges what is seen by a policy.
 type Watch struct {
-	seen   *Seen
-	policy *policy.Policy
-	zones  map[string][]calendar.Shift // whose clocks the periods of rules go by
-	counts *journal.Counters
-
-	onJudged  *func(*Judgement)
+	kept
 	judgement Judgement // that onJudged hears of, of rules with a period
 	finding   Judgement // and of those without
 
@@ -64,6 +59,15 @@ type Watch struct {
 	name     string     // its name
 	stood    stood
 	deferred bool // something may wait for a blackout's end; false: nothing does
+}
+
+// kept is what another policy changes nothing of.
+type kept struct {
+	seen     *Seen
+	policy   *policy.Policy
+	zones    map[string][]calendar.Shift // whose clocks the periods of rules go by
+	counts   *journal.Counters
+	onJudged *func(*Judgement)
 	work     int64
 }
 
@@ -90,7 +94,7 @@ const (
 // it, nil before one is. What is counted goes to counts; onJudged, where it is set, hears
 // of each rule's word.
 func (w *Watch) Open(seen *Seen, policy *policy.Policy, known *calendar.Calendar, counts *journal.Counters, onJudged *func(*Judgement)) {
-	*w = Watch{seen: seen, policy: policy, counts: counts, onJudged: onJudged}
+	*w = Watch{kept: kept{seen: seen, policy: policy, counts: counts, onJudged: onJudged}}
 	if known != nil {
 		w.zones = known.Zones
 	}
@@ -109,16 +113,15 @@ func (w *Watch) SetZones(zones map[string][]calendar.Shift) {
 // AdoptPolicy goes on with other rules: the policy has changed.
 func (w *Watch) AdoptPolicy() {
 	rules := w.policy.Rules
-	*w = Watch{seen: w.seen, policy: w.policy, zones: w.zones, counts: w.counts, onJudged: w.onJudged, work: w.work, deferred: true}
+	*w = Watch{kept: w.kept, deferred: true}
 	w.forms = make([]policy.Form, len(rules))
 	w.rules = make([]window.Rule, len(rules))
 	w.lags = make([]lag, len(rules))
 	w.places = make([]int, len(rules))
 	w.findings = make([]verdict.Finding, len(rules))
-	w.composites = verdict.CompositesOf(rules)
 	w.stood.verdicts = make([]verdict.Verdict, len(rules))
 	w.moment = Moment{Findings: w.findings, watch: w}
-	w.listTracked()
+
 	for i := range rules {
 		r := &rules[i]
 		w.forms[i] = r.Form()
@@ -131,6 +134,9 @@ func (w *Watch) AdoptPolicy() {
 			w.lags[i] = lag{int64(grace / time.Second), int64(grace % time.Second), r.KnowsSilence()}
 		}
 	}
+
+	w.composites = verdict.CompositesOf(rules)
+	w.listTracked()
 	w.SetZones(w.zones)
 	w.followSchedules()
 	w.holdProfiles()

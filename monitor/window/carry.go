@@ -28,22 +28,29 @@ func (w *Window) Carry(o *policy.Rule, r *Rule, now time.Time) (dropped bool) {
 	if o.Time != r.Time { // readings were put into other periods
 		w.Open = nil
 	}
-	isOther := o.Time != r.Time || max(1, o.MinSamples) != max(1, r.MinSamples) || o.BreachesLow() != r.BreachesLow()
-	if o.BaselineOf().From == policy.BaselineTrailing || r.BaselineOf().From == policy.BaselineTrailing { // each had a threshold of its own
-		isOther = isOther || o.BelowBaselineBy != r.BelowBaselineBy || o.AboveBaselineBy != r.AboveBaselineBy || o.BaselineOf() != r.BaselineOf()
-	}
-	dropped = dropped || len(w.Points) > 0 && isOther
+
+	dropped = dropped || len(w.Points) > 0 && judgedOtherwise(o, r.Rule)
 	if dropped {
 		w.Points = nil
 	}
-	if o.IgnoresMissing() != r.IgnoresMissing() || o.Missing == policy.MissingBreaching != (r.Missing == policy.MissingBreaching) {
+	if o.IgnoresMissing() != r.IgnoresMissing() || (o.Missing == policy.MissingBreaching) != (r.Missing == policy.MissingBreaching) {
 		w.Points = slices.DeleteFunc(w.Points, func(p Point) bool { return p.Value.IsZero() })
 	}
-	w.forget(r)
+	w.forget(r) // by how far the rule reaches now
 
 	w.carryBaseline(o, r.Rule)
 	w.carryDetector(o.Change, r.Change)
 	return dropped
+}
+
+// judgedOtherwise says that a rule's datapoints are none of another's that measures the
+// same: they are of other periods or other numbers of readings, breach on the other side,
+// or had each a threshold of its own.
+func judgedOtherwise(o, r *policy.Rule) bool {
+	was, is := o.BaselineOf(), r.BaselineOf()
+	isTrailing := was.From == policy.BaselineTrailing || is.From == policy.BaselineTrailing
+	return o.Time != r.Time || max(1, o.MinSamples) != max(1, r.MinSamples) || o.BreachesLow() != r.BreachesLow() ||
+		isTrailing && (o.BelowBaselineBy != r.BelowBaselineBy || o.AboveBaselineBy != r.AboveBaselineBy || was != is)
 }
 
 // carryDetector keeps what a detector has learnt while it is the same one, and what it

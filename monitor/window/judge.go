@@ -9,19 +9,33 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// point is the datapoint of a period, not judged yet. In a gap, when this side was
-// away, silence says nothing; of a part of a period a total says nothing.
+// point is the datapoint of a period, not judged yet.
 func (b *Bucket) point(r *policy.Rule, isGap, isPart bool) Point {
 	p := Point{Start: b.Start, Approximate: b.Approximate, Value: b.value(r.Stat)}
-	if !r.IsTotal() && b.Count < max(1, r.MinSamples) {
+	isEnough := b.Count >= max(1, r.MinSamples)
+	if !r.IsTotal() && !isEnough {
 		p.Value = metric.Reading{}
 	}
-	p.Unknown = isGap && (b.Count == 0 || r.IsTotal() && (r.BreachesLow() || r.Change != nil || r.HasBaseline()))
-	p.Unknown = p.Unknown || isPart && r.IsTotal()
-	if b.Sketch != nil && p.Value.IsZero() && b.Count >= max(1, r.MinSamples) {
-		p.Unknown = true // the readings span too much for this percentile
-	}
+
+	isWide := b.Sketch != nil && isEnough && p.Value.IsZero() // the readings span too much for this percentile
+	p.Unknown = isWide || b.saysNothing(r, isGap, isPart)
 	return p
+}
+
+// saysNothing says that what was measured in a period can't be judged, since not all of
+// it need have come: this side was away, or the version was there for a part of it.
+func (b *Bucket) saysNothing(r *policy.Rule, isGap, isPart bool) bool {
+	switch {
+	case isPart && r.IsTotal():
+		return true
+	case !isGap:
+		return false
+	case b.Count == 0: // it need not have been silent
+		return true
+	}
+
+	// A total lacks what has not come: only that it is too high is certain.
+	return r.IsTotal() && (r.BreachesLow() || r.Change != nil || r.HasBaseline())
 }
 
 // judge holds a datapoint against the threshold. One that is unknown stays so, and

@@ -75,17 +75,23 @@ func (t *Track) Measure(r *policy.Rule, measured *metric.Summary, now time.Time)
 	return f
 }
 
+// Circumstances are what a period is judged under, beside what was measured in it.
+type Circumstances struct {
+	Silence   bool // a period in which nothing was measured is a datapoint, too
+	Gap       bool // this side was away, so that silence says nothing
+	TakenOver bool // another version took over within the period, so that a total says nothing
+}
+
 // JudgeNext judges the next period of a rule that has one, which is due: what was measured
-// in it, or its silence, where silence says that this is a datapoint. In a gap, when
-// this side was away, silence says nothing; where another version took over within the
-// period, a total says nothing.
-func (t *Track) JudgeNext(r *Rule, due, now time.Time, silence, isGap, isTakenOver bool) (f verdict.Finding, judged Judged) {
+// in it, or its silence.
+func (t *Track) JudgeNext(r *Rule, due, now time.Time, under Circumstances) (f verdict.Finding, judged Judged) {
 	w := t.Window
-	taken := w.take(r, silence)
-	p := taken.point(r.Rule, isGap, isTakenOver || w.isPart(taken.Start))
+	taken := w.take(r, under.Silence)
+	p := taken.point(r.Rule, under.Gap, under.TakenOver || w.isPart(taken.Start))
+
 	switch {
 	case r.IsDrift():
-		p, t.Threshold = w.judgeDrift(r, taken, isGap)
+		p, t.Threshold = w.judgeDrift(r, taken, under.Gap)
 		w.keep(r, p)
 		f = w.conclude(r.Rule, p)
 	case r.Change != nil:
