@@ -235,6 +235,7 @@ func (m *watch) collect(ctx workflow.Context) {
 		}
 		m.takeReturned(ctx, returned)
 	}
+
 	if c := m.await; c != nil && c.future.IsReady() {
 		m.await = nil
 		var outcome modelops.Outcome
@@ -280,8 +281,8 @@ func ended(ctx workflow.Context, calls map[string]*call, then func(id string, er
 }
 
 // calendar lets the machine know the spans of its policy's blackouts, when its
-// schedules are due, and the clocks of its zones. They are computed once and recorded, since time zone data differs
-// between workers.
+// schedules are due, and the clocks of its zones. They are computed once and recorded,
+// since time zone data differs between workers.
 func (m *watch) calendar(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	wanted, ok := m.machine.CalendarWanted(now)
@@ -296,6 +297,7 @@ func (m *watch) calendar(ctx workflow.Context) {
 		Due   map[string][]int64          `json:"due,omitempty"`
 		Error string                      `json:"error,omitempty"`
 	}
+
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
 		c := computed
 		known, err := clocks.Calendar(wanted.From, wanted.Until)
@@ -308,10 +310,12 @@ func (m *watch) calendar(ctx workflow.Context) {
 		c.Due = known.Due
 		return c
 	})
+
 	err := encoded.Get(&computed)
 	if err == nil && computed.Error != "" {
 		err = errors.New(computed.Error)
 	}
+
 	known := &calendar.Calendar{From: wanted.From, Until: wanted.Until, Spans: computed.Spans, Zones: computed.Zones, Due: computed.Due}
 	m.machine.SetCalendar(now, wanted, known, err)
 	m.gave(ctx, Computed{wanted, known, err})

@@ -39,49 +39,8 @@ func (u *Update) Do(now time.Time, raw converter.RawValue) (requestID string, er
 
 func (m *watch) registerUpdates(ctx workflow.Context) error {
 	for _, u := range Updates(m.machine) {
-		validator := func(ctx workflow.Context, raw converter.RawValue) error {
-			if _, handled := m.machine.Recall(updateID(ctx)); handled {
-				return nil
-			}
-
-			payload, err := jsonOf(raw)
-			if err == nil { // here alone: what history has accepted is carried out, however it was sealed
-				err = received(ctx, u.Name, m.machine.RememberedSince()).Check(raw.Payload())
-			}
-			if err == nil {
-				err = u.check(workflow.Now(ctx), payload)
-			}
-			return refused(u.Name, err)
-		}
-
-		handler := func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
-			m.updates++
-			m.answered = workflow.Now(ctx)
-			ctx, _ = workflow.NewDisconnectedContext(ctx) // a monitor that was cancelled goes on for a while
-			id := updateID(ctx)
-			if result, handled := m.machine.Recall(id); handled {
-				return result, nil
-			}
-
-			m.calendar(ctx)
-			m.drain(ctx)                                   // what was sent before the update is seen before it, but for what is left of a pile
-			requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
-			m.gave(ctx, Updated{u.Name, raw, err})
-			if err != nil {
-				return monitor.UpdateResult{}, err
-			}
-
-			m.changed = true
-			m.policy = ""
-			m.hasPolicy = m.hasPolicy || u.Name == contract.UpdateSetPolicy
-			m.calendar(ctx)
-			result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
-			m.machine.Remember(workflow.Now(ctx), id, result)
-			return result, nil
-		}
-
-		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, handler, workflow.UpdateHandlerOptions{
-			Validator: validator, Description: u.description,
+		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, m.handlerOf(&u), workflow.UpdateHandlerOptions{
+			Validator: m.validatorOf(&u), Description: u.description,
 		})
 		if err != nil {
 			return fmt.Errorf("register update %s: %w", u.Name, err)
@@ -89,6 +48,53 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 	}
 
 	return nil
+}
+
+// validatorOf is what says of an update whether it goes into history.
+func (m *watch) validatorOf(u *Update) func(workflow.Context, converter.RawValue) error {
+	return func(ctx workflow.Context, raw converter.RawValue) error {
+		if _, handled := m.machine.Recall(updateID(ctx)); handled {
+			return nil
+		}
+
+		payload, err := jsonOf(raw)
+		if err == nil { // here alone: what history has accepted is carried out, however it was sealed
+			err = received(ctx, u.Name, m.machine.RememberedSince()).Check(raw.Payload())
+		}
+		if err == nil {
+			err = u.check(workflow.Now(ctx), payload)
+		}
+		return refused(u.Name, err)
+	}
+}
+
+// handlerOf is what carries an update out that is in history, once.
+func (m *watch) handlerOf(u *Update) func(workflow.Context, converter.RawValue) (monitor.UpdateResult, error) {
+	return func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
+		m.updates++
+		m.answered = workflow.Now(ctx)
+		ctx, _ = workflow.NewDisconnectedContext(ctx) // a monitor that was cancelled goes on for a while
+		id := updateID(ctx)
+		if result, handled := m.machine.Recall(id); handled {
+			return result, nil
+		}
+
+		m.calendar(ctx)
+		m.drain(ctx)                                   // what was sent before the update is seen before it, but for what is left of a pile
+		requestID, err := u.Do(workflow.Now(ctx), raw) // the signals may have changed what its check says
+		m.gave(ctx, Updated{u.Name, raw, err})
+		if err != nil {
+			return monitor.UpdateResult{}, err
+		}
+
+		m.changed = true
+		m.policy = ""
+		m.hasPolicy = m.hasPolicy || u.Name == contract.UpdateSetPolicy
+		m.calendar(ctx)
+		result := monitor.UpdateResult{Phase: m.machine.Phase(workflow.Now(ctx)), RequestID: requestID}
+		m.machine.Remember(workflow.Now(ctx), id, result)
+		return result, nil
+	}
 }
 
 // Updates are all updates of a machine, in the order in which a run registers them:

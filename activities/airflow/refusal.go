@@ -49,6 +49,7 @@ func (c *connection) refusal(call string, response *http.Response, body []byte) 
 	if detail != "" {
 		r.text += ": " + plain.Excerpt(detail, maxExcerptBytes)
 	}
+
 	switch {
 	case r.status >= 300 && r.status <= 399:
 		r.text += "; redirects are not followed: correct the url in the backend's settings to the address that answers itself"

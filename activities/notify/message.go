@@ -67,6 +67,7 @@ func messageOf(n monitor.Notice, link string, quote func(string) string) message
 	d := n.Decision
 	m := message{title: quote(title(n))}
 	add := func(line string) { m.lines = append(m.lines, quote(plain.Line(line))) }
+
 	if d.Reason != "" {
 		add(d.Reason)
 	}
@@ -80,6 +81,7 @@ func messageOf(n monitor.Notice, link string, quote func(string) string) message
 	if d.By != "" {
 		add("by " + d.By)
 	}
+
 	when := "at " + plain.Time(d.At)
 	if d.Kind.IsOpen() {
 		when = "since " + plain.Time(d.At)
@@ -88,6 +90,7 @@ func messageOf(n monitor.Notice, link string, quote func(string) string) message
 		when += ", until " + plain.Time(n.Until)
 	}
 	add(when)
+
 	if n.Team != "" {
 		add("team " + n.Team)
 	}
