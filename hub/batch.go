@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -20,6 +21,8 @@ const (
 	// maxBatchMetrics bounds a batch's size: some 400 bytes a metric, against the
 	// server's 2 MiB for a payload.
 	maxBatchMetrics = 500
+	firstBackoff    = 200 * time.Millisecond
+	maxBackoff      = 15 * time.Second
 )
 
 // untilDue is how long the next hand-over has to wait; an hour when there is
@@ -199,6 +202,13 @@ func (p *pipe) settle(ctx context.Context, run string, err error) {
 	if err == nil && !p.closing && p.asks(run, now) {
 		p.learn(ctx, run, now)
 	}
+}
+
+// backoff is the pause before attempt n+1, from 1, with jitter: half of it is
+// drawn, so that hubs that lost a server together do not come back together.
+func backoff(attempt int) time.Duration {
+	pause := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
+	return pause/2 + rand.N(pause/2)
 }
 
 // wakeWaiters lets those who wait for durability look again. p.mu is held.

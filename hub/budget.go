@@ -10,9 +10,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// activeFor is how long after it wanted to send an account counts among those that
-// share the budget.
-const activeFor = time.Minute
+const (
+	// activeFor is how long after it wanted to send an account counts among those that
+	// share the budget.
+	activeFor = time.Minute
+	// healthyShare is how much of the budget may go to digests that are not
+	// urgent, so that an urgent one never queues behind them.
+	healthyShare = 0.8
+	// healthyPause is about how long a digest that found no share pauses.
+	healthyPause = time.Second
+)
 
 // budget bounds the signals of one hub over all its models, and divides them among
 // its accounts: where many models of one have something to send, those of another

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"math/rand/v2"
 	"reflect"
 	"time"
 
@@ -119,24 +118,7 @@ func (p *pipe) follow(guidance contract.Guidance, now time.Time) {
 	p.setBoundary(now)
 }
 
-const (
-	// healthyShare is how much of the budget may go to digests that are not
-	// urgent, so that an urgent one never queues behind them.
-	healthyShare = 0.8
-	// healthyPause is about how long a digest that found no share pauses.
-	healthyPause = time.Second
-	firstBackoff = 200 * time.Millisecond
-	maxBackoff   = 15 * time.Second
-)
-
 // isCalm says that breaches trigger nothing at present, so none is urgent.
 func isCalm(g contract.Guidance, now time.Time) bool {
 	return g.Phase != contract.PhaseWatching && (g.Phase != contract.PhaseCoolingDown || now.Before(g.CooldownUntil))
-}
-
-// backoff is the pause before attempt n+1, from 1, with jitter: half of it is
-// drawn, so that hubs that lost a server together do not come back together.
-func backoff(attempt int) time.Duration {
-	pause := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
-	return pause/2 + rand.N(pause/2)
 }

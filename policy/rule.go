@@ -178,7 +178,7 @@ func Word(name string) string {
 }
 
 // IsBeyond says that a value is on the breaching side of a threshold. This is the
-// comparison; the hub has it once more, for haste alone (its tripwire).
+// comparison; the hub has it once more, for haste alone, in hub/internal/tripwire.
 func (r *Rule) IsBeyond(value, threshold float64) bool {
 	if r.BreachesLow() {
 		return value < threshold
