@@ -37,7 +37,7 @@ type Machine struct {
 
 	state       State
 	watch       watch.Watch
-	publishers  publisher.Table
+	publishers  publisher.Register
 	row         table.Row               // the last event, and
 	observation observation.Observation // the last observation, whose memory the next one takes
 	work        int64                   // see Work

@@ -23,7 +23,7 @@ type boundsCall struct {
 
 // findBounds lets the bounds be found that the machine lacks, of one rule after
 // another. A new run asks again for what was under way.
-func (m *watch) findBounds(ctx workflow.Context) {
+func (m *monitorRun) findBounds(ctx workflow.Context) {
 	if m.bounds != nil {
 		return
 	}
@@ -49,7 +49,7 @@ func (m *watch) findBounds(ctx workflow.Context) {
 }
 
 // takeBounds hands the machine the bounds that were found.
-func (m *watch) takeBounds(ctx workflow.Context) {
+func (m *monitorRun) takeBounds(ctx workflow.Context) {
 	if m.bounds == nil || !m.bounds.future.IsReady() {
 		return
 	}

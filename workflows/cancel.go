@@ -29,17 +29,17 @@ func outlasting(ctx workflow.Context, heed func(lasting workflow.Context)) workf
 // outlast lets the run go on in the context that it returns until a cancellation is
 // carried out. The run looks for one itself: a goroutine that waits for it, as outlasting
 // has one, would take memory for each of the thousands of monitors that a worker holds.
-func (m *watch) outlast(ctx workflow.Context) workflow.Context {
+func (m *monitorRun) outlast(ctx workflow.Context) workflow.Context {
 	m.own = ctx
 	lasting, _ := workflow.NewDisconnectedContext(ctx)
 	return lasting
 }
 
 // isToHeed says that the workflow was cancelled, and that nobody knows of it yet.
-func (m *watch) isToHeed() bool { return m.own.Err() != nil && !m.isHeeded }
+func (m *monitorRun) isToHeed() bool { return m.own.Err() != nil && !m.isHeeded }
 
 // heed takes a cancellation for known, when everybody else has had a turn.
-func (m *watch) heed(ctx workflow.Context) {
+func (m *monitorRun) heed(ctx workflow.Context) {
 	if !m.isToHeed() {
 		return
 	}

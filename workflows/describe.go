@@ -52,7 +52,7 @@ type described struct {
 // describe puts the monitor's state where the Temporal UI shows it. It costs no
 // history, but time in each task and each replay of it: the page is made when there is
 // something to read on it, and the policy put into words once.
-func (m *watch) describe(ctx workflow.Context) {
+func (m *monitorRun) describe(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	isNews := m.isNews(now)
 	if !isNews && len(m.measures.listeners) == 0 {
@@ -72,7 +72,7 @@ func (m *watch) describe(ctx workflow.Context) {
 }
 
 // isNews says that the page is to be made anew, and takes it for made.
-func (m *watch) isNews(now time.Time) bool {
+func (m *monitorRun) isNews(now time.Time) bool {
 	counters := m.machine.Counters()
 	counters.Events = 0
 	counters.Digests = 0

@@ -106,7 +106,7 @@ func WithFollower(ctx workflow.Context, f Follower) workflow.Context {
 }
 
 // gave lets the follower, if there is one, hear what the machine has just been given.
-func (m *watch) gave(ctx workflow.Context, given Given) {
+func (m *monitorRun) gave(ctx workflow.Context, given Given) {
 	if m.follower != nil {
 		m.follower(workflow.Now(ctx), m.machine, given)
 	}

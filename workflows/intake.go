@@ -85,7 +85,7 @@ func Receive(machine *monitor.Machine, now time.Time, name string, raw converter
 
 // drain takes what has arrived, until the task at hand has done enough, and says
 // whether that is all. What it takes comes by name, then in order.
-func (m *watch) drain(ctx workflow.Context) (all bool) {
+func (m *monitorRun) drain(ctx workflow.Context) (all bool) {
 	if m.looking {
 		return false
 	}
@@ -112,12 +112,12 @@ func (m *watch) drain(ctx workflow.Context) (all bool) {
 }
 
 // hasSignals says that signals wait, of names we know or not.
-func (m *watch) hasSignals(ctx workflow.Context) bool {
+func (m *monitorRun) hasSignals(ctx workflow.Context) bool {
 	return len(workflow.GetUnhandledSignalNames(ctx)) > 0
 }
 
 // take takes one signal, and yields within it and after it when that is due.
-func (m *watch) take(ctx workflow.Context, now time.Time, name string, raw converter.RawValue) {
+func (m *monitorRun) take(ctx workflow.Context, now time.Time, name string, raw converter.RawValue) {
 	m.signals++
 	m.changed = true // an update drains too, and may then be refused
 	m.isTaking = true
@@ -138,7 +138,7 @@ func (m *watch) take(ctx workflow.Context, now time.Time, name string, raw conve
 // breathe yields, which changes nothing but that the SDK begins to count its second
 // anew. What runs meanwhile, the loop or an update, waits for the signal that is being
 // taken, and takes those after it.
-func (m *watch) breathe(ctx workflow.Context) {
+func (m *monitorRun) breathe(ctx workflow.Context) {
 	m.quota.breath = 0
 	rested := false
 	workflow.Go(ctx, func(workflow.Context) { rested = true })
@@ -147,7 +147,7 @@ func (m *watch) breathe(ctx workflow.Context) {
 
 // finishSignal waits until whoever has begun to take a signal has taken it. That is in
 // the same task: nobody who takes one waits for anything but a turn.
-func (m *watch) finishSignal(ctx workflow.Context) {
+func (m *monitorRun) finishSignal(ctx workflow.Context) {
 	if m.isTaking {
 		m.yield(ctx, func() bool { return !m.isTaking })
 	}
@@ -155,7 +155,7 @@ func (m *watch) finishSignal(ctx workflow.Context) {
 
 // yield lets others run until a condition holds. The context is one that outlasts a
 // cancellation, so that waiting does not fail.
-func (m *watch) yield(ctx workflow.Context, until func() bool) {
+func (m *monitorRun) yield(ctx workflow.Context, until func() bool) {
 	m.heed(ctx)
 	m.traces.away(func() { _ = workflow.Await(ctx, until) })
 }

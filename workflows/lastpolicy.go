@@ -79,7 +79,7 @@ func looksBack(info *workflow.Info, raw converter.RawValue) bool {
 
 // lookBack looks for the last policy, where the run has none. An update that puts
 // one in force meanwhile is newer.
-func (m *watch) lookBack(ctx workflow.Context, raw converter.RawValue) {
+func (m *monitorRun) lookBack(ctx workflow.Context, raw converter.RawValue) {
 	info := workflow.GetInfo(ctx)
 	if !looksBack(info, raw) {
 		return

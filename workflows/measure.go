@@ -84,7 +84,7 @@ type repeat struct {
 }
 
 // measure makes a run count what its machine does.
-func (m *watch) measure(ctx workflow.Context) {
+func (m *monitorRun) measure(ctx workflow.Context) {
 	metrics := workflow.GetMetricsHandler(ctx)
 	m.measures = measures{metrics: metrics, lag: metrics.Timer(MetricDigestLag), counted: m.machine.Counters(), repeats: map[repeat]int64{}}
 	m.measures.listeners, _ = ctx.Value(listenerKey{}).(listeners)

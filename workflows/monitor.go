@@ -93,8 +93,8 @@ func (w Worker) MonitorWorkflow(ctx workflow.Context, input converter.RawValue) 
 	return m.run(ctx)
 }
 
-// watch is one run of a monitor: the machine, and what is under way for it.
-type watch struct {
+// monitorRun is one run of a monitor: the machine, and what is under way for it.
+type monitorRun struct {
 	own        workflow.Context // the workflow's, which ends when it is cancelled; see outlast
 	machine    *monitor.Machine
 	worker     Worker
@@ -136,7 +136,7 @@ type watch struct {
 }
 
 // run takes turns, and rests in between, where a monitor spends its life.
-func (m *watch) run(ctx workflow.Context) error {
+func (m *monitorRun) run(ctx workflow.Context) error {
 	for {
 		isOver, err := m.turn(ctx)
 		if isOver || err != nil {
@@ -149,7 +149,7 @@ func (m *watch) run(ctx workflow.Context) error {
 }
 
 // rest waits until there is something to do.
-func (m *watch) rest(ctx workflow.Context) error {
+func (m *monitorRun) rest(ctx workflow.Context) error {
 	isDue := func() bool {
 		return m.changed || m.isReady() || m.hasSignals(ctx) && !m.quota.isSpent(workflow.Now(ctx))
 	}
@@ -164,7 +164,7 @@ func (m *watch) rest(ctx workflow.Context) error {
 // turn lets the machine see what has arrived and does what it wants, and says whether the
 // run is over. What arrived is a pile where a task can't take all of it: what the machine
 // wants is done nevertheless, and the next task goes on.
-func (m *watch) turn(ctx workflow.Context) (isOver bool, err error) {
+func (m *monitorRun) turn(ctx workflow.Context) (isOver bool, err error) {
 	m.calendar(ctx)
 	all := m.drain(ctx)
 	if m.cancelled {
@@ -223,7 +223,7 @@ const newsPause = time.Second
 // hearNews looks whether publishers should ask anew. They hear of it by the id of the run
 // that takes their signals, which costs nobody a query. Before the first one was heard,
 // nothing is news.
-func (m *watch) hearNews(now time.Time) {
+func (m *monitorRun) hearNews(now time.Time) {
 	guidance := m.machine.Guidance(now)
 	m.isHeard = m.isHeard || guidance.Publishers > 0
 	switch {
@@ -239,7 +239,7 @@ func (m *watch) hearNews(now time.Time) {
 // hearBuild looks whether a pinned run should hand on to another build: the server says
 // so with each task, until the run's own build is the current one again. It says it to no
 // other run: those move on without handing on.
-func (m *watch) hearBuild(ctx workflow.Context, now time.Time) {
+func (m *monitorRun) hearBuild(ctx workflow.Context, now time.Time) {
 	info := workflow.GetInfo(ctx)
 	switch {
 	case !info.GetTargetWorkerDeploymentVersionChanged():
@@ -250,7 +250,7 @@ func (m *watch) hearBuild(ctx workflow.Context, now time.Time) {
 }
 
 // isFull says that the run should end.
-func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
+func (m *monitorRun) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 	info := workflow.GetInfo(ctx)
 	now := workflow.Now(ctx)
 	if m.suggests == 0 && info.GetContinueAsNewSuggested() {
@@ -269,7 +269,7 @@ func (m *watch) isFull(ctx workflow.Context, wants monitor.Wants) bool {
 // still to be begun, so that nobody is asked or told twice without need; and of an
 // update that came with this task. A task that hands on fails when a signal comes
 // meanwhile, and with it the update. One that goes on does not.
-func (m *watch) isDeferred(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
+func (m *monitorRun) isDeferred(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
 	isCalling := m.schedule != nil || wants.Schedule != nil || len(wants.Notices) > 0
 	isAnswering := m.answered.Equal(now)
 	if !isCalling && !isAnswering {
@@ -289,7 +289,7 @@ func (m *watch) isDeferred(info *workflow.Info, wants monitor.Wants, now time.Ti
 // Everything that arrived is in the state by now: handlers of updates end in the task
 // that began them. The next run begins with whatever build is current, and stays with it
 // if it is pinned.
-func (m *watch) continueAsNew(ctx workflow.Context) error {
+func (m *monitorRun) continueAsNew(ctx workflow.Context) error {
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}

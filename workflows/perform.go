@@ -52,7 +52,7 @@ type timer struct {
 }
 
 // perform brings what is under way in line with what the machine wants.
-func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
+func (m *monitorRun) perform(ctx workflow.Context, wants monitor.Wants) {
 	var activity *activities.Retraining // names only
 	m.schedule = keep(m.schedule, wants.Schedule)
 	if m.schedule == nil && wants.Schedule != nil {
@@ -90,7 +90,7 @@ func (m *watch) perform(ctx workflow.Context, wants monitor.Wants) {
 // forget ends the calls of notices that were dropped for newer ones: else each newer
 // one would be told beside those before it, and a run that a script pauses and
 // resumes would have as many calls under way as a channel that is away leaves open.
-func (m *watch) forget(wanted []monitor.Notice) {
+func (m *monitorRun) forget(wanted []monitor.Notice) {
 	for _, id := range slices.Sorted(maps.Keys(m.notices)) {
 		if !slices.ContainsFunc(wanted, func(n monitor.Notice) bool { return n.ID == id }) {
 			m.notices[id].cancel()
@@ -150,7 +150,7 @@ func keep(c *call, wanted *monitor.Flight) *call {
 
 // start calls a backend. Only the deadline in the machine's state ends the
 // retries, so that it holds across runs.
-func (m *watch) start(ctx workflow.Context, queue func(string) string, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
+func (m *monitorRun) start(ctx workflow.Context, queue func(string) string, activity any, flight *monitor.Flight, retry *temporal.RetryPolicy) *call {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           queue(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout: attemptTimeout,
@@ -168,7 +168,7 @@ func (m *watch) start(ctx workflow.Context, queue func(string) string, activity 
 }
 
 // arm sets a timer for each wake and cancels those that are not wanted any more.
-func (m *watch) arm(ctx workflow.Context, wakes []monitor.Wake) {
+func (m *monitorRun) arm(ctx workflow.Context, wakes []monitor.Wake) {
 	armed := m.timers
 	m.timers = nil
 	for _, wake := range wakes {
@@ -198,7 +198,7 @@ func (m *watch) arm(ctx workflow.Context, wakes []monitor.Wake) {
 }
 
 // isReady says that an activity has ended or a timer has fired.
-func (m *watch) isReady() bool {
+func (m *monitorRun) isReady() bool {
 	for _, t := range m.timers {
 		if t.future.IsReady() {
 			return true
@@ -221,7 +221,7 @@ func (m *watch) isReady() bool {
 }
 
 // collect hands the machine what the activities came back with.
-func (m *watch) collect(ctx workflow.Context) {
+func (m *monitorRun) collect(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	if c := m.schedule; c != nil && c.future.IsReady() {
 		m.schedule = nil
@@ -258,7 +258,7 @@ func (m *watch) collect(ctx workflow.Context) {
 }
 
 // takeReturned hands the machine what a call has come back with.
-func (m *watch) takeReturned(ctx workflow.Context, returned Returned) {
+func (m *monitorRun) takeReturned(ctx workflow.Context, returned Returned) {
 	returned.To(m.machine, workflow.Now(ctx))
 	m.gave(ctx, returned)
 }
@@ -283,7 +283,7 @@ func ended(ctx workflow.Context, calls map[string]*call, then func(id string, er
 // calendar lets the machine know the spans of its policy's blackouts, when its
 // schedules are due, and the clocks of its zones. They are computed once and recorded,
 // since time zone data differs between workers.
-func (m *watch) calendar(ctx workflow.Context) {
+func (m *monitorRun) calendar(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	wanted, ok := m.machine.CalendarWanted(now)
 	if !ok {

@@ -66,14 +66,14 @@ func decodeArgument[In any](raw converter.RawValue) (in In, err error) {
 // needsSeal says whether this run takes sealed signals alone. What the worker is told is
 // recorded when the run begins: a replay takes the signals that were taken, whatever the
 // worker is told by then.
-func (m *watch) needsSeal(ctx workflow.Context) (needs bool) {
+func (m *monitorRun) needsSeal(ctx workflow.Context) (needs bool) {
 	encoded := workflow.SideEffect(ctx, func(workflow.Context) any { return m.worker.NeedsSeal })
 	return encoded.Get(&needs) == nil && needs
 }
 
 // unlessPlain is a signal as it is to be taken: one in the clear is unreadable where all
 // have to be sealed.
-func (m *watch) unlessPlain(raw converter.RawValue) converter.RawValue {
+func (m *monitorRun) unlessPlain(raw converter.RawValue) converter.RawValue {
 	payload := raw.Payload()
 	_, isUndecrypted := payload.GetMetadata()[contract.MetadataUndecrypted]
 	if !m.sealedOnly || payload == nil || isUndecrypted || seal.IsSealed(payload) {

@@ -32,7 +32,7 @@ const invalidInput = "InvalidInput"
 
 // setup makes the machine and registers what can be asked of it. It must not
 // block: an update may come with the first task.
-func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
+func setup(ctx workflow.Context, raw converter.RawValue) (*monitorRun, error) {
 	machine, err := MachineOf(workflow.GetInfo(ctx), raw)
 	if err != nil && (workflow.GetInfo(ctx).ContinuedExecutionRunID != "" || IsUndecrypted(err)) {
 		// A worker that was rolled back can't read its successor's state, and one that
@@ -46,7 +46,7 @@ func setup(ctx workflow.Context, raw converter.RawValue) (*watch, error) {
 			fmt.Sprintf("start monitor %s: %v", workflow.GetInfo(ctx).WorkflowExecution.ID, err), invalidInput, nil)
 	}
 
-	m := &watch{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
+	m := &monitorRun{machine: machine, log: workflow.GetLogger(ctx), cancels: map[string]*call{}, notices: map[string]*call{}}
 	m.began = workflow.Now(ctx)
 	m.asksAgain = machine.Wants(m.began).Schedule != nil
 	m.shown = shownBefore(ctx)

@@ -38,7 +38,7 @@ func shownBefore(ctx workflow.Context) (s shown) {
 }
 
 // show keeps the memo and the search attributes up to date.
-func (m *watch) show(ctx workflow.Context, now time.Time) error {
+func (m *monitorRun) show(ctx workflow.Context, now time.Time) error {
 	glance := m.machine.Glance(now)
 	before := m.shown.glance
 	if before.ModelVersion != "" && now.Sub(m.shown.at) < versionPause {
@@ -92,7 +92,7 @@ func attributes(model string, g monitor.Glance, before temporal.SearchAttributes
 }
 
 // hasIndex is recorded, so that a replay by another worker finds the same.
-func (m *watch) hasIndex(ctx workflow.Context) (has bool) {
+func (m *monitorRun) hasIndex(ctx workflow.Context) (has bool) {
 	encoded := workflow.MutableSideEffect(ctx, "has-search-attributes",
 		func(workflow.Context) any { return m.worker.HasIndex != nil && m.worker.HasIndex() }, func(a, b any) bool { return a == b })
 	return encoded.Get(&has) == nil && has

@@ -112,7 +112,7 @@ func (t *traces) away(others func()) {
 }
 
 // trace makes a machine's decisions spans.
-func (m *watch) trace(ctx workflow.Context) {
+func (m *monitorRun) trace(ctx workflow.Context) {
 	m.traces, _ = ctx.Value(tracesKey{}).(*traces)
 	if m.traces == nil {
 		return

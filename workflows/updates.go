@@ -37,7 +37,7 @@ func (u *Update) Do(now time.Time, raw converter.RawValue) (requestID string, er
 	return requestID, refused(u.Name, err)
 }
 
-func (m *watch) registerUpdates(ctx workflow.Context) error {
+func (m *monitorRun) registerUpdates(ctx workflow.Context) error {
 	for _, u := range Updates(m.machine) {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.Name, m.handlerOf(&u), workflow.UpdateHandlerOptions{
 			Validator: m.validatorOf(&u), Description: u.description,
@@ -51,7 +51,7 @@ func (m *watch) registerUpdates(ctx workflow.Context) error {
 }
 
 // validatorOf is what says of an update whether it goes into history.
-func (m *watch) validatorOf(u *Update) func(workflow.Context, converter.RawValue) error {
+func (m *monitorRun) validatorOf(u *Update) func(workflow.Context, converter.RawValue) error {
 	return func(ctx workflow.Context, raw converter.RawValue) error {
 		if _, handled := m.machine.Recall(updateID(ctx)); handled {
 			return nil
@@ -69,7 +69,7 @@ func (m *watch) validatorOf(u *Update) func(workflow.Context, converter.RawValue
 }
 
 // handlerOf is what carries an update out that is in history, once.
-func (m *watch) handlerOf(u *Update) func(workflow.Context, converter.RawValue) (monitor.UpdateResult, error) {
+func (m *monitorRun) handlerOf(u *Update) func(workflow.Context, converter.RawValue) (monitor.UpdateResult, error) {
 	return func(ctx workflow.Context, raw converter.RawValue) (monitor.UpdateResult, error) {
 		m.updates++
 		m.answered = workflow.Now(ctx)

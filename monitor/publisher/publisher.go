@@ -52,8 +52,8 @@ type Hearing struct {
 	Watermark int64 `json:"watermark,omitempty"`
 }
 
-// Table remembers who has published.
-type Table struct {
+// Register remembers who has published.
+type Register struct {
 	known    *Known
 	roll     *roll     // nil until one is heard
 	forgetAt time.Time // no publisher has been silent for too long until then
@@ -61,13 +61,13 @@ type Table struct {
 }
 
 // Open begins to remember in what is known.
-func (t *Table) Open(known *Known) { *t = Table{known: known} }
+func (t *Register) Open(known *Known) { *t = Register{known: known} }
 
 // Work counts what was done so far, in steps of some nanoseconds.
-func (t *Table) Work() int64 { return t.work }
+func (t *Register) Work() int64 { return t.work }
 
 // Sequence is the number of the last batch of a publisher that is remembered.
-func (t *Table) Sequence(id string) (number int64, isKnown bool) {
+func (t *Register) Sequence(id string) (number int64, isKnown bool) {
 	known := t.known.Publishers[id]
 	if known == nil {
 		return 0, false
@@ -78,7 +78,7 @@ func (t *Table) Sequence(id string) (number int64, isKnown bool) {
 // Refusal says why a batch can't be counted although its number is news. A
 // publisher that is known, if only by a batch that was refused, has what follows
 // counted: it numbers a batch only when the one before has its outcome.
-func (t *Table) Refusal(batch *metric.Batch, now time.Time) error {
+func (t *Register) Refusal(batch *metric.Batch, now time.Time) error {
 	made := madeAt(batch, now)
 	if t.known.Publishers[batch.Publisher] != nil || made == 0 || made > t.known.Hearing.Watermark {
 		return nil
@@ -92,7 +92,7 @@ func (t *Table) Refusal(batch *metric.Batch, now time.Time) error {
 
 // Hear remembers the publisher of a batch that is news, and forgets others for it. It
 // returns how many batches are missing before this one.
-func (t *Table) Hear(now time.Time, batch *metric.Batch) (gaps int64) {
+func (t *Register) Hear(now time.Time, batch *metric.Batch) (gaps int64) {
 	s := t.known
 	known := s.Publishers[batch.Publisher]
 	if now.Sub(s.Hearing.Last) > deafAfter {
@@ -144,7 +144,7 @@ func madeAt(b *metric.Batch, now time.Time) (latest int64) {
 
 // forgetSilent forgets those that have been silent for longer than they need to
 // be remembered.
-func (t *Table) forgetSilent(now time.Time) {
+func (t *Register) forgetSilent(now time.Time) {
 	t.forgetAt = now.Add(publisherMemory)
 	for _, known := range t.known.Publishers {
 		until := clock.Later(known.LastWord, t.known.Hearing.Since).Add(publisherMemory)
@@ -157,7 +157,7 @@ func (t *Table) forgetSilent(now time.Time) {
 	t.work += int64(len(t.known.Publishers))
 }
 
-func (t *Table) forget(known *Publisher) {
+func (t *Register) forget(known *Publisher) {
 	t.roll.remove(known)
 	t.known.forget(known)
 }

@@ -21,7 +21,7 @@ func batchOf(id string, sequence int64, made time.Time) *metric.Batch {
 }
 
 // take does with a batch what a monitor does, and says whether it is counted.
-func take(t *publisher.Table, now time.Time, batch *metric.Batch) bool {
+func take(t *publisher.Register, now time.Time, batch *metric.Batch) bool {
 	last, isKnown := t.Sequence(batch.Publisher)
 	if isKnown && batch.Sequence <= last {
 		return false
@@ -38,7 +38,7 @@ func take(t *publisher.Table, now time.Time, batch *metric.Batch) bool {
 func TestNoBatchIsCountedTwiceWhoeverIsForgotten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		known := &publisher.Known{}
-		table := &publisher.Table{}
+		table := &publisher.Register{}
 		table.Open(known)
 		sent := map[string]*metric.Batch{} // the last of each
 		made := map[string]time.Time{}
@@ -91,7 +91,7 @@ func TestNoBatchIsCountedTwiceWhoeverIsForgotten(t *testing.T) {
 
 func TestWhoHasClosedIsForgottenFirstAndThenWhoIsSilentForLongest(t *testing.T) {
 	known := &publisher.Known{}
-	table := &publisher.Table{}
+	table := &publisher.Register{}
 	table.Open(known)
 	for i, id := range []string{"first", "closed", "second", "closed later", "third"} {
 		batch := batchOf(id, 1, noon)
@@ -117,7 +117,7 @@ func names(known *publisher.Known) (all []string) {
 }
 
 func TestWhatIsMissingBeforeABatchIsCounted(t *testing.T) {
-	table := &publisher.Table{}
+	table := &publisher.Register{}
 	table.Open(&publisher.Known{})
 	var gaps []int64
 	for _, sequence := range []int64{7, 8, 11, 12} {
@@ -143,7 +143,7 @@ func TestActiveAreThoseHeardOfWithinTwoOfTheirOwnIntervals(t *testing.T) {
 		{100, 40*every + time.Second, 0},
 	} {
 		known := &publisher.Known{}
-		table := &publisher.Table{}
+		table := &publisher.Register{}
 		table.Open(known)
 		for i := range c.publishers {
 			table.Hear(noon, batchOf(fmt.Sprint(i), 1, noon))
