@@ -90,9 +90,6 @@ func ParseDuration(text string) (time.Duration, error) {
 	return length, nil
 }
 
-// Metric is what changes.
-func (c *Change) Metric() string { return c.metric }
-
 // shift is a change made ready for a recording.
 type shift struct {
 	Change
