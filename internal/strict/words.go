@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
@@ -23,7 +24,7 @@ func Got(err error, data []byte) error {
 	var badTime *time.ParseError
 	switch {
 	case errors.As(err, &badTime):
-		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", plain.Cut(string(data), shown))
+		return fmt.Errorf("must be an RFC 3339 time such as 2006-01-02T15:04:05Z, got %s", excerpt(data))
 	case errors.As(err, &wrongType) && strings.HasPrefix(wrongType.Value, "number "):
 		return fmt.Errorf("%s is out of range", wrongType.Value)
 	case errors.As(err, &wrongType):
@@ -90,7 +91,11 @@ func character(text []byte) string {
 	return "nothing"
 }
 
-func excerpt(data []byte) string { return plain.Cut(string(bytes.TrimSpace(data)), shown) }
+// excerpt is the beginning of a text, on one line.
+func excerpt(data []byte) string {
+	data = bytes.TrimSpace(data)
+	return plain.Cut(plain.Text(string(data[:min(len(data), shown+utf8.UTFMax)])), shown)
+}
 
 // typeWord is what JSON calls a kind of Go's, with its article.
 func typeWord(kind string) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/strict"
 )
 
@@ -58,6 +59,7 @@ func TestNoWordOfTheDecoderLeaks(t *testing.T) {
 		assert.NotContains(t, said, "unexpected end")
 		assert.NotContains(t, said, "where it must not be", "each place has words")
 		assert.NotContains(t, said, "\n")
+		assert.Equal(t, plain.Text(said), said, "no character moves the cursor")
 	})
 }
 
