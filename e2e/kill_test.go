@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -42,17 +43,20 @@ func TestAWorkerKilledAtAnyMomentStartsEachRetrainingOnce(t *testing.T) {
 			for i := range kills {
 				fmt.Fprintln(&events, breach(fmt.Sprintf("kill-%s-%d", name, i)))
 			}
-			published := make(chan string, 1)
+			published := make(chan error, 1)
 			go func() {
-				_, stderr, _ := starter(t, queue, events.String(), "publish", "--file", "-")
-				published <- stderr
+				_, stderr, code := starter(t, queue, events.String(), "publish", "--file", "-")
+				if code != 0 {
+					published <- errors.New(stderr)
+				}
+				close(published)
 			}()
 			for range kills {
 				time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond)))) // the moment is the test
 				p.kill()
 				p = startWorker(t, queue, env...)
 			}
-			require.Empty(t, <-published)
+			require.NoError(t, <-published)
 			for i := range kills {
 				model := fmt.Sprintf("kill-%s-%d", name, i)
 				s := until(t, model, "its retraining is taken", func(s monitor.Status) bool {
