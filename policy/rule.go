@@ -200,8 +200,8 @@ func (r *Rule) ClearThreshold() (float64, bool) {
 // Extreme is which of some readings a rule without a period holds against its
 // threshold: the least where low ones breach, else the greatest.
 func (r *Rule) Extreme(readings *metric.Summary) (value, threshold float64) {
-	if r.BreachesLow() {
-		return readings.Min, r.Below.Value()
+	if below, ok := r.Below.Get(); ok {
+		return readings.Min, below
 	}
 	return readings.Max, r.Above.Value()
 }
