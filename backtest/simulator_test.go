@@ -13,7 +13,7 @@ import (
 	"github.com/modelvigil/modelvigil/backtest"
 	"github.com/modelvigil/modelvigil/backtest/recording"
 	"github.com/modelvigil/modelvigil/metric"
-	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/policy/calendar"
 )
@@ -181,8 +181,8 @@ func TestAgainstBruteForce(t *testing.T) {
 			}
 		}
 		assert.Equal(t, triggers, triggered)
-		assert.Equal(t, byCooldown, r.Suppressed[monitor.ByCooldown])
-		assert.Equal(t, byFlight, r.Suppressed[monitor.ByFlight])
+		assert.Equal(t, byCooldown, r.Suppressed[journal.ByCooldown])
+		assert.Equal(t, byFlight, r.Suppressed[journal.ByFlight])
 		assert.Equal(t, int64(len(triggers))+byCooldown+byFlight, r.Breaches)
 		assert.EqualValues(t, len(triggers), r.Retrainings.Requested)
 		assert.Equal(t, landed, r.Retrainings.Succeeded)

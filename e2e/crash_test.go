@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 )
 
 func webhookEnv(tr *pipeline) []string {
@@ -42,7 +43,7 @@ func TestAWorkerKilledInARetrainingAndInCooldownDecidesOnce(t *testing.T) {
 	startWorker(t, queue, webhookEnv(tr)...)
 	s = until(t, model, "all events are counted", func(s monitor.Status) bool { return s.Events == 3 })
 	assert.EqualValues(t, 1, s.Retrainings.Requested)
-	assert.EqualValues(t, 2, s.Suppressed[monitor.ByCooldown])
+	assert.EqualValues(t, 2, s.Suppressed[journal.ByCooldown])
 	for id, n := range tr.asked() {
 		assert.Equal(t, 1, n, id)
 	}
@@ -67,7 +68,7 @@ func TestABackendThatFailsIsAskedAgainAndNeverTwice(t *testing.T) {
 	tr.finish()
 	s := until(t, model, "the outcome is recorded", func(s monitor.Status) bool { return s.Retrainings.Succeeded == 1 })
 	assert.EqualValues(t, 5, s.Breaches)
-	assert.EqualValues(t, 4, s.Suppressed[monitor.ByCooldown])
+	assert.EqualValues(t, 4, s.Suppressed[journal.ByCooldown])
 	assert.Len(t, tr.asked(), 1)
 }
 

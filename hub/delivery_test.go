@@ -18,6 +18,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -106,7 +107,7 @@ func TestABreachFoldedInCooldownTriggersNothingWhenItArrivesAfterIt(t *testing.T
 		closeHub(t, h)
 		status := carrier.status("fraud")
 		assert.EqualValues(t, 1, status.Retrainings.Requested)
-		assert.Positive(t, status.Suppressed[monitor.ByCooldown])
+		assert.Positive(t, status.Suppressed[journal.ByCooldown])
 		assert.EqualValues(t, 25, status.Events)
 	})
 }

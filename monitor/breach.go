@@ -7,6 +7,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/metric/table"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/observation"
 	"github.com/modelvigil/modelvigil/monitor/watch"
 	"github.com/modelvigil/modelvigil/policy"
@@ -85,7 +86,7 @@ func (m *Machine) choose(moment *watch.Moment) {
 func (m *Machine) breach(moment *watch.Moment, rule int) {
 	m.state.Counters.Breaches++
 	by := m.suppression(moment)
-	if by == ByBlackout {
+	if by == journal.ByBlackout {
 		moment.Defer(rule)
 	}
 	if by != "" {
@@ -106,24 +107,24 @@ func (m *Machine) suppression(moment *watch.Moment) Suppression {
 	s := &m.state
 	switch {
 	case s.Stop != nil:
-		return ByStopping
+		return journal.ByStopping
 	case s.Pause != nil:
-		return ByPause
+		return journal.ByPause
 	case moment.EndsBefore(m.Course.CooldownUntil()):
-		return ByCooldown
+		return journal.ByCooldown
 	case s.Flight != nil:
-		return ByFlight
+		return journal.ByFlight
 	case s.Pending != nil:
-		return ByApproval
+		return journal.ByApproval
 	case moment.Seen.SupersededBy != "" && s.Policy.Superseded != policy.SupersededTriggers:
-		return BySuperseded
+		return journal.BySuperseded
 	}
 
 	if _, in := s.Calendar.At(moment.Now); in {
-		return ByBlackout
+		return journal.ByBlackout
 	}
 	if moment.EndsBefore(m.Course.BudgetUntil()) {
-		return ByBudget
+		return journal.ByBudget
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -31,7 +32,7 @@ func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	assert.Equal(t, retraining.ByCircuit, status.Paused.By)
 	assert.Equal(t, policy.CircuitOpened, status.Decisions[len(status.Decisions)-1].Kind)
 	breach(m, noon.Add(3*time.Second), "v1")
-	assert.EqualValues(t, 1, m.Status(noon).Suppressed[monitor.ByPause])
+	assert.EqualValues(t, 1, m.Status(noon).Suppressed[journal.ByPause])
 
 	m.ResumeBy(noon.Add(time.Minute), monitor.Control{By: "ada"})
 	assert.Zero(t, m.Status(noon).Failures, "resume closes it and forgets the count")

@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric/metrictest"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -99,7 +100,7 @@ func TestTheCooldownsEdges(t *testing.T) {
 			m.Observe(now, event(now, 0.8, 100, 0))
 			status := m.Status(now)
 			assert.Equal(t, c.triggers, status.Retrainings.Requested)
-			assert.Equal(t, 2-c.triggers, status.Suppressed[monitor.ByCooldown])
+			assert.Equal(t, 2-c.triggers, status.Suppressed[journal.ByCooldown])
 		})
 	}
 }
@@ -254,7 +255,7 @@ func TestPausedAndStoppingMonitorsCountButDoNotTrigger(t *testing.T) {
 	m.TakeJob(noon, m.Wants(noon).Schedule.RequestID, modelops.Job{Backend: "log"})
 	assert.True(t, m.Wants(noon).Done)
 	status := m.Status(noon)
-	assert.Equal(t, map[monitor.Suppression]int64{monitor.ByPause: 1, monitor.ByStopping: 1}, status.Suppressed)
+	assert.Equal(t, map[monitor.Suppression]int64{journal.ByPause: 1, journal.ByStopping: 1}, status.Suppressed)
 	require.Error(t, m.CanRetrain(noon, monitor.Control{Force: true}))
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 )
@@ -20,7 +21,7 @@ func (n *naive) breach(now time.Time, v *naiveVersion, r *policy.Rule, all findi
 	n.counters.Breaches++
 	request := n.request(r, v, all)
 	by := n.heldBackBy(now, v, endsBefore)
-	if kind := kindOf(r); by == monitor.ByBlackout && kind != "age" && kind != "silence" {
+	if kind := kindOf(r); by == journal.ByBlackout && kind != "age" && kind != "silence" {
 		v.ledgers[r.Name].deferred = true
 	}
 	if by != "" {

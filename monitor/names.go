@@ -54,19 +54,6 @@ const (
 	Breaching = verdict.Breaching
 )
 
-// The reasons for suppression, in the order in which one is named where several hold.
-const (
-	ByStopping   = journal.ByStopping
-	ByPause      = journal.ByPause
-	ByCooldown   = journal.ByCooldown
-	ByFlight     = journal.ByFlight
-	ByApproval   = journal.ByApproval
-	BySuperseded = journal.BySuperseded
-	ByBlackout   = journal.ByBlackout
-	ByBudget     = journal.ByBudget
-	ByDryRun     = journal.ByDryRun
-)
-
 // MinChangeDatapoints is how many datapoints a rule on a change needs before it can
 // detect one.
 const MinChangeDatapoints = window.MinChangeDatapoints

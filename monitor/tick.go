@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/modelvigil/modelvigil/internal/clock"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy/calendar"
 )
 
@@ -194,5 +195,5 @@ func (m *Machine) hasWaitingAge(now time.Time) bool {
 		return false
 	}
 	moment := m.watch.Now(now)
-	return moment != nil && m.suppression(moment) == ByBlackout && m.watch.AgeWaits(now, m.Course.Cooldown())
+	return moment != nil && m.suppression(moment) == journal.ByBlackout && m.watch.AgeWaits(now, m.Course.Cooldown())
 }

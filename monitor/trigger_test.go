@@ -11,6 +11,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -43,7 +44,7 @@ func TestADryRunDecidesAndAsksForNothing(t *testing.T) {
 	breach(m, noon.Add(time.Hour), "v1")
 	status := m.Status(noon.Add(time.Hour))
 	assert.Equal(t, []policy.Kind{policy.Held, policy.Suppressed, policy.Held}, kinds(m), "its cooldown is virtual, and holds")
-	assert.Equal(t, map[monitor.Suppression]int64{monitor.ByDryRun: 2, monitor.ByCooldown: 1}, status.Suppressed)
+	assert.Equal(t, map[monitor.Suppression]int64{journal.ByDryRun: 2, journal.ByCooldown: 1}, status.Suppressed)
 	assert.Zero(t, status.Retrainings.Requested)
 	assert.Nil(t, m.Wants(noon.Add(time.Hour)).Schedule)
 	assert.Equal(t, contract.PhaseCoolingDown, status.Phase)
@@ -60,7 +61,7 @@ func TestApproval(t *testing.T) {
 		breach(m, noon.Add(time.Minute), "v1")
 		status := m.Status(noon.Add(time.Minute))
 		require.Equal(t, contract.PhaseAwaitingApproval, status.Phase)
-		require.EqualValues(t, 1, status.Suppressed[monitor.ByApproval])
+		require.EqualValues(t, 1, status.Suppressed[journal.ByApproval])
 		require.Zero(t, status.Retrainings.Requested)
 		require.True(t, status.CooldownUntil.IsZero(), "the cooldown starts when the request goes out")
 		return m
@@ -81,7 +82,7 @@ func TestApproval(t *testing.T) {
 		m.RejectPending(at, monitor.Control{By: "ada", Reason: "a sale"})
 		breach(m, at.Add(time.Minute), "v1")
 		assert.Equal(t, []policy.Kind{policy.AwaitingApproval, policy.Suppressed, policy.ApprovalRejected, policy.Suppressed}, kinds(m))
-		assert.EqualValues(t, 1, m.Status(at).Suppressed[monitor.ByCooldown])
+		assert.EqualValues(t, 1, m.Status(at).Suppressed[journal.ByCooldown])
 	})
 	t.Run("no answer rejects", func(t *testing.T) {
 		m := asked("reject")
@@ -148,7 +149,7 @@ func TestASupersededVersionTriggersNoMore(t *testing.T) {
 			breach(m, noon, "v1")
 			outcome(t, m, noon.Add(time.Minute), modelops.Succeeded, c.made)
 			breach(m, noon.Add(2*time.Minute), "v1")
-			assert.Equal(t, c.superseded, m.Status(noon).Suppressed[monitor.BySuperseded])
+			assert.Equal(t, c.superseded, m.Status(noon).Suppressed[journal.BySuperseded])
 			assert.Equal(t, 2-c.superseded, m.Status(noon).Retrainings.Requested)
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -67,7 +68,7 @@ func TestAMonitorThatIsCancelledRecordsItsRetrainingFirst(t *testing.T) {
 	paused := l.update(2*time.Hour, "late", contract.UpdatePause, nil)
 	l.at(3*time.Hour, func(s monitor.Status) {
 		require.Equal(t, contract.PhaseStopping, s.Phase)
-		require.EqualValues(t, 1, s.Suppressed[monitor.ByStopping])
+		require.EqualValues(t, 1, s.Suppressed[journal.ByStopping])
 	})
 	status := l.end()
 	require.ErrorContains(t, paused.refused, "the monitor is stopping")

@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 )
 
 func TestContinueAsNewInCooldownKeepsWhatIsLeftOfIt(t *testing.T) {
@@ -38,7 +39,7 @@ func TestContinueAsNewInCooldownKeepsWhatIsLeftOfIt(t *testing.T) {
 	require.Equal(t, done.result, again.result, "the same update id gets the same answer, and changes nothing")
 	require.EqualValues(t, 2, status.Retrainings.Accepted)
 	require.EqualValues(t, 4, status.Events)
-	require.EqualValues(t, 2, status.Suppressed[monitor.ByCooldown])
+	require.EqualValues(t, 2, status.Suppressed[journal.ByCooldown])
 }
 
 func TestContinueAsNewInARetrainingFollowsItOn(t *testing.T) {

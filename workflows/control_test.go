@@ -12,6 +12,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -32,7 +33,7 @@ func TestPauseRetrainAndForce(t *testing.T) {
 	require.NotEmpty(t, byHand.result.RequestID)
 	require.ErrorContains(t, early.refused, "in cooldown until 2026-03-01T13:00:04Z; use force")
 	require.NoError(t, forced.refused)
-	assert.EqualValues(t, 1, status.Suppressed[monitor.ByPause])
+	assert.EqualValues(t, 1, status.Suppressed[journal.ByPause])
 	assert.EqualValues(t, 2, status.Retrainings.Accepted)
 	assert.Equal(t, noon.Add(time.Hour+6*time.Second), status.CooldownUntil.UTC())
 }

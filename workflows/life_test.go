@@ -24,6 +24,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -169,7 +170,7 @@ func TestABreachIsRetrainedOnce(t *testing.T) {
 	require.Regexp(t, `^model-monitor/fraud/.*/1$`, requests[0].Request.RequestID)
 	require.Equal(t, "accuracy 0.8000 below threshold 0.9000", requests[0].Request.Reason)
 	require.Equal(t, noon, requests[0].Request.TriggeredAt.UTC())
-	require.EqualValues(t, 4, status.Suppressed[monitor.ByCooldown])
+	require.EqualValues(t, 4, status.Suppressed[journal.ByCooldown])
 	require.EqualValues(t, 1, status.Retrainings.Succeeded, "an activity's outcome is that of the retraining it was asked about")
 }
 

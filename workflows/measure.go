@@ -209,7 +209,7 @@ var noticeOutcomes = []string{"delivered", "failed"}
 // rejectionSources are what rejections come by. The names that anyone may give a
 // signal are kept out of labels.
 var rejectionSources = []string{
-	contract.SignalMetric, contract.SignalMetricDigest, contract.SignalRetrainingOutcome, string(monitor.ByBlackout), sourceLastPolicy, otherSource,
+	contract.SignalMetric, contract.SignalMetricDigest, contract.SignalRetrainingOutcome, string(journal.ByBlackout), sourceLastPolicy, otherSource,
 }
 
 func boundedSource(source string) string {

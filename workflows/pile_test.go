@@ -19,6 +19,7 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -131,7 +132,7 @@ func TestAnUpdateThatMeetsAPileIsAppliedBeforeWhatIsLeftOfIt(t *testing.T) {
 	require.NoError(t, paused.refused)
 	require.NoError(t, paused.failed)
 	assert.Equal(t, contract.PhasePaused, paused.result.Phase)
-	afterIt := status.Suppressed[monitor.ByPause]
+	afterIt := status.Suppressed[journal.ByPause]
 	assert.Positive(t, afterIt)
 	assert.Less(t, afterIt, int64(pileEvents), "what one task took of it is seen before the update")
 	assert.EqualValues(t, pileEvents, status.Events)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/backtest/whatif"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 	"github.com/modelvigil/modelvigil/policy"
 )
 
@@ -16,7 +17,7 @@ func TestBothListsAreShownSideBySide(t *testing.T) {
 		return monitor.Decision{At: noon.Add(at), Kind: kind, Rule: "accuracy", Reason: reason, ModelVersion: "v7"}
 	}
 	suppressed := decision(3*time.Minute, policy.Suppressed, "accuracy 0.8200 below threshold 0.9000")
-	suppressed.SuppressedBy, suppressed.Count = monitor.ByCooldown, 4
+	suppressed.SuppressedBy, suppressed.Count = journal.ByCooldown, 4
 	answer := whatif.Answer{
 		ModelName: "fraud", Runs: 2, From: noon, Until: noon.Add(time.Hour), Notes: []string{"a\nnote"},
 		Recorded: []monitor.Decision{

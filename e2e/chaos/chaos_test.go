@@ -15,6 +15,7 @@ import (
 	"github.com/modelvigil/modelvigil/internal/patience"
 	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/monitor/journal"
 )
 
 func TestASeedDealsTheSameFaultsAndNoTargetTwoAtATime(t *testing.T) {
@@ -41,7 +42,7 @@ func good() (record, []*claim) {
 	at := func(id string, triggered time.Duration) job {
 		return job{request: modelops.Request{RequestID: id, TriggeredAt: calm.Add(triggered)}, began: calm.Add(triggered + 100*time.Millisecond)}
 	}
-	s := monitor.Status{Counters: monitor.Counters{Rejected: 3, Breaches: 12, Suppressed: map[monitor.Suppression]int64{monitor.ByCooldown: 10}}}
+	s := monitor.Status{Counters: monitor.Counters{Rejected: 3, Breaches: 12, Suppressed: map[monitor.Suppression]int64{journal.ByCooldown: 10}}}
 	s.Retrainings.Requested = 2
 	s.Versions = map[string]monitor.VersionStatus{"v1": {Metrics: map[string]monitor.MetricStatus{"p0-1": {Count: 100}}}}
 	return record{"fraud", s, []job{at("a/1", -time.Second), at("a/2", 9*time.Second)}, 10 * time.Second, calm},
