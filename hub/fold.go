@@ -137,18 +137,19 @@ func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opene
 	return opened, false, nil
 }
 
-// lock takes this core's shard, or another that is free, or waits for this one.
+// lock takes this core's shard, or another that is free, or waits for this one. A core
+// keeps to a shard that it found free: two that were given the same one part.
 func (f *fold) lock() *shard {
 	p := places.Get().(*place)
-	number := p.number % len(f.shards)
-	places.Put(p)
-	own := &f.shards[number]
+	defer places.Put(p)
+	own := &f.shards[p.number%len(f.shards)]
 	if own.mu.TryLock() {
 		return own
 	}
 
-	for i := range f.shards {
-		if s := &f.shards[(number+i)%len(f.shards)]; s.mu.TryLock() {
+	for range f.shards {
+		p.number = (p.number + 1) % len(f.shards)
+		if s := &f.shards[p.number]; s.mu.TryLock() {
 			return s
 		}
 	}
