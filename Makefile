@@ -51,7 +51,7 @@ test: ## in minutes, on however slow and busy a machine: unit and workflow tests
 
 .PHONY: test-long
 test-long: SERVER = newest
-test-long: ## in at most 40 minutes, before a release: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
+test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_LONG=yes MONITOR_STEPS=1000000 MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PURE) $$($(CONCURRENT))
 	$(GOTEST) $(RACE) $(PURE)
