@@ -78,10 +78,10 @@ const shortestCloud = `{"specversion":"1.0","id":"1","source":"s","type":"t","da
 var errTooShort = errors.New("is too short for a CloudEvent with an event")
 
 // cloud publishes the event in a CloudEvent of structured mode, or rejects it.
-func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
+func (t *taking) cloud(ctx context.Context, item []byte) {
 	if t.outcome.RejectedTotal >= maxListed && len(item) < len(shortestCloud) {
 		t.outcome.reject(errTooShort) // megabytes of nothing must not cost seconds
-		return true
+		return
 	}
 	var envelope struct {
 		attributes
@@ -96,7 +96,7 @@ func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 			err = errors.New("must be a CloudEvent, a JSON object")
 		}
 		t.outcome.reject(err)
-		return true
+		return
 	}
 
 	err := envelope.check()
@@ -121,9 +121,9 @@ func (t *taking) cloud(ctx context.Context, item []byte) (goOn bool) {
 
 	if err != nil {
 		t.outcome.reject(err)
-		return true
+		return
 	}
 
 	t.occurred = envelope.occurred
-	return t.one(ctx, data)
+	t.one(ctx, data)
 }

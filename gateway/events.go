@@ -213,8 +213,12 @@ type taking struct {
 }
 
 // take publishes each event of the body. It is refused as a whole, and then
-// nothing is accepted, where it is no JSON.
+// nothing is accepted, where it is no JSON, or nobody waits for the answer any more.
 func (t *taking) take(ctx context.Context, f form) *problem {
+	if ctx.Err() != nil { // who closed it for writing alone may well read the answer
+		return notNow(http.StatusServiceUnavailable, "the connection was closed too early; nothing was accepted, keep it open until there is an answer")
+	}
+
 	if f.cloud != nil {
 		t.occurred = f.cloud.occurred
 	}
@@ -222,8 +226,8 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	if f.media == typeNDJSON {
 		for line := range bytes.Lines(body) {
 			line = bytes.TrimSpace(line)
-			if len(line) > 0 && !t.one(ctx, line) {
-				break
+			if len(line) > 0 {
+				t.one(ctx, line)
 			}
 		}
 		return nil
@@ -244,9 +248,7 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 		return badRequest("%s: must be one event; a list of them is %s", typeCloud, typeClouds)
 	case isList:
 		for element := range elements(body) {
-			if !one(ctx, element) {
-				break
-			}
+			one(ctx, element)
 		}
 	default:
 		one(ctx, body)
@@ -255,13 +257,8 @@ func (t *taking) take(ctx context.Context, f form) *problem {
 	return nil
 }
 
-// one publishes an event, or rejects it. It is false when nobody waits for the
-// answer any more.
-func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
-	if t.outcome.next()%1024 == 0 && ctx.Err() != nil {
-		return false
-	}
-
+// one publishes an event, or rejects it.
+func (t *taking) one(ctx context.Context, item []byte) {
 	event, err := t.decoder.decode(item, t.now, t.outcome.RejectedTotal < maxListed)
 	if err == nil {
 		if event.Timestamp.IsZero() {
@@ -272,11 +269,10 @@ func (t *taking) one(ctx context.Context, item []byte) (goOn bool) {
 
 	if err != nil {
 		t.outcome.reject(err)
-		return true
+		return
 	}
 
 	t.outcome.Accepted++
-	return true
 }
 
 // checkJSON says where a body is no JSON text.

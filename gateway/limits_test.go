@@ -83,13 +83,19 @@ func TestMegabytesOfNonsenseCostLittleAndAreCountedInFull(t *testing.T) {
 	assert.Equal(t, "metrics: must be at most 64, got 500001", answer.Rejected[0].Reason)
 }
 
-func TestWhatNobodyWaitsForIsNotPublishedToTheEnd(t *testing.T) {
+// Who has closed a connection for writing alone reads that answer.
+func TestWhatNobodyWaitsForIsNeitherPublishedNorSaidToBe(t *testing.T) {
 	s := serve(t, Options{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	taking := &taking{gateway: s.Gateway, in: &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: []byte(strings.Repeat(good+"\n", 5))}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
-	require.Nil(t, taking.take(gone, form{media: typeNDJSON}))
-	assert.Zero(t, taking.outcome.Accepted)
+	for media, body := range map[string]string{typeNDJSON: strings.Repeat(good+"\n", 5), typeJSON: good, typeClouds: "[" + shortestCloud + "]"} {
+		taking := &taking{gateway: s.Gateway, in: &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: []byte(body)}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
+		refused := taking.take(gone, form{media: media})
+		require.NotNil(t, refused, media)
+		assert.Equal(t, http.StatusServiceUnavailable, refused.Status)
+		assert.Contains(t, refused.Detail, "nothing was accepted")
+		assert.Zero(t, taking.outcome.Accepted)
+	}
 }
 
 func TestManyLargeBodiesAtOnceAreBackPressure(t *testing.T) {
