@@ -43,6 +43,7 @@ func (c Channels) For(team, name string) (DeclaredChannel, error) {
 	case channel.Teams != nil && !slices.Contains(channel.Teams, team):
 		return channel, modelops.Final(fmt.Errorf("%q is for policies of team %s, and this one's is %q", name, strings.Join(channel.Teams, ", "), team))
 	}
+
 	return channel, nil
 }
 

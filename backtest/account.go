@@ -133,5 +133,6 @@ func lacking(rule *policy.Rule, account *Account, filled int64) string {
 	case rule.IsWindowed() && account.Judged > 0 && account.Judged < int64(breaching):
 		return fmt.Sprintf("it has %d of the %d datapoints that must breach", account.Judged, breaching)
 	}
+
 	return ""
 }

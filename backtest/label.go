@@ -93,6 +93,7 @@ func (l *label) UnmarshalJSON(data []byte) error {
 	if json.Unmarshal(data, &l.from) == nil {
 		return nil
 	}
+
 	var pair []string
 	if json.Unmarshal(data, &pair) != nil || len(pair) < 1 || len(pair) > 2 {
 		return fmt.Errorf("a label must be an instant, or a pair of beginning and end, got %s", plain.Cut(string(data), 60))
@@ -140,6 +141,7 @@ func labelled(names, eventFiles []string) (string, error) {
 	if len(names) == 1 {
 		return names[0], nil
 	}
+
 	bare := func(file string) string {
 		return strings.SplitN(filepath.Base(filepath.ToSlash(file)), ".", 2)[0]
 	}

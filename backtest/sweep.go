@@ -197,6 +197,7 @@ func NewGrid(sweeps []Sweep) (Grid, error) {
 			return nil, fmt.Errorf("must be at most %d values, each with each, got %d and more", maxSweepValues, points)
 		}
 	}
+
 	return sweeps, nil
 }
 
@@ -221,6 +222,7 @@ func (g Grid) Points() [][]string {
 		}
 		points = crossed
 	}
+
 	return points
 }
 

@@ -75,5 +75,6 @@ func inputsText(status *monitor.Status) string {
 		}
 		return text + fmt.Sprintf(" at most %.2f", maxDistance)
 	}
+
 	return "inputs: the first that " + version + " sees are learnt"
 }

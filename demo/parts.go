@@ -129,5 +129,6 @@ func tail(path string) string {
 			text = rest
 		}
 	}
+
 	return string(bytes.TrimSpace(text))
 }

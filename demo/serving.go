@@ -100,6 +100,7 @@ func (s *server) tick(ctx context.Context, number int) error {
 	if err := s.models.refresh(ctx); err != nil {
 		return err
 	}
+
 	if number < windows || s.Endless {
 		if err := s.predict(ctx, number); err != nil {
 			return err
@@ -160,6 +161,7 @@ func (s *server) label(ctx context.Context) error {
 	if err := s.lines.Encode(p.window); err != nil {
 		return fmt.Errorf("write window: %w", err)
 	}
+
 	return nil
 }
 

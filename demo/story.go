@@ -137,6 +137,7 @@ func (s *story) episodes() []episode {
 		}
 		all = append(all, s.episode(i, end))
 	}
+
 	return all
 }
 

@@ -112,6 +112,7 @@ func (d *demo) status(ctx context.Context) (*monitor.Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the monitor of %s: %w", ModelName, err)
 	}
+
 	return status, nil
 }
 
@@ -167,6 +168,7 @@ func (e entry) String() string {
 	case e.Reason != "":
 		text += "  " + e.Reason
 	}
+
 	return text
 }
 

@@ -67,6 +67,7 @@ func (b *backlog) check(h *hub.Hub, from *party, all *parties, now time.Time) er
 	if err := b.events(from, all); err == nil && now.Sub(b.since()) < countEvery {
 		return nil
 	}
+
 	if now.Sub(b.since()) >= countEvery && b.counting.CompareAndSwap(false, true) { // others go by the last count meanwhile
 		b.count(h, all, now)
 		b.counting.Store(false)

@@ -62,6 +62,7 @@ func attributesOf(header http.Header) (*attributes, error) {
 	if header.Get("Ce-Specversion") == "" && header.Get("Ce-Id") == "" && header.Get("Ce-Type") == "" {
 		return nil, nil
 	}
+
 	a := &attributes{
 		SpecVersion: header.Get("Ce-Specversion"), ID: header.Get("Ce-Id"), Source: header.Get("Ce-Source"),
 		Type: header.Get("Ce-Type"),

@@ -174,6 +174,7 @@ func mediaOf(contentType string) string {
 	if charset, given := parameters["charset"]; err != nil || given && !strings.EqualFold(charset, "utf-8") {
 		return ""
 	}
+
 	switch media {
 	case typeJSON, typeCloud, typeClouds:
 		return media

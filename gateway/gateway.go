@@ -60,6 +60,7 @@ func (o Options) withDefaults() Options {
 	if o.DurableTimeout <= 0 {
 		o.DurableTimeout = DefaultDurableTimeout
 	}
+
 	return o
 }
 

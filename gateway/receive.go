@@ -145,6 +145,7 @@ func (g *Gateway) enter(by *token) (in *intake, refused *problem) {
 		leave()
 		return nil, notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
 	}
+
 	return &intake{hub: h, party: from, token: by, leave: leave}, nil
 }
 

@@ -55,6 +55,7 @@ func (p Publisher) Check(ctx context.Context, event *metric.Event) error {
 	if in == nil {
 		return errNoRequest
 	}
+
 	err := event.Validate(time.Now()) // first of all it bounds the names
 	if err == nil {
 		err = in.token.allow(event.ModelName)

@@ -29,6 +29,7 @@ func (t *token) allow(model string) error {
 	if t == nil || len(t.models) == 0 {
 		return nil
 	}
+
 	if len(model) > metric.MaxModelNameBytes { // of no model, and too long to be held against patterns
 		return fmt.Errorf("model_name: must be at most %d bytes", metric.MaxModelNameBytes)
 	}

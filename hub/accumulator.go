@@ -167,6 +167,7 @@ func (a *accumulator) readAny(event *metric.Event, stamp time.Time) (grown int, 
 		}
 		a.readings = append(a.readings, reading{t, value})
 	}
+
 	return grown, nil
 }
 

@@ -75,6 +75,7 @@ func (f *fold) since() (since time.Time) {
 		}
 		s.mu.Unlock()
 	}
+
 	return since
 }
 

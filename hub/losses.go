@@ -100,6 +100,7 @@ func (s *shortfall) add(model string, m missed) {
 	if m.events == 0 {
 		return
 	}
+
 	if s.events == nil {
 		s.events = map[string]int64{}
 		s.causes = map[string]error{}
@@ -141,6 +142,7 @@ func (e *NotDurableError) Error() string {
 	if more := len(models) - most; more > 0 {
 		text += fmt.Sprintf(" and of %d models more", more)
 	}
+
 	return fmt.Sprintf("events not durable: %s: %v", text, e.Err)
 }
 

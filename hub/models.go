@@ -80,6 +80,7 @@ func (h *Hub) forget(p *pipe) bool {
 	if !p.isIdle(h.now()) {
 		return false
 	}
+
 	h.adding.Lock()
 	defer h.adding.Unlock()
 	if h.closed || !p.isIdle(h.now()) || !p.fold.closeIfEmpty() {

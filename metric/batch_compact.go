@@ -68,6 +68,7 @@ func (d *Digest) isCompactable() bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -94,6 +95,7 @@ func (d *Digest) compact() *compactDigest {
 		}
 		c.Metrics[name] = summary
 	}
+
 	return c
 }
 

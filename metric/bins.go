@@ -73,6 +73,7 @@ func (d *Digest) KeepsAll(other *Digest) bool {
 			}
 		}
 	}
+
 	return true
 }
 
@@ -134,6 +135,7 @@ func unpackBins(packed []string, count int64) (bins []Bins, err error) {
 		}
 		bins = append(bins, b)
 	}
+
 	return bins, nil
 }
 

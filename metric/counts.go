@@ -59,6 +59,7 @@ func (c Counts) pack(to []byte) []byte {
 			w.write(byte(far >> i & 1))
 		}
 	}
+
 	return w.bytes
 }
 

@@ -67,6 +67,7 @@ func (r *EventReader) scan(data []byte) bool {
 		}
 		seen |= field
 	}
+
 	return c.Ended()
 }
 

@@ -169,6 +169,7 @@ func (s *Sketch) readBase64(text []byte) error {
 	if len(text) > base64.StdEncoding.EncodedLen(maxSketchBytes) {
 		return fault
 	}
+
 	encoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(encoded, text)
 	if err != nil || n > maxSketchBytes {
@@ -263,6 +264,7 @@ func (d *decoder) block(b *[]byte, flag enc.Flag) error {
 		}
 		return err
 	}
+
 	return errors.New("a block of an unknown kind")
 }
 

@@ -44,6 +44,7 @@ func ParseTimestamp(text string, local *time.Location) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("must say its zone: write %sZ if %s is UTC, or add an offset such as +02:00",
 			stamp.Format("2006-01-02T15:04:05"), text)
 	}
+
 	return time.Time{}, noTimestamp(text)
 }
 

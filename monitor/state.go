@@ -91,6 +91,7 @@ func dropOldest[V any](all map[string]V, max int, when func(V) time.Time) {
 	if len(all) <= max {
 		return
 	}
+
 	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
 		if order := when(all[a]).Compare(when(all[b])); order != 0 {
 			return order

@@ -131,6 +131,7 @@ func (r *Rule) BaselineOf() (b Baseline) {
 	default:
 		b.Samples = 1
 	}
+
 	return b
 }
 

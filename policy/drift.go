@@ -238,6 +238,7 @@ func (r *Rule) driftText() string {
 	if alarms, ok := r.FalseAlarms.Get(); ok {
 		text += ", false alarms " + alarms.String()
 	}
+
 	return text
 }
 

@@ -63,6 +63,7 @@ func (r *Rule) validateStatistic() error {
 	if s.IsNumeric() && r.Metric == "" && len(r.Watched(true)) > 0 {
 		return fmt.Errorf("%s is of numbers alone; of categories take psi, js, tvd or missing", s)
 	}
+
 	return nil
 }
 

@@ -100,6 +100,7 @@ func DistributionsFor(rules []Rule, keep []string) Distributions {
 			d.compared = append(d.compared, *r)
 		}
 	}
+
 	return d
 }
 

@@ -54,6 +54,7 @@ func (r *Rule) Form() Form {
 	case r.IsWindowed():
 		return FormWindow
 	}
+
 	return FormInstant
 }
 
@@ -81,5 +82,6 @@ func (r *Rule) Members() []string {
 	case r.Not != "":
 		return []string{r.Not}
 	}
+
 	return nil
 }

@@ -61,6 +61,7 @@ func (r *Rule) isJudged(within time.Duration, member func(name string) bool) boo
 		m, _ := r.MOfN()
 		return time.Duration(m)*r.PeriodLength()+r.GraceLength() <= within
 	}
+
 	return true
 }
 
@@ -71,6 +72,7 @@ func (p Policy) Unverifiable() []string {
 	if p.Verify == nil {
 		return nil
 	}
+
 	var names []string
 	p = p.WithDefaults()
 	for i, isJudged := range p.Verifiable(p.Verify.Length()) {

@@ -275,6 +275,7 @@ func (b *backtesting) sweptPolicies(policies []backtest.Policy) (swept []backtes
 			swept = append(swept, changed)
 		}
 	}
+
 	return swept, nil
 }
 

@@ -214,6 +214,7 @@ func pairsOf(recorded *input.Recorded, policies []backtest.Policy) (pairs []pair
 			return nil, fmt.Errorf("%s: there are no events of model %q; they are of %s", plain.Text(policy.Label), policy.ModelName, recorded.ModelNames())
 		}
 	}
+
 	return pairs, nil
 }
 

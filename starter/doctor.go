@@ -264,6 +264,7 @@ func (s *server) examineOne(ctx context.Context, c check, of any) check {
 	if closer, ok := of.(interface{ Close() }); ok {
 		closer.Close()
 	}
+
 	return c
 }
 

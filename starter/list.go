@@ -139,6 +139,7 @@ func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonit
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()
 	}
+
 	return entry
 }
 

@@ -106,6 +106,7 @@ func (r *rehearsing) takeRehearsalFlags(yardsticks []string) error {
 		}
 		r.yardsticks = append(r.yardsticks, yardstick)
 	}
+
 	return wrongUsage(errors.Join(faults...))
 }
 
@@ -154,6 +155,7 @@ func (r *rehearsing) writeRuns(results []rehearse.Result) error {
 		runs[i] = results[i].Result
 		runs[i].ModelName = name
 	}
+
 	return writeFile("the report", r.report, func(w io.Writer) error { return backtest.WriteReport(w, all, policies, runs, nil) })
 }
 

@@ -85,6 +85,7 @@ func dial(ctx context.Context) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if os.Getenv("LOG_LEVEL") == "" {
 		c.temporal.Logger = log.NewStructuredLogger(setting.NewLogger(setting.LogLevel(slog.LevelWarn), c.settings.LogFormat, os.Stderr))
 	}

@@ -99,5 +99,6 @@ func (s *server) latestWord(pending []*workflowpb.PendingActivityInfo) string {
 			}
 		}
 	}
+
 	return ""
 }

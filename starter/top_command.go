@@ -87,6 +87,7 @@ func printTop(command *cobra.Command, watched *watchedFleet, options top.Options
 	if err != nil {
 		return err
 	}
+
 	rows = top.Filter(rows, options.Filter)
 	top.Sort(rows, options.Order, false)
 	if output == asJSON {
@@ -115,6 +116,7 @@ func (f *watchedFleet) List(ctx context.Context) ([]top.Row, []fleet.Freeze, err
 	if err != nil {
 		return nil, nil, err
 	}
+
 	rows := make([]top.Row, 0, len(monitors))
 	for _, m := range monitors {
 		if m.ModelName != "" {

@@ -49,6 +49,7 @@ func tracedRequests(ctx context.Context, handler http.Handler) http.Handler {
 	if traces == nil {
 		return handler
 	}
+
 	return otelhttp.NewHandler(handler, "gateway", otelhttp.WithTracerProvider(traces.Provider()),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithMeterProvider(noop.NewMeterProvider()),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {

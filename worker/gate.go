@@ -95,6 +95,7 @@ func freezesOf(ctx context.Context, c client.Client, data converter.DataConverte
 			return nil, fmt.Errorf("read the freezes in the memo of %s: %w", workflows.FleetID(taskQueue), err)
 		}
 	}
+
 	return freezes, nil
 }
 

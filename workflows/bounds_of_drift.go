@@ -53,6 +53,7 @@ func (m *monitorRun) takeBounds(ctx workflow.Context) {
 	if m.bounds == nil || !m.bounds.future.IsReady() {
 		return
 	}
+
 	call := m.bounds
 	m.bounds = nil
 	var found []drift.Bounds

@@ -136,6 +136,7 @@ func cancelJob(ctx workflow.Context, c monitor.Cancelling) *call {
 	if c.Job != nil {
 		argument.Job = *c.Job
 	}
+
 	return &call{requestID: c.RequestID, future: workflow.ExecuteActivity(ctx, activity.CancelRetraining, argument)}
 }
 

@@ -55,6 +55,7 @@ func (t taskInstances) others() string {
 	if len(t.Instances) < 2 {
 		return ""
 	}
+
 	var names []string
 	for _, instance := range t.Instances[1:] {
 		names = append(names, instance.String())

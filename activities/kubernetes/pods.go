@@ -54,6 +54,7 @@ func (b *Backend) lastFailure(pods []corev1.Pod) string {
 			return "pod " + pod.Name + ": " + words
 		}
 	}
+
 	return ""
 }
 
@@ -73,6 +74,7 @@ func (b *Backend) failureOf(pod corev1.Pod) string {
 	if len(words) == 0 {
 		return withoutWord
 	}
+
 	return strings.Join(words, "; ")
 }
 

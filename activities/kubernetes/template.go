@@ -56,6 +56,7 @@ func parseTemplate(text, container string) (*batchv1.JobTemplateSpec, error) {
 	if len(containers(&template.Spec.Template.Spec, container)) == 0 {
 		return nil, fmt.Errorf("container: there is no container %q in the template", container)
 	}
+
 	return &template, nil
 }
 

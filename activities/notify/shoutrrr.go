@@ -198,6 +198,7 @@ func scrubbed(err error, secret string) string {
 	if len(text) > maxErrorBytes {
 		text = strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
 	}
+
 	return text
 }
 

@@ -23,5 +23,6 @@ func (b *Backend) Check(ctx context.Context) error {
 	if len(answer.GetPollers()) == 0 {
 		return errors.New("no worker is at task queue " + b.config.TaskQueue + " in " + b.where + "; start one that runs " + b.config.WorkflowType)
 	}
+
 	return nil
 }

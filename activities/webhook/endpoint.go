@@ -114,5 +114,6 @@ func (e *Endpoint) post(ctx context.Context, id string, event any) (*answer, err
 	if !answer.ok() && answer.status != http.StatusConflict {
 		return nil, answer.refusal()
 	}
+
 	return answer, nil
 }

@@ -91,6 +91,7 @@ func parseURL(text string) (*url.URL, error) {
 	case err != nil:
 		return nil, fmt.Errorf("must be an absolute http or https URL, got %q", text)
 	}
+
 	return u, checkURL(u)
 }
 

@@ -74,6 +74,7 @@ func messageID(requestID string) (string, error) {
 	if requestID == "" {
 		return "", errors.New("request id: is missing")
 	}
+
 	for i := range len(requestID) {
 		if c := requestID[i]; c < 0x21 || c > 0x7E {
 			return "", fmt.Errorf("request id: must be printable ASCII to be sent as a header, got %q", requestID)

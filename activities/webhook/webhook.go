@@ -82,6 +82,7 @@ func (b *Backend) schedule(ctx context.Context, request modelops.Request) (model
 	if err != nil {
 		return modelops.Job{}, err
 	}
+
 	job, err := answer.job(b.mayAsk)
 	if err != nil {
 		b.log.WarnContext(ctx, "retraining is scheduled, but not all of the endpoint's answer can be used",

@@ -77,6 +77,7 @@ func (p *pool) takeCourse(series []float64, step time.Duration) {
 	if phases < 2 || p.season%step != 0 {
 		return
 	}
+
 	for phase := range phases {
 		mean, count := 0.0, 0.0
 		for i := phase; i < len(series); i += phases {
@@ -110,6 +111,7 @@ func dependence(series []float64) int {
 			return lag - row + 1
 		}
 	}
+
 	return max(1, len(series)/4)
 }
 
@@ -157,5 +159,6 @@ func (p *pool) hasWeeks(wanted policy.Policy) bool {
 			}
 		}
 	}
+
 	return false
 }

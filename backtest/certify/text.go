@@ -91,5 +91,6 @@ func certificateNotes(c *Certificate, per time.Duration) string {
 	for _, name := range c.Unjudged {
 		text += fmt.Sprintf("Rule %s has judged nothing: the recording, or one version of it, has not what it needs.\n", plain.Text(name))
 	}
+
 	return text
 }

@@ -288,6 +288,7 @@ func foundOf(change string, delays []float64) Found {
 		f.DelayP50 = &p50
 		f.DelayP95 = &p95
 	}
+
 	return f
 }
 

@@ -91,6 +91,7 @@ func (p *parser) keep(name []byte, last string) string {
 	if kept, known := p.names[string(name)]; known {
 		return kept
 	}
+
 	if p.names == nil || len(p.names) > maxKept {
 		p.names = map[string]string{}
 	}

@@ -296,6 +296,7 @@ func (r *Reader) category(field string) (name string, is bool) {
 	case slices.Contains(ownFields, name) || slices.Contains(ownReadings, name) || r.wants(name):
 		return "", false
 	}
+
 	return name, r.WantedCategory(name)
 }
 

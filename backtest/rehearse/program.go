@@ -65,5 +65,6 @@ func ended(running context.Context, program *exec.Cmd, kill func()) error {
 	case errors.As(err, &exit):
 		return fmt.Errorf("%s ended with %w; what it said of it stands above", program.Args[0], err)
 	}
+
 	return err
 }

@@ -36,6 +36,7 @@ func WritePage(w io.Writer, all []Certified, per time.Duration) error {
 	if err := page.Execute(w, shown); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+
 	return nil
 }
 

@@ -76,5 +76,6 @@ func (t *Tuned) document() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("tuned policy: %w", err)
 	}
+
 	return string(name) + string(document), nil
 }

@@ -30,6 +30,7 @@ func outlineLines(outlines []*recording.Outline) string {
 		}
 		fmt.Fprintf(&text, "\n  versions: %s; read: %s; passed over: %s\n", names(o.Versions), names(o.Taken), names(o.PassedOver))
 	}
+
 	return text.String()
 }
 

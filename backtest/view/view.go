@@ -155,6 +155,7 @@ func driftLines(r *backtest.Result, several bool) string {
 	if r.Detection == nil {
 		return ""
 	}
+
 	rows := [][]string{{"drift at", "detected", "delay", "by rule"}}
 	for _, point := range r.Detection.Points {
 		row := []string{plain.Time(point.At), "missed"}

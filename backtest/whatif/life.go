@@ -78,6 +78,7 @@ func dues(events []*historypb.HistoryEvent) map[int64]time.Time {
 			scheduled = time.Time{}
 		}
 	}
+
 	return due
 }
 

@@ -177,6 +177,7 @@ func isAnswer(event *historypb.HistoryEvent) bool {
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
 		return true
 	}
+
 	return false
 }
 
@@ -192,6 +193,7 @@ func ended(events []*historypb.HistoryEvent) time.Time {
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
 		return last.GetEventTime().AsTime()
 	}
+
 	return time.Time{}
 }
 

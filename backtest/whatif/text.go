@@ -88,5 +88,6 @@ func whatWasDecided(d monitor.Decision) string {
 	if d.Count > 1 {
 		text += fmt.Sprintf(", %d×", d.Count)
 	}
+
 	return text
 }

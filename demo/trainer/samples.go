@@ -105,6 +105,7 @@ func fromWire(sent []labelled) ([]stream.Sample, error) {
 		}
 		samples[i] = stream.Sample{X: sample.X, Y: *sample.Y}
 	}
+
 	return samples, nil
 }
 

@@ -46,6 +46,7 @@ func newKind(ctx context.Context, c client.Client, name, program string, argumen
 	if err := k.worker.Start(); err != nil {
 		return nil, fmt.Errorf("start the worker of the %ss: %w; make build first", name, err)
 	}
+
 	return k, nil
 }
 

@@ -72,6 +72,7 @@ func (k *kind) waitFor(ctx context.Context, models []string, events int64) error
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
+
 	return nil
 }
 
@@ -92,6 +93,7 @@ func enrol(ctx context.Context, kinds []*kind, o options) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

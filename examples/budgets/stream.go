@@ -108,6 +108,7 @@ func (c *Concepts) Stream(kind string, n int) []Sample {
 		x := normals(random)
 		stream[t] = Sample{X: x, Label: random.Float64() < sigmoid(floats.Dot(w, x))}
 	}
+
 	return stream
 }
 

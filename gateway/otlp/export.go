@@ -195,5 +195,6 @@ func (e *export) message() string {
 	if e.unseen > 0 {
 		told = append(told, fmt.Sprintf("%d cumulative data points began before this process and count from their next export on; export deltas", e.unseen))
 	}
+
 	return strings.Join(told, "; ")
 }

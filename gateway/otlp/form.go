@@ -65,6 +65,7 @@ func codeOf(status int) codes.Code {
 	case http.StatusServiceUnavailable:
 		return codes.Unavailable
 	}
+
 	return codes.InvalidArgument
 }
 

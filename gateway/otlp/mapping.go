@@ -88,6 +88,7 @@ func textOf(value *common.AnyValue) string {
 	case *common.AnyValue_BoolValue:
 		return strconv.FormatBool(v.BoolValue)
 	}
+
 	return ""
 }
 
@@ -97,6 +98,7 @@ func scaleOf(unit, reading string) float64 {
 	if !strings.HasSuffix(reading, "_ms") {
 		return 1
 	}
+
 	switch unit {
 	case "s":
 		return 1e3

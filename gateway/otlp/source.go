@@ -156,6 +156,7 @@ func canonical(key []byte, attributes []*common.KeyValue) []byte {
 		}
 		key = text(text(key, attribute.GetKey()), string(value))
 	}
+
 	return key
 }
 

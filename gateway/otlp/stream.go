@@ -127,6 +127,7 @@ func (s *streamsOf) fits(l *last, bytes int64, now time.Time) bool {
 	if isTaken {
 		l.bytes = bytes
 	}
+
 	return isTaken
 }
 
@@ -252,6 +253,7 @@ func lessEach(now, before []uint64) (since []uint64, err error) {
 	if len(now) != len(before) {
 		return nil, errUnseen
 	}
+
 	since = make([]uint64, len(now))
 	for i := range now {
 		since[i], err = less(now[i], before[i])

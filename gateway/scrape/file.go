@@ -155,6 +155,7 @@ func (h Header) fault(name string) error {
 	case value == "" || strings.ContainsAny(value, "\r\n"):
 		return errors.New("must be one line, and not empty")
 	}
+
 	return nil
 }
 

@@ -100,6 +100,7 @@ func (c *Counts) Add(event *metric.Event) (isFull, isOpen bool) {
 	if isFull {
 		own.part++
 	}
+
 	return isFull, c.isOpen(own)
 }
 

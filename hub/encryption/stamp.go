@@ -59,5 +59,6 @@ func (s *stamping) stamp(update string, id *string, args []any) error {
 		seal.Put(payload, seal.Stamp{Update: update, ID: *id, Sealed: time.Now().UTC()})
 		args[i] = converter.NewRawValue(payload)
 	}
+
 	return nil
 }

@@ -86,6 +86,7 @@ func decode(documents []Document, all []defaults) (faults []error) {
 		}
 		faults = append(faults, d.faults(err, all))
 	}
+
 	return faults
 }
 

@@ -70,5 +70,6 @@ func isWithin(folder, file string) error {
 	if within, err := filepath.Rel(root, target); err != nil || !filepath.IsLocal(within) {
 		return fmt.Errorf("%s: is a link out of the folder, and not followed; name the file itself", Called(file))
 	}
+
 	return nil
 }

@@ -99,5 +99,6 @@ func distanceOf(a, b []rune) int {
 		}
 		before, last = last, now
 	}
+
 	return last[len(b)]
 }

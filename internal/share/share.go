@@ -38,6 +38,7 @@ func (p *Pool) Take(party string, n int64) bool {
 	if p.by[party] += n; p.by[party] == 0 {
 		delete(p.by, party)
 	}
+
 	return true
 }
 

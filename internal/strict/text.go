@@ -40,5 +40,6 @@ func kindOf(data []byte) string {
 	case data[0] == 'n':
 		return "null"
 	}
+
 	return "a number"
 }

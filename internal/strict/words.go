@@ -109,6 +109,7 @@ func typeWord(kind string) string {
 	case "bool":
 		return "true or false"
 	}
+
 	return "a number"
 }
 

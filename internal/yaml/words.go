@@ -72,6 +72,7 @@ func meaning(fault string) string {
 	if found := badNumber.FindStringSubmatch(fault); found != nil {
 		return fmt.Sprintf("must be a finite number, got %s", found[1])
 	}
+
 	for _, w := range words {
 		if strings.Contains(fault, w.said) {
 			return w.means

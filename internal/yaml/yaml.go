@@ -65,6 +65,7 @@ func (m *merging) flatten(node *yamlv3.Node) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

@@ -68,6 +68,7 @@ func (s stretch) steps(bins int) (steps []int64) {
 			steps = append(steps, sizes[at]+width*part/parts)
 		}
 	}
+
 	return append(steps, sizes[s.end-1])
 }
 

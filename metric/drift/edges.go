@@ -27,6 +27,7 @@ func (e Edges) MarshalJSON() ([]byte, error) {
 		packed = binary.AppendVarint(packed, int64(bin-before))
 		before = bin
 	}
+
 	return json.Marshal(unpadded(packed))
 }
 

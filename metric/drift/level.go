@@ -19,6 +19,7 @@ func solve(wanted float64, n, k int) float64 {
 	if n == 1 {
 		return wanted
 	}
+
 	low, high := 0.0, 1.0
 	for range 100 {
 		middle := (low + high) / 2

@@ -192,6 +192,7 @@ func (c *ProfiledCategory) validate(faults *strict.Faults, path string) {
 		faults.Add(path+".counts", fmt.Errorf("must be of at most %d values, the others in other, got %d", maxProfiledValues, n))
 		return
 	}
+
 	total := c.Other
 	for _, value := range slices.Sorted(maps.Keys(c.Counts)) {
 		where := strict.Join(path+".counts", plain.Cut(value, strict.MaxPathBytes))

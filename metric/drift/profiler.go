@@ -159,6 +159,7 @@ func apart(sorted []float64) (edges []float64) {
 		}
 		i = same
 	}
+
 	return edges
 }
 

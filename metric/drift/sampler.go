@@ -121,6 +121,7 @@ func (s *sampler) countUp(n int64, p float64) int64 {
 		u -= probability
 		probability = float64(float64(probability*odds)*float64(n-k)) / float64(k+1)
 	}
+
 	return n
 }
 

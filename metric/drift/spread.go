@@ -206,6 +206,7 @@ func (s *Spread) MarshalJSON() ([]byte, error) {
 		packed = binary.AppendUvarint(packed, uint64(bin.Count)) //nolint:gosec // a count
 		before = bin.last
 	}
+
 	return json.Marshal(base64.RawStdEncoding.EncodeToString(packed))
 }
 

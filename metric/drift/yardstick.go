@@ -78,6 +78,7 @@ func (y *yardstick) stability(period Counts, total float64) (sum float64) {
 		apart := (float64(count)+0.5)/total - y.shares[i]
 		sum += float64(apart * (ofCount - ofTotal - y.logs[i]))
 	}
+
 	return sum
 }
 

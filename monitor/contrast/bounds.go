@@ -18,6 +18,7 @@ func (c *Comparison) Lacks(r *policy.Rule) (lacking []Lacking) {
 	if r.FalseAlarms.IsZero() || !c.Closed {
 		return nil
 	}
+
 	for _, f := range c.Features {
 		if f.Against == nil || f.Bounds != nil {
 			continue
@@ -53,6 +54,7 @@ func (c *Comparison) FindBounds(r *policy.Rule, p *Period, start int64, find fun
 	if r.FalseAlarms.IsZero() || !c.Closed || p == nil {
 		return
 	}
+
 	for i, f := range c.Features {
 		if f.Against == nil || !f.counts(r, start) || i >= len(p.Parts) || p.Parts[i] == nil || p.Parts[i].Count < max(1, r.MinSamples) {
 			continue

@@ -21,6 +21,7 @@ func (c *Comparison) Wants(r *policy.Rule, name string) (grid *drift.Grid, sketc
 	if c.Dropped || !r.Watches(name, false) {
 		return nil, false
 	}
+
 	for _, f := range c.Features {
 		if f.Category || f.Name != name {
 			continue

@@ -21,6 +21,7 @@ func (c *Comparison) AddTo(profile *drift.Profile, r *policy.Rule) (awaited []Aw
 	if r.Drift.Reference.From == policy.ReferenceProfile {
 		return nil
 	}
+
 	for _, f := range c.Features {
 		if learnt := f.learnt(r); learnt != nil {
 			profile.Put(f.Name, f.Category, learnt)

@@ -113,6 +113,7 @@ func edgeWords(edges ...float64) (words []string) {
 			break
 		}
 	}
+
 	return words
 }
 

@@ -87,6 +87,7 @@ func (f *Freeze) Scope() string {
 	if parts == nil {
 		return "all models"
 	}
+
 	return strings.Join(parts, " and ")
 }
 
@@ -228,6 +229,7 @@ func (f *Fleet) Permit(now time.Time, model, team string, brake Brake) *Freeze {
 	if models < minAsked || float64(models) <= brake.Share*float64(brake.Monitors) {
 		return nil
 	}
+
 	f.add(Freeze{
 		By: BrakeName, At: now,
 		Reason: fmt.Sprintf("%d of %d models asked for a retraining within %s, more than %g %%", models, brake.Monitors, brake.Within, 100*brake.Share),

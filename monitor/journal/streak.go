@@ -124,6 +124,7 @@ func (j *Journal) findStreak(d *Decision) (entry int) {
 	if entries < 2 {
 		return 0
 	}
+
 	return entry
 }
 

@@ -121,5 +121,6 @@ func (o *Observation) take(d *metric.Digest) (isWhole bool) {
 			left--
 		}
 	}
+
 	return left == 0
 }

@@ -45,6 +45,7 @@ func (w *When) Instant(r *policy.Rule, now time.Time) time.Time {
 	if !at.After(now) { // nearly always, and quicker said
 		return at
 	}
+
 	return clock.Earlier(at, now.Add(r.PeriodLength()))
 }
 

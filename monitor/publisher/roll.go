@@ -43,6 +43,7 @@ func (p *Publisher) compare(other *Publisher) int {
 			return order
 		}
 	}
+
 	return cmp.Or(p.LastWord.Compare(other.LastWord), cmp.Compare(p.id, other.id))
 }
 

@@ -40,6 +40,7 @@ func (c *Course) CanAnswer(approve bool) error {
 	case approve && c.all.Stop != nil:
 		return errors.New("the monitor is stopping")
 	}
+
 	return nil
 }
 

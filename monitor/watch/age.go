@@ -167,6 +167,7 @@ func (m *Moment) NoteActed() {
 	if !w.hasAges {
 		return
 	}
+
 	for i := range m.Findings {
 		if f := &m.Findings[i]; w.isAge(i) && f.Fresh && f.Verdict == verdict.Breaching {
 			acted := w.ageFinding(i)

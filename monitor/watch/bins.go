@@ -72,6 +72,7 @@ func (w *Watch) binsOf(compared []*contrast.Comparison) (metrics map[string]cont
 			metrics[name] = bins
 		}
 	}
+
 	return metrics
 }
 

@@ -106,6 +106,7 @@ func (w *Watch) Lacking() (all []LackingBounds) {
 			}
 		}
 	}
+
 	return all
 }
 

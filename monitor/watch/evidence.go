@@ -81,6 +81,7 @@ func (e *Evidence) words(rule int) string {
 	case policy.FormSchedule:
 		return scheduleReason(r, e.tracks[rule].At)
 	}
+
 	return r.BreachReason(e.valueOf(rule), e.tracks[rule].Threshold.Value())
 }
 

@@ -45,6 +45,7 @@ func (m *Moment) Take(rule int, o *observation.Observation, passed time.Time) ve
 	case policy.FormReadings:
 		m.watch.countReadings(r.Rule, o.At(place))
 	}
+
 	return verdict.Finding{}
 }
 

@@ -133,6 +133,7 @@ func (m *Moment) Keep(rule int) (e journal.Evidence, value float64) {
 			}
 		}
 	}
+
 	return m.evidence, tracks[rule].Value.Value()
 }
 

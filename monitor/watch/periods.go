@@ -165,6 +165,7 @@ func (w *Watch) previousBase(rule int, name string) (base metric.Reading) {
 	if before == nil {
 		return base
 	}
+
 	return before.Rules[rule].Window.Base
 }
 
@@ -184,6 +185,7 @@ func (w *Watch) replacedBase(rule int, name string) (base metric.Reading) {
 			base = last
 		}
 	}
+
 	return base
 }
 

@@ -168,6 +168,7 @@ func (w *Window) LastBefore(start, samples int64) metric.Reading {
 			return metric.Some(sum / float64(readings))
 		}
 	}
+
 	return metric.Reading{}
 }
 

@@ -166,6 +166,7 @@ func parseTimeOfDay(text string) (minutes int, err error) {
 	if text == "24:00" {
 		return minutesOfDay, nil
 	}
+
 	clock, err := time.Parse("15:04", text)
 	switch {
 	case text == "":

@@ -91,6 +91,7 @@ func (p *Periods) start(number int64) int64 {
 			return at
 		}
 	}
+
 	return reading
 }
 

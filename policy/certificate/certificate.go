@@ -83,6 +83,7 @@ func (c *Certificate) Validate(fingerprint string) (faults []error) {
 	for i, f := range c.Changes {
 		fault(fmt.Sprintf(".changes[%d].change", i), metric.CheckName(f.Change, 1, metric.MaxNameBytes))
 	}
+
 	return faults
 }
 

@@ -64,6 +64,7 @@ func (o Options) withDefaults() Options {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
+
 	return o
 }
 

@@ -127,5 +127,6 @@ func canonical(value json.RawMessage) json.RawMessage {
 	if err != nil {
 		return value
 	}
+
 	return encoded
 }

@@ -134,6 +134,7 @@ func (e *explainer) notes() (notes []string) {
 	if s.Failures > 0 && s.Policy.MaxFailures > 0 && s.Paused == nil {
 		say("%d of %d failures in a row after which the monitor pauses itself", s.Failures, s.Policy.MaxFailures)
 	}
+
 	return notes
 }
 

@@ -32,6 +32,7 @@ func moved(r *policy.Rule, s *monitor.RuleStatus) (lines []string) {
 		lines = append(lines, plain.Text(policy.Word(name))+" is held against one bin, as its readings are within a sketch's 2 % of each other: "+
 			"no change of it within them is seen; hold it against a profile of training data, or publish it less a constant")
 	}
+
 	return lines
 }
 

@@ -156,6 +156,7 @@ func unjudgedLines(s *monitor.Status) (text string) {
 			text += fmt.Sprintf("warning: rule %q has judged nothing: %s\n", plain.Text(rule.Name), unmeasured)
 		}
 	}
+
 	return text
 }
 
@@ -247,6 +248,7 @@ func rejectionLines(rejections []monitor.Rejection) string {
 	if len(rejections) == 0 {
 		return ""
 	}
+
 	rows := [][]string{{"REJECTED ON", "SIGNAL", "WHY"}}
 	for _, r := range slices.Backward(rejections) {
 		rows = append(rows, []string{plain.Time(r.At), plain.Text(r.Source), plain.Text(strings.ReplaceAll(r.Reason, "\n", "; "))})

@@ -99,6 +99,7 @@ func Filter(rows []Row, words string) []Row {
 	if len(wanted) == 0 {
 		return slices.Clone(rows)
 	}
+
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
 		text := r.ModelName + "\n" + r.Team + "\n" + r.phase() + "\n" + string(r.Phase) + "\n" + r.ModelVersion + "\n" + r.Backend
 		if r.Last != nil {

@@ -116,6 +116,7 @@ func (m *Model) notice() string {
 		}
 		return yellow.paint(plain.Text(strings.Join(texts, "; ")))
 	}
+
 	return ""
 }
 

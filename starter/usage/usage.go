@@ -31,6 +31,7 @@ func Flag(command *cobra.Command, err error) error {
 	case errors.As(err, &wrong):
 		return fmt.Errorf("flag --%s: %s, got %q", wrong.GetFlag().Name, form(wrong), wrong.GetValue())
 	}
+
 	return err
 }
 
@@ -46,6 +47,7 @@ func form(wrong *pflag.InvalidValueError) string {
 	case "bool":
 		return "must be true or false"
 	}
+
 	return strings.TrimSuffix(wrong.Unwrap().Error(), fmt.Sprintf(", got %q", wrong.GetValue()))
 }
 

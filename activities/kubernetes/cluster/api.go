@@ -46,6 +46,7 @@ func (c *Cluster) API(version schema.GroupVersion) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &API{c, client}, nil
 }
 

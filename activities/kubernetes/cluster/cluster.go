@@ -166,6 +166,7 @@ func Faults(err error) []error {
 	if err == nil {
 		return nil
 	}
+
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var faults []error
 		for _, fault := range joined.Unwrap() {

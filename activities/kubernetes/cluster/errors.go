@@ -109,6 +109,7 @@ func (t impatient) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode != http.StatusTooManyRequests && response.StatusCode < http.StatusInternalServerError {
 		return response, err
 	}
+
 	seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
 	if err != nil || seconds == 0 { // not said
 		return response, nil //nolint:nilerror // the answer is the client's to read

@@ -153,6 +153,7 @@ func (s *Server) SetPassword(password string) error {
 	if err != nil {
 		return err
 	}
+
 	// Renamed into place: a login never reads half of it.
 	scratch := s.passwordFile() + ".new"
 	if err := os.WriteFile(scratch, passwords, 0o600); err != nil {

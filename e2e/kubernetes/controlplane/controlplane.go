@@ -129,6 +129,7 @@ func (c *ControlPlane) StartAPIServer() (err error) {
 	if err != nil {
 		return err
 	}
+
 	return c.apiServer.wait(c.http, "https://"+c.address+"/readyz")
 }
 

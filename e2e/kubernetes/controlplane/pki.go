@@ -88,6 +88,7 @@ func certificate(template *x509.Certificate, key *ecdsa.PrivateKey, parent *x509
 	if err != nil {
 		return nil, nil, err
 	}
+
 	template.NotBefore = time.Now().Add(-time.Hour)
 	template.NotAfter = time.Now().Add(24 * time.Hour)
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)

@@ -85,6 +85,7 @@ func alone(s shape, streams int, size int64) map[drift.Statistic]int {
 			breaching[statistic]++
 		}
 	}
+
 	return breaching
 }
 

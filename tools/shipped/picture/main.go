@@ -72,6 +72,7 @@ func choose(columns string) string {
 	if columns == "" {
 		return ""
 	}
+
 	var labels []map[string]string
 	for label := range strings.SplitSeq(columns, ",") {
 		labels = append(labels, map[string]string{"label": label})

@@ -47,6 +47,7 @@ func onDistributions() *jsonschema.Schema {
 			Then: without("false_alarms"),
 		},
 	}
+
 	return rule
 }
 

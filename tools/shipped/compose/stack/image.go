@@ -93,6 +93,7 @@ func (s *Stack) volumes(service types.ServiceConfig) (*strings.Replacer, error) 
 		}
 		paths = append(paths, volume.Target, path)
 	}
+
 	return strings.NewReplacer(paths...), nil
 }
 
