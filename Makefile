@@ -54,7 +54,7 @@ test-long: SERVER = newest
 test-long: ## in at most 40 minutes, before a merge: floods, storms, an upgrade, chaos, poison, a million steps, the other modules
 	@$(TEMPORAL) >/dev/null
 	MODELVIGIL_LONG=yes MONITOR_STEPS=1000000 MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PURE) $$($(CONCURRENT))
-	$(GOTEST) $(RACE) $(PURE)
+	$(GOTEST) $(RACE) -short $(PURE)
 	MODELVIGIL_LONG=yes MODELVIGIL_TEMPORAL=$$($(TEMPORAL)) $(GOTEST) $(PROGRAMS) ./e2e/...
 	MODELVIGIL_LONG=yes $(MAKE) test-modules SERVER=$(SERVER)
 
