@@ -102,9 +102,13 @@ func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub
 
 	answer := problem{Status: http.StatusConflict, outcome: o, Detail: plain.Faults(err)}
 	if ctx.Err() != nil {
+		late := fmt.Sprintf("within %v", g.options.DurableTimeout)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			late = "when the connection was closed"
+		}
 		answer.Status = http.StatusGatewayTimeout
-		answer.Detail = fmt.Sprintf("accepted, but not durable within %v; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
-			g.options.DurableTimeout, plain.Faults(err))
+		answer.Detail = fmt.Sprintf("accepted, but not durable %s; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
+			late, plain.Faults(err))
 	}
 
 	var not *hub.NotDurableError
@@ -216,8 +220,8 @@ type taking struct {
 // take publishes each event of the body. It is refused as a whole, and then
 // nothing is accepted, where it is no JSON, or nobody waits for the answer any more.
 func (t *taking) take(ctx context.Context, f form) *problem {
-	if ctx.Err() != nil { // who closed it for writing alone may well read the answer
-		return notNow(http.StatusServiceUnavailable, "the connection was closed too early; nothing was accepted, keep it open until there is an answer")
+	if ctx.Err() != nil {
+		return closedEarly()
 	}
 
 	if f.cloud != nil {
@@ -310,6 +314,7 @@ func elements(list []byte) func(yield func([]byte) bool) {
 				if !isEnd {
 					continue
 				}
+
 				element := bytes.TrimSpace(list[start:i])
 				if len(element) > 0 && !yield(element) { // nothing is in an empty list
 					return

@@ -97,8 +97,8 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepa
 		return refused
 	}
 	done, err := g.gate.enter(r.Context(), by.label())
-	if err != nil { // nobody waits for the answer
-		return notNow(http.StatusTooManyRequests, "%v; nothing was accepted, try again", err)
+	if err != nil {
+		return closedEarly()
 	}
 
 	rest := sync.OnceFunc(func() {
@@ -193,6 +193,12 @@ func drain(w http.ResponseWriter, r *http.Request, atMost int64) {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
 	_, _ = io.CopyN(io.Discard, r.Body, atMost)
+}
+
+// closedEarly is the answer to a client that has closed the connection before anything was
+// taken. Who closed it for writing alone may well read it.
+func closedEarly() *problem {
+	return notNow(http.StatusServiceUnavailable, "the connection was closed too early; nothing was accepted, keep it open until there is an answer")
 }
 
 func notNow(status int, format string, args ...any) *problem {

@@ -8,7 +8,7 @@ import (
 )
 
 // The metrics that an event names itself, in the order of accumulator.named.
-var namedMetrics = [3]string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
+var namedMetrics = metric.OwnMetrics()
 
 // compartment says what is folded together: one version's events, late ones
 // apart, of the seconds between two ends of periods, and before or after a baseline was full.
@@ -182,10 +182,9 @@ func (a *accumulator) open(name string) *tally {
 	return t
 }
 
-// lighten lets go of sketches that nobody wants any more, and returns how many bytes that
-// was.
+// lighten lets go of sketches that nobody wants any more, given what is wanted of its
+// version, and returns how many bytes that was.
 func (a *accumulator) lighten(w *wanted) (freed int) {
-	w = w.forVersion(a.version)
 	for i, name := range namedMetrics {
 		freed += a.named[i].lighten(w.of(name))
 	}

@@ -271,13 +271,20 @@ func (f *fold) setWanted(w *wanted) (areOther bool) {
 	f.mu.Unlock()
 
 	for i := range f.shards {
-		f.shards[i].mu.Lock()
-		for _, a := range f.shards[i].accumulators {
-			f.account.hold(int64(-a.lighten(w)))
-		}
-		f.shards[i].mu.Unlock()
+		f.shards[i].lighten(f)
 	}
 	return areOther
+}
+
+// lighten lets go of what is not wanted any more.
+func (s *shard) lighten(f *fold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range s.accumulators {
+		f.account.hold(int64(-a.lighten(f.wantedFor(a.version))))
+	}
 }
 
 // forgetVersions forgets those that were heard of since the last send.

@@ -163,6 +163,7 @@ func (r *Reference) validate(path string) (faults []error) {
 		fault("from", errors.New("must be first, previous, trailing or profile, is missing"))
 	}
 	fault("from", oneOf(r.From, ReferenceFirst, ReferencePrevious, ReferenceTrailing, ReferenceProfile))
+
 	takesSamples := r.From == ReferenceFirst || r.From == ReferencePrevious
 	switch {
 	case r.Samples != 0 && !takesSamples:
@@ -170,18 +171,21 @@ func (r *Reference) validate(path string) (faults []error) {
 	case r.Samples < 0 || r.Samples > metric.MaxCount:
 		fault("samples", fmt.Errorf("must be 1 to %d, got %d", int64(metric.MaxCount), r.Samples))
 	}
+
 	switch {
 	case r.Periods != 0 && r.From != ReferenceTrailing:
 		fault("periods", errors.New("has its place only beside from trailing"))
 	case r.Periods < 0 || r.Periods > maxReferencePeriods:
 		fault("periods", fmt.Errorf("must be 1 to %d, got %d", maxReferencePeriods, r.Periods))
 	}
+
 	switch {
 	case r.Profile != "" && r.From != ReferenceProfile:
 		fault("profile", errors.New("has its place only beside from profile"))
 	case r.Profile == "" && r.From == ReferenceProfile:
 		fault("profile", errors.New("must name the file of a profile, as `modelvigil profile` writes it"))
 	}
+
 	return faults
 }
 

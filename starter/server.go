@@ -167,6 +167,7 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		noWorker *serviceerror.FailedPrecondition
 	)
 	taskQueue = cmp.Or(taskQueue, string(s.settings.TaskQueue))
+
 	switch {
 	case err == nil:
 		return nil

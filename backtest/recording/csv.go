@@ -15,7 +15,7 @@ import (
 
 var (
 	ownFields   = []string{fieldTimestamp, fieldModelName, fieldModelVersion, fieldArrival}
-	ownReadings = []string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
+	ownReadings = metric.OwnMetrics()
 )
 
 // column is one column of a CSV that is read.
@@ -201,7 +201,7 @@ func (t *layout) look(rows []byte) {
 	var s splitter
 	for i := range t.columns {
 		c := &t.columns[i]
-		c.maybe = c.isReading && !slices.Contains(ownReadings, c.field)
+		c.maybe = c.isReading && !slices.Contains(ownReadings[:], c.field)
 	}
 
 	words := map[int]bool{}

@@ -162,8 +162,8 @@ func (p *jsonParser) newMember(name string) member {
 	case slices.Contains(ownFields, field):
 		m.kind = memberText
 		m.bit = 1 << slices.Index(ownFields, field)
-	case slices.Contains(ownReadings, field):
-		m.bit = 1 << (8 + slices.Index(ownReadings, field))
+	case slices.Contains(ownReadings[:], field):
+		m.bit = 1 << (8 + slices.Index(ownReadings[:], field))
 	case field == "metrics" && !isMapped:
 		m.kind = memberMetrics
 		m.bit = 1 << 16

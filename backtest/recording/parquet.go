@@ -151,7 +151,7 @@ func (r *Reader) chooseParquet(file *parquet.File) ([]parquetColumn, error) {
 		convert, err := conversionOf(leaf, r.zone())
 		switch {
 		case c.isReading && (err != nil || convert.number == nil):
-			if slices.Contains(ownReadings, c.field) {
+			if slices.Contains(ownReadings[:], c.field) {
 				return nil, fmt.Errorf("column %q must hold numbers, got %s", names[c.at], leaf.Type())
 			}
 			r.note("column %q holds no numbers, and is passed over", plain.Cut(c.field, 60))

@@ -293,7 +293,7 @@ func (r *Reader) category(field string) (name string, is bool) {
 		return name, says
 	case says:
 		return name, r.WantedCategory(name)
-	case slices.Contains(ownFields, name) || slices.Contains(ownReadings, name) || r.wants(name):
+	case slices.Contains(ownFields, name) || slices.Contains(ownReadings[:], name) || r.wants(name):
 		return "", false
 	}
 

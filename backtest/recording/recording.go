@@ -349,11 +349,10 @@ func (c *collector) recording() *Recording {
 
 // place is where a metric comes among others.
 func place(name string) int {
-	own := []string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
-	if i := slices.Index(own, name); i >= 0 {
+	if i := slices.Index(ownReadings[:], name); i >= 0 {
 		return i
 	}
-	return len(own)
+	return len(ownReadings)
 }
 
 // sort puts the rows into the order of their arrival.

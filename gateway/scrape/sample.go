@@ -33,6 +33,7 @@ func (q Query) samplesOf(answer model.Value) ([]sample, error) {
 	histogram := func(labels model.Metric) {
 		samples = append(samples, sample{series: labels.String(), skipped: skipHistogram, why: labels.String() + " is a native histogram; ask for a histogram_quantile of it"})
 	}
+
 	switch answer := answer.(type) {
 	case *model.Scalar:
 		samples = append(samples, q.sample(nil, answer.Timestamp, answer.Value))

@@ -11,12 +11,9 @@ import (
 	"github.com/modelvigil/modelvigil/policy"
 )
 
-// The metrics that an event names itself, in the order of Tripwire.named.
-var namedMetrics = [3]string{metric.Accuracy, metric.LatencyMS, metric.DriftScore}
-
 // Tripwire is what each event of a model is held against. It is never changed.
 type Tripwire struct {
-	named   [3]band
+	named   [3]band // in the order of metric.OwnMetrics
 	further map[string]band
 }
 
@@ -38,7 +35,7 @@ func New(rules []policy.Rule) *Tripwire {
 
 		b, known := t.further[rule.Metric]
 		slot := -1
-		for i, name := range namedMetrics {
+		for i, name := range metric.OwnMetrics() {
 			if name == rule.Metric {
 				slot = i
 				b = t.named[i]
