@@ -8,7 +8,7 @@ import (
 )
 
 // The metrics that an event names itself, in the order of accumulator.named.
-var namedMetrics = metric.OwnMetrics()
+var namedMetrics = metric.NamedByEvents()
 
 // compartment says what is folded together: one version's events, late ones
 // apart, of the seconds between two ends of periods, and before or after a baseline was full.

@@ -188,8 +188,10 @@ func (e *Event) hasValidCategories() bool {
 	return true
 }
 
-// OwnMetrics are those that an event names itself, in the order of its fields.
-func OwnMetrics() [3]string { return [3]string{Accuracy, LatencyMS, DriftScore} }
+// NamedByEvents are the metrics that an event names itself, in the order of its fields.
+func NamedByEvents() [NamedMetrics]string {
+	return [NamedMetrics]string{Accuracy, LatencyMS, DriftScore}
+}
 
 func isNamedMetric(name string) bool {
 	return name == Accuracy || name == LatencyMS || name == DriftScore

@@ -15,7 +15,7 @@ import (
 
 var (
 	ownFields   = []string{fieldTimestamp, fieldModelName, fieldModelVersion, fieldArrival}
-	ownReadings = metric.OwnMetrics()
+	ownReadings = metric.NamedByEvents()
 )
 
 // column is one column of a CSV that is read.

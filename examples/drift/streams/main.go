@@ -39,7 +39,17 @@ var statistics = []drift.Statistic{drift.KS, drift.PSI, drift.JS, drift.TVD}
 
 func main() {
 	streams := flag.Int("streams", 10_000, "of each shape and size")
+	rare := flag.Int("rare", 0, "count so many looks at one of forty features instead, a fourth of them against a reference of 5,000 readings")
 	flag.Parse()
+
+	if *rare > 0 {
+		perMetric, _ := drift.Level(level, 1, 1, 1, features)
+		for _, c := range []struct{ looks, readings int }{{*rare, learnt / 5}, {*rare / 4, learnt}} {
+			fmt.Printf("%d looks at a rate of %.6f, %.0f asked, references of %d readings: ", c.looks, perMetric, perMetric*float64(c.looks), c.readings)
+			fmt.Println(alone(shapes[0], c.looks, 300, c.readings, perMetric, c.looks/20))
+		}
+		return
+	}
 
 	asked := level * float64(*streams)
 	fmt.Printf("%d streams, %v asked, three standard deviations above it %.0f\n\n", *streams, asked, asked+3*math.Sqrt(asked*(1-level)))
@@ -47,7 +57,7 @@ func main() {
 	each := func(sizes ...int64) {
 		for _, size := range sizes {
 			for _, s := range shapes {
-				print(s.name, size, alone(s, *streams, size))
+				print(s.name, size, alone(s, *streams, size, learnt, level, perBound))
 			}
 		}
 	}
@@ -70,15 +80,16 @@ func print(name string, size int64, breaching map[drift.Statistic]int) {
 	fmt.Printf("| %s | %d | %s |\n", name, size, strings.Join(cells, " | "))
 }
 
-// alone counts the looks at one metric that are beyond their bounds.
-func alone(s shape, streams int, size int64) map[drift.Statistic]int {
+// alone counts the looks at one metric that are beyond their bounds, each at a reference
+// of so many readings of its own, for a rate; so many streams share a simulation.
+func alone(s shape, streams int, size int64, readings int, level float64, sharing int) map[drift.Statistic]int {
 	random := rand.New(rand.NewPCG(11, uint64(size)))
 	breaching := map[drift.Statistic]int{}
 	var bounds map[drift.Statistic]drift.Bounds
 	for i := range streams {
 		draw := func() float64 { return s.draw(random) }
-		reference := learn(draw, learnt)
-		if i%perBound == 0 {
+		reference := learn(draw, readings)
+		if i%sharing == 0 {
 			bounds = find(reference, size, level)
 		}
 		for statistic := range beyond(reference, count(reference, draw, size), bounds) {

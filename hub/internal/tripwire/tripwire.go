@@ -13,7 +13,7 @@ import (
 
 // Tripwire is what each event of a model is held against. It is never changed.
 type Tripwire struct {
-	named   [3]band // in the order of metric.OwnMetrics
+	named   [3]band // in the order of metric.NamedByEvents
 	further map[string]band
 }
 
@@ -35,7 +35,7 @@ func New(rules []policy.Rule) *Tripwire {
 
 		b, known := t.further[rule.Metric]
 		slot := -1
-		for i, name := range metric.OwnMetrics() {
+		for i, name := range metric.NamedByEvents() {
 			if name == rule.Metric {
 				slot = i
 				b = t.named[i]
