@@ -41,6 +41,7 @@ type cluster struct {
 	claims    *claims
 	processes map[string]*process
 	links     map[string]*toxiproxy.Proxy
+	front     *front // of the last worker's link
 	failed    func(error)
 }
 
@@ -70,6 +71,11 @@ func startCluster(ctx context.Context, o options, dir string, failed func(error)
 	}
 
 	behind, err := c.link("link-trainer", training)
+	if err != nil {
+		return nil, err
+	}
+
+	c.front, err = startFront(c.server)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +147,11 @@ func (c *cluster) link(name, upstream string) (string, error) {
 }
 
 func (c *cluster) startWorker(i int, trainer string) error {
-	name := "worker-" + strconv.Itoa(i)
-	address, err := c.link("link-"+name, c.server)
+	name, upstream := "worker-"+strconv.Itoa(i), c.server
+	if i == workers-1 {
+		upstream = c.front.address
+	}
+	address, err := c.link("link-"+name, upstream)
 	if err != nil {
 		return err
 	}
@@ -238,6 +247,9 @@ func (c *cluster) begin(f fault) (end func() error) {
 			}
 			return err
 		}
+	case closing:
+		c.front.isHeld.Store(true)
+		return func() error { c.front.isHeld.Store(false); return nil }
 	case delay:
 		return c.poison(f.Target, `{"name": "fault", "type": "latency", "attributes": {"latency": 300, "jitter": 200}}`)
 	case hang:
@@ -275,6 +287,9 @@ func (c *cluster) stop() {
 
 	for _, link := range c.links {
 		link.Stop()
+	}
+	if c.front != nil {
+		c.front.stop()
 	}
 	if c.trainer != nil {
 		_ = c.trainer.server.Close()

@@ -108,8 +108,8 @@ func series(ctx context.Context, args []string) error {
 }
 
 func (r result) print(seed uint64) {
-	fmt.Printf("seed %d: %d violations in %v; %d events acknowledged, %d counted; %d retrainings; %d histories replayed; %s\n",
-		seed, len(r.violations), r.took.Round(time.Second), r.acked, r.counted, r.retrainings, r.histories, dealt(r.faults))
+	fmt.Printf("seed %d: %d violations in %v; %d events acknowledged, %d counted; %d retrainings; %d histories replayed; ends of runs held back %d times, and %d signals of a stray sender refused for it; %s\n",
+		seed, len(r.violations), r.took.Round(time.Second), r.acked, r.counted, r.retrainings, r.histories, r.held, r.refused, dealt(r.faults))
 	for _, violation := range r.violations {
 		fmt.Println("  violation:", violation)
 	}

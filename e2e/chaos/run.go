@@ -22,6 +22,7 @@ type result struct {
 	acked, counted int64 // events
 	retrainings    int   // asked for
 	histories      int
+	held, refused  int // ends of runs held back; what the stray sender was refused for it
 	violations     []string
 	took           time.Duration
 }
@@ -50,9 +51,8 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	strayCtx, stopStray := context.WithCancel(ctx)
 	defer stopStray()
 	var straying sync.WaitGroup
-	straying.Go(func() {
-		(&stray{temporal: c.temporal, claims: c.claims, random: rand.New(rand.NewPCG(seed, 1)), models: o.models}).run(strayCtx)
-	})
+	sender := &stray{temporal: c.temporal, claims: c.claims, random: rand.New(rand.NewPCG(seed, 1)), models: o.models}
+	straying.Go(func() { sender.run(strayCtx) })
 
 	inflict(ctx, c, faults, length, o.progress)
 	calm := time.Now()
@@ -61,6 +61,7 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	_ = eventually(ctx, "", func(context.Context) bool { return c.trainer.heardOfAll(o.models, calm) }) // else the check says who is missing
 	stopStray()
 	straying.Wait()
+	r.held, r.refused = int(c.front.held.Load()), sender.refused
 	c.closePublishers()
 	if ctx.Err() == nil {
 		if err := c.check(ctx, &r, calm, fault); err != nil {

@@ -13,16 +13,17 @@ import (
 type kind string
 
 const (
-	kill   kind = "kill"   // SIGKILL, and started again at the end
-	freeze kind = "freeze" // SIGSTOP, and SIGCONT at the end
-	starve kind = "starve" // stopped for 75 of every 100 ms, as under a limit of processor time
-	leave  kind = "leave"  // SIGTERM while the link is cut, so that a hub closes with batches on their way; started again at the end
-	cut    kind = "cut"    // connections are closed, and none is taken
-	delay  kind = "delay"  // what goes over the link takes 300 ms longer, give or take 200
-	hang   kind = "hang"   // half open: connections stay, and nothing goes over them
-	fail   kind = "fail"   // the trainer answers 503
-	slow   kind = "slow"   // the trainer answers late
-	forget kind = "forget" // the trainer takes a request, and its answer is lost
+	kill    kind = "kill"   // SIGKILL, and started again at the end
+	freeze  kind = "freeze" // SIGSTOP, and SIGCONT at the end
+	starve  kind = "starve" // stopped for 75 of every 100 ms, as under a limit of processor time
+	leave   kind = "leave"  // SIGTERM while the link is cut, so that a hub closes with batches on their way; started again at the end
+	cut     kind = "cut"    // connections are closed, and none is taken
+	delay   kind = "delay"  // what goes over the link takes 300 ms longer, give or take 200
+	hang    kind = "hang"   // half open: connections stay, and nothing goes over them
+	closing kind = "close"  // what ends a run is held back, so that signals overtake it and then are refused
+	fail    kind = "fail"   // the trainer answers 503
+	slow    kind = "slow"   // the trainer answers late
+	forget  kind = "forget" // the trainer takes a request, and its answer is lost
 )
 
 // fault is done to its target at At for For.
@@ -56,6 +57,7 @@ var deck = []struct {
 	{cut, []string{"link-worker-0", "link-worker-1", "link-trainer"}, 2, 8 * time.Second},
 	{delay, []string{"link-publisher-0", "link-publisher-1", "link-worker-0", "link-worker-1", "link-trainer"}, 3, 10 * time.Second},
 	{hang, []string{"link-publisher-0", "link-publisher-1", "link-worker-0", "link-worker-1", "link-trainer"}, 3, 12 * time.Second},
+	{closing, []string{"front-worker-1"}, 3, 12 * time.Second},
 	{fail, []string{"trainer"}, 1, 6 * time.Second},
 	{slow, []string{"trainer"}, 1, 6 * time.Second},
 	{forget, []string{"trainer"}, 2, 6 * time.Second},
