@@ -27,7 +27,7 @@ const (
 	workers, publishers = 2, 2
 	// suggestedEvents is from how long a history on the server suggests to continue
 	// as new: by its default, 4096, no run would get there in minutes.
-	suggestedEvents = 300
+	suggestedEvents = 40
 )
 
 // cluster is everything that runs: a server with its database in a file, two

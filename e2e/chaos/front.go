@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
@@ -30,8 +34,10 @@ type front struct {
 	address string
 	server  *grpc.Server
 	conn    *grpc.ClientConn
+	client  client.Client // whose signals go over it
 	isHeld  atomic.Bool
 	held    atomic.Int64 // ends of runs
+	refused atomic.Int64 // signals, for a run that was about to end
 }
 
 func startFront(upstream string) (*front, error) {
@@ -45,12 +51,21 @@ func startFront(upstream string) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 
-	f := &front{address: listener.Addr().String(), conn: conn}
+	through, err := client.NewLazyClient(client.Options{HostPort: address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return nil, err
+	}
+
+	f := &front{address: address, conn: conn, client: through}
 	f.server = grpc.NewServer(grpc.UnaryInterceptor(f.intercept), grpc.MaxRecvMsgSize(longestMessage))
 	workflowservice.RegisterWorkflowServiceServer(f.server, service)
 	healthpb.RegisterHealthServer(f.server, health.NewServer())
@@ -63,7 +78,11 @@ func (f *front) intercept(ctx context.Context, request any, _ *grpc.UnaryServerI
 		f.held.Add(1)
 		sleep(ctx, heldFor)
 	}
-	return next(ctx, request)
+	answer, err := next(ctx, request)
+	if err != nil && strings.Contains(err.Error(), "workflow is closing") {
+		f.refused.Add(1)
+	}
+	return answer, err
 }
 
 func endsRun(completed *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
@@ -76,6 +95,7 @@ func endsRun(completed *workflowservice.RespondWorkflowTaskCompletedRequest) boo
 }
 
 func (f *front) stop() {
+	f.client.Close()
 	f.server.Stop()
 	_ = f.conn.Close()
 }

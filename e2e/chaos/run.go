@@ -22,13 +22,14 @@ type result struct {
 	acked, counted int64 // events
 	retrainings    int   // asked for
 	histories      int
-	held, refused  int // ends of runs held back; what the stray sender was refused for it
+	held, refused  int // ends of runs held back; signals of the stray sender refused for it
 	violations     []string
 	took           time.Duration
 }
 
-// run starts a cluster, does the faults to it, lets it come to rest and checks.
-func run(ctx context.Context, o options, seed uint64, faults []fault, length time.Duration) (r result, err error) {
+// run starts a cluster, does the faults to it, lets it come to rest and checks. When a
+// program has ended by itself, or a fault could not be taken back, it waits for nothing more.
+func run(whole context.Context, o options, seed uint64, faults []fault, length time.Duration) (r result, err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp("", fmt.Sprintf("modelvigil-chaos-%d-", seed))
 	if err != nil {
@@ -42,8 +43,10 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 		r.violations = append(r.violations, err.Error())
 	}
 
+	ctx, giveUp := context.WithCancel(whole)
+	defer giveUp()
 	r.faults = faults
-	c, err := startCluster(ctx, o, dir, fault)
+	c, err := startCluster(ctx, o, dir, func(err error) { fault(err); giveUp() })
 	if err != nil {
 		return r, err
 	}
@@ -51,8 +54,9 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	strayCtx, stopStray := context.WithCancel(ctx)
 	defer stopStray()
 	var straying sync.WaitGroup
-	sender := &stray{temporal: c.temporal, claims: c.claims, random: rand.New(rand.NewPCG(seed, 1)), models: o.models}
-	straying.Go(func() { sender.run(strayCtx) })
+	straying.Go(func() {
+		(&stray{temporal: c.front.client, claims: c.claims, random: rand.New(rand.NewPCG(seed, 1)), models: o.models}).run(strayCtx)
+	})
 
 	inflict(ctx, c, faults, length, o.progress)
 	calm := time.Now()
@@ -61,7 +65,7 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	_ = eventually(ctx, "", func(context.Context) bool { return c.trainer.heardOfAll(o.models, calm) }) // else the check says who is missing
 	stopStray()
 	straying.Wait()
-	r.held, r.refused = int(c.front.held.Load()), sender.refused
+	r.held, r.refused = int(c.front.held.Load()), int(c.front.refused.Load())
 	c.closePublishers()
 	if ctx.Err() == nil {
 		if err := c.check(ctx, &r, calm, fault); err != nil {
@@ -75,11 +79,11 @@ func run(ctx context.Context, o options, seed uint64, faults []fault, length tim
 	c.stop()
 	r.took = time.Since(began)
 	if len(r.violations) == 0 && !o.keep {
-		return r, errors.Join(ctx.Err(), os.RemoveAll(dir))
+		return r, errors.Join(whole.Err(), os.RemoveAll(dir))
 	}
 
 	o.progress("logs and the server's database are in %s", dir)
-	return r, ctx.Err()
+	return r, whole.Err()
 }
 
 // inflict does each fault at its time, and returns when all are over.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -36,7 +35,6 @@ type stray struct {
 	random   *rand.Rand
 	models   int
 	sequence map[string]int64
-	refused  int // attempts, by runs about to end
 }
 
 func (s *stray) run(ctx context.Context) {
@@ -98,9 +96,6 @@ func (s *stray) send(ctx context.Context, model, signal, mark string, again bool
 				s.claims.say(mark, model, 0, 1)
 			}
 			return
-		}
-		if strings.Contains(err.Error(), "workflow is closing") {
-			s.refused++
 		}
 
 		select {
