@@ -18,12 +18,14 @@ if [[ ! -x $cache/server ]]; then
   mv -f "$scratch/server" "$cache/server" # at once: whoever else builds sees all of it or nothing
 fi
 
-cat >"$cache/temporal" <<END
+wrapper=$(mktemp "$cache/temporal.XXXXXX")
+cat >"$wrapper" <<END
 #!/bin/sh
 case "\$1 \$2" in
 "server start-dev") exec "$cache/server" "\$@" ;;
 *) exec "$cli" "\$@" ;;
 esac
 END
-chmod +x "$cache/temporal"
+chmod +x "$wrapper"
+mv -f "$wrapper" "$cache/temporal" # at once, too: it is written each time, since the CLI may be another
 echo "$cache/temporal"
