@@ -59,6 +59,28 @@ func TestAMetricsDigestTakesNoMoreThanItSays(t *testing.T) {
 	}
 }
 
+func TestValuesTakeNoMoreThanTheySayHoweverManyCame(t *testing.T) {
+	const categories = 100
+	for name, came := range map[string]int{"a few": 5, "as many as are told": metric.MaxValues, "as many as are folded": 2 * metric.MaxValues, "one more": 2*metric.MaxValues + 1, "thousands": 5000} {
+		t.Run(name, func(t *testing.T) {
+			all := make([]*metric.Values, categories)
+			before, counted := inUse(), int64(0)
+			for i := range all {
+				all[i] = &metric.Values{}
+				for value := range came {
+					all[i].Add(fmt.Sprintf("%036d", value), 1)
+				}
+				counted += int64(all[i].Bytes())
+			}
+			takes := inUse() - before
+			t.Logf("%d bytes, of which %d are counted", takes/categories, counted/categories)
+			assert.LessOrEqual(t, takes, counted)
+			assert.Less(t, counted, 3*takes, "what is counted is near to what it takes")
+			runtime.KeepAlive(all)
+		})
+	}
+}
+
 // steps are readings each further than the one before.
 func steps(factor float64, n int) (readings []float64) {
 	for i := range n {

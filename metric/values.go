@@ -40,8 +40,9 @@ func (v *Values) Count() (total int64) {
 	return total
 }
 
-// Add counts a value that is valid, so many times, and returns by how many bytes of
-// memory v has grown, at most. It allocates for a new value only.
+// Add counts a value that is valid, so many times, and returns by how much Bytes has
+// grown: by less than nothing where a new value had others counted together. It allocates
+// for a new value only.
 func (v *Values) Add(value string, count int64) (grown int) {
 	known, isKnown := v.Counts[value]
 	if isKnown {
@@ -50,25 +51,35 @@ func (v *Values) Add(value string, count int64) (grown int) {
 	}
 
 	if len(v.Counts) >= maxFoldedValues {
-		v.Trim()
+		grown = -v.Trim()
 	}
 	if v.Counts == nil {
 		v.Counts = map[string]int64{}
 	}
 	v.Counts[value] = count
-	return valueBytes + len(value)
+	return grown + valueBytes + len(value)
 }
 
 // Trim keeps the MaxValues most frequent values, of equally frequent ones those that
-// are first by name, and counts the others together.
-func (v *Values) Trim() {
+// are first by name, and counts the others together. It returns by how much Bytes has
+// shrunk.
+func (v *Values) Trim() (freed int) {
 	if len(v.Counts) <= MaxValues {
-		return
+		return 0
 	}
-	for _, value := range v.Frequent()[MaxValues:] {
-		v.Other += v.Counts[value]
-		delete(v.Counts, value)
+
+	before := v.Bytes()
+	kept := make(map[string]int64, MaxValues) // one that was full gives nothing back for what is deleted
+	for i, value := range v.Frequent() {
+		if i < MaxValues {
+			kept[value] = v.Counts[value]
+		} else {
+			v.Other += v.Counts[value]
+		}
 	}
+
+	v.Counts = kept
+	return before - v.Bytes()
 }
 
 // Fit keeps the most frequent values whose names together take no more than so many

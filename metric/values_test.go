@@ -106,6 +106,24 @@ func TestNoReadingOfACategoryIsLostAndFewAreTold(t *testing.T) {
 	})
 }
 
+// Whoever sums up what each value adds knows what all of them take, how many of them there
+// may be, and however often they were counted together.
+func TestWhatValuesGrowByIsWhatTheyTake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var values metric.Values
+		grown := values.Bytes()
+		trimmed := rapid.SampledFrom([]int{50, 130, 170, 10_000}).Draw(t, "trimmed after so many")
+		for i := range rapid.IntRange(0, 2000).Draw(t, "readings") {
+			value := fmt.Sprint(rapid.SampledFrom([]int{i, i % 7, -i % 250}).Draw(t, "value"))
+			grown += values.Add(value, 1)
+			if i%trimmed == trimmed-1 {
+				grown -= values.Trim()
+			}
+			require.Equal(t, values.Bytes(), grown)
+		}
+	})
+}
+
 func TestADigestsCategoriesComeThroughABatch(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	event := metric.Event{Timestamp: now, ModelName: "fraud", Categories: map[string]string{"country": "DE"}}
