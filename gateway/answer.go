@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
@@ -34,7 +35,7 @@ type outcome struct {
 	Note          string `json:"note,omitempty"`
 
 	forbidden int64 // of the rejected, those that the token may not publish to
-	noRoom    int64 // and those for which there was no room
+	notNow    int64 // and those that there is nothing wrong with
 }
 
 func newOutcome() *outcome { return &outcome{Rejected: []rejection{}} }
@@ -44,8 +45,8 @@ func (o *outcome) reject(err error) {
 	if errors.Is(err, ErrForbidden) {
 		o.forbidden++
 	}
-	if errors.Is(err, errNoRoom) {
-		o.noRoom++
+	if errors.Is(err, ErrNotNow) {
+		o.notNow++
 	}
 	if len(o.Rejected) < maxListed {
 		o.Rejected = append(o.Rejected, rejection{o.next(), plain.Cut(plain.Faults(err), maxReason)})
@@ -64,8 +65,8 @@ func (o *outcome) list(held *memory) {
 	} else if o.RejectedTotal > maxListed {
 		notes = append(notes, fmt.Sprintf("the first %d of %d rejections are listed", maxListed, o.RejectedTotal))
 	}
-	if o.noRoom > 0 {
-		notes = append(notes, fmt.Sprintf("of the %d rejected there was no room for %d; send those again later", o.RejectedTotal, o.noRoom))
+	if o.notNow > 0 {
+		notes = append(notes, fmt.Sprintf("of the %d rejected %d could not be taken now; send those again later", o.RejectedTotal, o.notNow))
 	}
 	o.Note = strings.Join(notes, "; ")
 }
@@ -142,8 +143,12 @@ func onlyMethods(allowed string) http.HandlerFunc {
 	}
 }
 
-// cause takes from an error of the hub what the hub was about to do.
+// cause takes from an error of the hub what the hub was about to do. Closed it is only when
+// the time for requests to publish was over.
 func cause(err error) error {
+	if errors.Is(err, hub.ErrClosed) {
+		return fmt.Errorf("%w: %w", ErrNotNow, errStopping)
+	}
 	if inner := errors.Unwrap(err); inner != nil {
 		return inner
 	}

@@ -80,7 +80,7 @@ func waitable(receipt *hub.Receipt, held *memory) func(context.Context, metric.E
 
 		bytes := int64(receiptBytes + 3*len(event.ModelName))
 		if !held.take(bytes) {
-			return errNoRoom
+			return ErrNotNow
 		}
 		err := receipt.Publish(ctx, event)
 		if !receipt.Has(event.ModelName) {
@@ -90,7 +90,8 @@ func waitable(receipt *hub.Receipt, held *memory) func(context.Context, metric.E
 	}
 }
 
-// await answers once all is durable, or can't be.
+// await answers once all is durable, or can't be: 409 where monitors have refused for good
+// all that is not, 504 where some of it may be durable yet, or be so unseen.
 func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub.Receipt, o *outcome) {
 	ctx, cancel := context.WithTimeout(ctx, g.options.DurableTimeout)
 	defer cancel()
@@ -100,17 +101,21 @@ func (g *Gateway) await(ctx context.Context, w http.ResponseWriter, receipt *hub
 		return
 	}
 
-	answer := problem{Status: http.StatusConflict, outcome: o, Detail: plain.Faults(err)}
-	if ctx.Err() != nil {
-		late := fmt.Sprintf("within %v", g.options.DurableTimeout)
-		if errors.Is(ctx.Err(), context.Canceled) {
-			late = "when the connection was closed"
-		}
-		answer.Status = http.StatusGatewayTimeout
-		answer.Detail = fmt.Sprintf("accepted, but not durable %s; it will be if this process lives and the server takes it: publish it again, and it may count twice (%s)",
-			late, plain.Faults(err))
+	answer := problem{Status: http.StatusGatewayTimeout, outcome: o}
+	const again = "what no monitor has refused may be yet: publish it again, and it may count twice"
+	switch {
+	case errors.Is(err, hub.ErrClosed): // what was on its way then may have arrived
+		answer.Detail = "accepted, but not durable when the gateway stopped: publish again what no monitor has refused, and it may count twice"
+	case !errors.Is(err, ctx.Err()): // also where it is nil
+		answer.Status = http.StatusConflict
+		answer.Detail = "accepted, but refused for good"
+	case errors.Is(err, context.Canceled):
+		answer.Detail = "accepted, but not durable when the connection was closed; " + again
+	default:
+		answer.Detail = fmt.Sprintf("accepted, but not durable within %v; %s", g.options.DurableTimeout, again)
 	}
 
+	answer.Detail += fmt.Sprintf(" (%s)", plain.Faults(err))
 	var not *hub.NotDurableError
 	if errors.As(err, &not) {
 		answer.NotDurable = not.Events
@@ -124,7 +129,7 @@ func (o *outcome) refusal() problem {
 	switch {
 	case o.forbidden == o.RejectedTotal:
 		answer.Status = http.StatusForbidden
-	case o.noRoom > 0:
+	case o.notNow > 0:
 		answer.Status = http.StatusTooManyRequests
 		answer.retryAfter = retryAfter
 	}
@@ -269,7 +274,10 @@ func (t *taking) one(ctx context.Context, item []byte) {
 		if event.Timestamp.IsZero() {
 			event.Timestamp = t.occurred
 		}
-		err = t.in.publish(ctx, t.gateway, event, t.publish)
+		err = t.in.admits(t.gateway, event.ModelName)
+	}
+	if err == nil {
+		err = cause(t.publish(ctx, *event))
 	}
 
 	if err != nil {

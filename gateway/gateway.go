@@ -13,7 +13,6 @@ import (
 	"github.com/modelvigil/modelvigil/hub"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/share"
-	"github.com/modelvigil/modelvigil/metric"
 )
 
 // Defaults of Options.
@@ -140,16 +139,17 @@ type intake struct {
 	rest func()
 }
 
-// publish hands an event to the hub, if the token may and there is room.
-func (in *intake) publish(ctx context.Context, g *Gateway, event *metric.Event, publish func(context.Context, metric.Event) error) error {
-	if err := in.token.allow(event.ModelName); err != nil {
+// ErrNotNow is the kind of every error about an event that there is nothing wrong with:
+// there is no room for it, or the gateway stops. It may be taken when it is sent again.
+var ErrNotNow = errors.New("not now, send it again later")
+
+// admits says whether the token may publish to a model and there is room.
+func (in *intake) admits(g *Gateway, model string) error {
+	if err := in.token.allow(model); err != nil {
 		return err
 	}
 	if err := g.backlog.room(in.hub, in.party, overrun); err != nil {
-		return fmt.Errorf("%w: %w", errNoRoom, err)
+		return fmt.Errorf("%w: %w", ErrNotNow, err)
 	}
-	return cause(publish(ctx, *event))
+	return nil
 }
-
-// errNoRoom says that an event is not accepted at present.
-var errNoRoom = errors.New("not now, send it again later")

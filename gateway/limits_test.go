@@ -223,7 +223,7 @@ func TestDurableAnswersSayWhatIsKnown(t *testing.T) {
 	assert.EqualValues(t, 2, late.Accepted)
 	assert.Len(t, late.Rejected, 1)
 	assert.Equal(t, map[string]int64{"fraud": 2}, late.NotDurable)
-	assert.Contains(t, late.Detail, "accepted, but not durable within 100ms; it will be if this process lives and the server takes it: publish it again, and it may count twice")
+	assert.Contains(t, late.Detail, "accepted, but not durable within 100ms; what no monitor has refused may be yet: publish it again, and it may count twice")
 	hasty.temporal.setRefuse(nil)
 	patience.Until(t, "it is durable in the end", func() bool { return hasty.temporal.counted("fraud") == 2 })
 

@@ -72,7 +72,10 @@ func (p Publisher) Publish(ctx context.Context, event metric.Event) error {
 	if in == nil {
 		return errNoRequest
 	}
-	err := in.publish(ctx, p.gateway, &event, in.party.account.Publish)
+	err := in.admits(p.gateway, event.ModelName)
+	if err == nil {
+		err = cause(in.party.account.Publish(ctx, event))
+	}
 	p.gateway.count(in, err)
 	return err
 }
