@@ -19,7 +19,7 @@ import (
 
 // withinSeconds are builds whose pinned monitors hand on within seconds of a roll, so that a
 // test has not to wait for minutes.
-var withinSeconds = edit{"workflows/monitor.go", "moveSpread = 5 * time.Minute", "moveSpread = 5 * time.Second"}
+var withinSeconds = edit{"workflows/monitor.go", "moveSpread   = 4 * time.Minute", "moveSpread   = 5 * time.Second"}
 
 // failingRelease fails the tasks of a run, but the first ones.
 var failingRelease = edit{"workflows/monitor.go", "	m.perform(ctx, wants)\n", `	if workflow.GetInfo(ctx).GetCurrentHistoryLength() > 30 {

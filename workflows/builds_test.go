@@ -1,16 +1,20 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/modelops"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -35,10 +39,61 @@ func TestAPinnedRunHandsOnToTheCurrentBuildWithinMinutes(t *testing.T) {
 	next := handsOnTo(t, first)
 	assert.EqualValues(t, workflow.ContinueAsNewVersioningBehaviorAutoUpgrade, next.InitialVersioningBehavior, "or it would be pinned to the old build for ever")
 	after := first.Now().Sub(began) - heard
-	assert.Equal(t, workflows.PartOf(5*time.Minute, "").Round(time.Second), after.Round(time.Second), "the moment of its run, which has no id here")
+	assert.Equal(t, workflows.PartOf(4*time.Minute, "").Round(time.Second), after.Round(time.Second), "the moment of its run, which has no id here")
 	second, input := newLife(t, "fraud").next(first)
 	status := second.live(time.Minute, input)
 	require.EqualValues(t, 2, status.Events)
+}
+
+// What such a call waits for may be what the other build mends, and nobody but the workers
+// of the run's own build takes it.
+func TestACallDefersTheMoveToAnotherBuildByAMinuteAtMost(t *testing.T) {
+	for reason, calls := range deferredBy {
+		t.Run(reason, func(t *testing.T) {
+			const told = time.Minute
+			first := newLife(t, "fraud")
+			calls(first)
+			began := first.Now()
+			first.publish(0, 0.8)
+			first.after(told, func() { first.SetTargetWorkerDeploymentVersionChanged(true) })
+			for minute := range 60 {
+				first.publish(told+time.Duration(minute)*time.Minute, 0.8)
+			}
+			first.ExecuteWorkflow(contract.WorkflowType, by(t, breachesAndTells))
+
+			handsOnTo(t, first)
+			assert.LessOrEqual(t, first.Now().Sub(began), told+5*time.Minute)
+			second, input := newLife(t, "fraud").next(first)
+			var asked []string
+			second.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Maybe().
+				Return(func(_ context.Context, call activities.Call) (modelops.Job, error) {
+					asked = append(asked, call.Request.RequestID)
+					return modelops.Job{Backend: "log"}, nil
+				})
+			second.RegisterActivity(notices)
+			second.OnActivity(notices.Notify, mock.Anything, mock.Anything).Return(nil).Maybe()
+			status := second.live(time.Second, input)
+			assert.EqualValues(t, 1, status.Retrainings.Accepted)
+			for _, id := range asked {
+				assert.Regexp(t, `^model-monitor/fraud/.*/1$`, id, "asked again, by the same id")
+			}
+		})
+	}
+}
+
+func TestACallThatAnswersInSecondsIsNotMadeAgainForAnotherBuild(t *testing.T) {
+	moves := workflows.PartOf(4*time.Minute, "")
+	first := newLife(t, "fraud")
+	first.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).Once().After(20*time.Second).Return(modelops.Job{Backend: "log"}, nil)
+	first.SetTargetWorkerDeploymentVersionChanged(true)
+	began := first.Now()
+	first.publish(moves-time.Second, 0.8)
+	first.ExecuteWorkflow(contract.WorkflowType)
+
+	handsOnTo(t, first)
+	assert.Equal(t, moves+19*time.Second, first.Now().Sub(began), "as soon as it has answered")
+	second, input := newLife(t, "fraud").next(first)
+	assert.EqualValues(t, 1, second.live(time.Minute, input).Retrainings.Accepted)
 }
 
 func TestAPinnedRunStaysWhereItsBuildIsCurrentAgain(t *testing.T) {

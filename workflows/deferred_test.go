@@ -1,18 +1,23 @@
 package workflows_test
 
 import (
+	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/modelvigil/modelvigil/activities"
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows"
 )
 
 // deferredBy makes a monitor that breaches at once, with a call under way that lasts
@@ -22,7 +27,6 @@ var deferredBy = map[string]func(*life){
 		l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(20*time.Hour).Return(modelops.Job{Backend: "log"}, nil)
 	},
 	"a notice": func(l *life) {
-		var notices *activities.Notices // names only
 		l.RegisterActivity(notices)
 		l.accepts(0)
 		l.OnActivity(notices.Notify, mock.Anything, mock.Anything).After(20 * time.Hour).Return(nil)
@@ -117,4 +121,89 @@ func TestARushDoesNotPutARetrainingBehindAllOthersAgainAndAgain(t *testing.T) {
 
 	third, input := newLife(t, "fraud").next(second)
 	assert.EqualValues(t, 1, third.live(time.Second, input).Retrainings.Accepted)
+}
+
+// A run that should end, and doesn't at once, has something that ends it soon, whatever
+// else comes or doesn't: otherwise a quiet monitor would go on for ever, with an old build.
+func TestARunThatShouldEndDoesSoonThoughNothingElseComes(t *testing.T) {
+	dues := map[string]func(*life) time.Duration{
+		"another build is current": func(l *life) time.Duration {
+			l.SetTargetWorkerDeploymentVersionChanged(true)
+			return workflows.PartOf(4*time.Minute, "")
+		},
+		"it is a day old": func(*life) time.Duration {
+			return 24*time.Hour - workflows.PartOf(4*time.Hour, "")
+		},
+		"publishers should ask anew": func(l *life) time.Duration {
+			l.report(0, "a", 1)
+			l.update(10*time.Second, "policy", contract.UpdateSetPolicy, json.RawMessage(`{"report_every": "10s", "retraining": {"timeout": "3s"}}`))
+			return 11 * time.Second
+		},
+		"its history is long": func(l *life) time.Duration {
+			l.after(10*time.Second, func() { l.SetContinueAsNewSuggested(true) }) // as the next task hears
+			return 11 * time.Second
+		},
+	}
+	withIt := map[string]func(l *life, due time.Duration){
+		"an event": func(l *life, due time.Duration) { l.publish(due, 0.95) },
+		"an update": func(l *life, due time.Duration) {
+			l.update(due, "pause", contract.UpdatePause, monitor.Control{By: "ada"})
+		},
+		"the end of a call's retraining": func(l *life, due time.Duration) {
+			deferredBy["a schedule call"](l)
+			l.publish(due-3*time.Second, 0.8) // its timeout
+		},
+		"word of a call's retraining": func(l *life, due time.Duration) {
+			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(20*time.Hour).Return(modelops.Job{Backend: "log"}, nil)
+			l.publish(due-time.Millisecond, 0.8)
+			l.after(due, func() {
+				l.SignalWorkflow(contract.SignalRetrainingOutcome, modelops.Outcome{RequestID: l.status().Current.RequestID, State: modelops.Succeeded})
+			})
+		},
+		"a cancel of a call's retraining": func(l *life, due time.Duration) {
+			deferredBy["a schedule call"](l)
+			l.publish(due-time.Millisecond, 0.8)
+			l.update(due, "cancel", contract.UpdateCancel, monitor.Control{By: "ada"})
+		},
+		"the answer to a call": func(l *life, due time.Duration) {
+			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(2*time.Second).Return(modelops.Job{Backend: "log"}, nil)
+			l.publish(due-time.Millisecond, 0.8)
+		},
+		"the answer to a call, in one task with an update": func(l *life, due time.Duration) {
+			l.OnActivity(retraining.ScheduleRetraining, mock.Anything, mock.Anything).After(2 * time.Second).
+				Return(func(context.Context, activities.Call) (modelops.Job, error) {
+					l.UpdateWorkflow(contract.UpdatePause, "pause", &testsuite.TestUpdateCallback{
+						OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {},
+					}, monitor.Control{By: "ada"})
+					return modelops.Job{Backend: "log"}, nil
+				})
+			l.publish(due-time.Millisecond, 0.8)
+		},
+	}
+	for reason, falls := range dues {
+		for event, comes := range withIt {
+			t.Run(reason+", and with it comes "+event, func(t *testing.T) {
+				l := newLife(t, "fraud")
+				l.OnActivity(retraining.CancelRetraining, mock.Anything, mock.Anything).Return(nil).Maybe()
+				due := falls(l)
+				comes(l, due)
+				l.update(30*time.Hour, "the-end", contract.UpdateStop, nil)
+				began := l.Now()
+				l.ExecuteWorkflow(contract.WorkflowType, by(t, `{"retraining": {"timeout": "3s"}}`))
+				require.True(t, workflow.IsContinueAsNewError(l.GetWorkflowError()), "it went on for %v", l.Now().Sub(began))
+				assert.WithinRange(t, l.Now(), began.Add(due), began.Add(due+5*time.Second))
+			})
+		}
+	}
+}
+
+func TestARunThatCodeOfBeforeDeferredKeepsItsTimers(t *testing.T) {
+	l := newLife(t, "fraud")
+	l.OnGetVersion("wakes-when-deferred", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
+	timers := 0
+	l.SetOnTimerScheduledListener(func(string, time.Duration) { timers++ })
+	l.after(10*time.Second, func() { l.SetContinueAsNewSuggested(true) })
+	l.update(11*time.Second, "policy", contract.UpdateSetPolicy, json.RawMessage(`{"cooldown": "2h"}`))
+	l.live(time.Minute)
+	assert.Equal(t, 1, timers, "that of its age, or its history could not be replayed")
 }

@@ -49,8 +49,14 @@ const (
 	// A run that is pinned to its build, and hears from the server that another build is
 	// the current one, hands on to a run of that one within moveSpread. All monitors that
 	// are heard of hear of it within a minute or so, and a new run costs the server some
-	// five times a signal: 5,000 monitors are 17 new runs a second, not 80.
-	moveSpread = 5 * time.Minute
+	// five times a signal: 5,000 monitors are 21 new runs a second, not 80. A call defers
+	// that for movePatience, an attempt's time, and no more: what it waits for may be what
+	// the other build is to mend, and only workers of its own build take it.
+	moveSpread   = 4 * time.Minute
+	movePatience = attemptTimeout
+	// wakesWhenDeferred is the change by which no run that should end is left without what
+	// ends it. Runs of before have other timers.
+	wakesWhenDeferred = "wakes-when-deferred"
 )
 
 // ageOf is how old the run of an id gets at most.
@@ -189,11 +195,17 @@ func (m *monitorRun) turn(ctx workflow.Context) (isOver bool, err error) {
 	case wants.Done:
 		m.describe(ctx)
 		return true, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	case m.isFull(ctx, wants):
-		return true, m.continueAsNew(ctx)
+	case m.isFull(ctx):
+		wake, isDeferred := m.defers(ctx, wants)
+		if !isDeferred {
+			return true, m.continueAsNew(ctx)
+		}
+		if !wake.IsZero() {
+			wants.Wakes = append(wants.Wakes, monitor.Wake{At: wake, Summary: "hand on to a new run all the same"})
+		}
 	}
 
-	if now.Before(m.retires) { // later a call is waited for, see isDeferred
+	if now.Before(m.retires) { // later the run is over, or waits for what defers says
 		wants.Wakes = append(wants.Wakes, monitor.Wake{At: m.retires, Summary: "hand on to a new run"})
 	}
 
@@ -249,35 +261,57 @@ func (m *monitorRun) hearBuild(ctx workflow.Context, now time.Time) {
 	}
 }
 
+// isMoving says that the run should hand on to another build by now.
+func (m *monitorRun) isMoving(now time.Time) bool {
+	return !m.movesAt.IsZero() && !now.Before(m.movesAt)
+}
+
 // isFull says that the run should end.
-func (m *monitorRun) isFull(ctx workflow.Context, wants monitor.Wants) bool {
+func (m *monitorRun) isFull(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	now := workflow.Now(ctx)
 	if m.suggests == 0 && info.GetContinueAsNewSuggested() {
 		m.suggests = info.GetCurrentHistoryLength()
 	}
 
-	isRush := now.Sub(m.began) < rush
 	hasNews := !m.newsAt.IsZero() && !now.Before(m.newsAt)
-	isMoving := !m.movesAt.IsZero() && !now.Before(m.movesAt)
-	isFull := info.GetContinueAsNewSuggested() || hasNews || isMoving || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
-		m.signals >= maxRunSignals || m.updates >= maxRunUpdates || isRush && m.signals >= rushSignals
-	return isFull && !m.isDeferred(info, wants, now, isRush)
+	return info.GetContinueAsNewSuggested() || hasNews || m.isMoving(now) || !now.Before(m.retires) || m.quota.total >= maxRunWork ||
+		m.signals >= maxRunSignals || m.updates >= maxRunUpdates || m.isRush(now) && m.signals >= rushSignals
 }
 
-// isDeferred says that a run is to go on for a while: for the sake of a call, under way or
-// still to be begun, so that nobody is asked or told twice without need; and of an
-// update that came with this task. A task that hands on fails when a signal comes
-// meanwhile, and with it the update. One that goes on does not.
-func (m *monitorRun) isDeferred(info *workflow.Info, wants monitor.Wants, now time.Time, isRush bool) bool {
-	isCalling := m.schedule != nil || wants.Schedule != nil || len(wants.Notices) > 0
+// isRush says that the run is so young that many signals are a rush.
+func (m *monitorRun) isRush(now time.Time) bool { return now.Sub(m.began) < rush }
+
+// defers says whether a run that should end goes on for a while: for the sake of a call,
+// under way or still to be begun, so that nobody is asked or told twice without need; and
+// of an update that came with this task. A task that hands on fails when a signal comes
+// meanwhile, and with it the update. One that goes on does not. The run looks again when
+// the call has ended, or at wake, unless that is zero.
+func (m *monitorRun) defers(ctx workflow.Context, wants monitor.Wants) (wake time.Time, isDeferred bool) {
+	now := workflow.Now(ctx)
+	isCalling := wants.Schedule != nil || len(wants.Notices) > 0
+	isDropping := m.schedule != nil && wants.Schedule == nil // its call is not wanted any more
 	isAnswering := m.answered.Equal(now)
-	if !isCalling && !isAnswering {
-		return false
+	if !isCalling && !isDropping && !isAnswering || !m.hasRoom(ctx) {
+		return time.Time{}, false
 	}
 
+	waitsForCall := isCalling && !m.isMoving(now)
+	if waitsForCall || workflow.GetVersion(ctx, wakesWhenDeferred, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return time.Time{}, true
+	}
+
+	if patient := m.movesAt.Add(movePatience); isCalling && now.Before(patient) {
+		return patient, true
+	}
+	return now.Add(newsPause), isDropping || isAnswering
+}
+
+// hasRoom says that a run that should end may still be deferred.
+func (m *monitorRun) hasRoom(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
 	signals := maxDeferredSignals
-	if isRush && !m.asksAgain {
+	if m.isRush(workflow.Now(ctx)) && !m.asksAgain {
 		signals = 2 * rushSignals
 	}
 	return m.signals < signals && m.updates < maxDeferredUpdates && info.GetCurrentHistorySize() < maxDeferredBytes &&
