@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/modelvigil/modelvigil/hub"
@@ -97,8 +96,7 @@ type problem struct {
 	*outcome                    // of a body
 	NotDurable map[string]int64 `json:"not_durable,omitempty"` // accepted events by model
 
-	retryAfter int // seconds; 0 means that trying again is of no use
-	header     http.Header
+	header http.Header
 }
 
 // Error implements error.
@@ -106,15 +104,47 @@ func (p problem) Error() string { return p.Detail }
 
 func (p problem) write(w http.ResponseWriter) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
-	p.writeHeader(w)
+	maps.Copy(w.Header(), p.header)
 	writeJSON(w, p.Status, "application/problem+json", p)
 }
 
-func (p problem) writeHeader(w http.ResponseWriter) {
-	maps.Copy(w.Header(), p.header)
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+// retryAfter is what a client is told to wait, in seconds, when there is no room or
+// nobody at home: longer than a hub's pace while healthy takes to send.
+const retryAfter = "5"
+
+// reply is what a request that was posted is answered, whoever writes it.
+type reply struct {
+	http.ResponseWriter
+	by     *token // whose request it is, once that is known
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter. It says when to try again, where that is of
+// use.
+func (r *reply) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
 	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		r.Header().Set("Retry-After", retryAfter)
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *reply) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *reply) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}
+
+// isRefusal says whether an answer of such a status means that nothing was taken. The two
+// others above 400 are about what was accepted.
+func isRefusal(status int) bool {
+	return status >= http.StatusBadRequest && status != http.StatusConflict && status != http.StatusGatewayTimeout
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {

@@ -131,7 +131,6 @@ func (o *outcome) refusal() problem {
 		answer.Status = http.StatusForbidden
 	case o.notNow > 0:
 		answer.Status = http.StatusTooManyRequests
-		answer.retryAfter = retryAfter
 	}
 	return answer
 }
@@ -223,12 +222,8 @@ type taking struct {
 }
 
 // take publishes each event of the body. It is refused as a whole, and then
-// nothing is accepted, where it is no JSON, or nobody waits for the answer any more.
+// nothing is accepted, where it is no JSON.
 func (t *taking) take(ctx context.Context, f form) *problem {
-	if ctx.Err() != nil {
-		return closedEarly()
-	}
-
 	if f.cloud != nil {
 		t.occurred = f.cloud.occurred
 	}

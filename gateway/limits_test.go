@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -85,17 +86,20 @@ func TestMegabytesOfNonsenseCostLittleAndAreCountedInFull(t *testing.T) {
 
 // Who has closed a connection for writing alone reads that answer.
 func TestWhatNobodyWaitsForIsNeitherPublishedNorSaidToBe(t *testing.T) {
-	s := serve(t, Options{})
+	s := serve(t, Options{Routes: []Route{{Path: "/v1/metrics", New: func(Publisher) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("no further way in sees it") })
+	}}}})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for media, body := range map[string]string{typeNDJSON: strings.Repeat(good+"\n", 5), typeJSON: good, typeClouds: "[" + shortestCloud + "]"} {
-		taking := &taking{gateway: s.Gateway, in: &intake{hub: s.hub, party: s.parties.of(s.hub, ""), body: []byte(body)}, decoder: newDecoder(), publish: s.hub.Publish, outcome: newOutcome()}
-		refused := taking.take(gone, form{media: media})
-		require.NotNil(t, refused, media)
-		assert.Equal(t, http.StatusServiceUnavailable, refused.Status)
-		assert.Contains(t, refused.Detail, "nothing was accepted")
-		assert.Zero(t, taking.outcome.Accepted)
+	for _, path := range []string{"/v1/events", "/v1/events?durable=true", "/v1/metrics"} {
+		recorder := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(gone, http.MethodPost, path, strings.NewReader(good))
+		request.Header.Set(contentType, typeJSON)
+		s.ServeHTTP(recorder, request)
+		assert.Equal(t, http.StatusServiceUnavailable, recorder.Code, path)
+		assert.Contains(t, recorder.Body.String(), "nothing was accepted", path)
 	}
+	assert.Zero(t, s.hub.Backlog())
 }
 
 func TestManyLargeBodiesAtOnceAreBackPressure(t *testing.T) {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -42,15 +41,14 @@ func (m *metrics) add(by *token, accepted, rejected int64) {
 	m.rejected.WithLabelValues(name).Add(float64(rejected))
 }
 
-// refused counts a request of which nothing was taken.
-func (m *metrics) refused(by *token, code int) {
-	m.refusals.WithLabelValues(by.label(), strconv.Itoa(code)).Inc()
-}
-
-// answered counts a request.
-func (m *metrics) answered(path string, code int, took time.Duration) {
-	m.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
+// answered counts a request, and apart from the others one of which nothing was taken.
+func (m *metrics) answered(path string, r *reply, took time.Duration) {
+	code := strconv.Itoa(r.code())
+	m.requests.WithLabelValues(path, code).Inc()
 	m.seconds.WithLabelValues(path).Observe(took.Seconds())
+	if isRefusal(r.code()) {
+		m.refusals.WithLabelValues(r.by.label(), code).Inc()
+	}
 }
 
 // watchTokens shows whether the tokens' file can be used.
@@ -88,28 +86,4 @@ func (m *metrics) all() []prometheus.Collector {
 		all = append(all, m.tokens)
 	}
 	return all
-}
-
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *statusWriter) code() int {
-	if w.status == 0 {
-		return http.StatusOK
-	}
-	return w.status
 }

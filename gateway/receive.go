@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -12,13 +13,8 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-const (
-	// retryAfter is what a client is told to wait, in seconds, when there is no room
-	// or nobody at home: longer than a hub's pace while healthy takes to send.
-	retryAfter = 5
-	// drainTimeout bounds how long the rest of a body is read that is of no use.
-	drainTimeout = 2 * time.Second
-)
+// drainTimeout bounds how long the rest of a body is read that is of no use.
+const drainTimeout = 2 * time.Second
 
 type (
 	// take serves a request that was let in.
@@ -31,8 +27,8 @@ type (
 func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWriter, *http.Request, int, string)) {
 	other := onlyMethods(http.MethodPost)
 	g.mux.HandleFunc(path, func(writer http.ResponseWriter, r *http.Request) {
-		start, w := time.Now(), &statusWriter{ResponseWriter: writer}
-		defer func() { g.metrics.answered(path, w.code(), time.Since(start)) }()
+		start, w := time.Now(), &reply{ResponseWriter: writer}
+		defer func() { g.metrics.answered(path, w, time.Since(start)) }()
 		if r.Method != http.MethodPost {
 			other(w, r)
 			return
@@ -44,7 +40,7 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 				drain(w, r, 4*g.options.MaxBody)
 			}
 			if refuse != nil {
-				refused.writeHeader(w)
+				maps.Copy(w.Header(), refused.header)
 				refuse(w, r, refused.Status, refused.Detail)
 				return
 			}
@@ -57,15 +53,14 @@ func (g *Gateway) post(path string, prepare prepare, refuse func(http.ResponseWr
 
 // receive lets a request in: it is authorized, the hub has room, and its body is
 // read whole before anything of it is published.
-func (g *Gateway) receive(w http.ResponseWriter, r *http.Request, prepare prepare) *problem {
+func (g *Gateway) receive(w *reply, r *http.Request, prepare prepare) *problem {
 	by, refused := g.authorize(r)
-	if refused == nil {
-		refused = g.admit(w, r, by, prepare)
-	}
 	if refused != nil {
-		g.metrics.refused(by, refused.Status)
+		return refused
 	}
-	return refused
+
+	w.by = by
+	return g.admit(w, r, by, prepare)
 }
 
 // admit takes in the request of a token.
@@ -118,6 +113,9 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by *token, prepa
 	}
 
 	g.metrics.bodyBytes.Add(float64(len(body)))
+	if r.Context().Err() != nil {
+		return closedEarly()
+	}
 	again, refused := g.enter(by)
 	if refused != nil {
 		return refused
@@ -202,5 +200,5 @@ func closedEarly() *problem {
 }
 
 func notNow(status int, format string, args ...any) *problem {
-	return &problem{Status: status, Detail: fmt.Sprintf(format, args...), retryAfter: retryAfter}
+	return &problem{Status: status, Detail: fmt.Sprintf(format, args...)}
 }
