@@ -18,11 +18,13 @@ const (
 	// giveUpAfter is how long a batch of unknown outcome is redelivered. The
 	// machine remembers its publisher for twice as long.
 	giveUpAfter = 24 * time.Hour
-	// maxBatchMetrics bounds a batch's size: some 400 bytes a metric, against the
-	// server's 2 MiB for a payload.
-	maxBatchMetrics = 500
-	firstBackoff    = 200 * time.Millisecond
-	maxBackoff      = 15 * time.Second
+	// maxBatchBytes bounds the digests of a batch as they are sent: some thousand
+	// metrics. The server takes payloads of 2 MiB, or of 512 KiB where it is set up as
+	// docs/disasters.md has it, and refuses what is larger for good. What is left of
+	// that is for the batch's head and for encryption.
+	maxBatchBytes = 480 << 10
+	firstBackoff  = 200 * time.Millisecond
+	maxBackoff    = 15 * time.Second
 )
 
 // untilDue is how long the next hand-over has to wait; an hour when there is
@@ -59,12 +61,13 @@ func (p *pipe) untilDue(now time.Time) time.Duration {
 func (p *pipe) handOver(ctx context.Context, pressing bool) {
 	pause, err := p.hub.budget.take(ctx, p.account, pressing)
 	if err == nil && pause == 0 {
-		switch batch := p.freeze(); {
+		batch := p.freeze()
+		bytes := min(p.batchBytes, maxFlight)
+		switch {
 		case batch == nil:
-		case !p.hub.flying.Take(p.account.name, p.batchBytes):
+		case !p.hub.flying.Take(p.account.name, bytes):
 			pause = healthyPause
 		default:
-			bytes := p.batchBytes
 			run, err := p.send(ctx, batch)
 			p.settle(ctx, run, err)
 			p.hub.flying.Give(p.account.name, bytes)
@@ -150,14 +153,15 @@ func (p *pipe) freeze() *metric.Batch {
 	p.firstTry = now
 	p.attempts = 0
 	p.isBreach = p.hastens
-	metrics := 0
-	for len(p.waiting) > 0 && (metrics == 0 || metrics+len(p.waiting[0].Metrics) <= maxBatchMetrics) {
-		digest := p.waiting[0].Digest
-		p.batchCut = min(p.batchCut, p.waiting[0].cut)
-		p.batch.Digests = append(p.batch.Digests, digest)
-		p.batchBytes += p.waiting[0].bytes
-		metrics += len(digest.Metrics)
-		p.waiting = p.waiting[1:]
+	for size := 0; len(p.waiting) > 0; p.waiting = p.waiting[1:] {
+		next := p.waiting[0]
+		size += p.batch.Fit(next.Digest, maxBatchBytes)
+		if len(p.batch.Digests) > 0 && size > maxBatchBytes {
+			break // it waits for the next one
+		}
+		p.batchCut = min(p.batchCut, next.cut)
+		p.batch.Digests = append(p.batch.Digests, next.Digest)
+		p.batchBytes += next.bytes
 	}
 
 	p.hastens = p.hastens && len(p.waiting) > 0

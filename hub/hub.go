@@ -33,6 +33,9 @@ const (
 	// maxFlying bounds the memory of the digests that are being handed over at once.
 	// Each is encoded for it, and a server that hangs holds it for as long.
 	maxFlying = 32 << 20
+	// maxFlight is what a batch counts for at most, however much memory its digests take,
+	// so that each finds room. Its encoding takes a part of that, by maxBatchBytes.
+	maxFlight = maxFlying / 8
 	// maxQueries bounds the queries for guidance of one account under way at once.
 	maxQueries = 4
 )

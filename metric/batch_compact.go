@@ -43,15 +43,20 @@ func (b *Batch) MarshalJSON() ([]byte, error) {
 
 	digests := make([]any, len(b.Digests))
 	for i, d := range b.Digests {
-		digests[i] = d
-		if d != nil && d.isCompactable() {
-			digests[i] = d.compact()
-		}
+		digests[i] = b.formOf(d)
 	}
 	return json.Marshal(struct {
 		*plainly
 		Digests []any `json:"digests"`
 	}{(*plainly)(b), digests})
+}
+
+// formOf is what is written of a digest.
+func (b *Batch) formOf(d *Digest) any {
+	if b.Version < compactVersion || d == nil || !d.isCompactable() {
+		return d
+	}
+	return d.compact()
 }
 
 // isCompactable says that a digest's times are within what 64 bits of nanoseconds hold,
