@@ -110,6 +110,28 @@ func policyAgainst(from policy.ReferenceFrom, statistic drift.Statistic) policy.
 	return p.WithDefaults()
 }
 
+// otherPolicy has another statistic, or no drift rule any more, or has one again.
+func otherPolicy(t *rapid.T, p policy.Policy, from policy.ReferenceFrom) policy.Policy {
+	highest := p.Rules[len(p.Rules)-1:]
+	if p.Rules[0].Drift == nil {
+		p = policyAgainst(from, drift.TVD)
+		p.Rules = append(p.Rules, highest...)
+		return p.WithDefaults()
+	}
+	if rapid.Bool().Draw(t, "no drift rule any more") {
+		p.Rules = slices.Clone(highest)
+		return p
+	}
+
+	p.Rules = slices.Clone(p.Rules)
+	other := drift.KS
+	if p.Rules[0].Drift.Statistic == other {
+		other = drift.TVD
+	}
+	p.Rules[0].Drift = &policy.Drift{Statistic: other, Reference: p.Rules[0].Drift.Reference}
+	return p
+}
+
 // What hubs count, each in bins or by a sketch, is what the events themselves make, but
 // where a sketch says no better: then the verdict is the same or unknown.
 func TestWhatHubsCountIsWhatTheEventsMake(t *testing.T) {
@@ -119,6 +141,15 @@ func TestWhatHubsCountIsWhatTheEventsMake(t *testing.T) {
 		statistic := rapid.SampledFrom([]drift.Statistic{drift.KS, drift.PSI, drift.JS, drift.TVD}).Draw(t, "statistic")
 		isContinuous := rapid.Bool().Draw(t, "continuous")
 		p := policyAgainst(from, statistic)
+		highest := over("highest", time.Hour, "")
+		highest.Metric, highest.Stat, highest.Grace = "age", "max", p.Rules[0].Grace
+		if rapid.Bool().Draw(t, "a percentile") { // wants a sketch beside bins
+			percentile := highest
+			percentile.Name, percentile.Stat = "p95", "p95"
+			p.Rules = append(p.Rules, percentile)
+		}
+		p.Rules = append(p.Rules, highest)
+		p = p.WithDefaults()
 		told, direct := newBystander(p), newBystander(p)
 		now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 		publishers := []*publisher{newTestPublisher("a", now, true), newTestPublisher("b", now, rapid.Bool().Draw(t, "the second one learns"))}
@@ -141,18 +172,14 @@ func TestWhatHubsCountIsWhatTheEventsMake(t *testing.T) {
 				ofVersion = 0
 			}
 			if rapid.IntRange(0, 5).Draw(t, "another policy") == 0 {
-				for _, statistic := range []drift.Statistic{drift.KS, drift.TVD} { // whichever it is not
-					if p.Rules[0].Drift.Statistic != statistic {
-						p.Rules[0].Drift = &policy.Drift{Statistic: statistic, Reference: p.Rules[0].Drift.Reference}
-						break
-					}
-				}
-				p.Rules = slices.Clone(p.Rules)
+				p = otherPolicy(t, p, from)
 				told.machine.SetPolicy(now, p)
 				direct.machine.SetPolicy(now, p)
 				ofVersion = 0
-				for _, p := range publishers {
-					p.ask(t, told.machine, now)
+				if p.Rules[0].Drift != nil { // else they hear of it while they fold
+					for _, p := range publishers {
+						p.ask(t, told.machine, now)
+					}
 				}
 			}
 			for range rapid.IntRange(10, 60).Draw(t, "events") {

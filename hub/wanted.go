@@ -142,22 +142,23 @@ func (t *tally) start(value float64, stamp time.Time) int {
 	return t.Bytes() - before
 }
 
-// lighten lets go of the sketch and of times that nobody wants any more, and returns how
-// many bytes that was. Where bins are wanted the sketch stays: it tells of what came
-// before them.
+// lighten lets go of the sketch, the bins and the times that nobody wants any more, and
+// returns how many bytes that was. Where bins are wanted the sketch stays: it tells of what
+// came before them. What stays is counted on as it was.
 func (t *tally) lighten(wants want) (freed int) {
 	switch {
 	case t.Count == 0:
 		t.want = wants
 		return 0
-	case t.Sketch == nil || wants.distribution || len(wants.finders) > 0:
+	case t.isPlain || wants.distribution || len(wants.finders) > 0:
 		return 0
 	}
 
 	before := t.Bytes()
 	t.Sketch = nil
+	t.Bins = nil
 	t.want = wants
-	t.isPlain = len(t.Bins) == 0
+	t.isPlain = true
 	if !wants.times {
 		t.MinAt = time.Time{}
 		t.MaxAt = time.Time{}
