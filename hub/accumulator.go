@@ -67,20 +67,13 @@ func newAccumulator(c compartment, since time.Time, w *wanted) *accumulator {
 	return a
 }
 
-// add folds an event. grown is how many bytes of memory that took, be it in vain.
+// add folds an event, and returns by how many bytes of memory that grew. It fails before
+// anything is folded, or begun: then a is as it was.
 func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err error) {
-	if len(event.Metrics) > 0 { // before anything is folded: it may fail
+	if len(event.Metrics)+len(event.Categories) > 0 {
 		grown, err = a.addFurther(event, stamp)
 		if err != nil {
-			return grown, err
-		}
-	}
-
-	if len(event.Categories) > 0 {
-		more, err := a.addCategories(event.Categories)
-		grown += more
-		if err != nil {
-			return grown, err
+			return 0, err
 		}
 	}
 
@@ -108,18 +101,23 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 	return grown, nil
 }
 
+// addFurther folds the further metrics and the categories of an event.
 func (a *accumulator) addFurther(event *metric.Event, stamp time.Time) (grown int, err error) {
+	err = a.checkCategories(event.Categories)
+	if err != nil {
+		return 0, err
+	}
 	if !a.readKnown(event.Metrics) {
 		grown, err = a.readAny(event, stamp)
 		if err != nil {
-			return grown, err
+			return 0, err
 		}
 	}
 
 	for i := range a.readings {
 		grown += a.readings[i].tally.add(a.readings[i].value, stamp)
 	}
-	return grown, nil
+	return grown + a.addCategories(event.Categories), nil
 }
 
 // readKnown takes the further readings of an event, and says whether these are all, and
@@ -144,28 +142,40 @@ func (a *accumulator) readKnown(further map[string]float64) (isWhole bool) {
 	return len(a.readings) == len(further)
 }
 
-// readAny takes the further readings of an event, and begins with those metrics that are
-// new.
+// readAny takes the further readings of an event, and then begins with those metrics that
+// are new, if all is fine.
 func (a *accumulator) readAny(event *metric.Event, stamp time.Time) (grown int, err error) {
-	isValid := false
+	isValid, begun := false, 0
 	a.readings = a.readings[:0]
 	for name, value := range event.Metrics {
 		t := a.further[name]
 		if !isValid && (t == nil || metric.CheckReading(value) != nil) { // else the name is known to be good
 			err := event.Validate(stamp)
 			if err != nil {
-				return grown, err
+				return 0, err
 			}
 			isValid = true
 		}
-		if t == nil {
-			if len(a.further) >= metric.MaxExtraMetrics {
-				return grown, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
-			}
-			t = a.open(name)
-			grown += t.Bytes()
+		if t != nil {
+			a.readings = append(a.readings, reading{t, value})
+			continue
 		}
-		a.readings = append(a.readings, reading{t, value})
+
+		begun++
+		if len(a.further)+begun > metric.MaxExtraMetrics {
+			return 0, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
+		}
+	}
+
+	if begun == 0 {
+		return 0, nil
+	}
+	for name, value := range event.Metrics {
+		if a.further[name] == nil {
+			t := a.open(name)
+			grown += t.Bytes()
+			a.readings = append(a.readings, reading{t, value})
+		}
 	}
 
 	return grown, nil
@@ -196,27 +206,36 @@ func (a *accumulator) lighten(w *wanted) (freed int) {
 	return freed
 }
 
-// addCategories counts the readings that are names. It fails before any is counted.
-func (a *accumulator) addCategories(categories map[string]string) (grown int, err error) {
+// checkCategories says whether there is room for the categories of an event.
+func (a *accumulator) checkCategories(categories map[string]string) error {
+	begun := 0
 	for name := range categories {
 		if a.categories[name] != nil {
 			continue
 		}
-		if len(a.categories) >= metric.MaxCategories {
-			return grown, fmt.Errorf("categories.%s: more than %d categories of one version", name, metric.MaxCategories)
+		begun++
+		if len(a.categories)+begun > metric.MaxCategories {
+			return fmt.Errorf("categories.%s: more than %d categories of one version", name, metric.MaxCategories)
 		}
-
-		if a.categories == nil {
-			a.categories = map[string]*metric.Values{}
-		}
-		a.categories[name] = &metric.Values{}
-		grown += a.categories[name].Bytes() + len(name)
 	}
+	return nil
+}
 
+// addCategories counts the readings that are names.
+func (a *accumulator) addCategories(categories map[string]string) (grown int) {
 	for name, value := range categories {
-		grown += a.categories[name].Add(value, 1)
+		values := a.categories[name]
+		if values == nil {
+			if a.categories == nil {
+				a.categories = map[string]*metric.Values{}
+			}
+			values = &metric.Values{}
+			a.categories[name] = values
+			grown += values.Bytes() + len(name)
+		}
+		grown += values.Add(value, 1)
 	}
-	return grown, nil
+	return grown
 }
 
 func (a *accumulator) digest(until time.Time) *metric.Digest {

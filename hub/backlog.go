@@ -69,9 +69,7 @@ func (f *fold) since() (since time.Time) {
 		s := &f.shards[i]
 		s.mu.Lock()
 		for _, a := range s.accumulators {
-			if a.events > 0 {
-				since = earliest(since, a.since)
-			}
+			since = earliest(since, a.since)
 		}
 		s.mu.Unlock()
 	}

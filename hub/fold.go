@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/hub/baseline"
 	"github.com/modelvigil/modelvigil/metric"
 )
@@ -76,8 +75,9 @@ func newFold(of *Account, now time.Time) *fold {
 	return f
 }
 
-// add folds a valid event, and says whether it opened an accumulator. It fails
-// when the fold is closed or when the event names more versions or metrics than fit.
+// add folds an event, and says whether it opened an accumulator. It fails when the fold is
+// closed, when the event is not valid, or when it names more versions, metrics or
+// categories than fit: then the fold is as it was.
 func (f *fold) add(event *metric.Event, now func() time.Time) (opened bool, err error) {
 	s := f.lock()
 	opened, isElsewhere, err := f.addIn(s, event, now)
@@ -111,6 +111,10 @@ func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opene
 			return false, true, nil
 		}
 
+		err = event.Validate(stamp) // before anything is opened: a new accumulator takes what is valid
+		if err != nil {
+			return false, false, err
+		}
 		a, err = f.openIn(s, event.ModelVersion, late, second, now())
 		if err != nil {
 			return false, false, err
@@ -120,12 +124,11 @@ func (f *fold) addIn(s *shard, event *metric.Event, now func() time.Time) (opene
 	}
 
 	grown, err := a.add(event, stamp)
+	if err != nil {
+		return false, false, err
+	}
 	a.bytes += grown
 	f.account.hold(int64(grown))
-	if err != nil {
-		return opened, false, err
-	}
-
 	if a.isFilling {
 		isFull, isOpen := f.counts.Add(event)
 		a.isFilling = isOpen
@@ -202,9 +205,6 @@ func (f *fold) compartment(version string, late bool, second int64) (compartment
 	if _, known := f.versions[version]; !known {
 		if len(f.versions) >= maxVersions {
 			return compartment{}, nil, fmt.Errorf("model_version: more than %d versions at once; a version names a model, not a request", maxVersions)
-		}
-		if err := contract.ValidateModelVersion(version); err != nil {
-			return compartment{}, nil, err
 		}
 		f.versions[version] = struct{}{}
 	}
@@ -317,10 +317,6 @@ func (f *fold) cut(now time.Time, last bool, until func(since time.Time) time.Ti
 	var whole []*accumulator
 	var digests []folded
 	for _, a := range f.take(now, last) {
-		if a.events == 0 { // its first event had too many metrics
-			continue
-		}
-
 		d := a.digest(until(a.since))
 		same := slices.IndexFunc(whole, func(b *accumulator) bool { return b.compartment == a.compartment })
 		if same >= 0 && digests[same].FoldedUntil.Equal(d.FoldedUntil) && digests[same].KeepsAll(d) {

@@ -91,7 +91,10 @@ func (c *Counts) Part(version string) int {
 func (c *Counts) Add(event *metric.Event) (isFull, isOpen bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	own := c.of(event.ModelVersion)
+	own := c.versions[event.ModelVersion]
+	if own == nil {
+		own = c.begin(event.ModelVersion)
+	}
 	event.EachReading(func(name string, _ float64) {
 		own.readings[name]++
 		isFull = isFull || c.isFull(name, own.readings[name])
@@ -112,20 +115,21 @@ func (c *Counts) isFull(name string, readings int64) bool {
 	return slices.Contains(c.wanted[name], readings)
 }
 
-// of is the count of a version, which begins at nought. c.mu is held.
+// of is the count of a version: nought where nothing was counted. A version that is only
+// asked about takes no other's place. c.mu is held.
 func (c *Counts) of(version string) *count {
-	own := c.versions[version]
-	if own != nil {
+	if own := c.versions[version]; own != nil {
 		return own
 	}
+	return &count{}
+}
 
-	if len(c.versions) >= maxVersions {
-		c.versions = nil
-	}
-	if c.versions == nil {
+// begin begins to count a version. c.mu is held.
+func (c *Counts) begin(version string) *count {
+	if c.versions == nil || len(c.versions) >= maxVersions {
 		c.versions = map[string]*count{}
 	}
-	own = &count{readings: map[string]int64{}}
+	own := &count{readings: map[string]int64{}}
 	c.versions[version] = own
 	return own
 }
