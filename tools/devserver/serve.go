@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -103,18 +105,22 @@ func (o options) dynamicConfig() dynamicconfig.StaticClient {
 
 // database is where everything is kept, with its schema and its namespaces.
 func (o options) database() (*config.SQL, error) {
-	sql := &config.SQL{PluginName: sqliteplugin.PluginName, DatabaseName: o.file, ConnectAttributes: map[string]string{"mode": "rwc"}}
+	store := &config.SQL{PluginName: sqliteplugin.PluginName, DatabaseName: o.file, ConnectAttributes: map[string]string{"mode": "rwc"}}
 	_, err := os.Stat(o.file)
 	switch {
 	case o.file == "":
-		sql.DatabaseName = "modelvigil"
-		sql.ConnectAttributes = map[string]string{"mode": "memory", "cache": "shared"}
+		store.DatabaseName = "modelvigil"
+		store.ConnectAttributes = map[string]string{"mode": "memory", "cache": "shared"}
 	case errors.Is(err, fs.ErrNotExist):
-		if err := sqlite.SetupSchema(sql); err != nil {
+		if err := sqlite.SetupSchema(store); err != nil {
 			return nil, fmt.Errorf("set up the database in %s: %w", o.file, err)
 		}
 	case err != nil:
 		return nil, fmt.Errorf("open the database: %w", err)
+	default:
+		if err := forgetMembers(o.file); err != nil {
+			return nil, fmt.Errorf("forget who served the database in %s before: %w", o.file, err)
+		}
 	}
 
 	var namespaces []*sqlite.NamespaceConfig
@@ -126,10 +132,22 @@ func (o options) database() (*config.SQL, error) {
 		}
 		namespaces = append(namespaces, namespace)
 	}
-	if err := sqlite.CreateNamespaces(sql, namespaces...); err != nil {
+	if err := sqlite.CreateNamespaces(store, namespaces...); err != nil {
 		return nil, fmt.Errorf("create namespaces: %w", err)
 	}
-	return sql, nil
+	return store, nil
+}
+
+// forgetMembers lets a server not look for the one before it, of which nothing is left: one
+// that was killed has said good-bye to nobody, and its ports may be somebody else's by now,
+// who never answers.
+func forgetMembers(file string) error {
+	database, err := sql.Open("sqlite", file)
+	if err != nil {
+		return err
+	}
+	_, err = database.Exec("DELETE FROM cluster_membership")
+	return errors.Join(err, database.Close())
 }
 
 const clusterName = "active"
@@ -167,15 +185,23 @@ func (o options) config(database *config.SQL) (*config.Config, error) {
 	return &c, nil
 }
 
-// freePorts are ports that nobody listens on.
+// freePorts are ports that nobody listens on, below those that systems give to
+// connections: none is taken before the server listens.
 func freePorts(ip string, n int) (ports []int, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	const lowest, span, tries = 10_000, 20_000, 100
+	for range tries {
+		port := lowest + rand.IntN(span)
+		var listener net.Listener
+		listener, err = net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port on %s: %w", ip, err)
+			continue
 		}
+
 		defer func() { _ = listener.Close() }() // when all are known, or two would be the same
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
+		if len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find free ports on %s: %w", ip, err)
 }
