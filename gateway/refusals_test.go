@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 // answersOf are the statuses that the OpenAPI document gives for published events.
@@ -141,4 +142,28 @@ func TestEveryRequestOfWhichNothingWasTakenIsCounted(t *testing.T) {
 	for _, status := range answersOf(t) {
 		assert.True(t, shown[status], "no request is answered %d", status)
 	}
+}
+
+// A further way in asks for room before it begins with what belongs together, and then
+// publishes all of that: what was taken in part could not be sent again.
+func TestAFurtherWayInIsToldBeforehandWhetherThereIsRoom(t *testing.T) {
+	var s *served
+	s = serve(t, Options{Routes: []Route{{Path: "/v1/foreign", New: func(p Publisher) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			event := metric.Event{ModelName: taken}
+			assert.NoError(t, p.Check(r.Context(), &event))
+			s.backlog.maxBytes = -overrun
+			assert.ErrorIs(t, p.Check(r.Context(), &event), ErrNotNow)
+			assert.NoError(t, p.Publish(r.Context(), event))
+			p.Rejected(r.Context(), 2)
+			assert.NoError(t, s.hub.Close(r.Context()))
+			assert.ErrorIs(t, p.Publish(r.Context(), event), ErrNotNow)
+			_, _ = io.WriteString(w, "{}")
+		})
+	}}}})
+	assert.Equal(t, http.StatusOK, s.ask(t, "/v1/foreign", good).status)
+	assert.EqualValues(t, 1, s.temporal.counted(taken))
+	metrics := exposed(t, s.Gateway)
+	assert.Contains(t, metrics, "modelvigil_gateway_events_accepted_total{token=\"\"} 1\n")
+	assert.Contains(t, metrics, "modelvigil_gateway_events_rejected_total{token=\"\"} 2\n")
 }

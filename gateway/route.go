@@ -22,8 +22,10 @@ type Route struct {
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, detail string)
 }
 
-// Publisher takes the events of a route's requests, each with its request's context.
-// Its errors are of the event alone: what makes no sense of it, or ErrForbidden.
+// Publisher takes the events of a route's requests, each with its request's context. Its
+// errors are what makes no sense of an event, ErrForbidden, or ErrNotNow, which is not of the
+// event: it should be sent again. That the hub has no room for a further model, or for
+// a further version of one, is an error of the event: that may take hours to change.
 type Publisher struct{ gateway *Gateway }
 
 type intakeKey struct{}
@@ -48,36 +50,44 @@ func (p Publisher) Sender(ctx context.Context) string {
 	return ""
 }
 
-// Check says why an event would be refused, and publishes nothing. What it refuses is
-// counted as rejected.
+// Check says why an event would be refused, and publishes nothing.
 func (p Publisher) Check(ctx context.Context, event *metric.Event) error {
 	in, _ := ctx.Value(intakeKey{}).(*intake)
 	if in == nil {
 		return errNoRequest
 	}
 
-	err := event.Validate(time.Now()) // first of all it bounds the names
-	if err == nil {
-		err = in.token.allow(event.ModelName)
+	if err := event.Validate(time.Now()); err != nil { // first of all it bounds the names
+		return err
 	}
-	if err != nil {
-		p.gateway.count(in, err)
-	}
-	return err
+	return in.admits(p.gateway, event.ModelName)
 }
 
-// Publish hands an event to the hub.
+// Publish hands an event to the hub. It does not ask for room, which Check does: so
+// many readings that belong together, and take the room of one, are published whole.
 func (p Publisher) Publish(ctx context.Context, event metric.Event) error {
 	in, _ := ctx.Value(intakeKey{}).(*intake)
 	if in == nil {
 		return errNoRequest
 	}
-	err := in.admits(p.gateway, event.ModelName)
+	err := in.token.allow(event.ModelName)
 	if err == nil {
 		err = cause(in.party.account.Publish(ctx, event))
 	}
-	p.gateway.count(in, err)
-	return err
+	if err != nil {
+		return err
+	}
+
+	in.party.accepted.Add(1)
+	p.gateway.metrics.add(in.token, 1, 0)
+	return nil
+}
+
+// Rejected counts events of a request that were not published, whoever refused them.
+func (p Publisher) Rejected(ctx context.Context, events int64) {
+	if in, _ := ctx.Value(intakeKey{}).(*intake); in != nil {
+		p.gateway.metrics.add(in.token, 0, events)
+	}
 }
 
 // Reserve takes so many bytes of memory for what a request's body becomes once it is
@@ -91,14 +101,4 @@ func (p Publisher) Reserve(ctx context.Context, bytes int64) error {
 		return p.gateway.bodies.noRoom(in.memory.taken + bytes)
 	}
 	return nil
-}
-
-// count counts one event.
-func (g *Gateway) count(in *intake, err error) {
-	if err != nil {
-		g.metrics.add(in.token, 0, 1)
-		return
-	}
-	in.party.accepted.Add(1)
-	g.metrics.add(in.token, 1, 0)
 }

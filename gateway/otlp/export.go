@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+
+	"github.com/modelvigil/modelvigil/gateway"
+	"github.com/modelvigil/modelvigil/metric"
 )
 
 const (
@@ -36,15 +40,17 @@ func mostUnfolded(request *collector.ExportMetricsServiceRequest, bytes int) uin
 
 // export is one request on its way to the hub, and what became of its points.
 type export struct {
-	handler         *Handler
-	ctx             context.Context
-	sender          string
-	most            uint64 // events that a histogram becomes
-	taken, rejected int64
-	leftOut         int64 // that are about no model
-	unseen          int64 // the first of cumulative streams that began before us
-	firstLeftOut    string
-	faults          []string // of the rejected, each once
+	handler      *Handler
+	ctx          context.Context
+	sender       string
+	most         uint64 // events that a histogram becomes
+	published    int64  // events
+	rejected     int64
+	isForLater   bool  // what some of the rejected are
+	leftOut      int64 // that are about no model
+	unseen       int64 // the first of cumulative streams that began before us
+	firstLeftOut string
+	faults       []string // of the rejected, each once
 }
 
 func (e *export) request(request *collector.ExportMetricsServiceRequest) {
@@ -125,7 +131,8 @@ func isCumulative(data interface {
 // point publishes what one data point says. value is what a number says, be it since its
 // stream began; a histogram's are many, and judged later. read makes readings of it, and may change what is
 // remembered of its stream: it is called once it is known that the point's sender
-// may publish to its model and that the point makes sense.
+// may publish to its model, that the point makes sense and that there is room for it. So a
+// point that is refused for want of room is as new when it comes again.
 func (e *export) point(from series, p streamPoint, value float64, read func() (readings, error)) {
 	if p.GetFlags()&uint32(metrics.DataPointFlags_DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK) != 0 {
 		return
@@ -150,29 +157,44 @@ func (e *export) point(from series, p streamPoint, value float64, read func() (r
 		return
 	}
 
+	if err == nil {
+		err = e.publish(event, from, values)
+	}
+	if err != nil {
+		e.reject(from.metric, event.ModelName, err)
+	}
+}
+
+// publish publishes all readings of a point, or none where one of them makes no sense.
+func (e *export) publish(event metric.Event, from series, values readings) error {
+	if len(values) > 1 { // a single one is judged as it is published
+		for _, v := range values {
+			event.SetReading(from.reading, v.value*from.scale)
+			if err := event.Validate(time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+
 	for _, v := range values {
 		event.Metrics = nil // whoever observes keeps the one before
 		event.SetReading(from.reading, v.value*from.scale)
 		for range v.times {
-			if err != nil {
-				break
+			if err := e.handler.publisher.Publish(e.ctx, event); err != nil {
+				return err
 			}
-			err = e.handler.publisher.Publish(e.ctx, event)
+			e.published++
 		}
 	}
 
-	if err != nil {
-		e.reject(from.metric, event.ModelName, err)
-		return
-	}
-
-	e.taken++
+	return nil
 }
 
 // reject counts a point. Of its names it keeps the beginning: they are as long as
 // the sender likes, and may be shared by all points of a request.
 func (e *export) reject(metric, model string, err error) {
 	e.rejected++
+	e.isForLater = e.isForLater || errors.Is(err, gateway.ErrNotNow)
 	if len(e.faults) >= maxTold {
 		return
 	}

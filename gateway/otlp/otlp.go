@@ -22,14 +22,17 @@ import (
 const tellEvery = time.Minute
 
 // Publisher is where the events of requests go, each with its request's context. Its
-// errors are of the event alone.
+// errors are of the event alone, but for those of the kind gateway.ErrNotNow.
 type Publisher interface {
 	// Sender names who sent a request. What is remembered of one is kept apart from
 	// what is remembered of another.
 	Sender(ctx context.Context) string
-	// Check says why an event would be refused, and publishes nothing.
+	// Check says why an event would be refused, also for want of room, and publishes
+	// nothing.
 	Check(ctx context.Context, event *metric.Event) error
 	Publish(ctx context.Context, event metric.Event) error
+	// Rejected counts data points of a request that were not published.
+	Rejected(ctx context.Context, points int64)
 	// Reserve takes so many bytes of memory until the request is answered.
 	Reserve(ctx context.Context, bytes int64) error
 }
@@ -51,7 +54,8 @@ func New(publisher Publisher, mapping Mapping, log *slog.Logger) *Handler {
 }
 
 // ServeHTTP implements http.Handler. It answers 200, with partial_success where
-// some data points were rejected or left out, and 400 where all were rejected.
+// some data points were rejected or left out: OTLP has no client try that again. Where
+// all were rejected it answers 400, or 429 if some of them may be taken later.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	form := formOf(r)
 	if form == nil {
@@ -88,7 +92,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.request(&request)
 	message := e.message()
 	h.tell(r, message)
-	if e.rejected > 0 && e.taken == 0 {
+	h.publisher.Rejected(r.Context(), e.rejected)
+	switch {
+	case e.rejected > 0 && e.published == 0 && e.isForLater:
+		Refuse(w, r, http.StatusTooManyRequests, message)
+		return
+	case e.rejected > 0 && e.published == 0:
 		Refuse(w, r, http.StatusBadRequest, message)
 		return
 	}

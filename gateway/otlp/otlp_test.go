@@ -35,6 +35,7 @@ type hub struct {
 	only   map[string]string // the model that a sender may publish to, if not any
 	room,
 	reserved int64 // bytes
+	rejected int64 // points
 }
 
 func newHub(mapping otlp.Mapping) *hub {
@@ -51,6 +52,8 @@ func (h *hub) Check(_ context.Context, event *metric.Event) error {
 	}
 	return event.Validate(time.Now())
 }
+
+func (h *hub) Rejected(_ context.Context, points int64) { h.rejected += points }
 
 func (h *hub) Reserve(_ context.Context, bytes int64) error {
 	if h.reserved += bytes; h.room > 0 && h.reserved > h.room {
@@ -181,6 +184,7 @@ func TestEachPointIsJudgedByItself(t *testing.T) {
 	  {`+fraud+`, "asDouble": "NaN"}, {`+fraud+`, "asDouble": 0.5}, {`+fraud+`, "asDouble": 0.6, "timeUnixNano": "9000000000000000000"}]}}`))
 	assert.Equal(t, http.StatusOK, code)
 	assert.EqualValues(t, 2, partial.GetRejectedDataPoints())
+	assert.EqualValues(t, 2, h.rejected, "and they are counted")
 	assert.Contains(t, partial.GetErrorMessage(), `metric "auc" of model "fraud": metrics.auc: must be a finite number of magnitude at most 1e+100, got NaN`)
 	assert.Contains(t, partial.GetErrorMessage(), "ahead of the clock")
 	assert.Len(t, h.events, 1)
@@ -189,6 +193,13 @@ func TestEachPointIsJudgedByItself(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, code, "an SDK that ignores partial_success logs this")
 	assert.Equal(t, int32(codes.InvalidArgument), refusal.GetCode())
 	assert.Contains(t, refusal.GetMessage(), "export a histogram")
+	assert.EqualValues(t, 3, h.rejected)
+
+	h = newHub(otlp.Mapping{})
+	code, _, refusal = h.export(t, of(`{"name": "auc", "histogram": {"aggregationTemporality": 1, "dataPoints": [{`+fraud+`, "count": "3", "sum": 1e300, "bucketCounts": ["2", "1"], "explicitBounds": [1]}]}}`))
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.Contains(t, refusal.GetMessage(), "must be a finite number of magnitude")
+	assert.Empty(t, h.events, "of a histogram all is taken or nothing")
 }
 
 func TestBothEncodingsAndRefusalsInThem(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 const (
 	// maxStreamBytes bounds the memory of the cumulative streams whose last point is
-	// held, over all senders: some 200,000 numbers, or 40,000 histograms of 60 buckets.
+	// held, over all senders: as many streams as docs/feeding.md says.
 	maxStreamBytes = 48 << 20
 	// streamBytes is what a stream takes beside its buckets, and bucketBytes each of
 	// those; TestAStreamTakesNoMoreThanIsCounted measures both.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ type door struct {
 }
 
 func (d *door) Sender(context.Context) string { return d.sender }
+
+func (d *door) Rejected(context.Context, int64) {}
 
 func (d *door) Reserve(context.Context, int64) error { return nil }
 
@@ -82,7 +85,7 @@ func readingsOf(t require.TestingT, model string, all []sent) []float64 {
 		d.sender = s.by
 		e := &export{handler: h, ctx: context.Background(), sender: s.by, most: 100}
 		e.request(s.request(h.streams.born))
-		require.True(t, s.by == s.modelsOwner() || e.taken == 0)
+		require.True(t, s.by == s.modelsOwner() || e.published == 0)
 	}
 	return d.got[model]
 }
@@ -143,19 +146,39 @@ func TestStrangersExportsChangeNoReadingOfOthers(t *testing.T) {
 	})
 }
 
-func TestAStrangersStreamsTakeNobodyElsesRoom(t *testing.T) {
-	s := newStreams(time.Now())
-	fill := func(sender string) (streams int) {
-		for ; ; streams++ {
+// fill exports streams until there is no room for a further one: numbers, or histograms of so
+// many boundaries.
+func fill(s *streamsOf, boundaries int) (streams int) {
+	for ; ; streams++ {
+		var err error
+		if boundaries == 0 {
 			p := &metrics.NumberDataPoint{TimeUnixNano: 1, StartTimeUnixNano: uint64(streams)}
-			if _, err := s.of(sender).number((&series{}).stream(p), p, 1); errors.Is(err, errFull) {
-				return streams
-			}
+			_, err = s.number((&series{}).stream(p), p, 1)
+		} else {
+			p := &metrics.HistogramDataPoint{TimeUnixNano: 1, StartTimeUnixNano: uint64(streams), BucketCounts: make([]uint64, boundaries+1), ExplicitBounds: make([]float64, boundaries)}
+			_, err = s.histogram((&series{}).stream(p), p)
+		}
+		if errors.Is(err, errFull) {
+			return streams
 		}
 	}
-	first := fill("stranger")
+}
+
+func TestAsManyStreamsFitAsIsWritten(t *testing.T) {
+	const boundaries = 15 // of an SDK's histogram, by OpenTelemetry's default
+	page, err := os.ReadFile("../../docs/feeding.md")
+	require.NoError(t, err)
+	thousands := func(boundaries int) string {
+		return fmt.Sprintf("%d,000", fill(newStreams(time.Now()).of(""), boundaries)/1000)
+	}
+	assert.Contains(t, string(page), fmt.Sprintf("%s numbers or %s histograms", thousands(0), thousands(boundaries)))
+}
+
+func TestAStrangersStreamsTakeNobodyElsesRoom(t *testing.T) {
+	s := newStreams(time.Now())
+	first := fill(s.of("stranger"), 0)
 	assert.Equal(t, maxStreamBytes/2/streamBytes, first)
-	assert.Greater(t, fill("owner"), first/3, "there is room for who comes after")
+	assert.Greater(t, fill(s.of("owner"), 0), first/3, "there is room for who comes after")
 	p := &metrics.NumberDataPoint{TimeUnixNano: 2, StartTimeUnixNano: 7}
 	since, err := s.of("stranger").number((&series{}).stream(p), p, 3)
 	require.NoError(t, err, "and those that are there go on")

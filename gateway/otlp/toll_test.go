@@ -27,6 +27,8 @@ type judging struct{}
 
 func (judging) Sender(context.Context) string { return "" }
 
+func (judging) Rejected(context.Context, int64) {}
+
 func (judging) Reserve(context.Context, int64) error { return nil }
 
 func (judging) Check(_ context.Context, event *metric.Event) error { return event.Validate(time.Now()) }
