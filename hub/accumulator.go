@@ -103,7 +103,7 @@ func (a *accumulator) add(event *metric.Event, stamp time.Time) (grown int, err 
 
 // addFurther folds the further metrics and the categories of an event.
 func (a *accumulator) addFurther(event *metric.Event, stamp time.Time) (grown int, err error) {
-	err = a.checkCategories(event.Categories)
+	err = checkRoom("categories", event.Categories, a.categories, metric.MaxCategories)
 	if err != nil {
 		return 0, err
 	}
@@ -142,10 +142,15 @@ func (a *accumulator) readKnown(further map[string]float64) (isWhole bool) {
 	return len(a.readings) == len(further)
 }
 
-// readAny takes the further readings of an event, and then begins with those metrics that
-// are new, if all is fine.
+// readAny takes the further readings of an event, and begins with those metrics that are
+// new. It fails before it begins with any.
 func (a *accumulator) readAny(event *metric.Event, stamp time.Time) (grown int, err error) {
-	isValid, begun := false, 0
+	err = checkRoom("metrics", event.Metrics, a.further, metric.MaxExtraMetrics)
+	if err != nil {
+		return 0, err
+	}
+
+	isValid := false
 	a.readings = a.readings[:0]
 	for name, value := range event.Metrics {
 		t := a.further[name]
@@ -156,29 +161,29 @@ func (a *accumulator) readAny(event *metric.Event, stamp time.Time) (grown int, 
 			}
 			isValid = true
 		}
-		if t != nil {
-			a.readings = append(a.readings, reading{t, value})
-			continue
-		}
-
-		begun++
-		if len(a.further)+begun > metric.MaxExtraMetrics {
-			return 0, fmt.Errorf("metrics.%s: more than %d further metrics of one version", name, metric.MaxExtraMetrics)
-		}
-	}
-
-	if begun == 0 {
-		return 0, nil
-	}
-	for name, value := range event.Metrics {
-		if a.further[name] == nil {
-			t := a.open(name)
+		if t == nil {
+			t = a.open(name)
 			grown += t.Bytes()
-			a.readings = append(a.readings, reading{t, value})
 		}
+		a.readings = append(a.readings, reading{t, value})
 	}
 
 	return grown, nil
+}
+
+// checkRoom says whether those of an event fit among the known ones of its version.
+func checkRoom[E, K any](of string, event map[string]E, known map[string]K, most int) error {
+	begun := 0
+	for name := range event {
+		if _, isKnown := known[name]; isKnown {
+			continue
+		}
+		begun++
+		if len(known)+begun > most {
+			return fmt.Errorf("%s.%s: more than %d of one version", of, name, most)
+		}
+	}
+	return nil
 }
 
 // open begins with a further metric.
@@ -204,21 +209,6 @@ func (a *accumulator) lighten(w *wanted) (freed int) {
 	a.bytes -= freed
 	a.wanted = w
 	return freed
-}
-
-// checkCategories says whether there is room for the categories of an event.
-func (a *accumulator) checkCategories(categories map[string]string) error {
-	begun := 0
-	for name := range categories {
-		if a.categories[name] != nil {
-			continue
-		}
-		begun++
-		if len(a.categories)+begun > metric.MaxCategories {
-			return fmt.Errorf("categories.%s: more than %d categories of one version", name, metric.MaxCategories)
-		}
-	}
-	return nil
 }
 
 // addCategories counts the readings that are names.

@@ -52,28 +52,13 @@ func (p *pipe) unsettled() int64 {
 
 // pending counts the events that are folded and not cut.
 func (f *fold) pending() (events int64) {
-	for i := range f.shards {
-		s := &f.shards[i]
-		s.mu.Lock()
-		for _, a := range s.accumulators {
-			events += a.events
-		}
-		s.mu.Unlock()
-	}
+	f.eachOpen(func(a *accumulator) { events += a.events })
 	return events
 }
 
 // since is when the oldest event was folded that is not cut; zero if there is none.
 func (f *fold) since() (since time.Time) {
-	for i := range f.shards {
-		s := &f.shards[i]
-		s.mu.Lock()
-		for _, a := range s.accumulators {
-			since = earliest(since, a.since)
-		}
-		s.mu.Unlock()
-	}
-
+	f.eachOpen(func(a *accumulator) { since = earliest(since, a.since) })
 	return since
 }
 

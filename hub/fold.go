@@ -270,21 +270,12 @@ func (f *fold) setWanted(w *wanted) (areOther bool) {
 	areOther = f.counts.SetRules(w.guidance.Rules)
 	f.mu.Unlock()
 
-	for i := range f.shards {
-		f.shards[i].lighten(f)
-	}
-	return areOther
-}
-
-// lighten lets go of what is not wanted any more.
-func (s *shard) lighten(f *fold) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, a := range s.accumulators {
+	f.eachOpen(func(a *accumulator) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.account.hold(int64(-a.lighten(f.wantedFor(a.version))))
-	}
+	})
+	return areOther
 }
 
 // forgetVersions forgets those that were heard of since the last send.
@@ -371,13 +362,18 @@ func (f *fold) closeIfEmpty() (isClosed bool) {
 
 // due is when something that is folded is to be handed over, see periods.due.
 func (f *fold) due(p *periods, share float64, again time.Time) (due time.Time) {
+	f.eachOpen(func(a *accumulator) { due = earliest(due, p.due(a.since, a.last, share, again)) })
+	return due
+}
+
+// eachOpen looks at what is folded and not cut, while nothing is added to it.
+func (f *fold) eachOpen(look func(a *accumulator)) {
 	for i := range f.shards {
 		s := &f.shards[i]
 		s.mu.Lock()
 		for _, a := range s.accumulators {
-			due = earliest(due, p.due(a.since, a.last, share, again))
+			look(a)
 		}
 		s.mu.Unlock()
 	}
-	return due
 }
