@@ -19,6 +19,7 @@ import (
 // the hundred have had their turn. All are queued before the pace is let up.
 func TestOneTeamsBurstDoesNotStarveAnothersModels(t *testing.T) {
 	const queue, many, few = "fairness", 150, 6
+	const long = "of-a-department-whose-name-is-longer-than-the-64-bytes-that-a-server-takes" // in a task, which it refuses
 	address := freeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
 	start(t, temporalPath, []string{
@@ -35,7 +36,7 @@ func TestOneTeamsBurstDoesNotStarveAnothersModels(t *testing.T) {
 	breach := func(team string, models int) {
 		var policies, events strings.Builder
 		for i := range models {
-			fmt.Fprintf(&policies, "---\nmodel_name: %s-%d\nteam: %s\n", team, i, team)
+			fmt.Fprintf(&policies, "---\nmodel_name: %s-%d\nteam: %s-%s\n", team, i, team, long)
 			fmt.Fprintf(&events, "{\"model_name\": \"%s-%d\", \"model_version\": \"v1\", \"accuracy\": 0.5}\n", team, i)
 		}
 		starterWith(t, queue, policies.String(), []string{at}, "apply", "-")

@@ -1,4 +1,7 @@
 package workflows
 
-// PartOf is for tests alone.
-var PartOf = partOf
+// These are for tests alone.
+var (
+	PartOf     = partOf
+	PriorityOf = priorityOf
+)
