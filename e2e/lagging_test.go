@@ -21,6 +21,7 @@ import (
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/patience"
+	"github.com/modelvigil/modelvigil/monitor"
 )
 
 // laggingProxy is a server whose lists of workflows are behind.
@@ -163,4 +164,24 @@ func TestAPruneGoesByTheMonitorsAndNotByALaggingList(t *testing.T) {
 	said := r.says(starterPath, "apply", file("lagging-other"), "--owner", "before", "--prune", "--yes")
 	assert.Contains(t, said, "nothing to prune")
 	assert.Equal(t, contract.PhaseWatching, status(t, model).Phase)
+
+	// Nor is whom it was handed to told that there is nothing, though the list has the owner of before.
+	said = r.says(starterPath, "apply", file("lagging-other"), "--owner", "after", "--prune", "--yes")
+	assert.Contains(t, said, model+": stopped")
+}
+
+func TestAPruneSaysOfAMonitorThatIsOnlyStoppingThatItIs(t *testing.T) {
+	t.Parallel()
+	const queue, model = "pruned-in-flight", "pruned-in-flight"
+	startWorker(t, queue, webhookEnv(startPipeline(t))...)
+	mustStarter(t, queue, "model_name: "+model+"\n", "apply", "-", "--owner", "stopper")
+	mustStarter(t, queue, breach(model)+"\n", "publish", "--file", "-")
+	until(t, model, "its retraining is taken", func(s monitor.Status) bool { return s.Current != nil && s.Current.Job != nil })
+
+	prune := func() string {
+		return mustStarter(t, queue, "model_name: "+model+"-kept\n", "apply", "-", "--owner", "stopper", "--prune", "--yes")
+	}
+	const stopping = model + ": stopping; it ends when its retraining in flight is recorded"
+	patience.Until(t, "it is listed, and told to stop", func() bool { return strings.Contains(prune(), stopping) })
+	assert.Contains(t, prune(), "nothing to prune: every monitor of stopper that the server lists is in the files, or stopping already")
 }

@@ -6,42 +6,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/document"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/roll"
 )
 
 // prune stops the running monitors that an owner applied and that are in none of
 // the documents, once somebody has said yes. Monitors of others are not touched.
 func (s *server) prune(ctx context.Context, owner string, documents []document.Document, options applyOptions, in io.Reader, out io.Writer) error {
-	kept := map[string]bool{}
+	kept := map[string]bool{"": true} // who has no model's name is no monitor of ours
 	for _, d := range documents {
 		kept[d.Model] = true
 	}
-	monitors, err := s.list(ctx, false)
+	listed, err := s.listedBy(ctx, roll.MayRun())
 	if err != nil {
 		return err
 	}
 
-	var stray []string
-	for _, m := range monitors {
-		if m.Owner != owner || m.ModelName == "" || kept[m.ModelName] {
-			continue
-		}
-		isOwned, err := s.isOwned(ctx, m.ModelName, owner)
-		if err != nil {
-			return err
-		}
-		if isOwned {
-			stray = append(stray, m.ModelName)
-		}
+	others := slices.DeleteFunc(listed, func(m listedMonitor) bool { return kept[m.ModelName] })
+	stray, err := s.owned(ctx, others, owner)
+	if err != nil {
+		return err
 	}
 
 	if len(stray) == 0 {
-		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s is in the files\n", plain.Text(owner))
+		_, _ = fmt.Fprintf(out, "nothing to prune: every monitor of %s that the server lists is in the files, or stopping already\n", plain.Text(owner))
 		return nil
 	}
 
@@ -70,18 +66,58 @@ func (s *server) prune(ctx context.Context, owner string, documents []document.D
 
 	var faults []error
 	for _, model := range stray {
-		if _, _, err := s.control(ctx, model, contract.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"}); err != nil {
+		said, err := s.pruneOne(ctx, model, owner)
+		if err != nil {
 			faults = append(faults, fmt.Errorf("prune %s: %w", plain.Text(model), err))
 			continue
 		}
-		_, _ = fmt.Fprintf(out, "%s: stopped\n", plain.Text(model))
+		_, _ = fmt.Fprintln(out, said)
 	}
 
 	return errors.Join(faults...)
 }
 
-// isOwned asks a monitor's own record whether it runs and is an owner's: the list may be
-// of before it was handed over to another.
+// pruneOne stops a monitor, unless it was handed over or has ended since somebody was
+// asked, and says what it did.
+func (s *server) pruneOne(ctx context.Context, model, owner string) (string, error) {
+	isOwned, err := s.isOwned(ctx, model, owner)
+	if err != nil {
+		return "", err
+	}
+	if !isOwned {
+		return fmt.Sprintf("%s: left alone; by now it is stopping, has ended, or is no longer by a policy of %s", plain.Text(model), plain.Text(owner)), nil
+	}
+
+	result, stopped, err := s.control(ctx, model, contract.UpdateStop, monitor.Control{By: owner, Reason: "pruned: in none of the files applied"})
+	return told(model, contract.UpdateStop, result, stopped), err
+}
+
+// owned are the models of those monitors that run, are an owner's and aren't stopping yet.
+// A list may be of before a monitor ended, or was handed over by one owner to another, so
+// each of them is asked.
+func (s *server) owned(ctx context.Context, monitors []listedMonitor, owner string) (models []string, err error) {
+	isOwned := make([]bool, len(monitors))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(maxApplying)
+	for i, m := range monitors {
+		group.Go(func() (err error) {
+			isOwned[i], err = s.isOwned(groupCtx, m.ModelName, owner)
+			return err
+		})
+	}
+
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, m := range monitors {
+		if isOwned[i] {
+			models = append(models, m.ModelName)
+		}
+	}
+	return models, nil
+}
+
+// isOwned asks a monitor's own record whether it runs, is an owner's and isn't stopping yet.
 func (s *server) isOwned(ctx context.Context, model, owner string) (bool, error) {
 	info, err := s.find(ctx, model)
 	if errors.Is(err, errNoMonitor) {
@@ -91,5 +127,5 @@ func (s *server) isOwned(ctx context.Context, model, owner string) (bool, error)
 		return false, err
 	}
 	entry := s.listed(info)
-	return entry.Closed.IsZero() && entry.Owner == owner, nil
+	return entry.Closed.IsZero() && entry.Owner == owner && entry.Phase != contract.PhaseStopping, nil
 }

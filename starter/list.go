@@ -85,6 +85,11 @@ func (s *server) list(ctx context.Context, all bool) ([]listedMonitor, error) {
 	if !all {
 		query = fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", contract.WorkflowType)
 	}
+	return s.listedBy(ctx, query)
+}
+
+// listedBy is what the visibility store has for a query, as list returns it.
+func (s *server) listedBy(ctx context.Context, query string) ([]listedMonitor, error) {
 	latest := map[string]listedMonitor{}
 	for page := []byte(nil); ; {
 		bounded, cancel := s.bounded(ctx)

@@ -103,12 +103,17 @@ func (f *Fleet) unseen(listed, running int, isAsked bool) error {
 		running, plain.Count(int64(f.Expected), "monitor"), f.Timeout)
 }
 
+// MayRun is the query for monitors that run, for all that a list knows: of the runs of the
+// last minutes that have continued as new, the successors may not be listed yet.
+func MayRun() string {
+	return fmt.Sprintf("WorkflowType = '%s' AND (ExecutionStatus = 'Running' OR ExecutionStatus = 'ContinuedAsNew' AND CloseTime > '%s')",
+		contract.WorkflowType, time.Now().Add(-lastpolicy.ListLag).UTC().Format(time.RFC3339))
+}
+
 // list adds the workflow ids of monitors that may run.
 func (f *Fleet) list(ctx context.Context, known map[string]bool) error {
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: f.Namespace, PageSize: 1000,
-		Query: fmt.Sprintf("WorkflowType = '%s' AND (ExecutionStatus = 'Running' OR ExecutionStatus = 'ContinuedAsNew' AND CloseTime > '%s')",
-			contract.WorkflowType, time.Now().Add(-lastpolicy.ListLag).UTC().Format(time.RFC3339)),
+		Namespace: f.Namespace, PageSize: 1000, Query: MayRun(),
 	}
 	for {
 		bounded, cancel := context.WithTimeout(ctx, f.Timeout)
