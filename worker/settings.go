@@ -27,7 +27,7 @@ type settings struct {
 	MustEncrypt     setting.Bool      `env:"ENCRYPTION_REQUIRED" envDefault:"false" meaning:"true: signals and updates that come in the clear are refused"`
 	Deployment      string            `env:"TEMPORAL_DEPLOYMENT_NAME" meaning:"the name of the worker deployment, for rolling by builds; see modelvigil roll. Not set, workers have no build"`
 	Build           string            `env:"TEMPORAL_WORKER_BUILD_ID" meaning:"the build of this worker in its deployment"`
-	Versioning      versioning        `env:"VERSIONING_BEHAVIOR" meaning:"pinned: monitors stay with their build until they continue as new, within minutes of a roll; auto-upgrade: they go on with the current build at their next task. Not set, pinned where the server, 1.32 or later, tells pinned runs of a roll"`
+	Versioning      versioning        `env:"VERSIONING_BEHAVIOR" meaning:"pinned: monitors stay with their build until they continue as new, within minutes of a roll; auto-upgrade: they go on with the current build at their next task. Not set, pinned where the server, 1.32 or later, tells pinned runs of a roll. On a server before 1.31, pinned is for ever"`
 	ListenAddress   setting.HostPort  `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:9464" meaning:"host:port of /healthz, /readyz and /metrics (Prometheus)"`
 	PerModelMetrics setting.Bool      `env:"PER_MODEL_METRICS" envDefault:"false" meaning:"true or false: whether /metrics has series of single models, of 1000 models a worker at most"`
 	LogLevel        setting.LogLevel  `env:"LOG_LEVEL" envDefault:"info" meaning:"debug, info, warn or error"`

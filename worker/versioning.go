@@ -51,26 +51,34 @@ type systemInfo interface {
 }
 
 // versioning chooses how monitors upgrade, for as long as the connection is open. Of
-// a server that can't say what it is, nothing is expected.
+// a server that can't say what it is, nothing is expected. A setting is obeyed on every
+// server, but not without a word where monitors may never get off their build.
 func (p *pool) versioning(ctx context.Context, server systemInfo) (workflow.VersioningBehavior, error) {
 	switch {
 	case p.settings.Deployment == "":
 		return workflow.VersioningBehaviorUnspecified, nil
-	case p.settings.Versioning == versioningPinned:
-		return workflow.VersioningBehaviorPinned, nil
 	case p.settings.Versioning == versioningAutoUpgrade:
 		return workflow.VersioningBehaviorAutoUpgrade, nil
 	}
 
 	info, err := server.GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	unknown := new(serviceerror.Unimplemented)
-	if err != nil && !errors.As(err, &unknown) {
+	if err != nil && !errors.As(err, &unknown) && p.settings.Versioning != versioningPinned {
 		return workflow.VersioningBehaviorUnspecified, fmt.Errorf("ask the server for its version: %w", err)
+	}
+
+	tells := tellsPinnedRuns(info.GetServerVersion())
+	if p.settings.Versioning == versioningPinned {
+		if !tells {
+			p.log.Warn("monitors are pinned by VERSIONING_BEHAVIOR, on a server that is not known to tell them of a roll: before 1.31, they stay with this build for ever, and `modelvigil roll BUILD --now` takes them off it",
+				"server", info.GetServerVersion())
+		}
+		return workflow.VersioningBehaviorPinned, nil
 	}
 
 	behavior := workflow.VersioningBehaviorAutoUpgrade
 	said := versioningAutoUpgrade
-	if tellsPinnedRuns(info.GetServerVersion()) {
+	if tells {
 		behavior = workflow.VersioningBehaviorPinned
 		said = versioningPinned
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +32,7 @@ func TestMonitorsUpgradeByWhatTheServerKnows(t *testing.T) {
 		setting versioning
 		server  says
 		want    workflow.VersioningBehavior
+		warns   bool
 	}{
 		"the first server that tells pinned runs of a roll": {server: says{version: "1.32.0"}, want: pinned},
 		"a later one":                                {server: says{version: "1.33.4"}, want: pinned},
@@ -40,17 +43,20 @@ func TestMonitorsUpgradeByWhatTheServerKnows(t *testing.T) {
 		"one that says nothing":                      {want: auto},
 		"one that says what is no version":           {server: says{version: "latest"}, want: auto},
 		"one that can't be asked":                    {server: says{err: serviceerror.NewUnimplemented("what?")}, want: auto},
-		"a setting, whatever the server is":          {setting: versioningPinned, server: says{version: "1.29.1"}, want: pinned},
+		"a setting, whatever the server is":          {setting: versioningPinned, server: says{version: "1.29.1"}, want: pinned, warns: true},
+		"a setting that the server bears out":        {setting: versioningPinned, server: says{version: "1.32.1"}, want: pinned},
 		"the other setting":                          {setting: versioningAutoUpgrade, server: says{version: "1.32.1"}, want: auto},
-		"a setting, where the server can't be asked": {setting: versioningPinned, server: says{err: errors.New("away")}, want: pinned},
+		"a setting, where the server can't be asked": {setting: versioningPinned, server: says{err: errors.New("away")}, want: pinned, warns: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := &pool{configuration: configuration{settings: build, log: slog.New(slog.DiscardHandler)}}
+			var logged bytes.Buffer
+			p := &pool{configuration: configuration{settings: build, log: slog.New(slog.NewTextHandler(&logged, nil))}}
 			p.settings.Versioning = test.setting
 			got, err := p.versioning(t.Context(), test.server)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
+			require.Equal(t, test.warns, strings.Contains(logged.String(), "level=WARN"), logged.String())
 		})
 	}
 }
