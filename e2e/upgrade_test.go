@@ -96,7 +96,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 	tr := startPipeline(t)
 	r := &rolling{t, append(environment(queue), append(webhookEnv(tr), "LOG_LEVEL=error", "TEMPORAL_DEPLOYMENT_NAME="+queue, "VERSIONING_BEHAVIOR=auto-upgrade")...)}
 	r.starts(workerPath, "one")
-	assert.Contains(t, r.says(starterPath, "roll", "one"), "go on with one from their next task, after workers without a build")
+	assert.Contains(t, r.says(starterPath, "roll", "one"), "one is the current build of upgrade, after workers without a build")
 
 	l := startLoad(t, queue, models)
 	l.goesOn("build one counts")
@@ -108,7 +108,7 @@ func TestAnUpgradeUnderLoadLosesNothingAndForksNoHistory(t *testing.T) {
 
 	// The next one is, and back: histories that it has touched replay by a version it recorded.
 	next := r.starts(nextWorker, "two")
-	assert.Contains(t, r.says(nextStarter, "roll", "two"), "go on with two from their next task, after one")
+	assert.Contains(t, r.says(nextStarter, "roll", "two"), "two is the current build of upgrade, after one")
 	l.goesOn("build two counts")
 	assert.Equal(t, []int{1, 2, 3}, status(t, l.model(0)).BatchVersions, "hubs may now send what build two reads")
 

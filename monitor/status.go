@@ -23,6 +23,7 @@ type Status struct {
 	Counters
 	Publishers    int                      `json:"publishers"`     // remembered ones
 	BatchVersions []int                    `json:"batch_versions"` // that it takes, oldest first
+	StateVersion  int                      `json:"state_version"`  // that it hands on to its next run
 	Current       *Flight                  `json:"current,omitempty"`
 	Pending       *retraining.Pending      `json:"pending,omitempty"` // the trigger that waits for an operator's word
 	Paused        *Control                 `json:"paused,omitempty"`
@@ -105,7 +106,7 @@ func (m *Machine) Overview(now time.Time) Status {
 	s := &m.state
 	status := Status{
 		ModelName: s.ModelName, Phase: m.Course.Phase(now), Policy: s.Policy, CooldownUntil: m.Course.CooldownUntil(),
-		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: metric.BatchVersions(), Current: s.Flight, Paused: s.Pause,
+		Counters: s.Counters, Publishers: len(s.Publishers), BatchVersions: metric.BatchVersions(), StateVersion: StateVersion, Current: s.Flight, Paused: s.Pause,
 		Verification: s.Verification, Failures: s.Failures, LastFailure: s.Failure, ModelVersion: s.Latest,
 		Versions:  make(map[string]VersionStatus, len(s.Versions)),
 		Decisions: append([]Decision{}, s.Decisions...), Rejections: append([]Rejection{}, s.Rejections...),

@@ -23,6 +23,7 @@ import (
 	"github.com/modelvigil/modelvigil/activities/notify"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/modelops"
+	"github.com/modelvigil/modelvigil/starter/roll"
 	"github.com/modelvigil/modelvigil/workflows"
 	"github.com/modelvigil/modelvigil/workflows/index"
 )
@@ -113,7 +114,10 @@ func (s *server) examine(ctx context.Context) (checks []check) {
 		add("freezes", says, err)
 	}
 
-	checks = append(checks, s.examineBackends(ctx, s.wantedBackends(ctx))...)
+	monitors, _ := s.list(ctx, false)
+	monitors = slices.DeleteFunc(monitors, func(m listedMonitor) bool { return m.TaskQueue != string(s.settings.TaskQueue) })
+	checks = append(checks, s.examineBuilds(ctx, monitors)...)
+	checks = append(checks, s.examineBackends(ctx, wantedBackends(monitors))...)
 	checks = append(checks, s.examineChannels(ctx)...)
 	slices.SortStableFunc(checks[2:], func(a, b check) int { return strings.Compare(a.Name, b.Name) })
 	return checks
@@ -163,29 +167,50 @@ func (s *server) examineQueue(ctx context.Context, name string, kind enumspb.Tas
 	return plain.Count(len(workers), "worker") + backlog, nil
 }
 
-// pollsEvery is how often a worker that has nothing to do asks anew, at the least: the
-// server ends a long poll after 59 s (temporalio/temporal, MatchingLongPollExpirationInterval
-// less a second). It names pollers for five minutes after their last poll.
-const pollsEvery = time.Minute
-
 // livingWorkers are the identities of those who have asked for work of late.
 func livingWorkers(pollers []*taskqueuepb.PollerInfo, now time.Time) map[string]bool {
 	workers := map[string]bool{}
-	for _, poller := range pollers {
-		if now.Sub(poller.GetLastAccessTime().AsTime()) <= pollsEvery {
-			workers[poller.GetIdentity()] = true
-		}
+	for _, poller := range roll.Living(pollers, now) {
+		workers[poller.GetIdentity()] = true
 	}
 	return workers
 }
 
-// wantedBackends are the backends that the policies of monitors at our task queue name,
-// or that took their last retrainings, each with its models.
-func (s *server) wantedBackends(ctx context.Context) map[string][]string {
-	wanted := map[string][]string{}
-	monitors, _ := s.list(ctx, false)
+// examineBuilds looks for the workers of builds that monitors are pinned to.
+func (s *server) examineBuilds(ctx context.Context, monitors []listedMonitor) (checks []check) {
+	pinned := map[roll.Version][]string{}
 	for _, m := range monitors {
-		if m.Backend != "" && m.TaskQueue == string(s.settings.TaskQueue) {
+		if m.pinnedTo != (roll.Version{}) {
+			pinned[m.pinnedTo] = append(pinned[m.pinnedTo], m.ModelName)
+		}
+	}
+	if len(pinned) == 0 {
+		return nil
+	}
+
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	builds, err := roll.BuildsOf(bounded, s.Client, s.namespace, string(s.settings.TaskQueue))
+	if err != nil {
+		return []check{{"builds", false, s.explain(ctx, "", "", err).Error()}}
+	}
+	for version, models := range pinned {
+		c := check{"build " + version.Build, true, plain.CountIs(len(models), "monitor") + " pinned to it, and it has workers"}
+		if lack := builds.Lack(version); lack != "" {
+			c.OK = false
+			c.Says = fmt.Sprintf("%s waiting for it, such as that of %s: %s", plain.CountIs(len(models), "monitor"), plain.Text(models[0]), lack)
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// wantedBackends are the backends that the policies of monitors name, or that took their
+// last retrainings, each with its models.
+func wantedBackends(monitors []listedMonitor) map[string][]string {
+	wanted := map[string][]string{}
+	for _, m := range monitors {
+		if m.Backend != "" {
 			wanted[m.Backend] = append(wanted[m.Backend], m.ModelName)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/modelvigil/modelvigil/hub/encryption"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/starter/roll"
 	"github.com/modelvigil/modelvigil/workflows"
 )
 
@@ -67,13 +68,14 @@ A start or an end may take the store a second or two to show.`,
 
 // listedMonitor is one line of the list.
 type listedMonitor struct {
-	ModelName  string    `json:"model_name"`
-	State      string    `json:"state"` // running, stopped, failed, cancelled, terminated, timed_out
-	Started    time.Time `json:"started"`
-	Closed     time.Time `json:"closed,omitzero"`
-	TaskQueue  string    `json:"task_queue"`
-	WorkflowID string    `json:"workflow_id"`
-	RunID      string    `json:"run_id"`
+	ModelName  string       `json:"model_name"`
+	State      string       `json:"state"` // running, stopped, failed, cancelled, terminated, timed_out
+	Started    time.Time    `json:"started"`
+	Closed     time.Time    `json:"closed,omitzero"`
+	TaskQueue  string       `json:"task_queue"`
+	WorkflowID string       `json:"workflow_id"`
+	RunID      string       `json:"run_id"`
+	pinnedTo   roll.Version // to whose workers; empty: to none
 	// Glance is what the monitor says of itself.
 	monitor.Glance
 }
@@ -141,6 +143,7 @@ func (s *server) listed(execution *workflowpb.WorkflowExecutionInfo) listedMonit
 	if field := execution.GetMemo().GetFields()[workflows.MemoGlance]; field != nil {
 		_ = encryption.DataConverter(s.temporal).FromPayload(field, &entry.Glance) // nothing is shown, if it is not ours
 	}
+	entry.pinnedTo = roll.PinnedTo(execution)
 	if execution.GetCloseTime() != nil {
 		entry.Closed = execution.GetCloseTime().AsTime()
 	}

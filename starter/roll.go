@@ -29,12 +29,14 @@ func newRollCommand() *cobra.Command {
 		Short: "Hand the monitors to another build of the workers",
 		Long: `Hand the monitors to another build of the workers, without a break, where the workers run
 with TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID. Run modelvigil of the new release:
-it replays the histories of monitors first, with the code that they are to go on with, and
-rolls only if every one of them can. Then it waits until the new workers poll, makes their
+it replays the histories of monitors first, with the code that they are to go on with, asks
+which state pinned ones will hand on to it, and rolls only if it can go on with all. Then it waits until the new workers poll, makes their
 build the current one of the deployment, and says whom other builds still have: monitors
-that are pinned hand on by themselves, within minutes. Once more, it says who is left. To
-roll back is to roll to the build of before, by modelvigil of that release; with --now, where
-the tasks of the newer build fail, since a pinned monitor needs them to hand on.
+that are pinned hand on by themselves, within minutes. Once more, it says who is left, and
+whose tasks fail. To roll back is to roll to the build of before, by modelvigil of that
+release. A pinned monitor needs its own build to hand on: where that one's tasks fail, its
+workers are gone, or the state that it hands on can't be read, --now takes monitors off it,
+which go on by replay.
 
 Which monitors there are is asked of the server's list, which may lag; whether one runs, and by
 which build, of itself. --expect tells how many there are: roll waits until it has seen them.
@@ -50,7 +52,7 @@ monitor could not go on.`,
 	flags := command.Flags()
 	r := &rolling{}
 	flags.BoolVar(&r.check, "check", false, "replay histories of running monitors with this build, and change nothing")
-	flags.BoolVar(&r.now, "now", false, "pinned monitors go on with the build at their next task, in place of handing on by themselves")
+	flags.BoolVar(&r.now, "now", false, "pinned monitors go on with the build at their next task, by replay, in place of handing on by themselves")
 	flags.IntVar(&r.replayed, "replay", defaultReplayed, "how many monitors to replay")
 	flags.IntVar(&r.expected, "expect", 0, "how many monitors there are at least; if fewer are seen within the timeout, nothing is changed")
 	flags.StringVar(&r.to.Deployment, "deployment", cmp.Or(os.Getenv("TEMPORAL_DEPLOYMENT_NAME"), "modelvigil"), "the workers' `name` of their deployment")
@@ -74,7 +76,7 @@ monitor could not go on.`,
 		}
 		defer s.Close()
 		return r.run(command.Context(), &roll.Fleet{
-			Client: s.Client, Options: s.temporal, Namespace: s.namespace, TaskQueue: string(s.settings.TaskQueue),
+			Client: s.Client, Codec: s.codec(), Namespace: s.namespace, TaskQueue: string(s.settings.TaskQueue),
 			Timeout: s.timeout, Expected: r.expected, Out: command.OutOrStdout(),
 			Explain: func(ctx context.Context, err error) error { return s.explain(ctx, "", "", err) },
 		})
@@ -87,6 +89,12 @@ func (r *rolling) run(ctx context.Context, fleet *roll.Fleet) error {
 	monitors, err := fleet.Monitors(ctx)
 	if err != nil {
 		return err
+	}
+	if r.replayed > 0 && !r.now { // with it, what they hand on this build has written
+		err = fleet.CheckStates(ctx, monitors)
+		if err != nil {
+			return err
+		}
 	}
 	err = fleet.Replay(ctx, monitors, r.replayed)
 	if err != nil || r.check {
@@ -108,7 +116,7 @@ func (r *rolling) run(ctx context.Context, fleet *roll.Fleet) error {
 	if err != nil {
 		return fmt.Errorf("%s is the current build, but whom other builds still have is not known: %w", r.to.Build, err)
 	}
-	return fleet.Tell(monitors, r.to)
+	return fleet.Tell(ctx, monitors, r.to)
 }
 
 func atMostOneBuild(_ *cobra.Command, args []string) error {

@@ -24,6 +24,8 @@ import (
 	"github.com/modelvigil/modelvigil/internal/near"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/internal/setting"
+	"github.com/modelvigil/modelvigil/starter/roll"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 // defaultTimeout bounds each wait for the server or a worker.
@@ -94,6 +96,11 @@ func dial(ctx context.Context) (client.Client, error) {
 		return nil, err
 	}
 	return s.Client, nil
+}
+
+// codec reads what the monitors' workers write.
+func (s *server) codec() replay.Codec {
+	return replay.Codec{Data: s.temporal.DataConverter, Failure: s.temporal.FailureConverter}
 }
 
 // bounded is a context for one wait.
@@ -167,6 +174,10 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		noWorker *serviceerror.FailedPrecondition
 	)
 	taskQueue = cmp.Or(taskQueue, string(s.settings.TaskQueue))
+	lack := ""
+	if (errors.As(err, &noWorker) || isLate(err)) && ctx.Err() == nil && model != "" {
+		lack = s.lack(ctx, model)
+	}
 
 	switch {
 	case err == nil:
@@ -184,6 +195,8 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 			errNoMonitor, model, s.namespace, s.address)
 	case isAway(err):
 		return fmt.Errorf("the server at %s is away: %w; is it running? TEMPORAL_ADDRESS says where it is", s.address, err)
+	case lack != "":
+		return fmt.Errorf("the monitor of %q %w: %s", model, errNoAnswer, lack)
 	case errors.As(err, &noWorker):
 		return fmt.Errorf("the monitor of %q %w: no worker is at its task queue; start one with TASK_QUEUE=%s", model, errNoAnswer, taskQueue)
 	case isLate(err):
@@ -192,6 +205,26 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 	}
 
 	return fmt.Errorf("monitor of %q at %s: %w", model, s.address, err)
+}
+
+// lack is what a monitor lacks that is pinned to a build without a worker; empty, where it
+// lacks none, or that is not known.
+func (s *server) lack(ctx context.Context, model string) string {
+	bounded, cancel := s.bounded(ctx)
+	defer cancel()
+	answer, err := s.DescribeWorkflowExecution(bounded, contract.WorkflowID(model), "")
+	if err != nil {
+		return ""
+	}
+	m := roll.MonitorOf(answer.GetWorkflowExecutionInfo())
+	if !m.IsPinned {
+		return ""
+	}
+	builds, err := roll.BuildsOf(bounded, s.Client, s.namespace, answer.GetWorkflowExecutionInfo().GetTaskQueue())
+	if err != nil {
+		return ""
+	}
+	return builds.Lack(m.Version)
 }
 
 // isRefusal says that a worker has answered, and refused.

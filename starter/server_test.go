@@ -53,7 +53,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := fakeServer(nil).explain(t.Context(), "fraud", "theirs", test.err)
+			c := mocks.NewClient(t)
+			c.On("DescribeWorkflowExecution", mock.Anything, contract.WorkflowID("fraud"), "").Maybe().Return(nil, errors.New("away"))
+			err := fakeServer(c).explain(t.Context(), "fraud", "theirs", test.err)
 			require.ErrorContains(t, err, test.want)
 			require.NotContains(t, err.Error(), "\n")
 		})

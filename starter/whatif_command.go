@@ -62,7 +62,7 @@ those that were in force, which must give the decisions that were recorded.`,
 		}
 
 		question.RunID = found.GetExecution().GetRunId()
-		question.Codec = whatif.Codec{Data: s.temporal.DataConverter, Failure: s.temporal.FailureConverter}
+		question.Codec = s.codec()
 		if isTerminal(command.ErrOrStderr()) {
 			question.Progress = func(run, runs, events int) {
 				_, _ = fmt.Fprintf(command.ErrOrStderr(), "\rrun %d of %d, %d events read\x1b[K", run, runs, events)

@@ -12,36 +12,22 @@ import (
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
-
-// Histories is where they are read from; a client of Temporal's is one.
-type Histories interface {
-	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool,
-		filter enumspb.HistoryEventFilterType) client.HistoryEventIterator
-}
 
 // Question is what if, and of whom.
 type Question struct {
 	ModelName string
 	RunID     string         // of the monitor's latest run
 	Policy    *policy.Policy // the other policy; nil: the policies as they were recorded
-	Codec     Codec
+	Codec     replay.Codec
 	// Progress, where set, hears now and then how much is read.
 	Progress func(run, runs, events int)
-}
-
-// Codec reads payloads and failures as the monitors' workers write them.
-type Codec struct {
-	Data    converter.DataConverter    // default: the SDK's
-	Failure converter.FailureConverter // default: the SDK's
 }
 
 // Answer is what was decided and what would have been.
@@ -63,7 +49,7 @@ var ErrNoHistory = errors.New("the server retains no history of it")
 // Decide answers a question. It reads the history twice: first to learn what
 // became of each retraining, so that the memory it takes is that of one run, however
 // many there are. Where a run is forgotten meanwhile, it begins anew with what is left.
-func Decide(ctx context.Context, histories Histories, q Question) (Answer, error) {
+func Decide(ctx context.Context, histories replay.Histories, q Question) (Answer, error) {
 	for runs := 0; ; {
 		t := tape{histories: histories, question: q, id: contract.WorkflowID(q.ModelName)}
 		if err := t.findRuns(ctx); err != nil {

@@ -3,8 +3,6 @@ package whatif
 import (
 	"time"
 
-	"go.temporal.io/sdk/interceptor"
-
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
 )
@@ -27,11 +25,3 @@ func DecideLife(q Question, from, until time.Time, play func(workflows.Follower)
 		return l.err
 	})
 }
-
-// Following is the interceptor by which a monitor is followed.
-func Following(follow workflows.Follower) interceptor.WorkerInterceptor {
-	return &following{follow: follow}
-}
-
-// IsAnswer says that an event is written together with those before it.
-var IsAnswer = isAnswer

@@ -14,6 +14,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor/retraining"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 // life follows a monitor's machine through its recorded runs. It notes what the
@@ -51,7 +52,7 @@ func (l *life) load(events []*historypb.HistoryEvent) {
 	l.closed = ended(events)
 	l.due = dues(events)
 	l.waiting = 0
-	for _, event := range events[answered(events):] {
+	for _, event := range events[replay.Answered(events):] {
 		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
 			l.waiting++
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/policy"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 var (
@@ -48,7 +49,7 @@ func newScript(follow workflows.Follower) *script {
 	env.SetTestTimeout(patience.Limit) // of the clock on the wall, as is the next
 	env.SetWorkerOptions(worker.Options{
 		DeadlockDetectionTimeout: patience.Limit,
-		Interceptors:             []interceptor.WorkerInterceptor{whatif.Following(follow)},
+		Interceptors:             []interceptor.WorkerInterceptor{replay.Following(follow)},
 	})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: contract.WorkflowID("fraud"), TaskQueue: contract.DefaultTaskQueue})
 	env.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})

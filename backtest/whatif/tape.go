@@ -4,26 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
-	"github.com/modelvigil/modelvigil/contract"
-	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 // tape is a monitor's history: of its latest run, and of those that led to it by
 // continue-as-new, as far back as they are retained.
 type tape struct {
-	histories Histories
+	histories replay.Histories
 	question  Question
 	id        string   // of the workflow
 	runs      []string // oldest first
@@ -34,7 +28,7 @@ type tape struct {
 }
 
 func (t *tape) open(ctx context.Context, run string) client.HistoryEventIterator {
-	return t.histories.GetWorkflowHistory(ctx, t.id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	return replay.Open(ctx, t.histories, t.id, run)
 }
 
 // findRuns follows the chain of runs back.
@@ -118,67 +112,16 @@ func (t *tape) cut(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 // replay runs MonitorWorkflow over the part of a run's history that its worker has
 // answered, if there is one.
 func (t *tape) replay(l *life, events []*historypb.HistoryEvent) error {
-	events = events[:answered(events)]
+	events = events[:replay.Answered(events)]
 	if len(events) == 0 {
 		return nil
 	}
 
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		DataConverter: t.question.Codec.Data, FailureConverter: t.question.Codec.Failure,
-		Interceptors:             []interceptor.WorkerInterceptor{&workflows.EveryArgument{}, &following{follow: l.follow}},
-		DisableDeadlockDetection: true, // a second on a busy machine is no fault of the history
-	})
-	if err != nil {
-		return err
-	}
-
-	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
-	err = replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		&historypb.History{Events: events}, worker.ReplayWorkflowHistoryOptions{
-			OriginalExecution: workflow.Execution{ID: t.id, RunID: events[0].GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId()},
-		})
-	if err != nil {
+	if err := replay.Run(t.id, events, t.question.Codec, l.follow); err != nil {
 		return fmt.Errorf("its history can't be replayed by this program; use the modelvigil of the release that its worker runs: %w", err)
 	}
 
 	return l.err
-}
-
-// answered is how much of a history is answered by the monitor's code: up to its last
-// completed workflow task, and what that task has brought about. What came after it,
-// the replayer would answer by itself.
-func answered(events []*historypb.HistoryEvent) int {
-	last := 0
-	for i, event := range events {
-		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
-			last = i + 1
-		}
-	}
-	for last > 0 && last < len(events) && isAnswer(events[last]) {
-		last++
-	}
-	return last
-}
-
-// isAnswer says that an event is what a workflow task has brought about.
-func isAnswer(event *historypb.HistoryEvent) bool {
-	switch event.GetEventType() {
-	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-		enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED,
-		enumspb.EVENT_TYPE_TIMER_STARTED,
-		enumspb.EVENT_TYPE_TIMER_CANCELED,
-		enumspb.EVENT_TYPE_MARKER_RECORDED,
-		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-		enumspb.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
-		return true
-	}
-
-	return false
 }
 
 // ended is when a run ended; zero while it goes on.
@@ -195,25 +138,4 @@ func ended(events []*historypb.HistoryEvent) time.Time {
 	}
 
 	return time.Time{}
-}
-
-// following puts a follower into the monitor that a replayer runs.
-type following struct {
-	interceptor.WorkerInterceptorBase
-	follow workflows.Follower
-}
-
-func (f *following) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	i := &followed{follow: f.follow}
-	i.Next = next
-	return i
-}
-
-type followed struct {
-	interceptor.WorkflowInboundInterceptorBase
-	follow workflows.Follower
-}
-
-func (f *followed) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	return f.Next.ExecuteWorkflow(workflows.WithFollower(ctx, f.follow), in)
 }

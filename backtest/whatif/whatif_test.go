@@ -22,6 +22,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/monitor"
 	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 // histories are runs, by their ids.
@@ -91,7 +92,7 @@ func (o *outbound) SetQueryHandler(ctx workflow.Context, query string, handler a
 }
 
 // replay lets the monitor's own code go through a history, and returns its status.
-func replay(t *testing.T, events []*historypb.HistoryEvent) monitor.Status {
+func replayed(t *testing.T, events []*historypb.HistoryEvent) monitor.Status {
 	t.Helper()
 	var s spy
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
@@ -132,7 +133,7 @@ func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 			answer, err := whatif.Decide(t.Context(), histories{"run": events}, question)
 			require.NoError(t, err)
 			told := []monitor.Decision{}
-			for _, d := range replay(t, events).Decisions {
+			for _, d := range replayed(t, events).Decisions {
 				if !d.At.Before(answer.From) {
 					told = append(told, d)
 				}
@@ -149,7 +150,7 @@ func TestRecordedLivesAreDecidedAsTheSDKReplaysThem(t *testing.T) {
 // writes what a task has brought about all at once.
 func ends(events []*historypb.HistoryEvent) (lengths []int) {
 	for length := 1; length <= len(events); length++ {
-		if length == len(events) || !whatif.IsAnswer(events[length]) {
+		if length == len(events) || !replay.IsAnswer(events[length]) {
 			lengths = append(lengths, length)
 		}
 	}

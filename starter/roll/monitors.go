@@ -22,6 +22,7 @@ import (
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
 	"github.com/modelvigil/modelvigil/workflows/lastpolicy"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 // Fleet is the monitors of one task queue, as they are to be rolled.
 type Fleet struct {
 	Client               client.Client
-	Options              client.Options // that the client was made with
+	Codec                replay.Codec
 	Namespace, TaskQueue string
 	Timeout              time.Duration // of one wait for the server or a worker, above zero
 	// Expected is how many monitors are known to run, by somebody who needs no list for it;
@@ -48,8 +49,10 @@ type Fleet struct {
 // Monitor is one that runs, as its own record at the server says.
 type Monitor struct {
 	ModelName, WorkflowID, RunID string
-	Deployment, Build            string // of its last task; empty: of a worker without a build
-	IsPinned                     bool   // to that build, until it continues as new
+	Version                           // of its last task; empty: of a worker without a build
+	IsPinned                     bool // to that build, until it continues as new
+	IsBeginning                  bool // no task of its run is completed yet
+	IsFailing                    bool // the task that is to be done was tried before
 }
 
 // Monitors are the monitors that run, by name.
@@ -158,7 +161,9 @@ func (f *Fleet) ask(ctx context.Context, ids map[string]bool) (running []Monitor
 			if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 				mu.Lock()
 				defer mu.Unlock()
-				running = append(running, monitorOf(info))
+				m := MonitorOf(info)
+				m.IsFailing = answer.GetPendingWorkflowTask().GetAttempt() > 1
+				running = append(running, m)
 			}
 			return nil
 		})
@@ -169,12 +174,14 @@ func (f *Fleet) ask(ctx context.Context, ids map[string]bool) (running []Monitor
 	return running, err
 }
 
-func monitorOf(info *workflowpb.WorkflowExecutionInfo) Monitor {
+// MonitorOf is what the record of a monitor's run says.
+func MonitorOf(info *workflowpb.WorkflowExecutionInfo) Monitor {
 	versioning := info.GetVersioningInfo()
 	m := Monitor{
 		WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
-		Deployment: versioning.GetDeploymentVersion().GetDeploymentName(), Build: versioning.GetDeploymentVersion().GetBuildId(),
-		IsPinned: versioning.GetBehavior() == enumspb.VERSIONING_BEHAVIOR_PINNED,
+		Version:     Version{versioning.GetDeploymentVersion().GetDeploymentName(), versioning.GetDeploymentVersion().GetBuildId()},
+		IsPinned:    versioning.GetBehavior() == enumspb.VERSIONING_BEHAVIOR_PINNED,
+		IsBeginning: info.GetMostRecentWorkerVersionStamp() == nil, // which each completed task leaves
 	}
 	m.ModelName, _ = contract.ModelName(m.WorkflowID) // empty where the id is nobody's
 

@@ -5,30 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/plain"
-	"github.com/modelvigil/modelvigil/workflows"
+	"github.com/modelvigil/modelvigil/monitor"
+	"github.com/modelvigil/modelvigil/workflows/replay"
 )
 
 // errCannotGoOn says that a history does not fit this program's code.
 var errCannotGoOn = errors.New("can't go on with this build")
 
 // Replay holds the histories of at most so many monitors, evenly over their names, against
-// the workflow code of this program: pinned ones too, whose state the build has to read, and
-// which must go on with it where they are taken off their pins.
+// the workflow code of this program: pinned ones too, which must go on with it where they
+// are taken off their pins. What those hand on otherwise, CheckStates asks.
 func (f *Fleet) Replay(ctx context.Context, monitors []Monitor, most int) error {
 	running := len(monitors)
 	replayed := monitors
@@ -69,34 +63,78 @@ func (f *Fleet) Replay(ctx context.Context, monitors []Monitor, most int) error 
 	return err
 }
 
-func (f *Fleet) replay(ctx context.Context, m Monitor) error {
-	bounded, cancel := context.WithTimeout(ctx, f.Timeout)
-	defer cancel()
-	var history historypb.History
-	events := f.Client.GetWorkflowHistory(bounded, m.WorkflowID, m.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		var gone *serviceerror.NotFound
-		if errors.As(err, &gone) {
-			return nil // it has ended, and was deleted, since it was seen
-		} else if err != nil {
-			return f.Explain(ctx, fmt.Errorf("read the history of %s: %w", plain.Text(m.WorkflowID), err))
-		}
-		history.Events = append(history.Events, event)
-	}
-
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		DataConverter: f.Options.DataConverter, FailureConverter: f.Options.FailureConverter,
-		Interceptors:             []interceptor.WorkerInterceptor{&workflows.EveryArgument{}},
-		DisableDeadlockDetection: true, // a second on a busy machine is no fault of the build
-	})
+// CheckStates says whether this program's build can read what pinned monitors will hand on to
+// it. A run tells nothing of that before it ends: it began with what another build wrote, and
+// hands on what its own does. So one of each build is asked which state it writes. Those
+// whose tasks fail, or have no worker, hand on nothing.
+func (f *Fleet) CheckStates(ctx context.Context, monitors []Monitor) error {
+	builds, err := f.builds(ctx)
 	if err != nil {
 		return err
 	}
-	replayer.RegisterWorkflowWithOptions(workflows.MonitorWorkflow, workflow.RegisterOptions{Name: contract.WorkflowType})
-	if err := replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), &history, worker.ReplayWorkflowHistoryOptions{
-		OriginalExecution: workflow.Execution{ID: m.WorkflowID, RunID: history.Events[0].GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId()},
-	}); err != nil {
+
+	written := map[Version]int{}
+	for _, m := range monitors {
+		if _, isKnown := written[m.Version]; isKnown || !m.IsPinned || m.IsFailing || builds.Lack(m.Version) != "" {
+			continue
+		}
+		version, err := f.stateOf(ctx, m)
+		switch {
+		case errors.Is(err, errNoAnswer):
+			continue
+		case err != nil:
+			return err
+		case version > monitor.StateVersion:
+			return fmt.Errorf("monitors pinned to %s hand on a state of version %d, and this build reads up to %d: it could not begin what they continue as. "+
+				"Stay with %[1]s, or take them off it by --now before they hand on; they go on by replay then",
+				plain.Text(m.Build), version, monitor.StateVersion)
+		}
+		written[m.Version] = version
+	}
+	return nil
+}
+
+// errNoAnswer says that a monitor has ended, or has had no worker for seconds.
+var errNoAnswer = errors.New("no answer")
+
+// stateOf asks a monitor which version of the state it hands on.
+func (f *Fleet) stateOf(ctx context.Context, m Monitor) (int, error) {
+	bounded, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	answer, err := f.Client.QueryWorkflow(bounded, m.WorkflowID, m.RunID, contract.QueryStatus)
+	var status struct {
+		StateVersion int `json:"state_version"` // of an older build's: none, which is 1
+	}
+	if err == nil {
+		err = answer.Get(&status)
+	}
+	gone := new(serviceerror.NotFound)
+	noWorker := new(serviceerror.FailedPrecondition)
+	switch {
+	case errors.As(err, &gone) || errors.As(err, &noWorker):
+		return 0, errNoAnswer
+	case ctx.Err() != nil:
+		return 0, f.Explain(ctx, err)
+	case err != nil:
+		return 0, fmt.Errorf("ask the monitor of %q, which is pinned to %s, which state it hands on: %s; --replay 0 leaves this check out",
+			plain.Text(m.ModelName), plain.Text(m.Build), plain.Text(err.Error()))
+	}
+	return status.StateVersion, nil
+}
+
+func (f *Fleet) replay(ctx context.Context, m Monitor) error {
+	bounded, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	events, err := replay.Read(bounded, f.Client, m.WorkflowID, m.RunID)
+	var gone *serviceerror.NotFound
+	switch {
+	case errors.As(err, &gone):
+		return nil // it has ended, and was deleted, since it was seen
+	case err != nil:
+		return f.Explain(ctx, fmt.Errorf("read the history of %s: %w", plain.Text(m.WorkflowID), err))
+	}
+
+	if err := replay.GoesOn(m.WorkflowID, events, f.Codec); err != nil {
 		return fmt.Errorf("the monitor of %q %w: %s", plain.Text(m.ModelName), errCannotGoOn, plain.Text(err.Error()))
 	}
 

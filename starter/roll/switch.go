@@ -1,6 +1,7 @@
 package roll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,26 +18,26 @@ import (
 	"github.com/modelvigil/modelvigil/internal/plain"
 )
 
-// Version is a build of a deployment.
-type Version struct{ Deployment, Build string }
-
 // Switch makes a version the current one, once its workers poll every queue.
 func (f *Fleet) Switch(ctx context.Context, to Version) error {
 	handle := f.Client.WorkerDeploymentClient().GetHandle(to.Deployment)
 	bounded, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
-	from := "workers without a build"
+	after := ", after workers without a build"
 	if before, err := handle.Describe(bounded, client.WorkerDeploymentDescribeOptions{}); err == nil {
 		if current := before.Info.RoutingConfig.CurrentVersion; current != nil {
-			from = current.BuildID
+			after = ", after " + plain.Text(current.BuildID)
+			if current.BuildID == to.Build {
+				after = " already"
+			}
 		}
 	}
 
 	for {
 		_, err := handle.SetCurrentVersion(bounded, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: to.Build})
 		if err == nil {
-			_, err = fmt.Fprintf(f.Out, "%s: monitors go on with %s from their next task, after %s\n",
-				plain.Text(to.Deployment), plain.Text(to.Build), plain.Text(from))
+			_, err = fmt.Fprintf(f.Out, "%s is the current build of %s%s\n",
+				plain.Text(to.Build), plain.Text(to.Deployment), after)
 			return err
 		}
 
@@ -92,32 +93,82 @@ func (f *Fleet) Unpin(ctx context.Context, monitors []Monitor, to Version) error
 	return err
 }
 
-// Tell says who is still pinned to other versions, which is who their workers are needed for.
-func (f *Fleet) Tell(monitors []Monitor, to Version) error {
-	byBuild := map[string]int{}
-	for _, m := range left(monitors, to) {
-		byBuild[m.Build]++
-	}
-	if len(byBuild) == 0 {
-		_, err := fmt.Fprintf(f.Out, "%s, none pinned to another build; workers of other builds may stop in a minute, when calls under way are done\n",
-			plain.Count(int64(len(monitors)), "monitor"))
+// Tell says who is still pinned to other versions, which is who their workers are needed for,
+// and who can't go on as it is.
+func (f *Fleet) Tell(ctx context.Context, monitors []Monitor, to Version) error {
+	builds, err := f.builds(ctx)
+	if err != nil {
 		return err
 	}
 
-	var counts []string
-	for _, build := range slices.Sorted(maps.Keys(byBuild)) {
-		counts = append(counts, fmt.Sprintf("%d to %s", byBuild[build], plain.Text(build)))
+	byVersion := map[Version]int{}
+	for _, m := range left(monitors, to) {
+		byVersion[m.Version]++
 	}
-	_, err := fmt.Fprintf(f.Out, "%s, still pinned: %s; each hands on within 5 minutes of its next task, and within a day if it has none. "+
-		"Leave the workers of these builds up until `modelvigil roll %s` names them no more\n",
-		plain.Count(int64(len(monitors)), "monitor"), strings.Join(counts, ", "), plain.Text(to.Build))
+	says := []string{plain.Count(int64(len(monitors)), "monitor") + ", none pinned to another build"}
+	if len(byVersion) > 0 {
+		says = pinned(byVersion, &builds, to)
+		says[0] = plain.Count(int64(len(monitors)), "monitor") + ", still pinned: " + says[0]
+	}
+
+	unsure := unsure(monitors)
+	if len(byVersion) == 0 && len(unsure) == 0 {
+		says[0] += "; workers of other builds may stop in a minute, when calls under way are done"
+	}
+	_, err = fmt.Fprintln(f.Out, strings.Join(append(says, unsure...), "\n"))
 	return err
+}
+
+// pinned says how many monitors are pinned to which other versions, and in a line to each
+// what becomes of them.
+func pinned(byVersion map[Version]int, builds *Builds, to Version) (says []string) {
+	versions := slices.SortedFunc(maps.Keys(byVersion), func(a, b Version) int {
+		return cmp.Or(cmp.Compare(a.Build, b.Build), cmp.Compare(a.Deployment, b.Deployment))
+	})
+	var counts, lacks []string
+	for _, v := range versions {
+		counts = append(counts, fmt.Sprintf("%d to %s", byVersion[v], plain.Text(v.Build)))
+		if lack := builds.Lack(v); lack != "" {
+			lacks = append(lacks, lack)
+		}
+	}
+
+	says = append(says, strings.Join(counts, ", "))
+	if len(lacks) < len(versions) {
+		says[0] += fmt.Sprintf("; each hands on within 5 minutes of its next task, and within a day if it has none. "+
+			"Leave the workers of these builds up until `modelvigil roll %s` names them no more", plain.Text(to.Build))
+	}
+	return append(says, lacks...)
+}
+
+// unsure says whose tasks fail, and who has not done one yet: a run that another build has
+// handed on is pinned to none before, and the build that it gets may not be able to read it.
+func unsure(monitors []Monitor) (says []string) {
+	var failing, beginning []Monitor
+	for _, m := range monitors {
+		switch {
+		case m.IsFailing:
+			failing = append(failing, m)
+		case m.IsBeginning:
+			beginning = append(beginning, m)
+		}
+	}
+
+	if len(failing) > 0 {
+		says = append(says, fmt.Sprintf("%s failing at a task, such as that of %q: the log of its worker says why; leave the workers of other builds up until one can do it",
+			plain.CountIs(len(failing), "monitor"), plain.Text(failing[0].ModelName)))
+	}
+	if len(beginning) > 0 {
+		says = append(says, fmt.Sprintf("%s about to begin, such as that of %q; say it again to see that the build can go on with it",
+			plain.CountIs(len(beginning), "monitor"), plain.Text(beginning[0].ModelName)))
+	}
+	return says
 }
 
 // left are those that are pinned to another version.
 func left(monitors []Monitor, to Version) (others []Monitor) {
 	for _, m := range monitors {
-		if m.IsPinned && (Version{m.Deployment, m.Build}) != to {
+		if m.IsPinned && m.Version != to {
 			others = append(others, m)
 		}
 	}
