@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,16 +68,10 @@ func (s *server) profile(ctx context.Context, model string, asked monitor.Profil
 		return answer, err
 	}
 
-	bounded, cancel := s.bounded(ctx)
-	defer cancel()
-	value, err := s.QueryWorkflow(bounded, contract.WorkflowID(model), "", contract.QueryProfile, asked)
-	if err == nil {
-		err = value.Get(&answer)
-	}
-	if err != nil && strings.Contains(err.Error(), "unknown queryType") {
-		err = errors.New("its worker is older than this modelvigil and hands out no profile; upgrade it")
-	}
-	return answer, s.explain(ctx, model, found.GetTaskQueue(), err)
+	err = s.query(ctx, model, found, &answer, contract.QueryProfile, []any{asked}, func(machine *monitor.Machine, _ time.Time) (any, error) {
+		return machine.Profile(asked)
+	})
+	return answer, err
 }
 
 // noteProfiled tells of which version a profile is, and what it lacks.
