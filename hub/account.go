@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/modelvigil/modelvigil/hub/internal/loss"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -80,8 +81,17 @@ type Receipt struct {
 
 type receiptPart struct {
 	pipe   *pipe
-	events int64 // published by this receipt
-	before int64 // lost by the pipe until then
+	events int64       // published to it by this receipt
+	before int64       // lost by the pipe until then
+	past   loss.Missed // of what was published to pipes before it
+}
+
+// missing are the receipt's events in the pipe that are not durable, given how a wait for
+// them ended.
+func (part *receiptPart) missing(waiting error) loss.Missed {
+	m := part.pipe.missing(part.before, waiting)
+	m.Events = min(m.Events, part.events)
+	return m
 }
 
 // NewReceipt returns a receipt without events.
@@ -95,9 +105,11 @@ func (r *Receipt) Has(model string) bool { return r.parts[model] != nil }
 // Publish is Hub.Publish.
 func (r *Receipt) Publish(ctx context.Context, event metric.Event) error {
 	part := r.parts[event.ModelName]
-	var before int64
+	var known *pipe
+	var before loss.Losses
 	if part == nil { // read first, for a refusal can be as fast as this
-		if known := r.hub.models.Get(event.ModelName); known != nil {
+		known = r.hub.models.Get(event.ModelName)
+		if known != nil {
 			before = known.lost()
 		}
 	}
@@ -107,12 +119,17 @@ func (r *Receipt) Publish(ctx context.Context, event metric.Event) error {
 		return err
 	}
 
-	if part == nil {
-		part = &receiptPart{pipe: p, before: before}
+	switch {
+	case part == nil:
+		part = &receiptPart{pipe: p}
+		if known == p {
+			part.before = before.Total()
+		}
 		r.parts[p.model] = part
-	}
-	if part.pipe != p { // the model was forgotten in between, when all was durable
+	case part.pipe != p: // the model was forgotten in between
+		part.past.Join(part.missing(nil))
 		part.pipe = p
+		part.events = 0
 		part.before = 0
 	}
 
@@ -131,13 +148,12 @@ func (r *Receipt) Flush(ctx context.Context) error {
 		pipes = append(pipes, part.pipe)
 	}
 
-	var missing shortfall
+	var missing loss.Shortfall
 	for p, err := range settle(ctx, pipes, (*pipe).flush) {
 		part := r.parts[p.model]
-		m := p.missing(part.before, err)
-		m.events = min(m.events, part.events)
-		missing.add(p.model, m)
+		missing.Add(p.model, part.past)
+		missing.Add(p.model, part.missing(err))
 	}
 
-	return missing.err()
+	return notDurable(&missing)
 }

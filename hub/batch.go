@@ -190,7 +190,7 @@ func (p *pipe) settle(ctx context.Context, run string, err error) {
 		if passes(err) {
 			err = fmt.Errorf("given up after %v without an outcome: %w", giveUpAfter, err)
 		}
-		p.losses.add(events, err)
+		p.losses.Add(events, err)
 		p.hub.metrics.lost(events)
 		if events > 0 { // a mere farewell is no loss
 			p.hub.log.Error("batch refused, its events are lost", "model_name", p.model, "events", events, "error", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modelvigil/modelvigil/hub/internal/loss"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -21,18 +22,23 @@ import (
 // On a closed hub Flush waits for nothing: what Close could not deliver never will
 // be, and is named with an error that wraps ErrClosed.
 func (h *Hub) Flush(ctx context.Context) error {
+	var missing loss.Shortfall
+	h.adding.Lock() // a model is either there or forgotten
 	pipes := h.allPipes()
+	h.lost.Tell(&missing, h.now())
+	h.adding.Unlock()
+
 	faded := make(map[*pipe]int64, len(pipes))
 	for _, p := range pipes {
-		faded[p] = p.fadedLosses() // before it waits: another Flush may forget more meanwhile
+		lost := p.lost()
+		faded[p] = lost.Faded() // before it waits: another Flush may forget more meanwhile
 	}
 
-	var missing shortfall
 	for p, err := range settle(ctx, pipes, (*pipe).flush) {
-		missing.add(p.model, p.missing(faded[p], err))
+		missing.Add(p.model, p.missing(faded[p], err))
 		p.fadeLosses()
 	}
-	return missing.err()
+	return notDurable(&missing)
 }
 
 // settle lets each pipe begin to hand over what it holds, and returns how that ended. All

@@ -25,7 +25,7 @@ import (
 type toll struct {
 	mu             sync.Mutex
 	random         *rand.Rand
-	seen           map[string]map[int64]bool // by model, the numbers of the batches it has taken
+	seen           map[string]map[int64]bool // by publisher, the numbers of the batches it has taken
 	taken, refused map[string]int64          // by metric
 }
 
@@ -52,10 +52,10 @@ func (c *toll) send(ctx context.Context, batch *metric.Batch) (string, error) {
 	fate := c.draw(10)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen[batch.ModelName] == nil {
-		c.seen[batch.ModelName] = map[int64]bool{}
+	if c.seen[batch.Publisher] == nil {
+		c.seen[batch.Publisher] = map[int64]bool{}
 	}
-	isNews := !c.seen[batch.ModelName][batch.Sequence]
+	isNews := !c.seen[batch.Publisher][batch.Sequence]
 
 	switch {
 	case fate < 2:
@@ -64,7 +64,7 @@ func (c *toll) send(ctx context.Context, batch *metric.Batch) (string, error) {
 		c.book(c.refused, batch)
 		return "", ErrMonitorStopped
 	case isNews:
-		c.seen[batch.ModelName][batch.Sequence] = true
+		c.seen[batch.Publisher][batch.Sequence] = true
 		c.book(c.taken, batch)
 	}
 	if fate < 6 {

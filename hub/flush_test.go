@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/modelvigil/modelvigil/hub/internal/loss"
 	"github.com/modelvigil/modelvigil/metric"
 )
 
@@ -61,7 +62,7 @@ func TestALossIsToldToEveryoneWhoFlushesWithinTheHour(t *testing.T) {
 		}
 
 		carrier.set(nil, nil)
-		time.Sleep(lossMemory - time.Second)
+		time.Sleep(loss.Memory - time.Second)
 		for range 3 {
 			require.ErrorIs(t, h.Flush(t.Context()), ErrMonitorStopped, "whoever comes, and however often the loss was told")
 		}
@@ -80,7 +81,7 @@ func TestALossIsNotToldForEver(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		require.ErrorIs(t, h.Flush(t.Context()), ErrMonitorStopped, "nobody was told yet, however old it is")
 		for range 2 {
-			time.Sleep(lossMemory)
+			time.Sleep(loss.Memory)
 			require.NoError(t, h.Publish(t.Context(), healthy("fraud")))
 			_ = h.Flush(t.Context())
 		}
@@ -106,7 +107,7 @@ func TestAFlushUnderWayNamesWhatAnotherOneForgetsMeanwhile(t *testing.T) {
 		var flushing sync.WaitGroup
 		flushing.Go(func() { first = h.Flush(t.Context()) })
 		for range 3 { // housekeepers, who give up at once
-			time.Sleep(lossMemory)
+			time.Sleep(loss.Memory)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_ = h.Flush(ctx)
 			cancel()

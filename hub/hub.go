@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/hub/internal/loss"
 	"github.com/modelvigil/modelvigil/hub/internal/table"
 	"github.com/modelvigil/modelvigil/internal/share"
 	"github.com/modelvigil/modelvigil/metric"
@@ -99,6 +100,7 @@ type Hub struct {
 	bytes     atomic.Int64 // bytes that the backlog takes
 	flying    *share.Pool  // of maxFlying
 	forgotten atomic.Int64 // events that were published to models that are forgotten
+	lost      loss.Tally   // of those events
 
 	adding sync.Mutex                // held to change models
 	closed bool                      // under adding
@@ -198,11 +200,12 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.work.Wait()
 	close(h.ended)
 
-	var missing shortfall
+	var missing loss.Shortfall
+	h.lost.TellAll(&missing)
 	for p, err := range outcomes {
-		missing.add(p.model, p.missing(0, err))
+		missing.Add(p.model, p.missing(0, err))
 	}
-	return errors.Join(missing.err(), h.observers.close(ctx))
+	return errors.Join(notDurable(&missing), h.observers.close(ctx))
 }
 
 func (h *Hub) allPipes() []*pipe { return slices.Collect(h.models.All()) }

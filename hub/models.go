@@ -13,8 +13,9 @@ import (
 	"github.com/modelvigil/modelvigil/metric"
 )
 
-// modelIdle is after how long without an event, all being durable, a model is
-// forgotten: its goroutine and its memory go, and its place is another's.
+// modelIdle is after how long without an event, all being durable or lost, a model is
+// forgotten: its goroutine and its memory go, and its place is another's. What was lost
+// of it is remembered.
 const modelIdle = time.Hour
 
 // errFewModels says that an account, or the hub, has as many models as it may have.
@@ -87,17 +88,17 @@ func (h *Hub) forget(p *pipe) bool {
 		return false
 	}
 	h.models.Remove(p.model)
+	h.lost.Keep(p.model, p.lost())
 	h.modelRoom.Give(p.account.name, 1)
 	h.forgotten.Add(p.fold.published())
 	return true
 }
 
-// isIdle says that nothing was published for long, that all is durable, and that
-// there is nothing left to tell of.
+// isIdle says that nothing was published for long, and that all has its outcome.
 func (p *pipe) isIdle(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := clock.Later(p.made, p.lastSend)
 	return now.Sub(last) >= modelIdle && !p.dirty.Load() && len(p.waiting) == 0 && p.batch == nil &&
-		!p.sending && !p.asking && !p.closing && p.losses.total == 0
+		!p.sending && !p.asking && !p.closing
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/modelvigil/modelvigil/contract"
+	"github.com/modelvigil/modelvigil/hub/internal/loss"
 	"github.com/modelvigil/modelvigil/hub/internal/tripwire"
 	"github.com/modelvigil/modelvigil/metric"
 	"github.com/modelvigil/modelvigil/policy"
@@ -56,7 +57,7 @@ type pipe struct {
 	hurry      int64         // cuts up to this one are due now
 	closing    bool          // nothing is added any more, and the last batch says so
 	closed     bool          // the last batch is settled
-	losses     losses        // events in batches that were refused for good
+	losses     loss.Losses   // events in batches that were refused for good
 	settled    chan struct{} // closed and renewed whenever a batch is settled
 	guidance   contract.Guidance
 	learnt     time.Time // when guidance was asked for; zero if never
