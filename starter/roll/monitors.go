@@ -181,7 +181,7 @@ func MonitorOf(info *workflowpb.WorkflowExecutionInfo) Monitor {
 		WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
 		Version:     Version{versioning.GetDeploymentVersion().GetDeploymentName(), versioning.GetDeploymentVersion().GetBuildId()},
 		IsPinned:    versioning.GetBehavior() == enumspb.VERSIONING_BEHAVIOR_PINNED,
-		IsBeginning: info.GetMostRecentWorkerVersionStamp() == nil, // which each completed task leaves
+		IsBeginning: info.GetMostRecentWorkerVersionStamp() == nil, //nolint:staticcheck // deprecated, but nothing else tells: each completed task leaves one
 	}
 	m.ModelName, _ = contract.ModelName(m.WorkflowID) // empty where the id is nobody's
 
