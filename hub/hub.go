@@ -158,7 +158,7 @@ func (h *Hub) PublishDurable(ctx context.Context, event metric.Event) error {
 }
 
 func (h *Hub) publish(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
-	if !event.Passes(*h.latest.Load()) || len(event.Metrics) > 0 && h.models.Get(event.ModelName) == nil {
+	if !event.Passes(*h.latest.Load()) {
 		now := h.now()
 		if err := event.Validate(now); err != nil {
 			return nil, fmt.Errorf("publish event of model %q: %w", event.ModelName, err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelvigil/modelvigil/contract"
 	"github.com/modelvigil/modelvigil/internal/clock"
 	"github.com/modelvigil/modelvigil/metric"
 )
@@ -26,9 +25,6 @@ var errFewModels = errors.New("no room for a further model")
 func (h *Hub) pipe(of *Account, model string) (*pipe, error) {
 	if p := h.models.Get(model); p != nil {
 		return p, nil
-	}
-	if err := contract.ValidateModelName(model); err != nil {
-		return nil, err
 	}
 
 	h.adding.Lock()
@@ -55,13 +51,21 @@ func (h *Hub) pipe(of *Account, model string) (*pipe, error) {
 // numbered from 1 again.
 func newPublisher() string { return rand.Text() }
 
-// add folds an event into its model's pipe.
-func (h *Hub) add(ctx context.Context, of *Account, event *metric.Event) (*pipe, error) {
+// add folds an event into its model's pipe, which a valid one makes.
+func (h *Hub) add(ctx context.Context, of *Account, event *metric.Event) (p *pipe, err error) {
 	for {
-		p, err := h.pipe(of, event.ModelName)
-		if err != nil {
-			return nil, err
+		p = h.models.Get(event.ModelName)
+		if p == nil {
+			err = event.Validate(h.now())
+			if err != nil {
+				return nil, err
+			}
+			p, err = h.pipe(of, event.ModelName)
+			if err != nil {
+				return nil, err
+			}
 		}
+
 		err = p.add(ctx, event)
 		if err != nil && errors.Is(err, ErrClosed) && h.isForgotten(p) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,10 +168,11 @@ func someNames(random *rand.Rand, of string) (names []string) {
 	return names
 }
 
-// faults are what makes an event senseless, but for a bad name of its version: the first
-// event of a model makes it known before that is looked at.
+// faults are what makes an event senseless.
 var faults = []func(*metric.Event){
 	func(e *metric.Event) { e.ModelName = "" },
+	func(e *metric.Event) { e.ModelVersion = "v\n1" },
+	func(e *metric.Event) { e.ModelVersion = strings.Repeat("v", 201) },
 	func(e *metric.Event) { e.Timestamp = time.Now().Add(time.Hour) },
 	func(e *metric.Event) { e.Accuracy = metric.Some(math.NaN()) },
 	func(e *metric.Event) { e.Metrics["metric3"] = math.Inf(1) },
