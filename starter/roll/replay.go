@@ -116,7 +116,8 @@ func (f *Fleet) stateOf(ctx context.Context, m Monitor) (int, error) {
 	case ctx.Err() != nil:
 		return 0, f.Explain(ctx, err)
 	case err != nil:
-		return 0, fmt.Errorf("ask the monitor of %q, which is pinned to %s, which state it hands on: %s; --replay 0 leaves this check out",
+		return 0, fmt.Errorf("ask the monitor of %q, which is pinned to %s, which state it hands on: %s; "+
+			"where its workers have just ended, the server says so in a minute: roll again then; --replay 0 leaves this check out",
 			plain.Text(m.ModelName), plain.Text(m.Build), plain.Text(err.Error()))
 	}
 	return status.StateVersion, nil
