@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,7 +67,7 @@ func TestABuildWhoseWorkersWereStoppedTooEarlyIsNamedWhereverSomebodyLooks(t *te
 		return code == 0 && strings.Contains(out, says) && strings.Contains(out, does) && !strings.Contains(out, "each hands on")
 	})
 	for _, args := range [][]string{{"status", model}, {"explain", model}, {"pause", model}, {"doctor"}} {
-		cmd := append(args, "--timeout", "5s")
+		cmd := slices.Concat(args, []string{"--timeout", "5s"})
 		out, code := r.tries(starterPath, cmd...)
 		assert.Equal(t, 1, code, out)
 		assert.Contains(t, out, says, args[0])
