@@ -122,6 +122,7 @@ func elapsed(since, now time.Time) time.Duration {
 func (p *pipe) freeze() *metric.Batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	now := p.hub.now()
 	p.lastSend = now
 	if p.batch != nil {
@@ -133,6 +134,7 @@ func (p *pipe) freeze() *metric.Batch {
 	if p.closing && p.sequence == 0 && len(p.waiting) == 0 {
 		p.closed = true // the monitor has never heard of this hub
 	}
+
 	if len(p.waiting) == 0 && (!p.closing || p.closed) {
 		p.hastens = false
 		p.wakeWaiters()

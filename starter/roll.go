@@ -48,6 +48,7 @@ monitor could not go on.`,
   modelvigil roll 2026-11-24-4f1c2ab --expect 120`,
 		Args: atMostOneBuild,
 	}
+
 	timeout := timeoutFlag(command)
 	flags := command.Flags()
 	r := &rolling{}

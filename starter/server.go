@@ -173,6 +173,7 @@ func (s *server) explain(ctx context.Context, model, taskQueue string, err error
 		notFound *serviceerror.NotFound
 		noWorker *serviceerror.FailedPrecondition
 	)
+
 	taskQueue = cmp.Or(taskQueue, string(s.settings.TaskQueue))
 	lack := ""
 	if (errors.As(err, &noWorker) || isLate(err)) && ctx.Err() == nil && model != "" {

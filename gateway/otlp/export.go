@@ -71,6 +71,7 @@ func (e *export) metric(metric *metrics.Metric, from series) {
 		for _, p := range data.Gauge.GetDataPoints() {
 			e.point(from, p, number(p), func() (readings, error) { return once(number(p)), nil })
 		}
+
 	case *metrics.Metric_Sum:
 		isCount := data.Sum.GetIsMonotonic()
 		for _, p := range data.Sum.GetDataPoints() {

@@ -171,11 +171,13 @@ func (o options) config(database *config.SQL) (*config.Config, error) {
 			clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: o.address()},
 		},
 	}
+
 	c.DCRedirectionPolicy.Policy = "noop"
 	c.Archival = config.Archival{History: config.HistoryArchival{State: "disabled"}, Visibility: config.VisibilityArchival{State: "disabled"}}
 	c.NamespaceDefaults.Archival = config.ArchivalNamespaceDefaults{
 		History: config.HistoryArchivalNamespaceDefaults{State: "disabled"}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
 	}
+
 	c.PublicClient.HostPort = o.address()
 	c.Services = map[string]config.Service{"frontend": {RPC: config.RPC{GRPCPort: o.port, HTTPPort: ports[0], BindOnIP: o.ip}}}
 	for i, service := range []string{"history", "matching", "worker"} {
